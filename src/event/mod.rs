@@ -1,0 +1,129 @@
+//! What happened, as plain data: events for the renderers, reports for the user.
+
+pub mod report;
+pub mod suggestion;
+
+use std::time::Duration;
+
+pub use report::{Excerpt, Place, Report};
+pub use suggestion::Suggestion;
+
+/// Which of a command's two outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    Stdout,
+    Stderr,
+}
+
+/// How much a fill sent to one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    pub strategy: &'static str,
+    /// Files of the release, and those of them that were unpacked.
+    pub n_files: usize,
+    pub n_unpacked: usize,
+    /// Bytes of content unpacked.
+    pub bytes: u64,
+    pub n_removed: usize,
+    /// Paths that commands left in the last release and that were copied.
+    pub n_carried: usize,
+}
+
+/// How a task or a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Well,
+    Failed,
+    /// Another task failed before it was its turn.
+    Skipped,
+}
+
+/// What happened in a run. `host` is a host's name.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Started {
+        application: String,
+        stage: String,
+        flow: String,
+        hosts: Vec<String>,
+        revision: Option<String>,
+        is_plan: bool,
+    },
+    Release {
+        name: String,
+    },
+    TaskStarted {
+        task: String,
+        n_hosts: usize,
+    },
+    TaskFinished {
+        task: String,
+        n_hosts: usize,
+        took: Duration,
+        ended: Ended,
+    },
+    Command {
+        host: String,
+        text: String,
+    },
+    Line {
+        host: String,
+        output: Output,
+        text: String,
+    },
+    /// Bytes of a pack on their way to a host, out of a total.
+    Sending {
+        host: String,
+        sent: u64,
+        total: u64,
+    },
+    Filled {
+        host: String,
+        sent: Sent,
+    },
+    Swapped {
+        release: String,
+        hosts: Vec<String>,
+        took: Duration,
+    },
+    /// A step that a plan would have taken.
+    Planned {
+        host: String,
+        text: String,
+    },
+    /// How a text file would change; for `--diff`.
+    Diff {
+        host: String,
+        text: String,
+    },
+    Note {
+        host: Option<String>,
+        text: String,
+    },
+    Warning {
+        host: Option<String>,
+        text: String,
+    },
+    Failed {
+        report: Report,
+    },
+    Undone {
+        what: String,
+        hosts: Vec<String>,
+    },
+    /// What a host serves now; `None`: nothing, or it could not be asked (`problem`).
+    Serving {
+        host: String,
+        release: Option<String>,
+        problem: Option<String>,
+    },
+    Finished {
+        ended: Ended,
+        took: Duration,
+    },
+}
+
+/// Who listens to events. Called from many threads.
+pub trait Sink: Send + Sync {
+    fn event(&self, event: Event);
+}

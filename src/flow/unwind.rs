@@ -1,0 +1,132 @@
+//! The way back: the undo log worked off in reverse, services told, and what each host serves in the end.
+
+use std::sync::Arc;
+
+use crate::event::{Event, Report};
+use crate::flow::playbook::Playbook;
+use crate::flow::task::{Body, Call};
+use crate::run::Run;
+use crate::run::deploy::in_parallel;
+use crate::run::undo::Undo;
+
+/// Whether the hosts serve again what they served before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    AsBefore,
+    Apart,
+}
+
+/// Works off the undo log: the latest task first, its hosts at once. A failing undo is told and does not stop the rest.
+pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
+    if run.mode.is_plan() {
+        return Back::AsBefore;
+    }
+    let mut was_swapped = false;
+    loop {
+        let entries = run.undo.take_latest();
+        if entries.is_empty() {
+            break;
+        }
+        if run.interrupt.is_raised() {
+            run.warn("interrupted again: the rest is not undone");
+            return Back::Apart;
+        }
+        let is_swap = entries.iter().any(|undo| undo.is_swap);
+        let hosts = undo_all(run, entries);
+        if is_swap {
+            was_swapped = true;
+            repeat(run, playbook, &hosts);
+        }
+    }
+    if !was_swapped {
+        return Back::AsBefore;
+    }
+    let answers = in_parallel(&run.all(), run.hosts.len(), |host| {
+        run.site(host).serves_as_before().unwrap_or(false)
+    });
+    match answers.iter().all(|(_, is_as_before)| *is_as_before) {
+        true => Back::AsBefore,
+        false => Back::Apart,
+    }
+}
+
+/// Takes the entries of one task back, and answers the hosts concerned.
+fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
+    let mut hosts: Vec<usize> = entries.iter().map(|undo| undo.host).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let what = entries.first().map(|undo| undo.what.clone()).unwrap_or_default();
+    let entries = std::sync::Mutex::new(entries);
+    let failures = run.on_each(&hosts, |host| {
+        let mine: Vec<Undo> = {
+            let mut entries = entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let (mine, rest) = entries.drain(..).partition(|undo| undo.host == host);
+            *entries = rest;
+            mine
+        };
+        for undo in mine {
+            let what = undo.what;
+            (undo.act)(run).map_err(|error| error.context(format!("not {what}")))?;
+        }
+        Ok(())
+    });
+    for (host, error) in &failures {
+        let report = Report::new(format!("undo on `{}`: {error:#}", run.hosts[*host].name));
+        run.events.event(Event::Failed { report });
+    }
+    let failed: Vec<usize> = failures.iter().map(|(host, _)| *host).collect();
+    let undone: Vec<usize> = hosts.iter().copied().filter(|host| !failed.contains(host)).collect();
+    if !undone.is_empty() {
+        run.events.event(Event::Undone {
+            what,
+            hosts: undone.iter().map(|&host| run.hosts[host].name.clone()).collect(),
+        });
+    }
+    hosts
+}
+
+/// After a swap back, services are told again which release they serve.
+fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
+    for task in playbook.tasks.values().filter(|task| task.is_repeated) {
+        let Body::EachHost(body) = &task.body else {
+            continue;
+        };
+        let hosts: Vec<usize> = hosts
+            .iter()
+            .copied()
+            .filter(|&host| task.role.as_deref().is_none_or(|role| run.hosts[host].has_role(role)))
+            .collect();
+        let failures = run.on_each(&hosts, |host| {
+            body(&Call {
+                run,
+                task: &task.name,
+                host: Some(host),
+                deadline: None,
+            })
+        });
+        for (host, error) in failures {
+            let name = &run.hosts[host].name;
+            let report = Report::new(format!("`{}` after the swap back on `{name}`: {error:#}", task.name));
+            run.events.event(Event::Failed { report });
+        }
+    }
+}
+
+/// The last word of every run: what each host serves.
+pub fn report_serving(run: &Arc<Run>) {
+    if run.mode.is_plan() {
+        return;
+    }
+    for host in run.all() {
+        let site = run.site(host);
+        let (release, problem) = match site.seen() {
+            Ok(seen) => (seen.live().map(ToString::to_string), None),
+            Err(_) => (None, Some("it was not asked".to_owned())),
+        };
+        run.events.event(Event::Serving {
+            host: site.host.name.clone(),
+            release,
+            problem,
+        });
+    }
+}

@@ -1,0 +1,342 @@
+//! One entry of `hosts`: an address, or a table with an address and more.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::address::Address;
+use super::reach::{Reach, deploy_path};
+use super::read_settings;
+use crate::event::{Excerpt, Report};
+use crate::host::document::{Field, Table};
+use crate::host::{Host, Kind, Settings};
+
+const KEYS: [&str; 8] = [
+    "address",
+    "name",
+    "roles",
+    "user",
+    "port",
+    "path",
+    "transport",
+    "settings",
+];
+
+/// A host with what its stage says filled in. One without a name is called by its address until all are known.
+pub struct Entry {
+    pub host: Host,
+    pub is_named: bool,
+    /// What to point at when the entry is at odds with another one.
+    pub place: Excerpt,
+}
+
+/// What is told apart by an entry being text or a table.
+#[derive(Default)]
+struct Written<'a> {
+    name: Option<String>,
+    address: Option<Address>,
+    roles: Option<Vec<String>>,
+    reach: Reach<'a>,
+    settings: Settings,
+}
+
+/// `stage` is what the stage says for hosts that do not say it themselves.
+pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Result<Entry> {
+    let (written, place) = if field.is_text() {
+        let is_local = stage.transport == Some(Kind::Local);
+        let written = if is_local {
+            Written {
+                name: Some(field.text()?.to_owned()),
+                ..Written::default()
+            }
+        } else {
+            Written {
+                address: Some(address(field)?),
+                ..Written::default()
+            }
+        };
+        (written, field.place())
+    } else {
+        let Ok(table) = field.table() else {
+            return Err(field.must_be("an address or a table").into());
+        };
+        let pointed_at = table.get("name").or_else(|| table.get("address"));
+        let place = pointed_at.map_or_else(|| field.place(), |field| field.place());
+        (written(&table)?, place)
+    };
+    resolve(written, place, stage_name, stage, dir)
+}
+
+/// The one host of a local stage that lists none.
+pub fn this_machine(place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<Entry> {
+    let written = Written {
+        name: Some("localhost".to_owned()),
+        ..Written::default()
+    };
+    resolve(written, place, stage_name, stage, dir)
+}
+
+fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
+    table.refuse_unknown(
+        "in a host",
+        &KEYS,
+        "settings of a host go into its `settings = { ... }`",
+    )?;
+    let reach = Reach::read(table)?;
+    let name = table
+        .get("name")
+        .map(|field| field.text().map(str::to_owned));
+    let roles = table.get("roles").map(|field| {
+        let roles = field.list()?;
+        roles
+            .iter()
+            .map(|role| role.text().map(str::to_owned))
+            .collect()
+    });
+    let address = table
+        .get("address")
+        .map(|field| address_beside(&field, &reach));
+    Ok(Written {
+        name: name.transpose()?,
+        address: address.transpose()?,
+        roles: roles.transpose()?,
+        settings: read_settings(table)?,
+        reach,
+    })
+}
+
+fn address(field: &Field) -> Result<Address> {
+    Address::parse(field.text()?).map_err(|problem| field.report(problem).into())
+}
+
+/// The key `address` beside `user` and `port`, which must not be said twice.
+fn address_beside(field: &Field, reach: &Reach) -> Result<Address> {
+    let address = address(field)?;
+    let twice = |key: &str| {
+        Err(field
+            .report(format!("the {key} is in the address and in `{key}`"))
+            .into())
+    };
+    if address.user.is_some() && reach.user.is_some() {
+        return twice("user");
+    }
+    if address.port.is_some() && reach.port.is_some() {
+        return twice("port");
+    }
+    Ok(address)
+}
+
+fn resolve(
+    written: Written,
+    place: Excerpt,
+    stage_name: &str,
+    stage: &Reach,
+    dir: &Path,
+) -> Result<Entry> {
+    let Written {
+        name,
+        address,
+        roles,
+        reach,
+        settings,
+    } = written;
+    let transport = reach.transport.or(stage.transport).unwrap_or_default();
+    let is_named = name.is_some();
+    let label = name
+        .clone()
+        .or_else(|| address.as_ref().map(|a| a.name.clone()));
+    let Some(label) = label else {
+        let needed = if transport == Kind::Local {
+            "name"
+        } else {
+            "address"
+        };
+        return Err(Report::new(format!("this host has no `{needed}`"))
+            .at(place)
+            .into());
+    };
+    let Some(path) = reach.path.as_ref().or(stage.path.as_ref()) else {
+        return Err(Report::new(format!("host `{label}` has no `path`"))
+            .at(place)
+            .hint(format!("give the directory to deploy to: `path = \"/var/www/shop\"` below `[stage.{stage_name}]`"))
+            .into());
+    };
+    let path = deploy_path(path, transport, dir)?;
+    // Nobody logs in to this machine, so what the stage says for servers is not for a local host.
+    let (address, user, port) = match (transport, address) {
+        (Kind::Local, _) => (label.clone(), None, None),
+        (Kind::Ssh | Kind::OpenSsh, Some(address)) => (
+            address.name,
+            address.user.or(reach.user).or_else(|| stage.user.clone()),
+            address.port.or(reach.port).or(stage.port),
+        ),
+        (Kind::Ssh | Kind::OpenSsh, None) => {
+            return Err(Report::new(format!("host `{label}` has no `address`"))
+                .at(place)
+                .into());
+        }
+    };
+    let host = Host {
+        name: label,
+        address,
+        port,
+        user,
+        path,
+        roles,
+        transport,
+        settings,
+    };
+    Ok(Entry {
+        host,
+        is_named,
+        place,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::inventory::tests::{parse, refused, say};
+    use expect_test::expect;
+
+    fn with_hosts(hosts: &str) -> String {
+        format!("[stage.prod]\npath = \"/x\"\nhosts = [{hosts}]\n")
+    }
+
+    #[test]
+    fn hosts_of_a_local_stage_need_only_names() {
+        let text = "[stage.dev]\ntransport = \"local\"\npath = \"/x\"\nuser = \"ignored\"\n\
+                    hosts = [{ name = \"a\", path = \"/a\" }, { address = \"b\", path = \"/b\" }, \"c:1\"]\n";
+        expect![[r#"
+            stage dev
+              a: local a /a
+              b: local b /b
+              c:1: local c:1 /x
+        "#]]
+        .assert_eq(&say(&parse(text).unwrap()));
+    }
+
+    #[test]
+    fn what_a_host_must_not_say_is_refused() {
+        refused(
+            &with_hosts("3"),
+            expect![[r#"
+            each of `hosts` must be an address or a table, not 3
+             --> runner.toml:3:10
+              |
+            3 | hosts = [3]
+              |          ^"#]],
+        );
+        refused(
+            &with_hosts("\"a\", \"b:http\""),
+            expect![[r#"
+            a port is a whole number from 1 to 65535, not `http`
+             --> runner.toml:3:15
+              |
+            3 | hosts = ["a", "b:http"]
+              |               ^^^^^^^^"#]],
+        );
+        refused(
+            &with_hosts("{ adress = \"a\" }"),
+            expect![[r#"
+                unknown key `adress` in a host (did you mean `address`?)
+                 --> runner.toml:3:12
+                  |
+                3 | hosts = [{ adress = "a" }]
+                  |            ^^^^^^
+                  = known: `address`, `name`, `roles`, `user`, `port`, `path`, `transport`, `settings`"#]],
+        );
+        refused(
+            &with_hosts("{ address = \"a\", keep_releases = 3 }"),
+            expect![[r#"
+                unknown key `keep_releases` in a host
+                 --> runner.toml:3:27
+                  |
+                3 | hosts = [{ address = "a", keep_releases = 3 }]
+                  |                           ^^^^^^^^^^^^^
+                  = known: `address`, `name`, `roles`, `user`, `port`, `path`, `transport`, `settings`
+                hint: settings of a host go into its `settings = { ... }`"#]],
+        );
+        refused(
+            &with_hosts("{ name = \"a\" }"),
+            expect![[r#"
+            host `a` has no `address`
+             --> runner.toml:3:19
+              |
+            3 | hosts = [{ name = "a" }]
+              |                   ^^^"#]],
+        );
+        refused(
+            &with_hosts("{ roles = [\"web\"] }"),
+            expect![[r#"
+            this host has no `address`
+             --> runner.toml:3:10
+              |
+            3 | hosts = [{ roles = ["web"] }]
+              |          ^^^^^^^^^^^^^^^^^^^"#]],
+        );
+        refused(
+            &with_hosts("{ name = \"a\", transport = \"local\" }, { transport = \"local\" }"),
+            expect![[r#"
+                this host has no `name`
+                 --> runner.toml:3:47
+                  |
+                3 | hosts = [{ name = "a", transport = "local" }, { transport = "local" }]
+                  |                                               ^^^^^^^^^^^^^^^^^^^^^^^"#]],
+        );
+        refused(
+            &with_hosts("{ address = \"a\", roles = \"web\" }"),
+            expect![[r#"
+                `roles` must be a list, not text
+                 --> runner.toml:3:35
+                  |
+                3 | hosts = [{ address = "a", roles = "web" }]
+                  |                                   ^^^^^"#]],
+        );
+        refused(
+            &with_hosts("{ address = \"a\", roles = [3] }"),
+            expect![[r#"
+                each of `roles` must be text, not 3
+                 --> runner.toml:3:36
+                  |
+                3 | hosts = [{ address = "a", roles = [3] }]
+                  |                                    ^"#]],
+        );
+        refused(
+            &with_hosts("{ address = \"a:22\", port = 23 }"),
+            expect![[r#"
+                the port is in the address and in `port`
+                 --> runner.toml:3:22
+                  |
+                3 | hosts = [{ address = "a:22", port = 23 }]
+                  |                      ^^^^^^"#]],
+        );
+        refused(
+            &with_hosts("{ address = \"me@a\", user = \"you\" }"),
+            expect![[r#"
+                the user is in the address and in `user`
+                 --> runner.toml:3:22
+                  |
+                3 | hosts = [{ address = "me@a", user = "you" }]
+                  |                      ^^^^^^"#]],
+        );
+        refused(
+            &with_hosts("{ address = \"a\", settings = 3 }"),
+            expect![[r#"
+                `settings` must be a table, not 3
+                 --> runner.toml:3:38
+                  |
+                3 | hosts = [{ address = "a", settings = 3 }]
+                  |                                      ^"#]],
+        );
+        refused(
+            "[stage.prod]\nhosts = [{ address = \"a\", path = \"/x\" }, \"b\"]\n",
+            expect![[r#"
+                host `b` has no `path`
+                 --> runner.toml:2:42
+                  |
+                2 | hosts = [{ address = "a", path = "/x" }, "b"]
+                  |                                          ^^^
+                hint: give the directory to deploy to: `path = "/var/www/shop"` below `[stage.prod]`"#]],
+        );
+    }
+}

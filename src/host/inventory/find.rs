@@ -1,0 +1,185 @@
+//! Which `runner.toml` is meant, and how messages name it.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::{Inventory, example};
+use crate::event::{Excerpt, Report};
+
+const FILE: &str = "runner.toml";
+
+impl Inventory {
+    /// Reads the file in `dir` (the option `-C`), else in the nearest parent of the working directory that has one.
+    pub fn find(dir: Option<&Path>) -> Result<Self> {
+        let cwd = std::env::current_dir().context("failed to read the working directory")?;
+        Self::find_from(&cwd, dir)
+    }
+
+    fn find_from(cwd: &Path, dir: Option<&Path>) -> Result<Self> {
+        let file = match dir {
+            Some(dir) => in_directory(cwd, dir)?,
+            None => in_parents(cwd)?,
+        };
+        let name = shown(&file, cwd).display().to_string();
+        let bytes = fs::read(&file).with_context(|| format!("failed to read `{name}`"))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let place = Excerpt::at_offset(&name, &text, valid, 1);
+            Report::new(format!("`{name}` is not UTF-8 text")).at(place)
+        })?;
+        let dir = file.parent().unwrap_or(cwd).to_owned();
+        Self::parse_in(dir, name, &text)
+    }
+}
+
+fn in_directory(cwd: &Path, dir: &Path) -> Result<PathBuf> {
+    let absolute = without_dots(&cwd.join(dir));
+    if !absolute.is_dir() {
+        return Err(Report::new(format!("no directory `{}`", dir.display())).into());
+    }
+    let file = absolute.join(FILE);
+    if !file.is_file() {
+        let message = format!("no `{FILE}` in `{}`", dir.display());
+        return Err(Report::new(message).hint(example()).into());
+    }
+    Ok(file)
+}
+
+fn in_parents(cwd: &Path) -> Result<PathBuf> {
+    let mut files = cwd.ancestors().map(|dir| dir.join(FILE));
+    files.find(|file| file.is_file()).ok_or_else(|| {
+        Report::new(format!("no `{FILE}` in `{}` or above it", cwd.display()))
+            .hint(example())
+            .into()
+    })
+}
+
+/// The path from `cwd`, where that is shorter than the absolute one.
+fn shown(file: &Path, cwd: &Path) -> PathBuf {
+    let n_shared = file
+        .components()
+        .zip(cwd.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = cwd
+        .components()
+        .skip(n_shared)
+        .map(|_| Component::ParentDir);
+    let relative: PathBuf = up.chain(file.components().skip(n_shared)).collect();
+    if relative.as_os_str().len() < file.as_os_str().len() {
+        relative
+    } else {
+        file.to_owned()
+    }
+}
+
+/// The same path with `.` and `..` taken out, by its text: links are not followed.
+pub fn without_dots(path: &Path) -> PathBuf {
+    let mut kept = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(kept.pop()),
+            other => kept.push(other),
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn project(text: &[u8]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("src/deep")).unwrap();
+        fs::write(dir.path().join(FILE), text).unwrap();
+        dir
+    }
+
+    #[test]
+    fn the_nearest_parent_with_a_file_is_the_project() {
+        let project = project(b"");
+        let root = project.path();
+        let case = |cwd: &Path, dir: Option<&Path>, want_name: &str| {
+            let found = Inventory::find_from(cwd, dir).unwrap();
+            assert_eq!(found.dir, root);
+            assert_eq!(found.file, want_name);
+        };
+        case(root, None, "runner.toml");
+        case(root, Some(Path::new(".")), "runner.toml");
+        case(&root.join("src"), None, "../runner.toml");
+        case(&root.join("src"), Some(Path::new("..")), "../runner.toml");
+        case(&root.join("src/deep"), None, "../../runner.toml");
+        let name = root.join(FILE).display().to_string();
+        case(Path::new("/"), Some(root), &name[1..]);
+    }
+
+    #[test]
+    fn where_no_file_is_found_one_is_shown() {
+        let dir = project(b"");
+        let refused = |path: &str| {
+            let error = Inventory::find_from(dir.path(), Some(Path::new(path))).unwrap_err();
+            error.to_string()
+        };
+        expect![[r#"
+            no `runner.toml` in `src`
+            hint: a `runner.toml` may be as short as this:
+                recipe = "deploy.rhai"
+
+                [stage.prod]
+                path = "/var/www/shop"
+                user = "deploy"
+                hosts = ["web1.example.com"]"#]]
+        .assert_eq(&refused("src"));
+        expect!["no directory `nowhere`"].assert_eq(&refused("nowhere"));
+        expect![[r#"
+            no `runner.toml` in `/nowhere/at/all` or above it
+            hint: a `runner.toml` may be as short as this:
+                recipe = "deploy.rhai"
+
+                [stage.prod]
+                path = "/var/www/shop"
+                user = "deploy"
+                hosts = ["web1.example.com"]"#]]
+        .assert_eq(
+            &in_parents(Path::new("/nowhere/at/all"))
+                .unwrap_err()
+                .to_string(),
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf_8_is_refused() {
+        let dir = project(b"# caf\xe9\n");
+        let error = Inventory::find_from(dir.path(), None).unwrap_err();
+        expect![[r#"
+            `runner.toml` is not UTF-8 text
+             --> runner.toml:1:6
+              |
+            1 | # caf�
+              |      ^"#]]
+        .assert_eq(&error.to_string());
+    }
+
+    #[track_caller]
+    fn shown_as(file: &str, cwd: &str, want: &str) {
+        assert_eq!(shown(Path::new(file), Path::new(cwd)), Path::new(want));
+    }
+
+    #[test]
+    fn a_file_is_named_from_the_working_directory_where_that_is_shorter() {
+        shown_as("/home/me/shop/runner.toml", "/home/me/shop", "runner.toml");
+        shown_as(
+            "/home/me/shop/runner.toml",
+            "/home/me/shop/src",
+            "../runner.toml",
+        );
+        shown_as("/home/me/shop/runner.toml", "/home/me", "shop/runner.toml");
+        shown_as("/srv/runner.toml", "/home/me/shop", "/srv/runner.toml");
+    }
+}

@@ -1,0 +1,361 @@
+//! The project's file `runner.toml`: where it is found, and what it says.
+
+mod address;
+mod entry;
+mod find;
+mod naming;
+mod reach;
+mod stage;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::event::{Excerpt, Report};
+use crate::host::document::{Document, Field, Table};
+use crate::host::{Host, Settings};
+
+/// An environment, such as `prod`: its hosts in file order, at least one, and its own settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    pub name: String,
+    pub hosts: Vec<Host>,
+    pub settings: Settings,
+}
+
+/// The recipe that the file names, as it is written there, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedRecipe {
+    pub name: String,
+    pub place: Excerpt,
+}
+
+/// All of `runner.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inventory {
+    /// The file as messages name it.
+    pub file: String,
+    /// Its directory, absolute: what relative paths of the project count from.
+    pub dir: PathBuf,
+    pub recipe: Option<NamedRecipe>,
+    /// `[settings]`, below those of stages and hosts.
+    pub settings: Settings,
+    /// In file order; there may be none, which only a run minds.
+    pub stages: Vec<Stage>,
+    application: Option<String>,
+}
+
+const KEYS: [&str; 4] = ["application", "recipe", "settings", "stage"];
+
+impl Inventory {
+    /// Reads `text`; `file` is its path as messages name it, a relative one from the working directory.
+    pub fn parse(file: &Path, text: &str) -> Result<Self> {
+        let absolute = std::path::absolute(file)
+            .with_context(|| format!("failed to find the directory of `{}`", file.display()))?;
+        let dir = absolute.parent().unwrap_or(Path::new("/"));
+        Self::parse_in(find::without_dots(dir), file.display().to_string(), text)
+    }
+
+    fn parse_in(dir: PathBuf, file: String, text: &str) -> Result<Self> {
+        let document = Document { file: &file, text };
+        let parsed = document.parse()?;
+        let root = document.root(&parsed);
+        let elsewhere = "settings of the recipe go below `[settings]`, hosts below `[stage.NAME]`";
+        root.refuse_unknown("at the top level", &KEYS, elsewhere)?;
+        let application = root
+            .get("application")
+            .map(|field| field.text())
+            .transpose()?;
+        let recipe = root.get("recipe").map(named_recipe).transpose()?;
+        Ok(Self {
+            recipe,
+            settings: read_settings(&root)?,
+            stages: read_stages(&root, &dir)?,
+            application: application.map(str::to_owned),
+            dir,
+            file,
+        })
+    }
+
+    /// What is deployed, for people: `application`, else the name of the project's directory.
+    pub fn application(&self) -> String {
+        let named = self.application.clone();
+        named.unwrap_or_else(|| match self.dir.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => "application".to_owned(),
+        })
+    }
+}
+
+fn named_recipe(field: Field) -> Result<NamedRecipe> {
+    let name = field.text()?.to_owned();
+    let place = field.place();
+    Ok(NamedRecipe { name, place })
+}
+
+/// The table `settings` below `table`, which is empty where it is missing.
+fn read_settings(table: &Table) -> Result<Settings> {
+    match table.get("settings") {
+        Some(field) => Settings::read(&field.table()?),
+        None => Ok(Settings::default()),
+    }
+}
+
+fn read_stages(root: &Table, dir: &Path) -> Result<Vec<Stage>> {
+    let Some(field) = root.get("stage") else {
+        return Ok(Vec::new());
+    };
+    let stages = field.table()?.fields();
+    stages.iter().map(|field| stage::read(field, dir)).collect()
+}
+
+/// What a first `runner.toml` may say.
+fn example() -> &'static str {
+    r#"a `runner.toml` may be as short as this:
+    recipe = "deploy.rhai"
+
+    [stage.prod]
+    path = "/var/www/shop"
+    user = "deploy"
+    hosts = ["web1.example.com"]"#
+}
+
+/// A run was asked for, and no stage is there to run on.
+pub(in crate::host) fn no_stage(file: &str) -> Report {
+    Report::new(format!("`{file}` has no stage")).hint(example())
+}
+
+#[cfg(test)]
+pub(in crate::host) mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    pub fn parse(text: &str) -> Result<Inventory> {
+        Inventory::parse(Path::new("runner.toml"), text)
+    }
+
+    #[track_caller]
+    pub fn refused(text: &str, want: Expect) {
+        want.assert_eq(&parse(text).unwrap_err().to_string());
+    }
+
+    /// Everything that does not depend on where the file is, one line a thing.
+    pub fn say(inventory: &Inventory) -> String {
+        let mut out = String::new();
+        if let Some(recipe) = &inventory.recipe {
+            out += &format!("recipe {} at {}\n", recipe.name, recipe.place.place);
+        }
+        out += &say_settings("", &inventory.settings);
+        for stage in &inventory.stages {
+            out += &format!("stage {}\n", stage.name);
+            out += &say_settings("  ", &stage.settings);
+            for host in &stage.hosts {
+                out += &format!("  {}\n", say_host(host));
+                out += &say_settings("    ", &host.settings);
+            }
+        }
+        out
+    }
+
+    fn say_host(host: &Host) -> String {
+        let user = host
+            .user
+            .as_ref()
+            .map_or(String::new(), |user| format!("{user}@"));
+        let port = host
+            .port
+            .map_or(String::new(), |port| format!(" port {port}"));
+        let roles = host
+            .roles
+            .as_ref()
+            .map_or(String::new(), |roles| format!(" {roles:?}"));
+        let Host {
+            name,
+            address,
+            path,
+            transport,
+            ..
+        } = host;
+        format!("{name}: {transport} {user}{address}{port} {path}{roles}")
+    }
+
+    fn say_settings(indent: &str, settings: &Settings) -> String {
+        let say = |(key, setting): (&str, &crate::host::Setting)| {
+            format!(
+                "{indent}set {key}: {:?} at {}\n",
+                setting.change, setting.place.place
+            )
+        };
+        settings.iter().map(say).collect()
+    }
+
+    #[test]
+    fn the_example_of_the_design_is_read_whole() {
+        let text = r#"# runner.toml
+application = "shop"
+recipe = "deploy.rhai"               # so that `runner --stage prod` suffices; a path, or a shipped name such as "laravel"
+
+[settings]                           # any setting of the recipe; `shared.add = [...]` appends to a list
+keep_releases = 5
+
+[stage.prod]
+path = "/var/www/shop"               # the deploy path on every host
+user = "deploy"
+hosts = ["web1.example.com", "web2.example.com:2222",
+         { address = "10.0.0.9", name = "worker1", roles = ["worker"], user = "ops", transport = "openssh" }]
+                                     # a host may also set port, path and settings of its own
+[stage.prod.settings]
+keep_releases = 10
+
+[stage.local]
+path = "site"                        # relative to this file; no server needed at all
+transport = "local"
+"#;
+        let inventory = Inventory::parse(Path::new("/home/me/shop/runner.toml"), text).unwrap();
+        assert_eq!(inventory.application(), "shop");
+        expect![[r#"
+            recipe deploy.rhai at /home/me/shop/runner.toml:3
+            set keep_releases: Set(Integer(5)) at /home/me/shop/runner.toml:6
+            stage prod
+              set keep_releases: Set(Integer(10)) at /home/me/shop/runner.toml:15
+              web1.example.com: ssh deploy@web1.example.com /var/www/shop
+              web2.example.com: ssh deploy@web2.example.com port 2222 /var/www/shop
+              worker1: openssh ops@10.0.0.9 /var/www/shop ["worker"]
+            stage local
+              localhost: local localhost /home/me/shop/site
+        "#]]
+        .assert_eq(&say(&inventory));
+    }
+
+    #[test]
+    fn an_application_without_a_name_is_called_as_its_directory() {
+        let inventory = Inventory::parse(Path::new("/home/me/shop/runner.toml"), "").unwrap();
+        assert_eq!(inventory.application(), "shop");
+        assert_eq!(inventory.dir, Path::new("/home/me/shop"));
+        let inventory =
+            Inventory::parse(Path::new("/home/me/shop/src/../runner.toml"), "").unwrap();
+        assert_eq!(inventory.application(), "shop");
+    }
+
+    #[test]
+    fn stages_stay_in_file_order() {
+        let inventory = parse(
+            "[stage.z]\npath = \"z\"\ntransport = \"local\"\n[stage.a]\npath = \"a\"\ntransport = \"local\"\n",
+        );
+        let names: Vec<_> = inventory
+            .unwrap()
+            .stages
+            .into_iter()
+            .map(|stage| stage.name)
+            .collect();
+        assert_eq!(names, ["z", "a"]);
+    }
+
+    #[test]
+    fn what_the_top_of_the_file_must_not_say_is_refused() {
+        refused(
+            "aplication = \"shop\"\n",
+            expect![[r#"
+                unknown key `aplication` at the top level (did you mean `application`?)
+                 --> runner.toml:1:1
+                  |
+                1 | aplication = "shop"
+                  | ^^^^^^^^^^
+                  = known: `application`, `recipe`, `settings`, `stage`"#]],
+        );
+        refused(
+            "[stages.prod]\npath = \"/x\"\n",
+            expect![[r#"
+                unknown key `stages` at the top level (did you mean `stage`?)
+                 --> runner.toml:1:2
+                  |
+                1 | [stages.prod]
+                  |  ^^^^^^
+                  = known: `application`, `recipe`, `settings`, `stage`"#]],
+        );
+        refused(
+            "keep_releases = 3\n",
+            expect![[r#"
+                unknown key `keep_releases` at the top level
+                 --> runner.toml:1:1
+                  |
+                1 | keep_releases = 3
+                  | ^^^^^^^^^^^^^
+                  = known: `application`, `recipe`, `settings`, `stage`
+                hint: settings of the recipe go below `[settings]`, hosts below `[stage.NAME]`"#]],
+        );
+        refused(
+            "application = 3\n",
+            expect![[r#"
+            `application` must be text, not 3
+             --> runner.toml:1:15
+              |
+            1 | application = 3
+              |               ^"#]],
+        );
+        refused(
+            "application = \"\"\n",
+            expect![[r#"
+            `application` must not be empty
+             --> runner.toml:1:15
+              |
+            1 | application = ""
+              |               ^^"#]],
+        );
+        refused(
+            "recipe = [\"a.rhai\"]\n",
+            expect![[r#"
+            `recipe` must be text, not a list
+             --> runner.toml:1:10
+              |
+            1 | recipe = ["a.rhai"]
+              |          ^^^^^^^^^^"#]],
+        );
+        refused(
+            "settings = 3\n",
+            expect![[r#"
+            `settings` must be a table, not 3
+             --> runner.toml:1:12
+              |
+            1 | settings = 3
+              |            ^"#]],
+        );
+        refused(
+            "stage = \"prod\"\n",
+            expect![[r#"
+            `stage` must be a table, not text
+             --> runner.toml:1:9
+              |
+            1 | stage = "prod"
+              |         ^^^^^^"#]],
+        );
+        refused(
+            "[stage]\npath = \"/x\"\n",
+            expect![[r#"
+            `path` is not a stage
+             --> runner.toml:2:1
+              |
+            2 | path = "/x"
+              | ^^^^
+            hint: a stage is a table with a name of its own, such as `[stage.prod]`"#]],
+        );
+        refused(
+            "[[settings]]\n",
+            expect![[r#"
+            `settings` must be a table, not a list
+             --> runner.toml:1:1
+              |
+            1 | [[settings]]
+              | ^^^^^^^^^^^^"#]],
+        );
+        refused(
+            "[settings]\nn = 99999999999999999999\n",
+            expect![[r#"
+            `n` holds a number that is too large
+             --> runner.toml:2:5
+              |
+            2 | n = 99999999999999999999
+              |     ^^^^^^^^^^^^^^^^^^^^"#]],
+        );
+    }
+}

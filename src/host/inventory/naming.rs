@@ -1,0 +1,175 @@
+//! What the hosts of a stage owe each other: names of their own, and sites of their own.
+
+use anyhow::Result;
+
+use super::address::with_port;
+use super::entry::Entry;
+use crate::event::Report;
+use crate::host::{Host, Kind};
+
+pub fn settle(mut entries: Vec<Entry>) -> Result<Vec<Host>> {
+    refuse_same_sites(&entries)?;
+    name_by_port(&mut entries);
+    refuse_same_names(&entries)?;
+    Ok(entries.into_iter().map(|entry| entry.host).collect())
+}
+
+/// Two entries for one site would wait for each other's lock.
+fn refuse_same_sites(entries: &[Entry]) -> Result<()> {
+    let Some((first, second)) = first_pair(entries, |a, b| is_same_site(&a.host, &b.host)) else {
+        return Ok(());
+    };
+    let message = format!(
+        "the same site twice: `{}` and `{}`",
+        first.host.name, second.host.name
+    );
+    Err(Report::new(message)
+        .at(second.place.clone())
+        .note(format!("the first is at {}", first.place.place))
+        .hint("give one of them a `path` of its own")
+        .into())
+}
+
+fn is_same_site(a: &Host, b: &Host) -> bool {
+    let is_local = |host: &Host| host.transport == Kind::Local;
+    let is_same_login =
+        a.address.eq_ignore_ascii_case(&b.address) && a.port == b.port && a.user == b.user;
+    a.path == b.path && is_local(a) == is_local(b) && (is_local(a) || is_same_login)
+}
+
+/// Hosts that would share an address as their name are told apart by the port, if it was given.
+fn name_by_port(entries: &mut [Entry]) {
+    let names: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.host.name.clone())
+        .collect();
+    let is_shared = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    for Entry { host, is_named, .. } in entries {
+        if let (false, Some(port)) = (*is_named, host.port)
+            && is_shared(&host.name)
+        {
+            host.name = with_port(&host.address, port);
+        }
+    }
+}
+
+fn refuse_same_names(entries: &[Entry]) -> Result<()> {
+    let Some((first, second)) = first_pair(entries, |a, b| a.host.name == b.host.name) else {
+        return Ok(());
+    };
+    Err(
+        Report::new(format!("two hosts are called `{}`", second.host.name))
+            .at(second.place.clone())
+            .note(format!("the first is at {}", first.place.place))
+            .hint("give one of them a `name` of its own: `{ address = \"...\", name = \"...\" }`")
+            .into(),
+    )
+}
+
+fn first_pair(
+    entries: &[Entry],
+    is_pair: impl Fn(&Entry, &Entry) -> bool,
+) -> Option<(&Entry, &Entry)> {
+    entries.iter().enumerate().find_map(|(n, second)| {
+        let first = entries[..n].iter().find(|first| is_pair(first, second))?;
+        Some((first, second))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::inventory::tests::{parse, refused};
+    use expect_test::expect;
+
+    fn with_hosts(hosts: &str) -> String {
+        format!("[stage.prod]\npath = \"/x\"\nhosts = [{hosts}]\n")
+    }
+
+    #[track_caller]
+    fn names(hosts: &str, want: &[&str]) {
+        let inventory = parse(&with_hosts(hosts)).unwrap();
+        let names: Vec<_> = inventory.stages[0]
+            .hosts
+            .iter()
+            .map(|host| host.name.clone())
+            .collect();
+        assert_eq!(names, want);
+    }
+
+    #[test]
+    fn a_host_is_called_by_its_address_and_by_its_port_where_that_is_not_enough() {
+        names(r#""a:2222", "b", "me@c""#, &["a", "b", "c"]);
+        names(r#""a:1", "a:2", "a""#, &["a:1", "a:2", "a"]);
+        names(r#""[::1]:1", "[::1]:2""#, &["[::1]:1", "[::1]:2"]);
+        names(r#"{ address = "b", name = "a" }, "a:2""#, &["a", "a:2"]);
+        names(
+            r#""a", { address = "a", path = "/y", name = "second" }"#,
+            &["a", "second"],
+        );
+    }
+
+    #[test]
+    fn hosts_with_one_name_are_refused_at_the_second() {
+        refused(
+            &with_hosts(r#"{ address = "a", name = "n" }, { address = "b", name = "n" }"#),
+            expect![[r#"
+                two hosts are called `n`
+                 --> runner.toml:3:65
+                  |
+                3 | hosts = [{ address = "a", name = "n" }, { address = "b", name = "n" }]
+                  |                                                                 ^^^
+                  = the first is at runner.toml:3
+                hint: give one of them a `name` of its own: `{ address = "...", name = "..." }`"#]],
+        );
+        refused(
+            &with_hosts(r#""me@a", "you@a""#),
+            expect![[r#"
+            two hosts are called `a`
+             --> runner.toml:3:18
+              |
+            3 | hosts = ["me@a", "you@a"]
+              |                  ^^^^^^^
+              = the first is at runner.toml:3
+            hint: give one of them a `name` of its own: `{ address = "...", name = "..." }`"#]],
+        );
+    }
+
+    #[test]
+    fn one_site_in_two_entries_is_refused_at_the_second() {
+        refused(
+            &with_hosts(r#""a", "b", "A""#),
+            expect![[r#"
+            the same site twice: `a` and `A`
+             --> runner.toml:3:20
+              |
+            3 | hosts = ["a", "b", "A"]
+              |                    ^^^
+              = the first is at runner.toml:3
+            hint: give one of them a `path` of its own"#]],
+        );
+        refused(
+            &with_hosts(
+                "{ address = \"a:22\" },\n  { name = \"n\", address = \"a\", port = 22, path = \"/x/\" }",
+            ),
+            expect![[r#"
+                the same site twice: `a` and `n`
+                 --> runner.toml:4:12
+                  |
+                4 |   { name = "n", address = "a", port = 22, path = "/x/" }]
+                  |            ^^^
+                  = the first is at runner.toml:3
+                hint: give one of them a `path` of its own"#]],
+        );
+        refused(
+            "[stage.dev]\ntransport = \"local\"\npath = \"a\"\nhosts = [\"a\", { name = \"b\", path = \"b/../a\" }]\n",
+            expect![[r#"
+                the same site twice: `a` and `b`
+                 --> runner.toml:4:24
+                  |
+                4 | hosts = ["a", { name = "b", path = "b/../a" }]
+                  |                        ^^^
+                  = the first is at runner.toml:4
+                hint: give one of them a `path` of its own"#]],
+        );
+    }
+}

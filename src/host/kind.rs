@@ -1,0 +1,37 @@
+//! The transports a host can ask for, by the names `runner.toml` uses.
+
+use std::fmt;
+
+/// How a host is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Our own connection.
+    #[default]
+    Ssh,
+    /// A shell on this machine.
+    Local,
+    /// The system's `ssh` as a child.
+    OpenSsh,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Ssh, Kind::Local, Kind::OpenSsh];
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Ssh => "ssh",
+            Kind::Local => "local",
+            Kind::OpenSsh => "openssh",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,305 @@
+//! Settings as one layer gives them (a table of `runner.toml`, or the command line), each with its place.
+
+use anyhow::Result;
+use indexmap::IndexMap;
+use toml::Value;
+use toml::de::DeValue;
+
+use crate::event::{Excerpt, Place, Report};
+use crate::host::document::{Field, Table, value_of};
+
+/// What a layer does to a setting.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// `key = value`: replaces what the layers below say.
+    Set(Value),
+    /// `key.add = [...]`: appended to the list of the layers below.
+    Add(Vec<Value>),
+}
+
+impl Change {
+    /// This change made after `below`, or `None` if `below` is not a list to append to.
+    pub fn after(self, below: Option<Change>) -> Option<Change> {
+        match (below, self) {
+            (_, Change::Set(value)) => Some(Change::Set(value)),
+            (None, add) => Some(add),
+            (Some(Change::Add(mut items)), Change::Add(more)) => {
+                items.extend(more);
+                Some(Change::Add(items))
+            }
+            (Some(Change::Set(Value::Array(mut items))), Change::Add(more)) => {
+                items.extend(more);
+                Some(Change::Set(Value::Array(items)))
+            }
+            (Some(Change::Set(_)), Change::Add(_)) => None,
+        }
+    }
+
+    /// The value if no layer is below: what is added is the list.
+    pub fn into_value(self) -> Value {
+        match self {
+            Change::Set(value) => value,
+            Change::Add(items) => Value::Array(items),
+        }
+    }
+
+    fn of(value: Value) -> Self {
+        let added = match &value {
+            Value::Table(table) if table.len() == 1 => table.get("add").and_then(Value::as_array),
+            _ => None,
+        };
+        match added {
+            Some(items) => Change::Add(items.clone()),
+            None => Change::Set(value),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    pub change: Change,
+    /// Its key in `runner.toml`, or the argument of `--set`.
+    pub place: Excerpt,
+}
+
+/// In the order of the file, or of the command line.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings(IndexMap<String, Setting>);
+
+impl Settings {
+    pub fn get(&self, key: &str) -> Option<&Setting> {
+        self.0.get(key)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.0.iter().map(|(key, setting)| (key.as_str(), setting))
+    }
+
+    /// The arguments of `--set`: `KEY=VALUE` or `KEY.add=VALUE`, where a value that is no list is one item.
+    /// A value is read as TOML, else it is text. Of two that set the same key the later wins.
+    pub fn from_cli(arguments: &[String]) -> Result<Self> {
+        let mut settings = Self::default();
+        for argument in arguments {
+            settings.set_from_cli(argument)?;
+        }
+        Ok(settings)
+    }
+
+    fn set_from_cli(&mut self, argument: &str) -> Result<()> {
+        let (name, text) = match argument.split_once('=') {
+            Some((name, text)) if !name.trim().is_empty() => (name.trim(), text),
+            _ => {
+                return Err(Report::new("`--set` needs `KEY=VALUE` or `KEY.add=VALUE`")
+                    .at(argument_place(argument, argument))
+                    .into());
+            }
+        };
+        let place = argument_place(argument, name);
+        let (key, change) = match name.strip_suffix(".add") {
+            Some(key) => match read_value(text) {
+                Value::Array(items) => (key, Change::Add(items)),
+                item => (key, Change::Add(vec![item])),
+            },
+            None => (name, Change::of(read_value(text))),
+        };
+        if let Some((table, rest)) = key.split_once('.') {
+            return Err(
+                Report::new(format!("no setting has a dot in its name, as `{key}` has"))
+                    .at(place)
+                    .hint(format!(
+                        "a table is set as a whole: `--set '{table}={{ {rest} = ... }}'`"
+                    ))
+                    .into(),
+            );
+        }
+        let below = self.0.get(key).map(|setting| setting.change.clone());
+        let Some(change) = change.after(below) else {
+            return Err(not_a_list(key, place).into());
+        };
+        self.0.insert(key.to_owned(), Setting { change, place });
+        Ok(())
+    }
+
+    pub(in crate::host) fn read(table: &Table) -> Result<Self> {
+        let read = |field: Field| {
+            let change = Change::of(field.value()?);
+            let place = field.key_place();
+            Ok((field.key.to_owned(), Setting { change, place }))
+        };
+        table
+            .fields()
+            .into_iter()
+            .map(read)
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+}
+
+pub(in crate::host) fn not_a_list(key: &str, place: Excerpt) -> Report {
+    Report::new(format!(
+        "`{key}` is not a list, so nothing can be added to it"
+    ))
+    .at(place)
+}
+
+fn read_value(text: &str) -> Value {
+    // A date is kept as it was typed: recipes know only text for it.
+    match DeValue::parse(text).as_ref().map(|value| value.get_ref()) {
+        Ok(DeValue::Datetime(_)) | Err(_) => None,
+        Ok(value) => value_of(value),
+    }
+    .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn argument_place(argument: &str, pointed_at: &str) -> Excerpt {
+    let place = Place {
+        file: "--set".to_owned(),
+        line: 1,
+        column: 1,
+    };
+    Excerpt {
+        place,
+        text: argument.to_owned(),
+        width: pointed_at.chars().count(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::document::Document;
+    use expect_test::{Expect, expect};
+
+    fn from_cli(arguments: &[&str]) -> Result<Settings> {
+        Settings::from_cli(
+            &arguments
+                .iter()
+                .map(|a| (*a).to_owned())
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    fn say(settings: &Settings) -> String {
+        let lines = settings.iter().map(|(key, Setting { change, place })| {
+            let place = format!("{}:{}", place.place, place.place.column);
+            match change {
+                Change::Set(value) => format!("{key} = {value}  # {place}\n"),
+                Change::Add(items) => {
+                    format!("{key} += {}  # {place}\n", Value::Array(items.clone()))
+                }
+            }
+        });
+        lines.collect()
+    }
+
+    #[track_caller]
+    fn value(text: &str, want: &str) {
+        let settings = from_cli(&[&format!("key={text}")]).unwrap();
+        let change = settings.get("key").unwrap().change.clone();
+        assert_eq!(change.into_value().to_string(), want);
+    }
+
+    #[track_caller]
+    fn refused(arguments: &[&str], want: Expect) {
+        want.assert_eq(&from_cli(arguments).unwrap_err().to_string());
+    }
+
+    #[test]
+    fn a_table_gives_settings_in_file_order_with_their_places() {
+        let document = Document {
+            file: "runner.toml",
+            text: "z = 1\n  a = \"x\"\nshared.add = [\"up/\"]\nexclude = { add = [\"*.log\"] }\n\
+                   env = { add = \"1\" }\nother = { a = 1, add = [] }\ndate = 2024-01-01\n",
+        };
+        let table = document.parse().unwrap();
+        let settings = Settings::read(&document.root(&table)).unwrap();
+        expect![[r#"
+            z = 1  # runner.toml:1:1
+            a = "x"  # runner.toml:2:3
+            shared += ["up/"]  # runner.toml:3:1
+            exclude += ["*.log"]  # runner.toml:4:1
+            env = { add = "1" }  # runner.toml:5:1
+            other = { a = 1, add = [] }  # runner.toml:6:1
+            date = "2024-01-01"  # runner.toml:7:1
+        "#]]
+        .assert_eq(&say(&settings));
+    }
+
+    #[test]
+    fn a_value_of_the_command_line_is_toml_if_it_can_be_and_else_text() {
+        value("v1.2", r#""v1.2""#);
+        value("3", "3");
+        value("-1.5", "-1.5");
+        value("true", "true");
+        value("[1,2]", "[1, 2]");
+        value("\"3\"", r#""3""#);
+        value("{ a = 1 }", "{ a = 1 }");
+        value("2024-01-01", r#""2024-01-01""#);
+        value("", r#""""#);
+        value("a=b", r#""a=b""#);
+        value("99999999999999999999", r#""99999999999999999999""#);
+        value("1 2", r#""1 2""#);
+    }
+
+    #[test]
+    fn the_later_argument_wins_and_added_items_add_up() {
+        let settings = from_cli(&[
+            "n=1",
+            "n=2",
+            "x.add=*.log",
+            "x.add=[\"a\",\"b\"]",
+            "y=[1]",
+            "y.add=2",
+            "z.add=1",
+            "z=[]",
+        ]);
+        expect![[r#"
+            n = 2  # --set:1:1
+            x += ["*.log", "a", "b"]  # --set:1:1
+            y = [1, 2]  # --set:1:1
+            z = []  # --set:1:1
+        "#]]
+        .assert_eq(&say(&settings.unwrap()));
+    }
+
+    #[test]
+    fn an_argument_that_sets_nothing_is_refused() {
+        refused(
+            &["keep_releases"],
+            expect![[r#"
+            `--set` needs `KEY=VALUE` or `KEY.add=VALUE`
+             --> --set:1:1
+              |
+            1 | keep_releases
+              | ^^^^^^^^^^^^^"#]],
+        );
+        refused(
+            &["=3"],
+            expect![[r#"
+            `--set` needs `KEY=VALUE` or `KEY.add=VALUE`
+             --> --set:1:1
+              |
+            1 | =3
+              | ^^"#]],
+        );
+        refused(
+            &["env.PATH=/bin"],
+            expect![[r#"
+            no setting has a dot in its name, as `env.PATH` has
+             --> --set:1:1
+              |
+            1 | env.PATH=/bin
+              | ^^^^^^^^
+            hint: a table is set as a whole: `--set 'env={ PATH = ... }'`"#]],
+        );
+        refused(
+            &["n=3", "n.add=4"],
+            expect![[r#"
+            `n` is not a list, so nothing can be added to it
+             --> --set:1:1
+              |
+            1 | n.add=4
+              | ^^^^^"#]],
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What a primitive raises: catchable in scripts, with properties, and the original error for the report.
+
+use std::sync::Arc;
+
+use anyhow::Error;
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use crate::event::Report;
+use crate::shell::Exit;
+
+pub type Outcome<T> = Result<T, Box<EvalAltResult>>;
+
+/// A command that ended badly.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    pub command: String,
+    pub exit: Exit,
+    /// The last lines it said, on both outputs.
+    pub output: String,
+    /// The search path, when a program was not found on it.
+    pub path: Option<String>,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "`{}` {}", self.command, self.exit)
+    }
+}
+
+impl std::error::Error for Ended {}
+
+impl Ended {
+    pub fn status(&self) -> i64 {
+        match self.exit {
+            Exit::Code(code) => i64::from(code),
+            Exit::Signal(number) => 128 + i64::from(number),
+            Exit::TimedOut(_) | Exit::Interrupted => -1,
+        }
+    }
+
+    fn report(&self) -> Report {
+        let mut report = Report::new(self.to_string());
+        report.notes = self.output.lines().map(str::to_owned).collect();
+        if let Some(path) = &self.path {
+            report = report
+                .note(format!("PATH was {path}"))
+                .hint("install the program, or set `env` to `#{ PATH: \"...\" }` so that it is found");
+        }
+        report
+    }
+}
+
+/// The answer of a command that a plan does not run was asked for.
+#[derive(Debug, Clone)]
+pub struct Unanswered {
+    pub command: String,
+}
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "depends on the answer of `{}`", self.command)
+    }
+}
+
+impl std::error::Error for Unanswered {}
+
+/// Seen by scripts as `failure`, with `.message .host .task .command .status .output`.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub host: String,
+    pub task: String,
+    pub error: Arc<Error>,
+}
+
+impl Failure {
+    pub fn new(host: &str, task: &str, error: impl Into<Error>) -> Self {
+        Self {
+            host: host.to_owned(),
+            task: task.to_owned(),
+            error: Arc::new(error.into()),
+        }
+    }
+
+    pub fn ended(&self) -> Option<&Ended> {
+        self.error.downcast_ref()
+    }
+
+    pub fn message(&self) -> String {
+        format!("{:#}", self.error)
+    }
+
+    /// The report without a place; whoever knows the script adds it.
+    pub fn report(&self) -> Report {
+        if let Some(ended) = self.ended() {
+            return ended.report();
+        }
+        match self.error.downcast_ref::<Report>() {
+            Some(report) => report.clone(),
+            None => Report::new(self.message()),
+        }
+    }
+}
+
+impl From<Failure> for Box<EvalAltResult> {
+    fn from(failure: Failure) -> Self {
+        // `ErrorSystem` could not be caught by a script.
+        EvalAltResult::ErrorRuntime(Dynamic::from(failure), Position::NONE).into()
+    }
+}
+
+/// A mistake in how a recipe is written, raised where it is made.
+pub fn mistake(report: Report) -> Box<EvalAltResult> {
+    Failure::new("", "", report).into()
+}
+
+pub fn mistake_text(message: impl Into<String>) -> Box<EvalAltResult> {
+    mistake(Report::new(message))
+}

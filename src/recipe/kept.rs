@@ -1,0 +1,79 @@
+//! A function of a recipe, kept to be called later: from other threads, with the world it was written in.
+//!
+//! **Invariant:** a kept function shares nothing with its script or with other calls of itself.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, NativeCallContext, Position};
+
+use crate::recipe::failure::{Outcome, mistake_text};
+
+/// A function pointer of Rhai's is a name and captured values; `world` is where the name means something.
+#[derive(Clone)]
+pub struct Kept {
+    function: FnPtr,
+    world: Arc<GlobalRuntimeState>,
+    /// How many arguments it takes.
+    pub arity: usize,
+    pub position: Position,
+}
+
+impl Kept {
+    pub fn new(context: &NativeCallContext, mut function: FnPtr) -> Outcome<Self> {
+        let world = context.global_runtime_state().clone();
+        let curried = function.curry().len();
+        let name = function.fn_name();
+        let arity = world
+            .lib
+            .iter()
+            .rev()
+            .flat_map(|module| module.iter_script_fn_info())
+            .find(|(_, _, known, ..)| *known == name)
+            .map(|(_, _, _, n_params, _)| n_params.saturating_sub(curried))
+            .ok_or_else(|| {
+                mistake_text(format!("`{name}` is not a function of this file"))
+            })?;
+        // Captured variables are shared cells, which threads would fight over: each call gets a copy of what they
+        // hold now.
+        for value in function.iter_curry_mut() {
+            *value = flat(value);
+        }
+        Ok(Self {
+            function,
+            world: Arc::new(world),
+            arity,
+            position: context.call_position(),
+        })
+    }
+
+    /// Calls it with `tag` as what primitives find their surroundings by.
+    pub fn call(&self, engine: &Engine, tag: Dynamic, arguments: &mut [Dynamic]) -> Result<Dynamic, Box<EvalAltResult>> {
+        let mut world = (*self.world).clone();
+        world.tag = tag;
+        let source = world.source.clone();
+        let context = NativeCallContext::new_with_all_fields(
+            engine,
+            self.function.fn_name(),
+            source.as_deref(),
+            &world,
+            self.position,
+        );
+        self.function.call_raw(&context, None, arguments)
+    }
+
+    pub fn source(&self) -> &str {
+        self.world.source.as_deref().unwrap_or_default()
+    }
+}
+
+/// A copy with no shared cell in it, however deep.
+fn flat(value: &Dynamic) -> Dynamic {
+    let value = value.flatten_clone();
+    if let Some(array) = value.read_lock::<rhai::Array>() {
+        return Dynamic::from_array(array.iter().map(flat).collect());
+    }
+    if let Some(map) = value.read_lock::<rhai::Map>() {
+        return Dynamic::from_map(map.iter().map(|(key, v)| (key.clone(), flat(v))).collect());
+    }
+    value
+}

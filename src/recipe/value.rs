@@ -1,0 +1,74 @@
+//! Values of settings: between `runner.toml` and Rhai, and the names of their types in messages.
+
+use rhai::Dynamic;
+use toml::Value;
+
+pub fn to_dynamic(value: &Value) -> Dynamic {
+    match value {
+        Value::String(text) => text.clone().into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::Boolean(flag) => (*flag).into(),
+        Value::Datetime(time) => time.to_string().into(),
+        Value::Array(list) => Dynamic::from_array(list.iter().map(to_dynamic).collect()),
+        Value::Table(table) => Dynamic::from_map(
+            table
+                .iter()
+                .map(|(key, value)| (key.as_str().into(), to_dynamic(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// What a user calls the type of a value.
+pub fn type_name(value: &Dynamic) -> &'static str {
+    if value.is_unit() {
+        "nothing"
+    } else if value.is_bool() {
+        "true or false"
+    } else if value.is_int() {
+        "a whole number"
+    } else if value.is_float() {
+        "a number"
+    } else if value.is_string() {
+        "text"
+    } else if value.is_array() {
+        "a list"
+    } else if value.is_map() {
+        "a table"
+    } else if value.is_fnptr() {
+        "a function"
+    } else {
+        "something else"
+    }
+}
+
+/// Whether a setting whose default is `default` may hold `value`.
+pub fn fits(default: &Dynamic, value: &Dynamic) -> bool {
+    default.is_unit()
+        || default.is_fnptr()
+        || type_name(default) == type_name(value)
+        || (default.is_float() && value.is_int())
+}
+
+/// A value as `runner docs` shows it.
+pub fn shown(value: &Dynamic) -> String {
+    if value.is_unit() {
+        return "(the project must give it)".to_owned();
+    }
+    if value.is_fnptr() {
+        return "(a function)".to_owned();
+    }
+    if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
+        return format!("\"{text}\"");
+    }
+    if let Some(list) = value.read_lock::<rhai::Array>() {
+        let items: Vec<String> = list.iter().map(shown).collect();
+        return format!("[{}]", items.join(", "));
+    }
+    if let Some(map) = value.read_lock::<rhai::Map>() {
+        let items: Vec<String> = map.iter().map(|(k, v)| format!("{k}: {}", shown(v))).collect();
+        return format!("#{{ {} }}", items.join(", "));
+    }
+    value.to_string()
+}

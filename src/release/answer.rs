@@ -1,0 +1,106 @@
+//! What the scripts of this layer answer: fields `key=value`, each ended by NUL.
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::shell::Answer;
+
+/// The fields of an answer, in the order they were said.
+pub struct Fields(Vec<(String, Vec<u8>)>);
+
+impl Fields {
+    /// Reads an answer whose script says `end` last. A script that refused, failed or fell silent is an error.
+    pub fn read(answer: &Answer, end: &str) -> Result<Self> {
+        let fields = Self::parse(&answer.stdout);
+        if let Some(why) = fields.get("refused") {
+            let said = tail(&answer.stderr);
+            return Err(anyhow!("{why}{said}"));
+        }
+        if !answer.exit.is_success() {
+            bail!("the server's script {}{}", answer.exit, tail(&answer.stderr));
+        }
+        if fields.get(end).is_none() {
+            bail!("the server's script ended early{}", tail(&answer.stderr));
+        }
+        Ok(fields)
+    }
+
+    pub fn parse(stdout: &[u8]) -> Self {
+        let fields = stdout
+            .split(|&byte| byte == 0)
+            .filter_map(|field| {
+                let at = field.iter().position(|&byte| byte == b'=')?;
+                let key = String::from_utf8_lossy(&field[..at]).into_owned();
+                Some((key, field[at + 1..].to_vec()))
+            })
+            .collect();
+        Self(fields)
+    }
+
+    pub fn get(&self, key: &str) -> Option<String> {
+        self.bytes(key).next().map(lossy)
+    }
+
+    pub fn list(&self, key: &str) -> Vec<String> {
+        self.bytes(key).map(lossy).collect()
+    }
+
+    /// Values that are file names, byte for byte.
+    pub fn bytes<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0
+            .iter()
+            .filter(move |(name, _)| name == key)
+            .map(|(_, value)| value.as_slice())
+    }
+
+    pub fn byte_list(&self, key: &str) -> Vec<Vec<u8>> {
+        self.bytes(key).map(<[u8]>::to_vec).collect()
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The last lines a server said, for the end of a message.
+fn tail(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(5)..];
+    last.iter().map(|line| format!("\n{line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::Exit;
+
+    fn answer(exit: Exit, stdout: &str, stderr: &str) -> Answer {
+        Answer {
+            exit,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        }
+    }
+
+    #[test]
+    fn a_refusal_and_a_failure_and_a_silence_are_errors() {
+        let read = |exit, out, err| {
+            Fields::read(&answer(exit, out, err), "done")
+                .err()
+                .map(|e| e.to_string())
+        };
+        assert_eq!(
+            read(Exit::Code(1), "refused=no room\0", "df: 0\n").as_deref(),
+            Some("no room\ndf: 0")
+        );
+        assert_eq!(
+            read(Exit::Signal(9), "done=yes\0", "").as_deref(),
+            Some("the server's script was killed by signal 9")
+        );
+        assert_eq!(
+            read(Exit::Code(0), "a=b\0", "").as_deref(),
+            Some("the server's script ended early")
+        );
+        assert_eq!(read(Exit::Code(0), "a=b\0done=yes\0", ""), None);
+    }
+}

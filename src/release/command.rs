@@ -1,0 +1,186 @@
+//! A command of the recipe, run on a server.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::release::answer::Fields;
+use crate::release::{ReleaseName, flag, script};
+use crate::shell::{Answer, Effect, Script, Step, Word};
+
+/// Where a command works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The release that is being built, or was.
+    Release(ReleaseName),
+    Current,
+    /// The deploy path: nothing is being served yet.
+    Site,
+}
+
+impl Place {
+    fn path(&self) -> String {
+        match self {
+            Place::Release(name) => format!("releases/{name}"),
+            Place::Current => "current".to_owned(),
+            Place::Site => String::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub text: String,
+    pub place: Place,
+    /// Below `place`, or absolute; empty for `place` itself.
+    pub cwd: String,
+    pub env: Vec<(String, String)>,
+    pub timeout: Option<Duration>,
+    /// Another user to run as, by `sudo -n`.
+    pub user: Option<String>,
+    /// The release whose linked files are compared afterwards.
+    pub guard: Option<ReleaseName>,
+}
+
+/// What a command said, and the managed files that differ from what was sent.
+pub struct Said {
+    pub answer: Answer,
+    pub differs: Vec<Vec<u8>>,
+}
+
+impl Command {
+    fn script(&self, root: &str, tag: &str) -> Script {
+        let mut script = script(root, include_str!("sh/run.sh"))
+            .var("place", self.place.path())
+            .var("cwd", &self.cwd)
+            .var("command", &self.text)
+            .var("as_user", self.user.as_deref().unwrap_or_default())
+            .var("guarded", flag(self.guard.is_some()))
+            .var("name", self.guard.as_ref().map_or("", ReleaseName::as_str))
+            .var("tag", tag);
+        for (key, value) in &self.env {
+            script = script.export(key, value);
+        }
+        script
+    }
+
+    /// `tag` is a text that no command prints: random, made anew for each step.
+    pub fn run(&self, root: &str, tag: &str) -> Step<Said> {
+        let script = self.script(root, tag);
+        let tag = tag.to_owned();
+        Step::new("run", Effect::Writes, script, move |answer| {
+            Ok(split(answer, &tag))
+        })
+        .data("command", &self.text)
+        .timeout(self.timeout)
+    }
+
+    /// The same as a question: a recipe asks, and a plan may ask too.
+    pub fn test(&self, root: &str) -> Step<Answer> {
+        let script = self.script(root, "");
+        Step::new("test", Effect::Reads, script, |answer| Ok(answer.clone()))
+            .data("command", &self.text)
+            .timeout(self.timeout)
+    }
+}
+
+fn split(answer: &Answer, tag: &str) -> Said {
+    let stdout = &answer.stdout;
+    let at = stdout
+        .windows(tag.len().max(1))
+        .rposition(|window| window == tag.as_bytes());
+    let Some(at) = at else {
+        return Said {
+            answer: answer.clone(),
+            differs: Vec::new(),
+        };
+    };
+    Said {
+        differs: Fields::parse(&stdout[at + tag.len()..]).byte_list("differs"),
+        answer: Answer {
+            stdout: stdout[..at].to_vec(),
+            ..answer.clone()
+        },
+    }
+}
+
+/// The bytes of a file of the server's.
+pub fn read_file(root: &str, place: &Place, path: &str) -> Step<Vec<u8>> {
+    let body = "cd -- \"$root/$place\" && exec cat -- \"$file\"\n";
+    let shown = path.to_owned();
+    let script = file_script(root, place, path, body);
+    Step::new("read", Effect::Reads, script, move |answer| {
+        succeeded(answer, || format!("`{shown}` cannot be read"))?;
+        Ok(answer.stdout.clone())
+    })
+    .data("path", path)
+}
+
+/// Replaces a file of the server's by one rename.
+pub fn write_file(root: &str, place: &Place, path: &str, content: &str) -> Step<()> {
+    let body = "cd -- \"$root/$place\" && printf %s \"$content\" >\"$file.new\" && mv -f -- \"$file.new\" \"$file\"\n";
+    let shown = path.to_owned();
+    let script = file_script(root, place, path, body).var("content", content);
+    Step::new("write", Effect::Writes, script, move |answer| {
+        succeeded(answer, || format!("`{shown}` cannot be written"))
+    })
+    .data("path", path)
+}
+
+pub fn exists(root: &str, place: &Place, path: &str) -> Step<bool> {
+    let body = "cd -- \"$root/$place\" && [ -e \"$file\" ] || [ -L \"$file\" ]\n";
+    let script = file_script(root, place, path, body);
+    Step::new("exists", Effect::Reads, script, |answer| {
+        Ok(answer.exit.is_success())
+    })
+    .data("path", path)
+}
+
+/// Whether a program is on the search path of the server's user.
+pub fn has(program: &str) -> Step<bool> {
+    let script = Script::new("command -v -- \"$program\" >/dev/null 2>&1\n").var("program", program);
+    Step::new("has", Effect::Reads, script, |answer| {
+        Ok(answer.exit.is_success())
+    })
+    .data("program", program)
+}
+
+fn file_script(root: &str, place: &Place, path: &str, body: &'static str) -> Script {
+    // A path that begins with a dash must not be taken for an option by `[` or a redirection's reader.
+    let file = match path.starts_with('/') {
+        true => Word::from(path),
+        false => Word::from(format!("./{path}")),
+    };
+    Script::new(body)
+        .var("root", root)
+        .var("place", place.path())
+        .var("file", file)
+}
+
+fn succeeded(answer: &Answer, what: impl Fn() -> String) -> Result<()> {
+    if answer.exit.is_success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&answer.stderr);
+    Err(anyhow::anyhow!("{}: {}", what(), said.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::Exit;
+
+    #[test]
+    fn what_the_guard_says_is_cut_from_what_the_command_said() {
+        let answer = |stdout: &[u8]| Answer {
+            exit: Exit::Code(0),
+            stdout: stdout.into(),
+            stderr: Vec::new(),
+        };
+        let said = split(&answer(b"hello\nTAGdiffers=a b\0differs=c\0"), "TAG");
+        assert_eq!(said.answer.stdout, b"hello\n");
+        assert_eq!(said.differs, [&b"a b"[..], b"c"]);
+        let said = split(&answer(b"hello\n"), "TAG");
+        assert!(said.differs.is_empty() && said.answer.stdout == b"hello\n");
+    }
+}

@@ -1,0 +1,69 @@
+//! Which releases a prune removes: a pure decision over the records.
+
+use std::num::NonZeroUsize;
+
+use crate::release::probe::Seen;
+use crate::release::{ReleaseName, State};
+
+/// All but the newest `keep` complete releases. What is live stays whatever its state; failed and bad releases are
+/// not counted and go; one that is being built belongs to a run.
+pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
+    let kept: Vec<&ReleaseName> = seen
+        .complete()
+        .rev()
+        .take(keep.get())
+        .map(|record| &record.name)
+        .collect();
+    seen.records
+        .iter()
+        .filter(|record| record.state != State::Building)
+        .map(|record| &record.name)
+        .filter(|name| !kept.contains(name) && seen.live() != Some(name))
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::Record;
+    use crate::release::probe::Current;
+
+    /// Releases as `name+state`, oldest first; `*` marks the live one.
+    #[track_caller]
+    fn case(releases: &str, keep: usize, want: &str) {
+        let mut seen = Seen::default();
+        for (n, word) in releases.split_whitespace().enumerate() {
+            let name = ReleaseName::new(&word[..1]).unwrap();
+            let created = jiff::Timestamp::from_second(n as i64).unwrap();
+            let state = match word.chars().nth(1) {
+                Some('f') => State::Failed,
+                Some('b') => State::Bad,
+                Some('u') => State::Building,
+                _ => State::Complete,
+            };
+            seen.directories.insert(name.to_string());
+            if word.ends_with('*') {
+                seen.current = Current::Release {
+                    link: String::new(),
+                    name: name.clone(),
+                };
+            }
+            let record = Record::building(name, created, "me").with_state(state);
+            seen.records.push(record);
+        }
+        let pruned = to_prune(&seen, NonZeroUsize::new(keep).unwrap());
+        let names: Vec<&str> = pruned.iter().map(ReleaseName::as_str).collect();
+        assert_eq!(names.join(" "), want);
+    }
+
+    #[test]
+    fn the_newest_complete_releases_and_the_live_one_stay() {
+        case("1 2 3 4*", 3, "1");
+        case("1 2*", 3, "");
+        case("1* 2 3 4", 2, "2");
+        case("1 2f 3f 4b 5*", 2, "2 3 4");
+        case("1 2 3u 4*", 1, "1 2");
+        case("1 2 3b*", 1, "1");
+    }
+}

@@ -1,0 +1,39 @@
+//! What can be done to a site, as values: typed input becomes a `Step`; nothing is sent from here.
+
+pub mod answer;
+pub mod command;
+pub mod fill;
+pub mod guard;
+pub mod keep;
+pub mod lifecycle;
+pub mod name;
+pub mod probe;
+pub mod record;
+pub mod share;
+pub mod shared_path;
+pub mod swap;
+
+pub use name::ReleaseName;
+pub use record::{Record, State};
+pub use shared_path::{SharedKind, SharedPath};
+
+use crate::shell::{Script, Word};
+
+const LIB: &str = include_str!("sh/lib.sh");
+const FILL: &str = include_str!("sh/fill_lib.sh");
+
+/// A script of this layer, working in the site at `root`.
+fn script(root: &str, body: &'static str) -> Script {
+    Script::new(body).var("root", root).with(LIB)
+}
+
+/// Words in rows of up to 100, for commands that take many operands.
+fn rows(words: impl IntoIterator<Item = Word>) -> Vec<Vec<Word>> {
+    let words: Vec<Word> = words.into_iter().collect();
+    words.chunks(100).map(<[Word]>::to_vec).collect()
+}
+
+/// A shell's notion of a boolean: empty is false.
+fn flag(value: bool) -> &'static str {
+    if value { "yes" } else { "" }
+}

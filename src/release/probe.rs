@@ -1,0 +1,175 @@
+//! The first question to a server: what it is and what stands in the site.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::event::Report;
+use crate::host::facts::Facts;
+use crate::release::answer::Fields;
+use crate::release::{Record, ReleaseName, SharedPath, State};
+use crate::shell::{Effect, Script, Step, Word};
+
+/// The layout that this program writes; a newer one is refused.
+pub const FORMAT: u32 = 1;
+
+/// What a site looked like when it was asked.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The deploy path with `~` resolved.
+    pub root: String,
+    pub facts: Facts,
+    /// By `created`, oldest first.
+    pub records: Vec<Record>,
+    /// Directories under `releases/`, whether recorded or not.
+    pub directories: BTreeSet<String>,
+    pub current: Current,
+    /// Shared paths that `shared/` has.
+    pub shared: BTreeSet<String>,
+    pub cache: Cache,
+}
+
+/// Where `current` leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Current {
+    #[default]
+    Absent,
+    /// A link to a directory under `releases/`; `link` is its text.
+    Release { link: String, name: ReleaseName },
+    /// A link to nothing.
+    Dangling { link: String },
+}
+
+/// The clean copy of the cache strategy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cache {
+    #[default]
+    Absent,
+    /// A run died while it changed the cache.
+    Dirty,
+    /// Exactly what the manifest with this digest says.
+    Clean(String),
+}
+
+impl Seen {
+    pub fn record(&self, name: &ReleaseName) -> Option<&Record> {
+        self.records.iter().find(|record| record.name == *name)
+    }
+
+    pub fn live(&self) -> Option<&ReleaseName> {
+        match &self.current {
+            Current::Release { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether a release can be swapped to: recorded complete, and there.
+    pub fn is_complete(&self, record: &Record) -> bool {
+        record.state == State::Complete && self.directories.contains(record.name.as_str())
+    }
+
+    /// The releases that can be swapped to, oldest first.
+    pub fn complete(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.records
+            .iter()
+            .filter(|record| self.is_complete(record))
+    }
+
+    /// The release being served, when its record is still to be written.
+    pub fn to_adopt(&self) -> Option<&ReleaseName> {
+        self.live().filter(|name| self.record(name).is_none())
+    }
+
+    /// Directories of other tools and of hands: left alone, and named.
+    pub fn unknown_directories(&self) -> Vec<&str> {
+        let is_known = |name: &str| self.records.iter().any(|r| r.name.as_str() == name);
+        self.directories
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !is_known(name) && self.live().is_none_or(|live| live.as_str() != *name))
+            .collect()
+    }
+}
+
+pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
+    let paths = shared.iter().map(|p| [Word::new(p.path.as_bytes())]);
+    let script = Script::new(include_str!("sh/probe.sh"))
+        .var("root", root)
+        .rows("shared", paths)
+        .with(super::LIB);
+    Step::new("probe", Effect::Reads, script, |answer| {
+        read(&Fields::read(answer, "nearest")?)
+    })
+}
+
+fn read(fields: &Fields) -> Result<Seen> {
+    let text = |key| fields.get(key).unwrap_or_default();
+    let root = text("root");
+    let facts = Facts {
+        user: text("user"),
+        os: text("os"),
+        path: text("path"),
+        programs: fields.list("program").into_iter().collect(),
+        free_kib: fields.get("free_kib").and_then(|n| n.parse().ok()),
+        nearest: text("nearest"),
+        is_writable: fields.get("writable").is_some(),
+    };
+    if let Some(format) = fields.get("format")
+        && format.trim().parse::<u32>().ok().is_none_or(|n| n > FORMAT)
+    {
+        return Err(Report::new(format!(
+            "`{root}` has layout {}, and this program knows {FORMAT}",
+            format.trim()
+        ))
+        .hint("use the newer `runner` that wrote it")
+        .into());
+    }
+    let mut records = fields
+        .list("record")
+        .iter()
+        .map(|text| Record::parse(text))
+        .collect::<Result<Vec<_>>>()?;
+    records.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    Ok(Seen {
+        current: current(fields, &root)?,
+        facts,
+        records,
+        directories: fields.list("release").into_iter().collect(),
+        shared: fields.list("shared").into_iter().collect(),
+        cache: match fields.get("cache").as_deref().map(str::trim) {
+            None => Cache::Absent,
+            Some("dirty") => Cache::Dirty,
+            Some(digest) => Cache::Clean(digest.to_owned()),
+        },
+        root,
+    })
+}
+
+fn current(fields: &Fields, root: &str) -> Result<Current> {
+    if let Some(what) = fields.get("blocked") {
+        return Err(Report::new(format!("`{root}/current` is a {what}, not a link to a release"))
+            .hint(format!(
+                "make it the first release: `cd {root} && mkdir -p releases && mv current releases/1 && ln -s releases/1 current` (a moment without the site), then run again: it is adopted"
+            ))
+            .into());
+    }
+    let Some(link) = fields.get("current") else {
+        return Ok(Current::Absent);
+    };
+    if let Some(name) = fields.get("live") {
+        return Ok(Current::Release {
+            link,
+            name: ReleaseName::new(&name)?,
+        });
+    }
+    match fields.get("served") {
+        None => Ok(Current::Dangling { link }),
+        Some(target) => Err(Report::new(format!(
+            "`{root}/current` leads to `{target}`, which is not under `releases/`"
+        ))
+        .hint(format!(
+            "move that directory to `{root}/releases/1` and re-point `current` to `releases/1`, then run again: it is adopted"
+        ))
+        .into()),
+    }
+}

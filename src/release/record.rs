@@ -1,0 +1,128 @@
+//! What a server remembers of a release. Each change of a record is one rename.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::release::ReleaseName;
+use crate::shell::Word;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Being filled; whatever is in it never counts.
+    Building,
+    Complete,
+    /// Was swapped to by a run that then failed.
+    Failed,
+    /// Was rolled back from.
+    Bad,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            State::Building => "building",
+            State::Complete => "complete",
+            State::Failed => "failed",
+            State::Bad => "bad",
+        })
+    }
+}
+
+/// A release's record. Releases are ordered by `created`, never by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub name: ReleaseName,
+    pub state: State,
+    pub created: Timestamp,
+    /// `user@machine` of whoever ran the deploy.
+    pub by: String,
+    /// The commit of the source, and whether its work tree had changes on top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dirty: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// Digest of the manifest kept as `.runner/manifests/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_served: Option<Timestamp>,
+    /// Taken over from another tool: copied from, never linked from.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
+    /// Managed files that the recipe's own commands replaced: no drift when they differ next time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub touched: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Record {
+    pub fn building(name: ReleaseName, created: Timestamp, by: &str) -> Self {
+        Self {
+            name,
+            state: State::Building,
+            created,
+            by: by.to_owned(),
+            revision: None,
+            dirty: false,
+            strategy: None,
+            manifest: None,
+            first_served: None,
+            adopted: false,
+            touched: Vec::new(),
+        }
+    }
+
+    pub fn adopted(name: ReleaseName, created: Timestamp, by: &str) -> Self {
+        Self {
+            state: State::Complete,
+            adopted: true,
+            first_served: Some(created),
+            ..Self::building(name, created, by)
+        }
+    }
+
+    pub fn with_state(&self, state: State) -> Self {
+        Self {
+            state,
+            ..self.clone()
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self> {
+        serde_json::from_str(text).context("a release record cannot be read")
+    }
+}
+
+impl From<&Record> for Word {
+    fn from(record: &Record) -> Self {
+        // Strings, numbers and booleans only: nothing that could not be written.
+        Word::new(serde_json::to_vec(record).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn a_record_is_one_line_and_reads_back() {
+        let name = ReleaseName::new("20261121193000").unwrap();
+        let at = "2026-11-21T19:30:00Z".parse().unwrap();
+        let record = Record::building(name, at, "ann@laptop");
+        let word = Word::from(&record);
+        let text = String::from_utf8_lossy(word.as_bytes());
+        expect![[r#"{"name":"20261121193000","state":"building","created":"2026-11-21T19:30:00Z","by":"ann@laptop"}"#]]
+            .assert_eq(&text);
+        assert_eq!(Record::parse(&text).unwrap(), record);
+    }
+}

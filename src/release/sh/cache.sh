@@ -1,0 +1,17 @@
+# Fills a release from `cache/`, a clean copy that no command ever sees. Dirty from its first change to its last, so
+# that a run that dies in between leaves a cache that the next one checks by hash.
+begin
+manifest=.runner/manifests/.cache
+remove_other() { drop "cache/$path"; }
+
+put .runner/cache dirty || exit
+mkdir -p -- cache || exit
+[ -n "$base" ] || : >"$manifest"
+others cache "$manifest" >"$run/others"
+each cache remove_other <"$run/others"
+change cache "$manifest"
+put .runner/cache "$cache_digest" || exit
+
+cp -a --reflink=auto -- cache/. "$new/" 2>/dev/null || cp -RpP -- cache/. "$new/" || exit
+cp -- "$manifest" ".runner/manifests/$name" && edit ".runner/manifests/$name" "$run/edit.release" || exit
+check

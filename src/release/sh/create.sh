@@ -1,0 +1,5 @@
+# Makes the directory of a new release. The record comes first: a directory without one is never ours.
+enter
+[ ! -e "releases/$name" ] || refuse "\`releases/$name\` is there already"
+record "$name" "$record" && mkdir -- "releases/$name" || refuse "\`releases/$name\` cannot be made"
+say created yes

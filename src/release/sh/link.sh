@@ -1,0 +1,48 @@
+# Links the shared paths into the release. One that `shared/` lacks is taken from the release, once, and never again:
+# what users wrote there is theirs.
+enter
+new=releases/$name
+missing=
+
+# $1 is the kind, $2 the path, $3 what the link in the release says.
+check_one() {
+  # A link on the way would lead out of the release.
+  case $2 in */*) way=${2%/*} ;; *) way= ;; esac
+  while [ -n "$way" ]; do
+    [ ! -L "$new/$way" ] || refuse "\`$2\` cannot be shared: \`$way\` is a link in the release"
+    case $way in */*) way=${way%/*} ;; *) way= ;; esac
+  done
+  if [ -e "shared/$2" ] || [ -L "shared/$2" ]; then return 0; fi
+  if [ "$1" = file ] && { [ ! -e "$new/$2" ] || [ -L "$new/$2" ]; }; then
+    say missing "$2"
+    missing=yes
+  fi
+}
+
+link_one() {
+  mkdir -p -- "$(dirname -- "shared/$2")" "$(dirname -- "$new/$2")" || exit
+  if [ ! -e "shared/$2" ] && [ ! -L "shared/$2" ]; then
+    drop .runner/seed
+    if [ -e "$new/$2" ] && [ ! -L "$new/$2" ]; then
+      # A copy: the release's own file may be one inode with the last release's.
+      cp -RpP -- "$new/$2" .runner/seed || exit
+    else
+      mkdir .runner/seed || exit
+    fi
+    note "$stamp seed $name $2"
+    mv -- .runner/seed "shared/$2" || exit
+    say seeded "$2"
+  fi
+  drop "$new/$2"
+  ln -s -- "$3" "$new/$2" || exit
+}
+
+lost() { [ -e "shared/$1" ] || [ -L "shared/$1" ] || say brought "$1"; }
+
+shared check_one
+[ -z "$missing" ] || exit 1
+shared link_one
+# What is written under a seeded path from here on is newer than this file.
+: >.runner/seeded
+brought lost
+say linked yes

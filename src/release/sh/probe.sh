@@ -1,0 +1,55 @@
+# Reads what the server is and what stands in the site. Changes nothing.
+case $root in
+  '~/'*) root=$HOME/${root#'~/'} ;;
+esac
+say root "$root"
+say user "$(id -un 2>/dev/null || id -u)"
+say uid "$(id -u)"
+say os "$(uname -s)"
+say path "$PATH"
+for program in tar flock setsid sha256sum perl python3; do
+  command -v "$program" >/dev/null 2>&1 && say program "$program"
+done
+stat -c %a / >/dev/null 2>&1 && say program stat
+
+# The nearest directory that exists decides whether the site can be made, and how much room it has.
+there=$root
+while [ ! -e "$there" ] && [ ! -L "$there" ]; do
+  there=${there%/*}
+  [ -n "$there" ] || there=/
+done
+say nearest "$there"
+[ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && say writable yes
+# shellcheck disable=SC2046 # split on purpose
+set -- $(df -Pk -- "$there" 2>/dev/null | tail -n 1)
+[ $# -ge 4 ] && say free_kib "$4"
+
+[ -d "$root" ] || exit 0
+cd -- "$root" || exit 0
+[ -f .runner/format ] && say format "$(cat .runner/format)"
+[ -f .runner/cache ] && say cache "$(cat .runner/cache)"
+[ -w .runner ] || [ ! -e .runner ] || say sealed_off .runner
+for path in .runner/records/*; do
+  [ -f "$path" ] && case $path in
+    *.new) ;;
+    *) say record "$(cat "$path")" ;;
+  esac
+done
+for path in releases/* releases/.[!.]*; do
+  [ -d "$path" ] && say release "${path#releases/}"
+done
+if [ -L current ]; then
+  say current "$(readlink current)"
+  if target=$(cd current/ 2>/dev/null && pwd -P); then
+    say served "$target"
+    # A target outside `releases/` is told by its whole path, one inside by its name.
+    [ "${target%/*}" = "$(cd releases 2>/dev/null && pwd -P)" ] && say live "${target##*/}"
+  fi
+elif [ -d current ]; then
+  say blocked directory
+elif [ -e current ]; then
+  say blocked file
+fi
+has() { if [ -e "shared/$1" ] || [ -L "shared/$1" ]; then say shared "$1"; fi; }
+shared has
+exit 0

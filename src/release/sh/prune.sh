@@ -1,0 +1,20 @@
+# Removes releases. Each is first moved away by one rename, so that no half of it can ever be taken for whole.
+enter
+mkdir -p .runner/trash || exit
+prune_one() {
+  if [ -d "releases/$1" ]; then
+    [ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$1" && pwd -P)" ] || refuse "\`$1\` is being served"
+    drop ".runner/trash/$1"
+    mv -- "releases/$1" ".runner/trash/$1" || { say stayed "$1"; return 0; }
+  fi
+  rm -f ".runner/records/$1" ".runner/manifests/$1"
+  say pruned "$1"
+}
+releases prune_one
+for path in .runner/trash/* .runner/trash/.[!.]*; do
+  [ -e "$path" ] || [ -L "$path" ] || continue
+  drop "$path" 2>/dev/null
+  [ ! -e "$path" ] || say stayed "${path#.runner/trash/}"
+done
+[ -z "$entry" ] || note "$entry"
+say done yes

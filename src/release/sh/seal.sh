@@ -1,0 +1,15 @@
+# Makes the release complete: nothing linked was written, every shared link is in place, the record says so.
+enter
+new=releases/$name
+[ -d "$new" ] || refuse "\`$new\` is gone"
+linked_one() { [ "$(readlink "$new/$2")" = "$3" ] || refuse "\`$2\` is not the link into \`shared/\` any more"; }
+shared linked_one
+if [ -n "$guarded" ] && ! guard "$new"; then
+  say_differs <.runner/guard/differs
+  exit 1
+fi
+[ -z "$durable" ] || sync
+record "$name" "$record" || exit
+rm -rf .runner/guard
+[ -z "$durable" ] || sync
+say sealed yes

@@ -1,0 +1,119 @@
+//! A path that outlives releases: kept in `shared/`, linked into each release.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::Word;
+use crate::tree::TreePath;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedKind {
+    Directory,
+    File,
+}
+
+/// Relative, without `..`. A trailing slash means a directory, which is made when it is missing; without one it is
+/// whatever stands in `shared/` or in the release, and must stand in one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedPath {
+    pub path: TreePath,
+    pub kind: SharedKind,
+}
+
+impl SharedPath {
+    pub fn parse(text: &str) -> Result<Self> {
+        let (bare, slash) = match text.strip_suffix('/') {
+            Some(bare) => (bare, true),
+            None => (text, false),
+        };
+        let path = TreePath::new(bare.as_bytes())
+            .with_context(|| format!("`{text}` cannot be a shared path"))?;
+        let kind = if slash {
+            SharedKind::Directory
+        } else {
+            SharedKind::File
+        };
+        Ok(Self { path, kind })
+    }
+
+    /// All of a list. One path inside another would make a link inside a shared directory: refused.
+    pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>> {
+        let mut paths: Vec<Self> = Vec::new();
+        for text in texts {
+            let path = Self::parse(text)?;
+            if paths.iter().any(|other| other.path == path.path) {
+                continue;
+            }
+            if let Some(other) = paths.iter().find(|other| {
+                other.path.starts_with(&path.path) || path.path.starts_with(&other.path)
+            }) {
+                bail!("shared paths `{other}` and `{path}` lie within each other");
+            }
+            paths.push(path);
+        }
+        Ok(paths)
+    }
+
+    /// What the link in a release says: up from the link's directory to the site, then down into `shared/`.
+    fn link(&self) -> Word {
+        let bytes = self.path.as_bytes();
+        let depth = bytes.iter().filter(|&&byte| byte == b'/').count();
+        let mut link = b"../".repeat(depth + 2);
+        link.extend(b"shared/");
+        link.extend(bytes);
+        Word::new(link)
+    }
+
+    /// The words a script takes a shared path as: kind, path, link.
+    pub fn row(&self) -> [Word; 3] {
+        let kind = match self.kind {
+            SharedKind::Directory => "directory",
+            SharedKind::File => "file",
+        };
+        [
+            Word::from(kind),
+            Word::new(self.path.as_bytes()),
+            self.link(),
+        ]
+    }
+}
+
+impl fmt::Display for SharedPath {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let slash = match self.kind {
+            SharedKind::Directory => "/",
+            SharedKind::File => "",
+        };
+        write!(f, "{}{slash}", self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn case(text: &str, want: &str, link: &str) {
+        let path = SharedPath::parse(text).unwrap();
+        assert_eq!(path.to_string(), want);
+        assert_eq!(path.link(), Word::from(link));
+    }
+
+    #[test]
+    fn kinds_and_links_follow_from_the_text() {
+        case(".env", ".env", "../../shared/.env");
+        case("storage/", "storage/", "../../shared/storage");
+        case("conf.d/", "conf.d/", "../../shared/conf.d");
+        case("a/b/c.php", "a/b/c.php", "../../../../shared/a/b/c.php");
+    }
+
+    #[test]
+    fn paths_that_lead_out_or_lie_within_each_other_are_refused() {
+        for text in ["", "/etc", "../x", "a/../b", "a//b", "."] {
+            assert!(SharedPath::parse(text).is_err(), "{text}");
+        }
+        assert!(SharedPath::parse_all(["storage", "storage/app"]).is_err());
+        assert_eq!(SharedPath::parse_all([".env", ".env"]).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,405 @@
+//! The acts of a deployment that need more than one host knows: the source, the release's name, the undo log.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use jiff::Timestamp;
+
+use crate::event::{Event, Report};
+use crate::release::command::Place;
+use crate::release::fill::{Plan, Special, Strategy};
+use crate::release::{Record, ReleaseName, SharedPath};
+use crate::run::undo::Undo;
+use crate::run::{Mode, Run};
+use crate::shell::Answer;
+use crate::site::{Asked, Fill, Ran};
+use crate::transport::mark::Nonce;
+use crate::tree::{Kind, Pack, Tree, TreePath, text_diff};
+
+/// How many changed files a plan shows the difference of, and how large a file it reads for that.
+const DIFF_FILES: usize = 100;
+const DIFF_BYTES: u64 = 1 << 20;
+
+impl Run {
+    pub fn lock(&self, host: usize) -> Result<()> {
+        self.site(host).lock(self.now(), &self.by)
+    }
+
+    pub fn create_release(self: &Arc<Self>, host: usize) -> Result<()> {
+        let name = self.release_name()?;
+        let mut record = Record::building(name, self.now(), &self.by);
+        record.revision = self.revision.commit.clone();
+        record.dirty = self.revision.is_dirty;
+        self.site(host).create_release(record)?;
+        self.on_undo(host, "discarded the new release", move |run| {
+            run.site(host).discard(run.now(), &run.by)
+        });
+        Ok(())
+    }
+
+    fn on_undo(
+        &self,
+        host: usize,
+        what: &str,
+        act: impl FnOnce(&Arc<Run>) -> Result<()> + Send + 'static,
+    ) {
+        if self.mode.is_plan() {
+            return;
+        }
+        self.undo.enter(Undo {
+            order: self.order(),
+            host,
+            what: what.to_owned(),
+            is_swap: false,
+            act: Box::new(act),
+        });
+    }
+
+    /// Lets a task's own undo be run, should a later step fail.
+    pub fn enter_undo(
+        &self,
+        host: usize,
+        what: &str,
+        act: impl FnOnce(&Arc<Run>) -> Result<()> + Send + 'static,
+    ) {
+        self.on_undo(host, what, act);
+    }
+
+    pub fn fill(&self, host: usize, strategy: Strategy) -> Result<()> {
+        let tree = self.source.tree()?;
+        let mut site = self.site(host);
+        if site.release().is_none() {
+            bail!("there is no release to fill: task `release` must come first");
+        }
+        let special = site.options.special.clone();
+        let (managed, under) = special.split(&tree);
+        let has: Vec<String> = site.seen()?.shared.iter().cloned().collect();
+        let seeds = under.into_iter().filter(|entry| {
+            let top = special.shared.iter().find(|top| entry.path.starts_with(top));
+            top.is_some_and(|top| !has.contains(&top.to_string()))
+        });
+        let base = site.base(strategy, &self.store)?;
+        let plan = Plan::new(strategy, base, &managed, &special);
+        if let Some(warning) = self.store.put(&plan.manifest) {
+            self.warn(warning);
+        }
+        self.store.put(&plan.change.next);
+
+        // What will seed `shared/` travels with the release, but is not of it.
+        let mut entries = managed.entries;
+        let mut send = plan.change.send.clone();
+        for seed in seeds {
+            send.push(entries.len());
+            entries.push(seed);
+        }
+        let sent = Tree {
+            root: tree.root.clone(),
+            entries,
+        };
+        let name = site.release().cloned().context("there is no release")?;
+        if let Mode::Plan { with_diff } = self.mode {
+            self.plan_fill(&mut site, &plan, &sent, &send, with_diff);
+        }
+        let pack = self.source.pack(&sent, &send, &plan.prefix(&name), &plan.extra())?;
+        site.fill(&Fill {
+            plan: &plan,
+            pack: &pack,
+        })
+    }
+
+    fn plan_fill(
+        &self,
+        site: &mut crate::site::Site,
+        plan: &Plan,
+        sent: &Tree,
+        send: &[usize],
+        with_diff: bool,
+    ) {
+        let host = site.host.name.clone();
+        let planned = |text: String| {
+            self.events.event(Event::Planned {
+                host: host.clone(),
+                text,
+            });
+        };
+        for &index in send {
+            let entry = &sent.entries[index];
+            if entry.kind != Kind::Directory {
+                let is_known = plan.base.manifest.get(&entry.path).is_some();
+                let verb = if is_known { "change" } else { "add" };
+                planned(format!("{verb} `{}`", entry.path));
+            }
+        }
+        for path in &plan.change.remove {
+            planned(format!("remove `{path}`"));
+        }
+        let Some(base) = plan.base.release.as_ref().filter(|_| with_diff) else {
+            return;
+        };
+        let place = Place::Release(base.clone());
+        let files = send.iter().map(|&index| &sent.entries[index]);
+        let files = files.filter(|entry| entry.kind == Kind::File && entry.size <= DIFF_BYTES);
+        for entry in files.take(DIFF_FILES) {
+            let old = match plan.base.manifest.get(&entry.path) {
+                None => Vec::new(),
+                Some(line) if line.entry.size > DIFF_BYTES => continue,
+                Some(_) => {
+                    let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
+                    site.read_from(&place, &path).unwrap_or_default()
+                }
+            };
+            let new = std::fs::read(entry.local_path(&sent.root)).unwrap_or_default();
+            if let Some(text) = text_diff(&entry.path.to_string(), &old, &new) {
+                self.events.event(Event::Diff {
+                    host: host.clone(),
+                    text,
+                });
+            }
+        }
+    }
+
+    pub fn link_shared(self: &Arc<Self>, host: usize, paths: &[SharedPath]) -> Result<()> {
+        let tree = self.source.tree()?;
+        let tops: Vec<TreePath> = paths.iter().map(|path| path.path.clone()).collect();
+        let special = Special {
+            shared: tops,
+            ..Special::default()
+        };
+        let (_, under) = special.split(&tree);
+        let brought: Vec<TreePath> = under
+            .into_iter()
+            .filter(|entry| entry.kind != Kind::Directory)
+            .take(1000)
+            .map(|entry| entry.path)
+            .collect();
+        let mut site = self.site(host);
+        let linked = site.link_shared(paths, &brought, self.now())?;
+        let name = site.release().cloned().context("there is no release")?;
+        drop(site);
+        if !linked.seeded.is_empty() {
+            self.on_undo(host, "took back what was put into `shared/`", move |run| {
+                run.site(host).unseed(&name, &linked.seeded)
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs a command. `None` in a plan. A linked file that it wrote in place is put back at once, and is a failure.
+    pub fn command(&self, host: usize, asked: &Asked) -> Result<Option<Answer>> {
+        let tag = Nonce::random().mark(0).to_string();
+        let ran = self.site(host).run(asked, &tag)?;
+        match ran {
+            Ran::Planned => Ok(None),
+            Ran::Done(answer, written) if written.is_empty() => Ok(Some(answer)),
+            Ran::Done(_, written) => Err(self.put_back(host, &written, Some(&asked.text))),
+        }
+    }
+
+    pub fn seal(&self, host: usize) -> Result<()> {
+        let written = self.site(host).seal()?;
+        match written.is_empty() {
+            true => Ok(()),
+            false => Err(self.put_back(host, &written, None)),
+        }
+    }
+
+    /// Restores what was written in place, and says who wrote it.
+    fn put_back(&self, host: usize, written: &[TreePath], command: Option<&str>) -> anyhow::Error {
+        let names: Vec<String> = written.iter().take(5).map(|path| format!("`{path}`")).collect();
+        let who = command.map_or("a command".to_owned(), |text| format!("`{text}`"));
+        let report = Report::new(format!(
+            "{who} wrote {} in place, which is one file with the release being served",
+            names.join(", ")
+        ));
+        let first = &written[0];
+        match self.restore(host, written) {
+            Ok(()) => report
+                .note("it was put back in every release")
+                .hint(format!(
+                    "declare what commands write: `add(\"generated\", [\"{first}\"])`, or let the command write a new file"
+                ))
+                .into(),
+            Err(error) => report
+                .note(format!("and it could not be put back: {error:#}"))
+                .hint("deploy the same source again: the files are sent anew")
+                .into(),
+        }
+    }
+
+    fn restore(&self, host: usize, written: &[TreePath]) -> Result<()> {
+        let tree = self.source.tree()?;
+        let send: Vec<usize> = written
+            .iter()
+            .map(|path| tree.position(path).ok_or_else(|| anyhow!("`{path}` is not in the source")))
+            .collect::<Result<_>>()?;
+        let pack = Pack::build(&tree, &send, b".runner/restore", &[])?;
+        self.site(host).restore(written, &pack)
+    }
+
+    /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
+    pub fn swap(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
+        for &host in hosts {
+            self.site(host)
+                .is_ready()
+                .with_context(|| format!("`{}` cannot swap", self.hosts[host].name))?;
+        }
+        self.point(hosts, |run, host, now| run.site(host).swap(now, &run.by))
+    }
+
+    /// Rolls `hosts` back to `wanted`, else to the newest complete release before the live one that all of them have.
+    pub fn roll_back(
+        self: &Arc<Self>,
+        hosts: &[usize],
+        wanted: Option<&ReleaseName>,
+    ) -> Result<ReleaseName> {
+        let name = match wanted {
+            Some(name) => name.clone(),
+            None => self.common_earlier(hosts)?,
+        };
+        for &host in hosts {
+            let site = self.site(host);
+            let seen = site.seen()?;
+            let known = seen.record(&name).filter(|record| seen.is_complete(record));
+            if known.is_none() {
+                let complete: Vec<String> =
+                    seen.complete().map(|r| format!("`{}`", r.name)).collect();
+                let what = match seen.record(&name) {
+                    Some(record) => format!("is {}", record.state),
+                    None => "is not there".to_owned(),
+                };
+                bail!(
+                    Report::new(format!("release `{name}` {what} on `{}`", site.host.name))
+                        .hint(format!("complete there: {}", complete.join(", ")))
+                );
+            }
+            if seen.live() == Some(&name) {
+                bail!("release `{name}` is being served by `{}` already", site.host.name);
+            }
+        }
+        let target = name.clone();
+        self.point(hosts, move |run, host, now| {
+            run.site(host).roll_back(&target, now, &run.by)
+        })?;
+        let _ = self.release.set(name.clone());
+        Ok(name)
+    }
+
+    fn common_earlier(&self, hosts: &[usize]) -> Result<ReleaseName> {
+        let mut common: Option<Vec<ReleaseName>> = None;
+        for &host in hosts {
+            let earlier = self.site(host).earlier()?;
+            common = Some(match common {
+                None => earlier,
+                Some(names) => names.into_iter().filter(|name| earlier.contains(name)).collect(),
+            });
+        }
+        common
+            .and_then(|names| names.into_iter().next())
+            .ok_or_else(|| {
+                Report::new("there is no earlier complete release to go back to")
+                    .hint("`runner releases` shows what each host has")
+                    .into()
+            })
+    }
+
+    /// Re-points `current` on all hosts at once. What some did is in the undo log before it is known whether all did.
+    fn point(
+        self: &Arc<Self>,
+        hosts: &[usize],
+        act: impl Fn(&Arc<Run>, usize, Timestamp) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let began = std::time::Instant::now();
+        let now = self.now();
+        let failures = self.on_each(hosts, |host| {
+            self.enter_swap_back(host);
+            act(self, host, now)
+        });
+        if let Some(error) = combined(failures, |host| &self.hosts[host].name) {
+            return Err(error);
+        }
+        let release = hosts
+            .first()
+            .and_then(|&host| self.site(host).release().map(ToString::to_string));
+        if !self.mode.is_plan() {
+            self.events.event(Event::Swapped {
+                release: release.unwrap_or_default(),
+                hosts: hosts.iter().map(|&h| self.hosts[h].name.clone()).collect(),
+                took: began.elapsed(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Entered before the swap is asked for: an answer that never came may have been a yes.
+    fn enter_swap_back(self: &Arc<Self>, host: usize) {
+        if self.mode.is_plan() {
+            return;
+        }
+        self.undo.enter(Undo {
+            order: self.order(),
+            host,
+            what: "swapped back".to_owned(),
+            is_swap: true,
+            act: Box::new(move |run| run.site(host).swap_back(run.now(), &run.by)),
+        });
+    }
+
+    pub fn prune(&self, host: usize, keep: NonZeroUsize) -> Result<Vec<String>> {
+        self.site(host).prune(keep, self.now(), &self.by)
+    }
+
+    /// Does something on several hosts at the same time, and collects every failure.
+    pub fn on_each(
+        &self,
+        hosts: &[usize],
+        act: impl Fn(usize) -> Result<()> + Sync,
+    ) -> Vec<(usize, anyhow::Error)> {
+        in_parallel(hosts, hosts.len(), |host| act(host).err())
+            .into_iter()
+            .filter_map(|(host, error)| Some((host, error?)))
+            .collect()
+    }
+}
+
+/// A thread a host, not a core: they wait for servers. At most `limit` at a time. The answers are in the hosts' order.
+pub fn in_parallel<A: Send>(
+    hosts: &[usize],
+    limit: usize,
+    act: impl Fn(usize) -> A + Sync,
+) -> Vec<(usize, A)> {
+    use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
+    if let [host] = *hosts {
+        return vec![(host, act(host))];
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(hosts.len().min(limit).clamp(1, 256))
+        // Recipes nest calls on these threads.
+        .stack_size(8 << 20)
+        .build();
+    match pool {
+        Ok(pool) => pool.install(|| {
+            let each = hosts.par_iter().with_max_len(1);
+            each.map(|&host| (host, act(host))).collect()
+        }),
+        Err(_) => hosts.iter().map(|&host| (host, act(host))).collect(),
+    }
+}
+
+/// One error for the failures of several hosts.
+fn combined<'a>(
+    mut failures: Vec<(usize, anyhow::Error)>,
+    name: impl Fn(usize) -> &'a String,
+) -> Option<anyhow::Error> {
+    if failures.len() <= 1 {
+        return failures
+            .pop()
+            .map(|(host, error)| error.context(format!("on `{}`", name(host))));
+    }
+    let mut report = Report::new(format!("{} hosts failed", failures.len()));
+    for (host, error) in failures {
+        report = report.note(format!("`{}`: {error:#}", name(host)));
+    }
+    Some(report.into())
+}

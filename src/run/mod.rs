@@ -1,0 +1,171 @@
+//! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
+
+pub mod deploy;
+pub mod revision;
+pub mod source;
+pub mod undo;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use crate::event::{Event, Sink};
+use crate::host::Host;
+use crate::release::ReleaseName;
+use crate::run::revision::Revision;
+use crate::run::source::Source;
+use crate::run::undo::UndoLog;
+use crate::site::Site;
+use crate::transport::Interrupt;
+use crate::tree::Store;
+
+/// Whether a run acts or only tells what it would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Act,
+    Plan { with_diff: bool },
+}
+
+impl Mode {
+    pub fn is_plan(self) -> bool {
+        self != Mode::Act
+    }
+}
+
+/// A host of the run, as what speaks of it needs it without asking its site.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub name: String,
+    pub roles: Option<Vec<String>>,
+}
+
+impl Named {
+    pub fn of(host: &Host) -> Self {
+        Self {
+            name: host.name.clone(),
+            roles: host.roles.clone(),
+        }
+    }
+
+    pub fn has_role(&self, role: &str) -> bool {
+        let roles = self.roles.as_ref();
+        roles.is_none_or(|roles| roles.iter().any(|r| r == role))
+    }
+}
+
+pub struct Run {
+    pub application: String,
+    pub stage: String,
+    pub by: String,
+    pub mode: Mode,
+    pub revision: Revision,
+    /// The release that `--release` asks for.
+    pub wanted: Option<ReleaseName>,
+    pub events: Arc<dyn Sink>,
+    pub interrupt: Interrupt,
+    pub source: Source,
+    pub store: Store,
+    pub undo: UndoLog,
+    /// In file order, as `sites`.
+    pub hosts: Vec<Named>,
+    /// All hosts of the stage, whether chosen for this run or not.
+    pub fleet: Vec<Named>,
+    sites: Vec<Mutex<Site>>,
+    release: OnceLock<ReleaseName>,
+    /// How many tasks have begun: the order of what they enter into the undo log.
+    n_begun: AtomicUsize,
+}
+
+/// What a run is made from.
+pub struct Setup {
+    pub application: String,
+    pub stage: String,
+    pub by: String,
+    pub mode: Mode,
+    pub revision: Revision,
+    pub wanted: Option<ReleaseName>,
+    pub events: Arc<dyn Sink>,
+    pub interrupt: Interrupt,
+    pub source: Source,
+    pub store: Store,
+    pub sites: Vec<Site>,
+    pub fleet: Vec<Named>,
+}
+
+impl Run {
+    pub fn new(setup: Setup) -> Arc<Self> {
+        Arc::new(Self {
+            application: setup.application,
+            stage: setup.stage,
+            by: setup.by,
+            mode: setup.mode,
+            revision: setup.revision,
+            wanted: setup.wanted,
+            events: setup.events,
+            interrupt: setup.interrupt,
+            source: setup.source,
+            store: setup.store,
+            undo: UndoLog::default(),
+            hosts: setup.sites.iter().map(|site| Named::of(&site.host)).collect(),
+            fleet: setup.fleet,
+            sites: setup.sites.into_iter().map(Mutex::new).collect(),
+            release: OnceLock::new(),
+            n_begun: AtomicUsize::new(0),
+        })
+    }
+
+    /// The site of a host, for one step or a few. Never held while another host's is asked for.
+    pub fn site(&self, host: usize) -> MutexGuard<'_, Site> {
+        self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn all(&self) -> Vec<usize> {
+        (0..self.hosts.len()).collect()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    pub fn begin_task(&self) -> usize {
+        self.n_begun.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn order(&self) -> usize {
+        self.n_begun.load(Ordering::SeqCst)
+    }
+
+    /// The name of this run's release: after every name that any host has.
+    pub fn release_name(&self) -> Result<ReleaseName> {
+        if let Some(name) = self.release.get() {
+            return Ok(name.clone());
+        }
+        let mut names = Vec::new();
+        for host in self.all() {
+            let site = self.site(host);
+            let seen = site.seen()?;
+            names.extend(seen.directories.iter().cloned());
+            names.extend(seen.records.iter().map(|record| record.name.to_string()));
+        }
+        let name = ReleaseName::next(self.now(), names.iter().map(String::as_str));
+        let name = self.release.get_or_init(|| name).clone();
+        self.events.event(Event::Release {
+            name: name.to_string(),
+        });
+        Ok(name)
+    }
+
+    /// The release of this run, once it has a name.
+    pub fn release(&self) -> Option<&ReleaseName> {
+        self.release.get()
+    }
+
+    pub fn warn(&self, text: impl Into<String>) {
+        self.events.event(Event::Warning {
+            host: None,
+            text: text.into(),
+        });
+    }
+}

@@ -1,0 +1,52 @@
+//! The log of what takes a run's steps back, worked off in reverse when a later step fails.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+
+use crate::run::Run;
+
+type Act = Box<dyn FnOnce(&Arc<Run>) -> Result<()> + Send>;
+
+/// One thing to take back, on one host.
+pub struct Undo {
+    /// Which task of the run entered it; later tasks are undone first.
+    pub order: usize,
+    pub host: usize,
+    /// What it does, for the user: "swapped back".
+    pub what: String,
+    /// A swap: once it is taken back, services must be told to go back as well.
+    pub is_swap: bool,
+    pub act: Act,
+}
+
+#[derive(Default)]
+pub struct UndoLog(Mutex<Vec<Undo>>);
+
+impl UndoLog {
+    pub fn enter(&self, undo: Undo) {
+        self.lock().push(undo);
+    }
+
+    /// Takes the entries of the latest task that has any, the latest entry first.
+    pub fn take_latest(&self) -> Vec<Undo> {
+        let mut log = self.lock();
+        let Some(latest) = log.iter().map(|undo| undo.order).max() else {
+            return Vec::new();
+        };
+        let (mut taken, rest): (Vec<_>, Vec<_>) =
+            log.drain(..).partition(|undo| undo.order == latest);
+        *log = rest;
+        taken.reverse();
+        taken
+    }
+
+    /// Forgets everything: what was done stays.
+    pub fn confirm(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Undo>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,157 @@
+//! Commands of a recipe on one host, and the files it reads and writes there.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::{Site, Told, Work};
+use crate::event::Event;
+use crate::release::command::{self, Command, Place};
+use crate::release::guard;
+use crate::shell::Answer;
+use crate::transport::Reply;
+use crate::tree::TreePath;
+
+/// What a recipe asks for when it runs a command.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    pub text: String,
+    pub cwd: String,
+    pub env: Vec<(String, String)>,
+    pub timeout: Option<Duration>,
+    pub user: Option<String>,
+}
+
+/// How a command ended.
+pub enum Ran {
+    /// Its answer, and files shared with the last release that it wrote in place.
+    Done(Answer, Vec<TreePath>),
+    /// A plan does not run it.
+    Planned,
+}
+
+impl Site {
+    /// Runs a command where the run is at: in the release being built, else in `current`, else in the site.
+    pub fn run(&mut self, asked: &Asked, tag: &str) -> Result<Ran> {
+        let root = self.root()?;
+        let command = self.command(asked);
+        self.events.event(Event::Command {
+            host: self.host.name.clone(),
+            text: asked.text.clone(),
+        });
+        let step = command.run(&root, tag);
+        let mut listener = Told::new(&self.host.name, &self.events, None).lines();
+        let reply = self.remote.perform(&step.act, &mut listener);
+        drop(listener);
+        if matches!(reply, Ok(Reply::Recorded)) {
+            self.planned(format!("run `{}`", asked.text));
+            return Ok(Ran::Planned);
+        }
+        let Some(said) = self.read(step, reply)? else {
+            return Ok(Ran::Planned);
+        };
+        let written = match (&self.work, said.differs.as_slice()) {
+            (_, []) => Vec::new(),
+            (Work::Building { record, manifest: Some(manifest), .. }, lines) => {
+                let (name, manifest) = (record.name.clone(), manifest.clone());
+                let differs = guard::named(&manifest, lines);
+                self.inspect(&name, &manifest, &differs)?
+            }
+            _ => bail!("the guard spoke of a release that is not being built"),
+        };
+        Ok(Ran::Done(said.answer, written))
+    }
+
+    /// Asks by a command; it is expected to change nothing, and a plan runs it where its release exists.
+    pub fn test(&mut self, asked: &Asked) -> Result<Ran> {
+        let root = self.root()?;
+        if self.is_imaginary() {
+            return Ok(Ran::Planned);
+        }
+        let step = self.command(asked).test(&root);
+        Ok(Ran::Done(self.ask(step)?, Vec::new()))
+    }
+
+    pub fn read_file(&mut self, path: &str) -> Result<Option<Vec<u8>>> {
+        let root = self.root()?;
+        if self.is_imaginary() {
+            return Ok(None);
+        }
+        let step = command::read_file(&root, &self.place(), path);
+        self.ask(step).map(Some)
+    }
+
+    /// Reads a file of a release by its name, for a diff.
+    pub fn read_from(&mut self, release: &Place, path: &str) -> Result<Vec<u8>> {
+        let root = self.root()?;
+        self.ask(command::read_file(&root, release, path))
+    }
+
+    /// Replaces a file by a new one, so that nothing linked is ever written.
+    pub fn write_file(&mut self, path: &str, content: &str) -> Result<()> {
+        let root = self.root()?;
+        let step = command::write_file(&root, &self.place(), path, content);
+        if self.act(step)?.is_none() {
+            self.planned(format!("write `{path}`"));
+        }
+        Ok(())
+    }
+
+    pub fn exists(&mut self, path: &str) -> Result<Option<bool>> {
+        let root = self.root()?;
+        if self.is_imaginary() {
+            return Ok(None);
+        }
+        let step = command::exists(&root, &self.place(), path);
+        self.ask(step).map(Some)
+    }
+
+    pub fn has(&mut self, program: &str) -> Result<bool> {
+        if self.seen.as_ref().is_some_and(|seen| seen.facts.has(program)) {
+            return Ok(true);
+        }
+        let mut step = command::has(program);
+        for (key, value) in &self.options.env {
+            step.act.script = step.act.script.export(key, value);
+        }
+        self.ask(step)
+    }
+
+    fn command(&self, asked: &Asked) -> Command {
+        let mut env = self.options.env.clone();
+        if let Some(release) = self.release() {
+            env.push(("RELEASE".to_owned(), release.to_string()));
+        }
+        env.extend(asked.env.iter().cloned());
+        let guard = match &self.work {
+            Work::Building { record, manifest: Some(_), .. } => Some(record.name.clone()),
+            _ => None,
+        };
+        Command {
+            text: asked.text.clone(),
+            place: self.place(),
+            cwd: asked.cwd.clone(),
+            env,
+            timeout: asked.timeout,
+            user: asked.user.clone(),
+            guard: guard.filter(|_| self.seen.as_ref().is_some_and(|s| s.facts.has("stat"))),
+        }
+    }
+
+    /// Where commands work by default.
+    fn place(&self) -> Place {
+        match (&self.work, &self.seen) {
+            (Work::Building { record, .. } | Work::Complete { record }, _) => {
+                Place::Release(record.name.clone())
+            }
+            (Work::Swapped { .. }, _) => Place::Current,
+            (Work::None, Some(seen)) if seen.live().is_some() => Place::Current,
+            (Work::None, _) => Place::Site,
+        }
+    }
+
+    /// Whether commands would work in a release that a plan has not made.
+    fn is_imaginary(&self) -> bool {
+        self.is_planning && !matches!(self.work, Work::None)
+    }
+}

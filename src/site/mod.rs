@@ -1,0 +1,317 @@
+//! One host of a run: its remote, what was seen there, and how far its release has come. The only place where a step
+//! meets a transport.
+//!
+//! **Invariant:** `current` is re-pointed only to a release whose record was seen complete.
+
+mod build;
+mod command;
+mod serve;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+
+use crate::event::{Event, Output, Report, Sink};
+use crate::host::Host;
+use crate::release::fill::{Duplicate, Special};
+use crate::release::probe::{self, Seen};
+use crate::release::swap::Target;
+use crate::release::{Record, ReleaseName, SharedPath, lifecycle};
+use crate::shell::{Answer, Step};
+use crate::transport::{Listener, Lost, Remote, Reply, Stream};
+use crate::tree::{Manifest, Pack};
+
+pub use build::{Drift, Fill};
+pub use command::{Asked, Ran};
+
+/// What the settings say of one host, read and checked before the run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub shared: Vec<SharedPath>,
+    pub special: Special,
+    pub env: Vec<(String, String)>,
+    pub duplicate: Duplicate,
+    pub drift: Drift,
+    pub is_durable: bool,
+}
+
+/// How far this run's release has come on this host.
+enum Work {
+    None,
+    /// A directory that does not count; with the manifest once it is filled.
+    Building {
+        record: Record,
+        manifest: Option<Manifest>,
+        shared: Vec<SharedPath>,
+    },
+    Complete {
+        record: Record,
+    },
+    /// `current` leads to it: the release of this run, or the one that was rolled back to.
+    Swapped {
+        record: Record,
+        is_new: bool,
+    },
+}
+
+pub struct Site {
+    pub host: Host,
+    pub options: Options,
+    remote: Box<dyn Remote>,
+    events: Arc<dyn Sink>,
+    seen: Option<Seen>,
+    is_locked: bool,
+    work: Work,
+    /// Where `current` led when this run first saw it.
+    before: Target,
+    /// A plan: what writes is recorded, and what would then be there is only imagined.
+    is_planning: bool,
+}
+
+impl Site {
+    pub fn new(
+        host: Host,
+        options: Options,
+        remote: Box<dyn Remote>,
+        events: Arc<dyn Sink>,
+        is_planning: bool,
+    ) -> Self {
+        Self {
+            host,
+            options,
+            remote,
+            events,
+            is_planning,
+            seen: None,
+            is_locked: false,
+            work: Work::None,
+            before: Target::Nothing,
+        }
+    }
+
+    /// Asks the server what it is and what stands in the site. Asked again, it looks again.
+    pub fn look(&mut self) -> Result<&Seen> {
+        let step = probe::probe(self.host.path.as_str(), &self.options.shared);
+        let seen = self.ask(step)?;
+        if !seen.facts.has("tar") {
+            bail!(
+                Report::new("the server has no `tar`")
+                    .note(format!("it was looked for in {}", seen.facts.path))
+                    .hint("install it, or set `env` so that `PATH` leads to it")
+            );
+        }
+        if self.seen.is_none() {
+            self.before = Target::of(&seen.current);
+        }
+        Ok(self.seen.insert(seen))
+    }
+
+    /// Opens the site for this run: makes its directories where they are missing, adopts what another tool serves.
+    pub fn lock(&mut self, now: Timestamp, by: &str) -> Result<()> {
+        if self.is_locked {
+            return Ok(());
+        }
+        let seen = self.look()?.clone();
+        let root = &seen.root;
+        if !seen.facts.is_writable {
+            let (nearest, user) = (&seen.facts.nearest, &seen.facts.user);
+            bail!(
+                Report::new(format!("`{nearest}` is not writable by `{user}`"))
+                    .hint(format!("on the server: `sudo install -d -o {user} {root}`"))
+            );
+        }
+        if matches!(seen.current, probe::Current::Dangling { .. }) {
+            self.warn(format!("`{root}/current` leads to nothing"));
+        }
+        let adopted = seen
+            .to_adopt()
+            .map(|name| Record::adopted(name.clone(), now, by));
+        let entry = adopted
+            .as_ref()
+            .map_or(String::new(), |r| lifecycle::entry(now, "adopt", &r.name, by));
+        self.act(lifecycle::open(root, adopted.as_ref(), &entry))?;
+        if let Some(record) = adopted {
+            let others = seen.unknown_directories();
+            let left = match others.is_empty() {
+                true => String::new(),
+                false => format!("; {} are left alone", others.join(", ")),
+            };
+            self.note(format!("adopted `{}`, which is being served{left}", record.name));
+            self.seen_mut()?.records.push(record);
+        }
+        self.is_locked = true;
+        Ok(())
+    }
+
+    pub fn seen(&self) -> Result<&Seen> {
+        self.seen
+            .as_ref()
+            .context("the host was not asked yet: task `lock` must come first")
+    }
+
+    fn seen_mut(&mut self) -> Result<&mut Seen> {
+        self.seen
+            .as_mut()
+            .context("the host was not asked yet: task `lock` must come first")
+    }
+
+    fn root(&self) -> Result<String> {
+        Ok(self.seen()?.root.clone())
+    }
+
+    fn locked_root(&self) -> Result<String> {
+        if !self.is_locked {
+            bail!("the site is not locked: task `lock` must come first");
+        }
+        self.root()
+    }
+
+    /// The release of this run, while it is being built or after.
+    pub fn release(&self) -> Option<&ReleaseName> {
+        match &self.work {
+            Work::None => None,
+            Work::Building { record, .. }
+            | Work::Complete { record }
+            | Work::Swapped { record, .. } => Some(&record.name),
+        }
+    }
+
+    /// Performs what reads. A plan performs it as well.
+    fn ask<A>(&mut self, step: Step<A>) -> Result<A> {
+        match self.act(step)? {
+            Some(answer) => Ok(answer),
+            None => bail!("a plan recorded a step that only reads"),
+        }
+    }
+
+    /// Performs a step; `None` when a plan recorded it instead.
+    fn act<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
+        let mut listener = Told::new(&self.host.name, &self.events, None);
+        let reply = self.remote.perform(&step.act, &mut listener);
+        self.read(step, reply)
+    }
+
+    /// The same with a pack on its standard input.
+    fn send<A>(&mut self, step: Step<A>, pack: &Pack) -> Result<Option<A>> {
+        let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));
+        let reply = self
+            .remote
+            .send(&step.act, &mut pack.reader(), &mut listener);
+        self.read(step, reply)
+    }
+
+    fn read<A>(&self, step: Step<A>, reply: Result<Reply, Lost>) -> Result<Option<A>> {
+        let op = step.act.op.name;
+        let name = &self.host.name;
+        match reply {
+            Ok(Reply::Answered(answer)) => (step.read)(&answer).map(Some),
+            Ok(Reply::Recorded) => Ok(None),
+            Err(lost) => Err(lost).with_context(|| format!("step `{op}` on `{name}` was cut off")),
+        }
+    }
+
+    fn warn(&self, text: String) {
+        self.events.event(Event::Warning {
+            host: Some(self.host.name.clone()),
+            text,
+        });
+    }
+
+    fn note(&self, text: String) {
+        self.events.event(Event::Note {
+            host: Some(self.host.name.clone()),
+            text,
+        });
+    }
+
+    fn planned(&self, text: String) {
+        self.events.event(Event::Planned {
+            host: self.host.name.clone(),
+            text,
+        });
+    }
+}
+
+/// Turns what a transport says into events: lines of output, bytes on their way.
+struct Told<'a> {
+    host: &'a str,
+    events: &'a Arc<dyn Sink>,
+    total: Option<u64>,
+    sent: u64,
+    is_shown: bool,
+    partial: [Vec<u8>; 2],
+}
+
+impl<'a> Told<'a> {
+    fn new(host: &'a str, events: &'a Arc<dyn Sink>, total: Option<u64>) -> Self {
+        Self {
+            host,
+            events,
+            total,
+            sent: 0,
+            is_shown: false,
+            partial: Default::default(),
+        }
+    }
+
+    fn lines(mut self) -> Self {
+        self.is_shown = true;
+        self
+    }
+
+    fn line(&self, output: Output, bytes: &[u8]) {
+        self.events.event(Event::Line {
+            host: self.host.to_owned(),
+            output,
+            text: String::from_utf8_lossy(bytes).trim_end().to_owned(),
+        });
+    }
+}
+
+impl Listener for Told<'_> {
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        if !self.is_shown {
+            return;
+        }
+        let (n, output) = match stream {
+            Stream::Stdout => (0, Output::Stdout),
+            Stream::Stderr => (1, Output::Stderr),
+        };
+        let mut text = std::mem::take(&mut self.partial[n]);
+        text.extend(bytes);
+        while let Some(at) = text.iter().position(|&byte| byte == b'\n') {
+            self.line(output, &text[..at]);
+            text.drain(..=at);
+        }
+        self.partial[n] = text;
+    }
+
+    fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+        if let Some(total) = self.total {
+            self.events.event(Event::Sending {
+                host: self.host.to_owned(),
+                sent: self.sent.min(total),
+                total,
+            });
+        }
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        for (n, output) in [(0, Output::Stdout), (1, Output::Stderr)] {
+            let text = std::mem::take(&mut self.partial[n]);
+            if !text.is_empty() {
+                self.line(output, &text);
+            }
+        }
+    }
+}
+
+/// Reads what a command said as text, without the newline at its end.
+pub fn text_of(answer: &Answer) -> String {
+    let text = String::from_utf8_lossy(&answer.stdout);
+    text.strip_suffix('\n').unwrap_or(&text).to_owned()
+}

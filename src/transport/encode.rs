@@ -1,0 +1,150 @@
+//! The texts by which shells on a host are told what to run.
+//!
+//! **Invariant:** a script never travels as an argument or in the environment of a process, where others could read
+//! it and 128 KiB are the limit (Linux: MAX_ARG_STRLEN), nor by a here-document, for which some shells need a disk
+//! that is not full.
+//!
+//! **Invariant:** a text that arrives in part does nothing.
+
+use crate::shell::{Script, Word};
+use crate::transport::mark::Mark;
+
+/// Opens the persistent shell.
+pub const SHELL: &str = "sh";
+
+/// Opens a channel whose script is the first line of its standard input. `read` takes it byte by byte, so that what
+/// follows is left whole for the script.
+pub const CHANNEL: &str = r#"sh -c 'IFS= read -r s; eval "$s"'"#;
+
+/// What the persistent shell is told first. `_run N SCRIPT` runs a script in a shell, and where there is `setsid`, in
+/// a session of its own. That shell reads its program from a pipe (`_put` is a builtin) and is one command of it: an
+/// `eval` that has its text in double quotes, with `/dev/null` as standard input. Descriptor 4 keeps standard error for it
+/// while the persistent shell's own words ("Killed") go nowhere: bash would quote the command.
+const HELLO: &str = r#"case $(command -v printf) in
+printf) _put() { printf %s "$1"; } ;;
+*) _put() { print -rn -- "$1"; } ;;
+esac
+if command -v setsid >/dev/null 2>&1; then _new=setsid _way=session; else _new= _way=tree; fi
+_run() {
+  {
+    _put "printf '%s<%s $_way;' $_m$1 \$\$; printf '%s<;' $_m$1 >&2; eval \"$2\" </dev/null" | $_new sh 2>&4 4>&-
+    _s=$?
+  } 4>&2 2>/dev/null
+  _put "$_m$1>$_s;"
+  _put "$_m$1>;" >&2
+}
+"#;
+
+/// What a `CHANNEL` is told first, to the same ends as `HELLO`. `n` is a newline, which its one line cannot hold.
+/// `s=$?` stands within the braces: of braces around a lone `( )`, dash forgets the inner redirections.
+const FIRST_WORDS: &str = r#"{ n=$(printf '\nx'); n=${n%x}; _run() { { ( eval "$1" ) 2>&4 4>&-; s=$?; } 4>&2 2>/dev/null; }; "#;
+
+/// The first words to a persistent shell.
+pub fn hello(mark: &Mark) -> Vec<u8> {
+    format!("_m={}\n{HELLO}", mark.stem()).into_bytes()
+}
+
+/// One act for a persistent shell.
+pub fn frame(mark: &Mark, script: &Script) -> Vec<u8> {
+    let mut inner = Vec::new();
+    for byte in script.text() {
+        // All that means anything within double quotes (POSIX XCU 2.2.3).
+        if matches!(byte, b'\\' | b'"' | b'$' | b'`') {
+            inner.push(b'\\');
+        }
+        inner.push(byte);
+    }
+    let mut frame = format!("_run {} ", mark.number()).into_bytes();
+    frame.extend(Word::new(inner).quoted());
+    frame.push(b'\n');
+    frame
+}
+
+/// The line that tells a `CHANNEL` its script: newlines become `$n`, and the braces keep a part of it from running. The
+/// shell that says the marks is in the process group of whatever the script starts.
+pub fn first_line(mark: &Mark, script: &Script) -> Vec<u8> {
+    let m = format!("{}{}", mark.stem(), mark.number());
+    let mut line = FIRST_WORDS.as_bytes().to_vec();
+    line.extend(format!("printf '%s<%s group;' {m} $$; printf '%s<;' {m} >&2; _run ").bytes());
+    for byte in Word::new(script.text()).quoted() {
+        match byte {
+            b'\n' => line.extend(br#"'"$n"'"#),
+            byte => line.push(byte),
+        }
+    }
+    line.extend(format!("; printf '%s>%s;' {m} $s; printf '%s>;' {m} >&2; }}\n").bytes());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::mark::known;
+    use expect_test::{Expect, expect};
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    #[track_caller]
+    fn case(text: Vec<u8>, want: Expect) {
+        want.assert_eq(&String::from_utf8_lossy(&text));
+    }
+
+    fn script() -> Script {
+        Script::new("echo \"$a\" `b` \\c\nexit 3\n").var("a", "it's")
+    }
+
+    #[test]
+    fn a_frame_is_one_word_quoted_twice() {
+        case(
+            frame(&known(7), &script()),
+            expect![[r#"
+            _run 7 'a='\''it'\''\\'\'''\''s'\''
+            echo \"\$a\" \`b\` \\c
+            exit 3
+            '
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_first_line_is_one_line() {
+        case(
+            first_line(&known(7), &script()),
+            expect![[r#"
+                { n=$(printf '\nx'); n=${n%x}; _run() { { ( eval "$1" ) 2>&4 4>&-; s=$?; } 4>&2 2>/dev/null; }; printf '%s<%s group;' @feedfacecafebeef''0123456789abcdef.7 $$; printf '%s<;' @feedfacecafebeef''0123456789abcdef.7 >&2; _run 'a='\''it'\''\'\'''\''s'\'''"$n"'echo "$a" `b` \c'"$n"'exit 3'"$n"''; printf '%s>%s;' @feedfacecafebeef''0123456789abcdef.7 $s; printf '%s>;' @feedfacecafebeef''0123456789abcdef.7 >&2; }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_first_line_that_arrives_in_part_does_nothing() {
+        let line = first_line(&known(7), &Script::new("echo done"));
+        let from = line.len() - 90;
+        for cut in from..line.len() - 1 {
+            let mut text = line[..cut].to_vec();
+            text.extend(b"\n");
+            let mut child = Command::new("sh")
+                .args(["-c", CHANNEL])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            child.stdin.take().unwrap().write_all(&text[..cut]).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert_eq!(output.stdout, b"", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn no_text_holds_the_mark_that_it_makes() {
+        let mark = known(7);
+        for text in [
+            hello(&mark),
+            frame(&mark, &script()),
+            first_line(&mark, &script()),
+        ] {
+            assert!(!String::from_utf8_lossy(&text).contains(&mark.to_string()));
+        }
+    }
+}

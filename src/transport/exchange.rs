@@ -1,0 +1,256 @@
+//! One script on one channel: what is still to be written, what was said so far. Advanced step by step by whoever
+//! waits for it, so several can be under way on one link.
+
+use std::io::{self, ErrorKind, Read};
+use std::time::Instant;
+
+use crate::shell::{Answer, Exit};
+use crate::transport::frame::Scanner;
+use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::mark::Mark;
+use crate::transport::{Listener, Lost, Stream};
+
+/// How much of a payload is in memory.
+const BLOCK: usize = 256 * 1024;
+const BUFFER: usize = 64 * 1024;
+/// How much of the last words a `Lost` quotes.
+const WORDS_MAX: usize = 1024;
+
+/// What is to be written: a text, and maybe a payload behind it, after which standard input is closed.
+pub struct Input<'a> {
+    block: Vec<u8>,
+    at: usize,
+    payload: Option<&'a mut dyn Read>,
+    is_payload: bool,
+    sent: u64,
+}
+
+impl<'a> Input<'a> {
+    pub fn text(text: Vec<u8>) -> Self {
+        Self {
+            block: text,
+            at: 0,
+            payload: None,
+            is_payload: false,
+            sent: 0,
+        }
+    }
+
+    pub fn with_payload(text: Vec<u8>, payload: &'a mut dyn Read) -> Self {
+        Self {
+            payload: Some(payload),
+            ..Self::text(text)
+        }
+    }
+
+    /// Writes nothing more, and leaves standard input open.
+    fn stop(&mut self) {
+        self.payload = None;
+        self.at = self.block.len();
+    }
+
+    /// Sees to it that something is to be written; false when there is no more.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.at < self.block.len() {
+            return Ok(true);
+        }
+        let Some(payload) = &mut self.payload else {
+            return Ok(false);
+        };
+        self.is_payload = true;
+        self.block.resize(BLOCK, 0);
+        let n = loop {
+            match payload.read(&mut self.block) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        // After an error, too, the block must not look like something to be written.
+        self.block.truncate(n.as_ref().map_or(0, |n| *n));
+        self.at = 0;
+        n.map(|n| n > 0)
+    }
+}
+
+/// One of the two output streams.
+struct Capture {
+    stream: Stream,
+    scanner: Scanner,
+    kept: Vec<u8>,
+    is_at_end: bool,
+}
+
+impl Capture {
+    fn new(stream: Stream, mark: &Mark) -> Self {
+        Self {
+            stream,
+            scanner: Scanner::new(mark),
+            kept: Vec::new(),
+            is_at_end: false,
+        }
+    }
+}
+
+/// A script under way.
+pub struct Exchange<'a> {
+    pub channel: ChannelId,
+    input: Input<'a>,
+    out: Capture,
+    err: Capture,
+    started: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Exchange<'a> {
+    pub fn new(channel: ChannelId, mark: &Mark, input: Input<'a>) -> Self {
+        Self {
+            channel,
+            input,
+            out: Capture::new(Stream::Stdout, mark),
+            err: Capture::new(Stream::Stderr, mark),
+            started: None,
+            buffer: vec![0; BUFFER],
+        }
+    }
+
+    /// Writes and reads what can be without waiting. False when there was nothing.
+    pub fn advance(
+        &mut self,
+        link: &mut impl Link,
+        listener: &mut dyn Listener,
+    ) -> Result<bool, Lost> {
+        let wrote = self.write(link, listener)?;
+        let sent = self.input.sent;
+        let mut moved = wrote;
+        for capture in [&mut self.out, &mut self.err] {
+            moved |= read(link, self.channel, capture, &mut self.buffer, listener)
+                .map_err(|error| Lost::broken(&error, sent))?;
+        }
+        Ok(moved)
+    }
+
+    fn write(&mut self, link: &mut impl Link, listener: &mut dyn Listener) -> Result<bool, Lost> {
+        let had_payload = self.input.payload.is_some();
+        let is_more = self.input.fill().map_err(|error| Lost::Payload {
+            why: error.to_string(),
+        })?;
+        if !is_more {
+            if had_payload {
+                self.input.payload = None;
+                link.close_stdin(self.channel)
+                    .map_err(|error| Lost::broken(&error, self.input.sent))?;
+            }
+            return Ok(had_payload);
+        }
+        match link.write(self.channel, &self.input.block[self.input.at..]) {
+            Ok(0) => Ok(false),
+            Ok(n) => {
+                self.started.get_or_insert_with(Instant::now);
+                self.input.at += n;
+                if self.input.is_payload {
+                    self.input.sent += n as u64;
+                    listener.sent(n as u64);
+                }
+                Ok(true)
+            }
+            // Whoever read there is gone. Its last words and its mark may be on their way.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.input.stop();
+                Ok(true)
+            }
+            Err(error) => Err(Lost::broken(&error, self.input.sent)),
+        }
+    }
+
+    /// Sends nothing more of a payload. A text under way is still written whole: half of it would never begin.
+    pub fn stop_payload(&mut self) {
+        self.input.payload = None;
+        if self.input.is_payload {
+            self.input.stop();
+        }
+    }
+
+    /// When the first byte was taken.
+    pub fn started(&self) -> Option<Instant> {
+        self.started
+    }
+
+    pub fn sent(&self) -> u64 {
+        self.input.sent
+    }
+
+    /// The process of the script, and the way to find all that belongs to it.
+    pub fn begun(&self) -> Option<(u32, &str)> {
+        let (pid, way) = self.out.scanner.begin()?.split_once(' ')?;
+        Some((pid.parse().ok().filter(|pid| *pid > 1)?, way))
+    }
+
+    /// What `$?` was, once both streams have been marked.
+    pub fn status(&self) -> Option<i32> {
+        self.err.scanner.end()?;
+        // A mark whose number cannot be read is no success.
+        Some(self.out.scanner.end()?.parse().unwrap_or(-1))
+    }
+
+    pub fn into_answer(self, exit: Exit) -> Answer {
+        let mut stderr = self.err.kept;
+        if self.err.scanner.begin().is_none() {
+            // The script's shell could not even be started: these are the words about it.
+            stderr = self.err.scanner.stray().to_vec();
+        }
+        Answer {
+            exit,
+            stdout: self.out.kept,
+            stderr,
+        }
+    }
+
+    /// The loss of the script for the reason `why`, to which its last words are added.
+    pub fn lost(&self, why: &str) -> Lost {
+        let words = match self.err.kept.as_slice() {
+            [] => self.err.scanner.stray(),
+            words => words,
+        };
+        let from = words.len().saturating_sub(WORDS_MAX);
+        let words = String::from_utf8_lossy(&words[from..]);
+        let why = match words.trim() {
+            "" => why.to_owned(),
+            words => format!("{why}: {words}"),
+        };
+        Lost::Gone {
+            why,
+            sent: self.input.sent,
+        }
+    }
+}
+
+fn read(
+    link: &mut impl Link,
+    channel: ChannelId,
+    capture: &mut Capture,
+    buffer: &mut [u8],
+    listener: &mut dyn Listener,
+) -> io::Result<bool> {
+    let Capture {
+        stream,
+        scanner,
+        kept,
+        is_at_end,
+    } = capture;
+    if *is_at_end {
+        return Ok(false);
+    }
+    let mut out = |bytes: &[u8]| {
+        kept.extend(bytes);
+        listener.output(*stream, bytes);
+    };
+    match link.read(channel, *stream, buffer)? {
+        Got::Nothing => return Ok(false),
+        Got::Bytes(n) => scanner.feed(&buffer[..n], &mut out),
+        Got::End => {
+            *is_at_end = true;
+            scanner.finish(&mut out);
+        }
+    }
+    Ok(true)
+}

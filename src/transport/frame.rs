@@ -1,0 +1,256 @@
+//! Finds one script's marks in one stream, with no I/O.
+//!
+//! **Invariant:** no byte of a mark is passed on, and no byte between the two marks is held back once it cannot be
+//! part of one.
+
+use crate::transport::mark::Mark;
+
+/// The longest text within a mark, `;` included.
+const NOTE_MAX: usize = 32;
+/// What is kept of output before the first mark, for the report of a shell that never got so far.
+const STRAY_MAX: usize = 4096;
+
+/// Where a stream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Before,
+    Within,
+    After,
+}
+
+/// Takes a stream in pieces and passes on what stands between the marks. What comes before is from processes that
+/// earlier scripts left behind, or a login shell's greeting: the last of it is kept apart. What comes after is dropped.
+#[derive(Debug)]
+pub struct Scanner {
+    mark: Vec<u8>,
+    place: Place,
+    /// Bytes not yet decided on.
+    held: Vec<u8>,
+    stray: Vec<u8>,
+    begin: Option<String>,
+    end: Option<String>,
+}
+
+impl Scanner {
+    pub fn new(mark: &Mark) -> Self {
+        Self {
+            mark: mark.bytes(),
+            place: Place::Before,
+            held: Vec::new(),
+            stray: Vec::new(),
+            begin: None,
+            end: None,
+        }
+    }
+
+    /// The text within the mark that begins.
+    pub fn begin(&self) -> Option<&str> {
+        self.begin.as_deref()
+    }
+
+    /// The text within the mark that ends.
+    pub fn end(&self) -> Option<&str> {
+        self.end.as_deref()
+    }
+
+    /// The last bytes before the script's own.
+    pub fn stray(&self) -> &[u8] {
+        &self.stray
+    }
+
+    /// Takes the next piece of the stream.
+    pub fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
+        if self.place == Place::After {
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        held.extend(bytes);
+        let mut from = 0;
+        while self.place != Place::After {
+            match find(&held[from..], &self.mark) {
+                Found::No => {
+                    self.pass(&held[from..], out);
+                    from = held.len();
+                    break;
+                }
+                Found::Maybe { at } => {
+                    self.pass(&held[from..from + at], out);
+                    from += at;
+                    break;
+                }
+                Found::Mark { at, len } => {
+                    self.pass(&held[from..from + at], out);
+                    let inner = &held[from + at + self.mark.len()..from + at + len - 1];
+                    let note = String::from_utf8_lossy(&inner[1..]).into_owned();
+                    if inner[0] == b'<' {
+                        self.place = Place::Within;
+                        self.begin = Some(note);
+                    } else {
+                        self.place = Place::After;
+                        self.end = Some(note);
+                    }
+                    from += at + len;
+                }
+            }
+        }
+        held.drain(..from);
+        self.held = held;
+    }
+
+    /// The stream ended: what was held back was no mark.
+    pub fn finish(&mut self, out: &mut dyn FnMut(&[u8])) {
+        let held = std::mem::take(&mut self.held);
+        self.pass(&held, out);
+    }
+
+    fn pass(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
+        match self.place {
+            Place::Within if !bytes.is_empty() => out(bytes),
+            Place::Before => {
+                let last = bytes.len().saturating_sub(STRAY_MAX);
+                self.stray.extend(&bytes[last..]);
+                let excess = self.stray.len().saturating_sub(STRAY_MAX);
+                self.stray.drain(..excess);
+            }
+            Place::Within | Place::After => {}
+        }
+    }
+}
+
+enum Found {
+    No,
+    /// What stands at `at` may become a mark.
+    Maybe {
+        at: usize,
+    },
+    Mark {
+        at: usize,
+        len: usize,
+    },
+}
+
+fn find(bytes: &[u8], mark: &[u8]) -> Found {
+    let mut at = 0;
+    while let Some(next) = bytes[at..].iter().position(|&byte| byte == mark[0]) {
+        at += next;
+        match look(&bytes[at..], mark) {
+            Found::No => at += 1,
+            Found::Maybe { .. } => return Found::Maybe { at },
+            Found::Mark { len, .. } => return Found::Mark { at, len },
+        }
+    }
+    Found::No
+}
+
+/// Whether `bytes` begin with a mark.
+fn look(bytes: &[u8], mark: &[u8]) -> Found {
+    let Some(rest) = bytes.strip_prefix(mark) else {
+        let is_part = mark.starts_with(bytes);
+        return if is_part {
+            Found::Maybe { at: 0 }
+        } else {
+            Found::No
+        };
+    };
+    match rest {
+        [] => Found::Maybe { at: 0 },
+        [b'<' | b'>', note @ ..] => {
+            let note = &note[..note.len().min(NOTE_MAX)];
+            match note.iter().position(|&byte| byte == b';') {
+                Some(end) => Found::Mark {
+                    at: 0,
+                    len: mark.len() + 1 + end + 1,
+                },
+                None if note.len() < NOTE_MAX => Found::Maybe { at: 0 },
+                None => Found::No,
+            }
+        }
+        _ => Found::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::mark::known;
+
+    /// What a scanner passes on of `pieces`, and the texts of its marks.
+    fn scan(pieces: &[&[u8]]) -> (Vec<u8>, Option<String>, Option<String>) {
+        let mut scanner = Scanner::new(&known(7));
+        let mut got = Vec::new();
+        for piece in pieces {
+            scanner.feed(piece, &mut |bytes| got.extend(bytes));
+        }
+        (got, scanner.begin, scanner.end)
+    }
+
+    fn stream(output: &[u8]) -> Vec<u8> {
+        let mark = known(7);
+        let mut bytes = format!("noise@@{mark}<12 session;").into_bytes();
+        bytes.extend(output);
+        bytes.extend(format!("{mark}>137;late").bytes());
+        bytes
+    }
+
+    #[track_caller]
+    fn case(output: &[u8]) {
+        let bytes = stream(output);
+        for cut in 0..=bytes.len() {
+            let (got, begin, end) = scan(&[&bytes[..cut], &bytes[cut..]]);
+            assert_eq!(got, output, "cut at {cut}");
+            assert_eq!(begin.as_deref(), Some("12 session"), "cut at {cut}");
+            assert_eq!(end.as_deref(), Some("137"), "cut at {cut}");
+        }
+        let (got, ..) = scan(&bytes.chunks(1).collect::<Vec<_>>());
+        assert_eq!(got, output, "byte by byte");
+    }
+
+    #[test]
+    fn marks_are_found_wherever_the_stream_is_cut() {
+        case(b"");
+        case(b"plain\n");
+        case(b"@@@feedface");
+        case(&(0..=255).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn near_marks_are_output() {
+        let other = known(71);
+        case(format!("{other}>0;").as_bytes());
+        case(format!("{}x", known(7)).as_bytes());
+        case(format!("{}>{}", known(7), "9".repeat(NOTE_MAX)).as_bytes());
+    }
+
+    #[test]
+    fn binary_noise_passes_whole() {
+        let mut state = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(1 << 20)
+        .collect();
+        let bytes = stream(&noise);
+        for size in [1000, 4096, 65_537] {
+            let (got, _, end) = scan(&bytes.chunks(size).collect::<Vec<_>>());
+            assert!(got == noise, "in pieces of {size}");
+            assert_eq!(end.as_deref(), Some("137"));
+        }
+    }
+
+    #[test]
+    fn output_is_passed_on_before_the_end_is_known() {
+        let mark = known(7);
+        let (got, ..) = scan(&[format!("{mark}<1 session;first line@").as_bytes()]);
+        assert_eq!(got, b"first line");
+    }
+
+    #[test]
+    fn an_end_without_a_beginning_keeps_the_last_words() {
+        let mut scanner = Scanner::new(&known(7));
+        let text = format!("sh: 1: Cannot fork\n{}>2;", known(7));
+        scanner.feed(text.as_bytes(), &mut |_| panic!("nothing is between marks"));
+        assert_eq!(scanner.end(), Some("2"));
+        assert_eq!(scanner.stray(), b"sh: 1: Cannot fork\n");
+    }
+}

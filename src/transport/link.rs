@@ -1,0 +1,53 @@
+//! The seam for ways to reach a host: byte channels to processes started there, none of which ever blocks.
+//!
+//! A link only moves bytes. Frames, marks, timeouts and uploads are `Framed`'s, once for all links.
+
+use std::io;
+use std::time::Duration;
+
+use crate::shell::Exit;
+use crate::transport::{Lost, Stream};
+
+/// One open channel of a link; a number is never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChannelId(pub u32);
+
+/// What a read found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Got {
+    /// So many bytes (at least one) are in the buffer.
+    Bytes(usize),
+    Nothing,
+    End,
+}
+
+/// Channels to one host, used by one thread. An `io::Error` of any call, but `BrokenPipe` of a write, means that
+/// the connection is no more.
+pub trait Link: Send {
+    /// Starts `command`, one simple command for the login shell of the host: printable ASCII without `\` and `!`
+    /// that reads the same in csh and fish. The link puts `exec` before it where that shell knows it (rbash
+    /// refuses), so that the process leads its group. May return before the channel is there; its writes then accept
+    /// nothing yet, and its failure is told by any later call.
+    fn open(&mut self, command: &str) -> Result<ChannelId, Lost>;
+
+    /// Accepts some of `bytes`, maybe 0. After 0 the caller comes back with the same bytes at the same place
+    /// (libssh2's rule). `BrokenPipe`: the process does not read any more, which harms nothing else.
+    fn write(&mut self, channel: ChannelId, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Ends the process's standard input behind what was accepted, now or as soon as it can be.
+    fn close_stdin(&mut self, channel: ChannelId) -> io::Result<()>;
+
+    fn read(&mut self, channel: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<Got>;
+
+    /// How the process ended, once that is known and all that it said itself can be read without waiting (sshd may
+    /// tell an exit before the last output). The streams need not end while processes that it left behind hold them.
+    fn exit(&mut self, channel: ChannelId) -> io::Result<Option<Exit>>;
+
+    /// Waits until one of `channels` may have something to read, may accept a write that was refused, or `at_most`
+    /// has passed. May return early, and need not notice an exit.
+    fn wait(&mut self, channels: &[ChannelId], at_most: Duration) -> io::Result<()>;
+
+    /// Lets go of the channel; its process is killed if it still runs, if the link is able to. Does not wait for
+    /// the host.
+    fn close(&mut self, channel: ChannelId);
+}

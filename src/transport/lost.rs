@@ -1,0 +1,40 @@
+//! Why an act has no answer, for a caller who must choose what to do about the host.
+
+use std::fmt;
+use std::io;
+
+/// The act was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// There is no connection: the act was not started.
+    Refused { why: String },
+    /// The connection or the shell broke. Whether the act was done is unknown; `sent` bytes of its payload were
+    /// taken before. The next act opens a new shell, which holds nothing of what the old one held.
+    Gone { why: String, sent: u64 },
+    /// The payload could not be read on this side. The host is well: the script was killed before its standard
+    /// input ended, so that it could not take a part for the whole.
+    Payload { why: String },
+}
+
+impl Lost {
+    /// What an error of the link means.
+    pub fn broken(error: &io::Error, sent: u64) -> Self {
+        Lost::Gone {
+            why: error.to_string(),
+            sent,
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Lost::Refused { why } => write!(f, "connection refused: {why}"),
+            Lost::Gone { why, sent: 0 } => write!(f, "connection lost: {why}"),
+            Lost::Gone { why, sent } => write!(f, "connection lost after {sent} bytes: {why}"),
+            Lost::Payload { why } => write!(f, "failed to read what was to be sent: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Lost {}

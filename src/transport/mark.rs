@@ -1,0 +1,77 @@
+//! The marks that tell what a script said from what is said about it.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+
+/// What no output can hold by chance or by reading the scripts: 128 random bits, one for each connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Nonce(u128);
+
+impl Nonce {
+    /// The standard library's hash keys are 128 bits from the system's generator; two hashes under them are as
+    /// hard to guess, and cannot fail to be read.
+    pub fn random() -> Self {
+        let keys = RandomState::new();
+        let half = |n: u8| u128::from(keys.hash_one(n));
+        Self(half(0) << 64 | half(1))
+    }
+
+    pub fn mark(self, n: u64) -> Mark {
+        Mark { nonce: self, n }
+    }
+}
+
+/// The mark of one script. On each stream `MARK<pid way;` begins what the script says and `MARK>status;` ends it
+/// (both are `MARK<;` and `MARK>;` on standard error).
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    nonce: Nonce,
+    n: u64,
+}
+
+impl Mark {
+    pub fn bytes(&self) -> Vec<u8> {
+        self.to_string().into_bytes()
+    }
+
+    pub fn number(&self) -> u64 {
+        self.n
+    }
+
+    /// The part that all marks of the connection begin with, as shell text that yields it but does not hold it: a
+    /// shell that echoes its input must not make a mark.
+    pub fn stem(&self) -> String {
+        let hex = format!("{:032x}", self.nonce.0);
+        let (left, right) = hex.split_at(16);
+        format!("@{left}''{right}.")
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "@{:032x}.{}", self.nonce.0, self.n)
+    }
+}
+
+#[cfg(test)]
+pub fn known(n: u64) -> Mark {
+    Nonce(0xfeed_face_cafe_beef_0123_4567_89ab_cdef).mark(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stem_in_shell_text_yields_the_mark_but_does_not_hold_it() {
+        let mark = known(7);
+        assert_eq!(mark.to_string(), "@feedfacecafebeef0123456789abcdef.7");
+        assert_eq!(mark.stem(), "@feedfacecafebeef''0123456789abcdef.");
+    }
+
+    #[test]
+    fn nonces_differ() {
+        let texts = [Nonce::random(), Nonce::random()].map(|nonce| nonce.mark(0).to_string());
+        assert_ne!(texts[0], texts[1]);
+    }
+}

@@ -1,0 +1,74 @@
+//! How a host is reached: a `Remote` performs acts there, whatever carries them.
+//!
+//! **Invariant:** a script's end is told by its mark and nothing else; no mark, no success.
+//!
+//! **Invariant:** until a `Lost` is answered, all acts were performed by one and the same shell, so what lives
+//! as long as that shell (`$PPID` of every script) was never dropped unnoticed.
+
+pub mod counting;
+pub mod encode;
+mod ending;
+pub mod exchange;
+pub mod frame;
+pub mod framed;
+pub mod interrupt;
+pub mod link;
+pub mod listener;
+pub mod local;
+pub mod lost;
+pub mod mark;
+pub mod planning;
+pub mod simulated;
+
+use std::io::Read;
+
+use crate::shell::{Act, Answer};
+
+pub use interrupt::Interrupt;
+pub use listener::{Listener, Silent, Stream};
+pub use lost::Lost;
+
+/// What came of an act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    Answered(Answer),
+    /// A planning remote noted a write instead of doing it.
+    Recorded,
+}
+
+/// A host as acts meet it.
+pub trait Remote: Send {
+    /// Performs an act in the host's persistent shell. Its script starts in the shell's working directory, with
+    /// `/dev/null` as standard input and nothing left over from earlier scripts.
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost>;
+
+    /// Performs an act on a channel of its own, `payload` on its standard input behind the script. A script that
+    /// ends without reading all of it is not an error of its own: its exit tells. Nothing else is looked at while
+    /// `payload` is being read, so it should not wait for long.
+    fn send(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost>;
+}
+
+impl<R: Remote + ?Sized> Remote for Box<R> {
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
+        (**self).perform(act, listener)
+    }
+
+    fn send(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
+        (**self).send(act, payload, listener)
+    }
+}
+
+/// This machine as a host. Its shell is started by the first act.
+pub fn local(interrupt: Interrupt) -> Box<dyn Remote> {
+    Box::new(framed::Framed::new(local::Local::default(), interrupt))
+}

@@ -1,0 +1,77 @@
+//! A remote for `--plan`: what only reads is performed, what writes is noted.
+
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::shell::{Act, Effect, Op};
+use crate::transport::{Listener, Lost, Remote, Reply};
+
+/// Changes nothing on the host.
+pub struct Planning<R> {
+    inner: R,
+    plan: Arc<Mutex<Vec<Op>>>,
+}
+
+impl<R: Remote> Planning<R> {
+    /// Writes are added to `plan` in the order in which they would happen.
+    pub fn new(inner: R, plan: Arc<Mutex<Vec<Op>>>) -> Self {
+        Self { inner, plan }
+    }
+
+    fn record(&self, act: &Act) -> Reply {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        plan.push(act.op.clone());
+        Reply::Recorded
+    }
+}
+
+impl<R: Remote> Remote for Planning<R> {
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
+        match act.effect {
+            Effect::Reads => self.inner.perform(act, listener),
+            Effect::Writes => Ok(self.record(act)),
+        }
+    }
+
+    /// A payload is sent to be kept, so this writes whatever the act says.
+    fn send(
+        &mut self,
+        act: &Act,
+        _payload: &mut dyn Read,
+        _listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
+        Ok(self.record(act))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::{Script, Step};
+    use crate::transport::Silent;
+    use crate::transport::simulated::{Simulated, said};
+
+    fn act(name: &'static str, effect: Effect) -> Act {
+        Step::new(name, effect, Script::new(":"), |_| Ok(())).act
+    }
+
+    #[test]
+    fn reads_are_performed_and_writes_noted_in_order() {
+        let plan = Arc::default();
+        let inner = Simulated::new(|_| said("yes"));
+        let performed = inner.performed();
+        let mut remote = Planning::new(inner, Arc::clone(&plan));
+        let mut perform = |name, effect| remote.perform(&act(name, effect), &mut Silent).unwrap();
+        assert_eq!(
+            perform("probe", Effect::Reads),
+            Reply::Answered(said("yes"))
+        );
+        assert_eq!(perform("swap", Effect::Writes), Reply::Recorded);
+        let fill = act("fill", Effect::Writes);
+        let sent = remote.send(&fill, &mut &b"pack"[..], &mut Silent);
+        assert_eq!(sent, Ok(Reply::Recorded));
+        assert_eq!(performed.names(), ["probe"]);
+        let names: Vec<_> = plan.lock().unwrap().iter().map(|op: &Op| op.name).collect();
+        assert_eq!(names, ["swap", "fill"]);
+    }
+}

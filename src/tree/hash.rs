@@ -1,0 +1,128 @@
+//! SHA-256 of contents, because a server's `sha256sum` can check it.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+/// How much of a file is in memory while it is read.
+pub const CHUNK: usize = 128 * 1024;
+
+/// 32 bytes, shown as hex; all zeros, shown as `-`, where there is no content (directories).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    pub const NONE: Hash = Hash([0; 32]);
+
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Reads to the end in pieces of `buffer`, handing each to `piece`; gives the hash and the number of bytes.
+    pub fn of_reader(
+        mut reader: impl Read,
+        buffer: &mut [u8],
+        mut piece: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<(Self, u64)> {
+        let mut hasher = Sha256::new();
+        let mut length = 0;
+        loop {
+            match reader.read(buffer) {
+                Ok(0) => return Ok((Self(hasher.finalize().into()), length)),
+                Ok(n) => {
+                    hasher.update(&buffer[..n]);
+                    piece(&buffer[..n])?;
+                    length += n as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads what `Display` writes, in lower case only: there is one text for a hash.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        if text == b"-" {
+            return Some(Self::NONE);
+        }
+        let digit = |b: u8| match b {
+            b'0'..=b'9' => Some(b - b'0'),
+            b'a'..=b'f' => Some(b - b'a' + 10),
+            _ => None,
+        };
+        let (pairs, rest) = text.as_chunks::<2>();
+        let mut bytes = [0; 32];
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return None;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(Self(bytes)).filter(|hash| *hash != Self::NONE)
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if *self == Self::NONE {
+            return f.write_str("-");
+        }
+        let mut hex = String::with_capacity(64);
+        for nibble in self.0.iter().flat_map(|b| [b >> 4, b & 15]) {
+            hex.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+        f.write_str(&hex)
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Hash({self})")
+    }
+}
+
+/// Opens a regular file. A symlink or pipe that has taken its place since the walk is neither followed nor waited for.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_what_sha256sum_prints() {
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Hash::of(b"abc").to_string(), hex);
+        assert_eq!(Hash::parse(hex.as_bytes()), Some(Hash::of(b"abc")));
+        let mut pieces = Vec::new();
+        let read = Hash::of_reader(b"abc".as_slice(), &mut [0; 2], |piece| {
+            pieces.push(piece.to_vec());
+            Ok(())
+        });
+        assert_eq!(read.unwrap(), (Hash::of(b"abc"), 3));
+        assert_eq!(pieces, [b"ab".to_vec(), b"c".to_vec()]);
+    }
+
+    #[test]
+    fn a_hash_has_one_text() {
+        assert_eq!(Hash::parse(b"-"), Some(Hash::NONE));
+        assert_eq!(Hash::parse(&[b'0'; 64]), None);
+        assert_eq!(Hash::parse(&[b'A'; 64]), None);
+        assert_eq!(Hash::parse(&[b'1'; 63]), None);
+        assert_eq!(Hash::parse(&[b'1'; 66]), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! Which paths are left out: the defaults, the `exclude` setting and `.runnerignore` files, in gitignore syntax.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use super::path::TreePath;
+use crate::event::Report;
+
+/// The file that holds patterns for its directory and what is below.
+pub const FILE_NAME: &str = ".runnerignore";
+
+/// What never travels unless a later pattern brings it back: history, what steers the deployment, local secrets.
+const DEFAULTS: [&str; 5] = [".git", "/runner.toml", "/*.rhai", ".env*", FILE_NAME];
+
+/// The patterns that hold in one directory: its own, and behind them those of the directories around it.
+pub struct Rules {
+    matcher: Gitignore,
+    /// Length of the part of a path that leads to this directory, the slash included.
+    base: usize,
+    outer: Option<Arc<Rules>>,
+}
+
+impl Rules {
+    /// The rules of the root before any file is read. A later pattern wins, so `exclude` stands behind the defaults.
+    pub fn new(exclude: &[String]) -> Result<Arc<Self>> {
+        let mut builder = builder();
+        for pattern in DEFAULTS {
+            add(&mut builder, pattern)?;
+        }
+        for pattern in exclude {
+            add(&mut builder, pattern)
+                .with_context(|| format!("bad pattern `{pattern}` in `exclude`"))?;
+        }
+        let matcher = builder.build().context("failed to compile `exclude`")?;
+        let (base, outer) = (0, None);
+        Ok(Arc::new(Self {
+            matcher,
+            base,
+            outer,
+        }))
+    }
+
+    /// The rules of `dir` (`None`: the root) whose ignore file holds `text`.
+    pub fn with_file(self: &Arc<Self>, dir: Option<&TreePath>, text: &[u8]) -> Result<Arc<Self>> {
+        let file = TreePath::child(dir, OsStr::new(FILE_NAME));
+        let mut builder = builder();
+        // Editors on other systems begin a file with a byte order mark.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        for (index, line) in text.split(|b| *b == b'\n').enumerate() {
+            str::from_utf8(line)
+                .map_err(|_| anyhow!("not UTF-8"))
+                .and_then(|line| add(&mut builder, line))
+                .with_context(|| {
+                    let shown = String::from_utf8_lossy(line);
+                    format!(
+                        "bad pattern `{}` in `{file}`, line {}",
+                        shown.trim_end(),
+                        index + 1
+                    )
+                })?;
+        }
+        let matcher = builder
+            .build()
+            .with_context(|| format!("failed to compile `{file}`"))?;
+        let base = dir.map_or(0, |dir| dir.as_bytes().len() + 1);
+        let outer = Some(Arc::clone(self));
+        Ok(Arc::new(Self {
+            matcher,
+            base,
+            outer,
+        }))
+    }
+
+    /// Whether `path`, which lies in this directory or below, is left out. The closest file that says anything decides.
+    pub fn excludes(&self, path: &TreePath, is_directory: bool) -> bool {
+        let mut rules = Some(self);
+        while let Some(now) = rules {
+            let relative = Path::new(OsStr::from_bytes(&path.as_bytes()[now.base..]));
+            match now.matcher.matched(relative, is_directory) {
+                Match::Ignore(_) => return true,
+                Match::Whitelist(_) => return false,
+                Match::None => rules = now.outer.as_deref(),
+            }
+        }
+        false
+    }
+}
+
+fn builder() -> GitignoreBuilder {
+    // Matching is done on paths relative to the file's directory, so no root is to be stripped.
+    let mut builder = GitignoreBuilder::new("");
+    // By default `[a` is taken literally, which hides the mistake and sends what was to stay.
+    builder.allow_unclosed_class(false);
+    builder
+}
+
+fn add(builder: &mut GitignoreBuilder, pattern: &str) -> Result<()> {
+    let path = pattern.strip_prefix('!').unwrap_or(pattern);
+    if let Some(rest) = path.strip_prefix("./") {
+        let hint = format!("write `/{rest}`");
+        return Err(
+            Report::new("a pattern that starts with `./` matches nothing")
+                .hint(hint)
+                .into(),
+        );
+    }
+    if path.starts_with("../") {
+        bail!("a pattern that starts with `../` matches nothing");
+    }
+    match builder.add_line(None, pattern) {
+        Ok(_) => Ok(()),
+        Err(ignore::Error::Glob { err, .. }) => Err(anyhow!(err)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn rules(exclude: &[&str]) -> Arc<Rules> {
+        let exclude: Vec<String> = exclude.iter().map(|s| s.to_string()).collect();
+        Rules::new(&exclude).unwrap()
+    }
+
+    #[track_caller]
+    fn case(rules: &Rules, path: &[u8], want: bool) {
+        let path = TreePath::new(path).unwrap();
+        assert_eq!(rules.excludes(&path, false), want, "{path}");
+    }
+
+    #[test]
+    fn history_configuration_and_secrets_stay_here_by_default() {
+        let rules = rules(&[]);
+        for path in [
+            ".git",
+            "lib/.git",
+            "runner.toml",
+            "a.rhai",
+            ".env",
+            "x/.env.local",
+            ".runnerignore",
+        ] {
+            case(&rules, path.as_bytes(), true);
+        }
+        for path in ["x/runner.toml", "x/a.rhai", ".gitignore", "env", "a.env"] {
+            case(&rules, path.as_bytes(), false);
+        }
+    }
+
+    #[test]
+    fn the_closest_pattern_wins_and_the_last_of_a_file() {
+        let outer = rules(&["!.env.example", "*.log", "/tmp"]);
+        case(&outer, b".env.example", false);
+        case(&outer, b"a/x.log", true);
+        case(&outer, b"a/tmp", false);
+        let root = outer.with_file(None, b"# talk\n!keep.log\r\n/a/b").unwrap();
+        case(&root, b"a/keep.log", false);
+        case(&root, b"a/x.log", true);
+        case(&root, b"a/b", true);
+        let dir = TreePath::new(b"a").unwrap();
+        let nested = root.with_file(Some(&dir), b"*.log\n!x.log\n/only").unwrap();
+        case(&nested, b"a/keep.log", true);
+        case(&nested, b"a/x.log", false);
+        case(&nested, b"a/only", true);
+        case(&nested, b"a/c/only", false);
+        case(&nested, b"a/tmp", false);
+        case(&nested, b"a/.env", true);
+    }
+
+    #[test]
+    fn patterns_match_names_of_any_bytes() {
+        let rules = rules(&["*.log", "a?b", "dot."]);
+        case(&rules, b"\xff\xfe.log", true);
+        case(&rules, b"new\nline.log", true);
+        case(&rules, b"a\xffb", true);
+        case(&rules, b"a\nb", true);
+        case(&rules, b"-dash", false);
+        case(&rules, b"dot.", true);
+        case(&rules, b"x/dot.", true);
+    }
+
+    #[test]
+    fn a_bad_pattern_is_named() {
+        let bad = |pattern: &str| {
+            let error = Rules::new(&[pattern.to_owned()]).err().unwrap();
+            format!("{error:#}")
+        };
+        expect!["bad pattern `log[a` in `exclude`: unclosed character class; missing ']'"]
+            .assert_eq(&bad("log[a"));
+        expect![[r#"
+            bad pattern `./build` in `exclude`: a pattern that starts with `./` matches nothing
+            hint: write `/build`"#]]
+        .assert_eq(&bad("./build"));
+        let dir = TreePath::new(b"sub").unwrap();
+        let file = rules(&[]).with_file(Some(&dir), b"fine\n{a\n");
+        expect!["bad pattern `{a` in `sub/.runnerignore`, line 2: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)"].assert_eq(&format!("{:#}", file.err().unwrap()));
+        let file = rules(&[]).with_file(None, b"\xff");
+        expect!["bad pattern `�` in `.runnerignore`, line 1: not UTF-8"]
+            .assert_eq(&format!("{:#}", file.err().unwrap()));
+    }
+}

@@ -1,0 +1,386 @@
+//! A tree as text, one line an entry, kept beside each release on the server and here.
+//!
+//! `KIND MODE SIZE MTIME HASH PATH`: KIND is `d`, `f`, `l`, or `g` for a file under a generated path; MODE as
+//! `stat -c %a` prints it; HASH hex or `-`; in PATH `\` is `\0134` and a newline `\0012`, as `printf %b` reads them, and
+//! every other byte is itself (a path may end in a blank: read it with an empty `IFS`).
+//!
+//! **Invariant:** paths that need no escape come first, then the others, each in byte order; there is one text for a
+//! manifest, so equal digests mean equal manifests.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use anyhow::{Context, Result, bail};
+
+use super::entry::{Entry, Kind, Tree};
+use super::hash::Hash;
+use super::path::TreePath;
+
+/// The order of a manifest. A directory still comes before its content: an escape in its path is in theirs too.
+pub fn manifest_order(a: &TreePath, b: &TreePath) -> Ordering {
+    needs_escape(a).cmp(&needs_escape(b)).then_with(|| a.cmp(b))
+}
+
+fn needs_escape(path: &TreePath) -> bool {
+    path.as_bytes().iter().any(|b| matches!(b, b'\\' | b'\n'))
+}
+
+/// An entry as a server has it. `is_generated` is said of files only: their content there is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub entry: Entry,
+    pub is_generated: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manifest {
+    lines: Vec<Line>,
+}
+
+impl Manifest {
+    /// What a server has after the whole tree was sent.
+    pub fn of(tree: &Tree, generated: &[TreePath]) -> Self {
+        let line = |entry: &Entry| Line {
+            is_generated: entry.kind == Kind::File && is_under(&entry.path, generated),
+            entry: entry.clone(),
+        };
+        Self {
+            lines: tree.entries.iter().map(line).collect(),
+        }
+    }
+
+    /// `lines` are in manifest order.
+    pub(super) fn from_lines(lines: Vec<Line>) -> Self {
+        Self { lines }
+    }
+
+    /// Reads what `to_text` writes and nothing else.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let mut lines: Vec<Line> = Vec::new();
+        let Some(body) = text.strip_suffix(b"\n") else {
+            if text.is_empty() {
+                return Ok(Self::default());
+            }
+            bail!("manifest is cut off: its last line has no end");
+        };
+        for (index, text) in body.split(|b| *b == b'\n').enumerate() {
+            let line = Line::parse(text)
+                .with_context(|| format!("failed to read line {} of a manifest", index + 1))?;
+            if let Some(last) = lines.last()
+                && manifest_order(&last.entry.path, &line.entry.path) != Ordering::Less
+            {
+                bail!("line {} of a manifest is out of order", index + 1);
+            }
+            lines.push(line);
+        }
+        Ok(Self { lines })
+    }
+
+    pub fn to_text(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.lines.len() * 128);
+        for line in &self.lines {
+            line.write(&mut text);
+        }
+        text
+    }
+
+    /// The hash of the text, in hex.
+    pub fn digest(&self) -> String {
+        Hash::of(&self.to_text()).to_string()
+    }
+
+    pub fn entries(&self) -> &[Line] {
+        &self.lines
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    pub fn n_files(&self) -> usize {
+        let files = self.lines.iter().filter(|line| line.entry.kind == Kind::File);
+        files.count()
+    }
+
+    /// The same, line for line, but nothing is believed of the content of `paths`: they are sent again.
+    pub fn distrusting(&self, paths: &[TreePath]) -> Self {
+        let paths: HashSet<&TreePath> = paths.iter().collect();
+        let mut lines = self.lines.clone();
+        for line in &mut lines {
+            if paths.contains(&line.entry.path) {
+                line.entry.hash = Hash::NONE;
+            }
+        }
+        Self { lines }
+    }
+
+    pub fn get(&self, path: &TreePath) -> Option<&Line> {
+        let found = self
+            .lines
+            .binary_search_by(|line| manifest_order(&line.entry.path, path));
+        found.ok().map(|index| &self.lines[index])
+    }
+
+    /// What `stat -c '%a %s %Y %n'` prints for the files that only `runner` writes, in manifest order.
+    pub fn expected_stat(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.lines.len() * 64);
+        for Line {
+            entry,
+            is_generated,
+        } in &self.lines
+        {
+            if entry.kind == Kind::File && !is_generated {
+                let numbers = format!("{:o} {} {} ", entry.mode, entry.size, entry.mtime);
+                text.extend_from_slice(numbers.as_bytes());
+                text.extend_from_slice(entry.path.as_bytes());
+                text.push(b'\n');
+            }
+        }
+        text
+    }
+}
+
+pub(super) fn is_under(path: &TreePath, tops: &[TreePath]) -> bool {
+    tops.iter().any(|top| path.starts_with(top))
+}
+
+impl Line {
+    /// Appends the line with its newline.
+    pub(super) fn write(&self, text: &mut Vec<u8>) {
+        let Entry {
+            path,
+            kind,
+            mode,
+            size,
+            mtime,
+            hash,
+        } = &self.entry;
+        let kind = match kind {
+            Kind::Directory => 'd',
+            Kind::File if self.is_generated => 'g',
+            Kind::File => 'f',
+            Kind::Link => 'l',
+        };
+        text.extend_from_slice(format!("{kind} {mode:o} {size} {mtime} {hash} ").as_bytes());
+        for byte in path.as_bytes() {
+            match byte {
+                b'\\' => text.extend_from_slice(b"\\0134"),
+                b'\n' => text.extend_from_slice(b"\\0012"),
+                byte => text.push(*byte),
+            }
+        }
+        text.push(b'\n');
+    }
+
+    fn parse(text: &[u8]) -> Result<Self> {
+        let mut fields = text.splitn(6, |b| *b == b' ');
+        let mut field = || fields.next().context("fewer than six fields");
+        let (kind, is_generated) = match field()? {
+            b"d" => (Kind::Directory, false),
+            b"f" => (Kind::File, false),
+            b"g" => (Kind::File, true),
+            b"l" => (Kind::Link, false),
+            other => bail!("unknown kind `{}`", String::from_utf8_lossy(other)),
+        };
+        let mode = u32::from_str_radix(str::from_utf8(field()?)?, 8).context("bad mode")?;
+        let size = str::from_utf8(field()?)?.parse().context("bad size")?;
+        let mtime = str::from_utf8(field()?)?.parse().context("bad mtime")?;
+        let hash = Hash::parse(field()?).context("bad hash")?;
+        let path = TreePath::new(&unescape(field()?)?)?;
+        let entry = Entry {
+            path,
+            kind,
+            mode,
+            size,
+            mtime,
+            hash,
+        };
+        let line = Self {
+            entry,
+            is_generated,
+        };
+        let mut again = Vec::with_capacity(text.len() + 1);
+        line.write(&mut again);
+        // `0644`, `+5` and the like parse too, but would give a second text with another digest.
+        if again.strip_suffix(b"\n") != Some(text) {
+            bail!("not written as this program writes it");
+        }
+        Ok(line)
+    }
+}
+
+fn unescape(mut text: &[u8]) -> Result<Vec<u8>> {
+    let mut path = Vec::with_capacity(text.len());
+    while let Some((byte, rest)) = text.split_first() {
+        text = rest;
+        if *byte != b'\\' {
+            path.push(*byte);
+        } else if let Some(rest) = text.strip_prefix(b"0134") {
+            path.push(b'\\');
+            text = rest;
+        } else if let Some(rest) = text.strip_prefix(b"0012") {
+            path.push(b'\n');
+            text = rest;
+        } else {
+            bail!("unknown escape in a path");
+        }
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Dice, HOSTILE_NAMES, random_tree};
+    use super::*;
+    use expect_test::expect;
+    use std::process::Command;
+
+    fn file(path: &[u8]) -> Entry {
+        let path = TreePath::new(path).unwrap();
+        let hash = Hash::of(b"");
+        Entry {
+            path,
+            kind: Kind::File,
+            mode: 0o640,
+            size: 3,
+            mtime: 7,
+            hash,
+        }
+    }
+
+    fn manifest(mut entries: Vec<Entry>, generated: &[&str]) -> Manifest {
+        Tree::sort(&mut entries);
+        let generated: Vec<_> = generated
+            .iter()
+            .map(|p| TreePath::new(p.as_bytes()).unwrap())
+            .collect();
+        Manifest::of(
+            &Tree {
+                root: "/".into(),
+                entries,
+            },
+            &generated,
+        )
+    }
+
+    #[test]
+    fn a_manifest_is_one_line_an_entry_with_escaped_paths_last() {
+        let directory = Entry {
+            kind: Kind::Directory,
+            mode: 0o2755,
+            size: 0,
+            mtime: 0,
+            hash: Hash::NONE,
+            ..file(b"cache")
+        };
+        let link = Entry {
+            kind: Kind::Link,
+            mode: 0o777,
+            size: 0,
+            mtime: 0,
+            ..file(b"z")
+        };
+        let entries = vec![
+            file(b"a\nb"),
+            file(b"cache/x"),
+            file(b"\\"),
+            link,
+            directory,
+            file(b"-y "),
+        ];
+        let manifest = manifest(entries, &["cache"]);
+        expect![[r#"
+            f 640 3 7 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 -y 
+            d 2755 0 0 - cache
+            g 640 3 7 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 cache/x
+            l 777 0 0 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 z
+            f 640 3 7 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 \0134
+            f 640 3 7 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 a\0012b
+        "#]]
+        .assert_eq(str::from_utf8(&manifest.to_text()).unwrap());
+        expect![[r#"
+            640 3 7 -y 
+            640 3 7 \
+            640 3 7 a
+            b
+        "#]]
+        .assert_eq(str::from_utf8(&manifest.expected_stat()).unwrap());
+        assert!(
+            manifest
+                .get(&TreePath::new(b"cache/x").unwrap())
+                .unwrap()
+                .is_generated
+        );
+        assert!(manifest.get(&TreePath::new(b"cache/y").unwrap()).is_none());
+    }
+
+    #[test]
+    fn random_trees_survive_the_round_trip() {
+        let mut dice = Dice(1);
+        for _ in 0..200 {
+            let tree = random_tree(&mut dice, 8);
+            let generated: Vec<_> = tree
+                .entries
+                .iter()
+                .take(2)
+                .map(|e| e.path.clone())
+                .collect();
+            let manifest = Manifest::of(&tree, &generated);
+            let text = manifest.to_text();
+            assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+            assert_eq!(manifest.digest(), Hash::of(&text).to_string());
+            for entry in &tree.entries {
+                assert_eq!(&manifest.get(&entry.path).unwrap().entry, entry);
+                assert_eq!(tree.get(&entry.path), Some(entry));
+            }
+        }
+    }
+
+    #[test]
+    fn printf_decodes_the_paths() {
+        for name in HOSTILE_NAMES {
+            let line = Line {
+                entry: file(name),
+                is_generated: false,
+            };
+            let mut text = Vec::new();
+            line.write(&mut text);
+            let script = r#"IFS= read -r line; p=${line#* * * * * }; printf '%b.' "$p""#;
+            let mut file = tempfile::tempfile().unwrap();
+            std::io::Write::write_all(&mut file, &text).unwrap();
+            std::io::Seek::rewind(&mut file).unwrap();
+            let output = Command::new("sh")
+                .args(["-c", script])
+                .env("LC_ALL", "C")
+                .stdin(file)
+                .output();
+            assert_eq!(output.unwrap().stdout, [name, b"."].concat());
+        }
+    }
+
+    #[test]
+    fn only_the_one_text_is_read() {
+        let good = manifest(vec![file(b"a"), file(b"b")], &[]).to_text();
+        let good = str::from_utf8(&good).unwrap();
+        assert!(Manifest::parse(good.as_bytes()).is_ok());
+        assert_eq!(Manifest::parse(b"").unwrap(), Manifest::default());
+        let (first, second) = good.split_at(good.find('\n').unwrap() + 1);
+        let cases = [
+            good.trim_end().to_owned(),
+            format!("{good}\n"),
+            format!("{second}{first}"),
+            format!("{first}{first}"),
+            good.replace("640", "0640"),
+            good.replace(" 7 ", " +7 "),
+            good.replace(" 3 ", "  3 "),
+            good.replace(" a", " a\\n"),
+            good.replace(" a", " ../a"),
+            good.replace("f 640", "x 640"),
+            good.replace("f 640", "f 999"),
+        ];
+        for bad in cases {
+            assert_ne!(bad, good);
+            assert!(Manifest::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

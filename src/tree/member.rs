@@ -1,0 +1,88 @@
+//! The members of a tar file in GNU format, byte by byte, so that any name and any link target fits.
+//!
+//! Written by hand around the crate's header: its builder changes paths (`./`) and copies a file of any length.
+
+use std::io::{self, Write};
+
+use tar::{EntryType, Header};
+
+const BLOCK: usize = 512;
+/// Bytes of a name or a link target that fit into a header.
+const NAME: usize = 100;
+
+/// What a header says; owner and group are always 0, without names.
+pub struct Member<'a> {
+    /// Of a directory with a `/` at its end.
+    pub name: &'a [u8],
+    /// Empty but for links.
+    pub target: &'a [u8],
+    pub kind: EntryType,
+    pub mode: u32,
+    pub mtime: u64,
+    pub size: u64,
+}
+
+impl Member<'_> {
+    pub fn write_header(&self, out: &mut impl Write) -> io::Result<()> {
+        write_long(out, EntryType::GNULongLink, self.target)?;
+        write_long(out, EntryType::GNULongName, self.name)?;
+        out.write_all(self.header()?.as_bytes())
+    }
+
+    fn header(&self) -> io::Result<Header> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(self.kind);
+        header.set_mode(self.mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(self.mtime);
+        header.set_size(self.size);
+        let fields = header
+            .as_gnu_mut()
+            .ok_or_else(|| io::Error::other("not a GNU header"))?;
+        fill(&mut fields.name, self.name);
+        fill(&mut fields.linkname, self.target);
+        header.set_cksum();
+        Ok(header)
+    }
+}
+
+/// A name that is too long goes before its member as a member of its own; the header then holds its beginning.
+fn write_long(out: &mut impl Write, kind: EntryType, text: &[u8]) -> io::Result<()> {
+    if text.len() <= NAME {
+        return Ok(());
+    }
+    let length = text.len() as u64 + 1;
+    let name = b"././@LongLink";
+    let (mode, mtime, target) = (0o644, 0, b"".as_slice());
+    let long = Member {
+        name,
+        target,
+        kind,
+        mode,
+        mtime,
+        size: length,
+    };
+    out.write_all(long.header()?.as_bytes())?;
+    out.write_all(text)?;
+    out.write_all(&[0])?;
+    write_padding(out, length)
+}
+
+fn fill(field: &mut [u8; NAME], text: &[u8]) {
+    let n = text.len().min(NAME);
+    field[..n].copy_from_slice(&text[..n]);
+}
+
+/// Zeros up to the next block after `length` bytes of content.
+pub fn write_padding(out: &mut impl Write, length: u64) -> io::Result<()> {
+    let over = (length % BLOCK as u64) as usize;
+    match over {
+        0 => Ok(()),
+        _ => out.write_all(&[0; BLOCK][over..]),
+    }
+}
+
+pub fn write_end(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&[0; 2 * BLOCK])
+}

@@ -1,0 +1,33 @@
+//! What is to be sent: the local tree walked, described by a manifest, compared with an older one, and packed.
+//!
+//! **Invariant:** names are bytes from end to end; nothing here follows a symlink or writes into the tree.
+
+pub mod change;
+pub mod edit;
+pub mod entry;
+pub mod hash;
+pub mod ignore_rules;
+pub mod manifest;
+pub mod member;
+pub mod pack;
+pub mod path;
+pub mod problems;
+pub mod source;
+pub mod spool;
+pub mod store;
+pub mod text_diff;
+pub mod walk;
+
+#[cfg(test)]
+mod sample;
+
+pub use change::Change;
+pub use edit::EDIT_AWK;
+pub use entry::{Entry, Kind, Tree};
+pub use hash::Hash;
+pub use manifest::{Line, Manifest};
+pub use pack::{Pack, PackReader};
+pub use path::TreePath;
+pub use store::Store;
+pub use text_diff::text_diff;
+pub use walk::{Selection, walk};

@@ -1,0 +1,138 @@
+//! A path inside a tree: relative and as bytes, so that every name a file system allows survives.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+/// **Invariant:** never empty, `/` only between components, no `.`, no `..`, no NUL. Ordered by bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreePath(Box<[u8]>);
+
+impl TreePath {
+    pub fn new(bytes: &[u8]) -> Result<Self> {
+        let shown = || Shown(bytes).to_string();
+        if bytes.is_empty() {
+            bail!("a path inside the tree must not be empty");
+        }
+        if bytes.contains(&0) {
+            bail!("path `{}` holds a NUL byte", shown());
+        }
+        for component in bytes.split(|b| *b == b'/') {
+            match component {
+                b"" => bail!(
+                    "path `{}` must not start or end with `/` nor hold `//`",
+                    shown()
+                ),
+                b"." | b".." => bail!("path `{}` must not hold `.` or `..`", shown()),
+                _ => {}
+            }
+        }
+        Ok(Self(bytes.into()))
+    }
+
+    /// The path of `name` in `dir`, where `None` is the root. `name` comes from a directory listing, which knows no
+    /// other names than valid ones once `.` and `..` are left out.
+    pub(super) fn child(dir: Option<&TreePath>, name: &OsStr) -> Self {
+        let name = name.as_bytes();
+        Self(match dir {
+            Some(dir) => [&dir.0, b"/".as_slice(), name].concat().into(),
+            None => name.into(),
+        })
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Relative, as it is.
+    pub fn to_path(&self) -> PathBuf {
+        PathBuf::from(OsStr::from_bytes(&self.0))
+    }
+
+    /// The directory it is in; `None` for an entry of the root.
+    pub fn parent(&self) -> Option<TreePath> {
+        let slash = self.0.iter().rposition(|b| *b == b'/')?;
+        Some(Self(self.0[..slash].into()))
+    }
+
+    /// Whether it is `top` or lies below it.
+    pub fn starts_with(&self, top: &TreePath) -> bool {
+        self.0
+            .strip_prefix(top.as_bytes())
+            .is_some_and(|rest| rest.first().is_none_or(|b| *b == b'/'))
+    }
+
+    /// How many directories lead to it.
+    pub fn depth(&self) -> usize {
+        self.0.iter().filter(|b| **b == b'/').count()
+    }
+}
+
+/// For messages only: bytes that are not UTF-8 are replaced, control characters escaped.
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        Shown(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "TreePath({self})")
+    }
+}
+
+/// Bytes of a name in a message. A name must not break a line nor speak to the terminal.
+struct Shown<'a>(&'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for c in String::from_utf8_lossy(self.0).chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                fmt::Write::write_char(f, c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        TreePath::new(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn only_relative_paths_without_dots_are_made() {
+        for bad in [
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "./a", "a/./b", "a\0b",
+        ] {
+            assert!(TreePath::new(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        for good in ["a", "-rf", "...", "a/b", " ", "a\nb", ".a", "..a/b.."] {
+            assert_eq!(path(good).as_bytes(), good.as_bytes());
+        }
+        assert!(TreePath::new(b"\xff\xfe/\x01").is_ok());
+    }
+
+    #[test]
+    fn parents_and_prefixes_end_at_components() {
+        assert_eq!(path("a/b/c").parent(), Some(path("a/b")));
+        assert_eq!(path("a").parent(), None);
+        assert!(path("a/b").starts_with(&path("a")));
+        assert!(path("a").starts_with(&path("a")));
+        assert!(!path("ab").starts_with(&path("a")));
+        assert!(!path("a").starts_with(&path("a/b")));
+    }
+
+    #[test]
+    fn a_shown_path_stays_on_one_line() {
+        assert_eq!(path("a\nb\u{1b}[1m é").to_string(), "a\\nb\\u{1b}[1m é");
+    }
+}

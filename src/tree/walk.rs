@@ -1,0 +1,437 @@
+//! Finds what is to be sent and hashes it.
+//!
+//! **Invariant:** a symlink below the root is an entry and never followed, so nothing outside the root is read.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use rayon::prelude::*;
+
+use super::entry::{Entry, Kind, Tree};
+use super::hash::{self, Hash};
+use super::ignore_rules::{self, Rules};
+use super::path::TreePath;
+use super::problems::Problems;
+use super::source::{canonical_root, skipped};
+use crate::event::Report;
+
+/// What to walk.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// The source; may be a symlink to a directory.
+    pub root: PathBuf,
+    /// Patterns in gitignore syntax, relative to the root.
+    pub exclude: Vec<String>,
+    /// Absolute paths that are never entered: a local deploy path inside the source.
+    pub skip: Vec<PathBuf>,
+}
+
+/// Lists and hashes everything of the selection.
+pub fn walk(selection: &Selection) -> Result<Tree> {
+    let newest = newest_mtime(SystemTime::now());
+    let root = &selection.root;
+    let canonical = canonical_root(root)?;
+    let mut walk = Walk {
+        root,
+        skip: skipped(&canonical, &selection.skip)?,
+        newest,
+        entries: Vec::new(),
+        n_left_out: 0,
+        problems: Problems::default(),
+    };
+    let mut pending = vec![(None, Rules::new(&selection.exclude)?)];
+    while let Some((dir, rules)) = pending.pop() {
+        walk.directory(dir, rules, &mut pending)?;
+    }
+    walk.finish()
+}
+
+/// A file's mtime as it is sent stays two seconds behind the walk. The server's guard takes a file for untouched when
+/// size, mode and mtime (in whole seconds) are as sent: one saved here just now, sent with its true mtime and written in
+/// place there within that same second would look untouched.
+fn newest_mtime(started: SystemTime) -> i64 {
+    let now = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX) - 2
+}
+
+struct Walk<'a> {
+    root: &'a Path,
+    skip: HashSet<PathBuf>,
+    newest: i64,
+    entries: Vec<Entry>,
+    n_left_out: usize,
+    problems: Problems,
+}
+
+type Pending = Vec<(Option<TreePath>, Arc<Rules>)>;
+
+impl Walk<'_> {
+    /// Lists one directory (`None`: the root) and adds the directories in it to `pending`.
+    fn directory(
+        &mut self,
+        dir: Option<TreePath>,
+        mut rules: Arc<Rules>,
+        pending: &mut Pending,
+    ) -> Result<()> {
+        let local = dir
+            .as_ref()
+            .map_or(self.root.to_owned(), |dir| self.root.join(dir.to_path()));
+        let listed =
+            match fs::read_dir(&local).and_then(|list| list.collect::<io::Result<Vec<_>>>()) {
+                Ok(listed) => listed,
+                Err(error) => {
+                    match &dir {
+                        Some(dir) => self.problems.unreadable(dir, &error),
+                        None => self.problems.unreadable(self.root.display(), &error),
+                    }
+                    return Ok(());
+                }
+            };
+        if listed
+            .iter()
+            .any(|item| item.file_name().as_bytes() == ignore_rules::FILE_NAME.as_bytes())
+        {
+            let file = local.join(ignore_rules::FILE_NAME);
+            let text =
+                fs::read(&file).with_context(|| format!("failed to read `{}`", file.display()))?;
+            rules = rules.with_file(dir.as_ref(), &text)?;
+        }
+        for item in listed {
+            let path = TreePath::child(dir.as_ref(), &item.file_name());
+            let metadata = match item.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    self.problems.unreadable(&path, &error);
+                    continue;
+                }
+            };
+            let is_directory = metadata.is_dir();
+            if rules.excludes(&path, is_directory) || self.skip.contains(&path.to_path()) {
+                self.n_left_out += 1;
+                continue;
+            }
+            if is_directory {
+                pending.push((Some(path.clone()), Arc::clone(&rules)));
+            }
+            self.found(path, &metadata);
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, path: TreePath, metadata: &Metadata) {
+        let file_type = metadata.file_type();
+        let mode = metadata.permissions().mode() & 0o7777;
+        let (kind, mode, mtime) = if file_type.is_dir() {
+            // Without these bits whoever is not root could neither update nor prune a release made of it.
+            (Kind::Directory, mode | 0o700, 0)
+        } else if file_type.is_file() {
+            // At least 1: a tar header knows nothing before 1970, and some tars warn of 1970 itself.
+            let mtime = metadata.mtime().min(self.newest).max(1);
+            (Kind::File, mode, mtime)
+        } else if file_type.is_symlink() {
+            (Kind::Link, 0o777, 0)
+        } else {
+            return self.problems.special(path, file_type);
+        };
+        let (size, hash) = (0, Hash::NONE);
+        self.entries.push(Entry {
+            path,
+            kind,
+            mode,
+            size,
+            mtime,
+            hash,
+        });
+    }
+
+    fn finish(mut self) -> Result<Tree> {
+        let root = self.root;
+        Tree::sort(&mut self.entries);
+        let unread: Vec<_> = self
+            .entries
+            .par_iter_mut()
+            .with_min_len(16)
+            .map_init(
+                || vec![0; hash::CHUNK],
+                |buffer, entry| {
+                    let error = hash_entry(root, entry, buffer).err()?;
+                    Some((entry.path.clone(), error))
+                },
+            )
+            .flatten()
+            .collect();
+        for (path, error) in &unread {
+            self.problems.unreadable(path, error);
+        }
+        self.problems.into_result()?;
+        if self.entries.is_empty() {
+            let shown = root.display();
+            let report = match self.n_left_out {
+                0 => Report::new(format!(
+                    "nothing to send: source directory `{shown}` is empty"
+                ))
+                .hint("build it first, or correct the setting `source`"),
+                _ => Report::new(format!(
+                    "nothing to send: everything in source directory `{shown}` is excluded"
+                ))
+                .hint(
+                    "look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back",
+                ),
+            };
+            return Err(report.into());
+        }
+        Ok(Tree {
+            root: root.to_owned(),
+            entries: self.entries,
+        })
+    }
+}
+
+/// The size is that of the bytes hashed, so both speak of the same content even if the file is growing.
+fn hash_entry(root: &Path, entry: &mut Entry, buffer: &mut [u8]) -> io::Result<()> {
+    let local = entry.local_path(root);
+    match entry.kind {
+        Kind::Directory => {}
+        Kind::File => {
+            let file = hash::open_file(&local)?;
+            (entry.hash, entry.size) = Hash::of_reader(file, buffer, |_| Ok(()))?;
+        }
+        Kind::Link => entry.hash = Hash::of(fs::read_link(&local)?.as_os_str().as_bytes()),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use expect_test::expect;
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    fn select(root: &Path) -> Selection {
+        Selection {
+            root: root.to_owned(),
+            ..Selection::default()
+        }
+    }
+
+    fn paths(selection: &Selection) -> Vec<String> {
+        let tree = walk(selection).unwrap();
+        tree.entries
+            .iter()
+            .map(|entry| entry.path.to_string())
+            .collect()
+    }
+
+    fn error(selection: &Selection, root: &Path) -> String {
+        let text = format!("{:#}", walk(selection).unwrap_err());
+        text.replace(root.to_str().unwrap(), "ROOT")
+    }
+
+    #[test]
+    fn everything_is_an_entry_with_its_mode_and_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("empty")).unwrap();
+        fs::write(root.join("run"), "abc").unwrap();
+        fs::set_permissions(root.join("run"), fs::Permissions::from_mode(0o4750)).unwrap();
+        fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o2555)).unwrap();
+        symlink("../nowhere", root.join("link")).unwrap();
+        let tree = walk(&select(root)).unwrap();
+        let file = File::options().write(true).open(root.join("run")).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+            .unwrap();
+        let shown = |entry: &Entry| {
+            format!(
+                "{} {:?} {:o} {} {}",
+                entry.path, entry.kind, entry.mode, entry.size, entry.hash
+            )
+        };
+        let lines: Vec<_> = tree.entries.iter().map(shown).collect();
+        expect![[r#"
+            empty Directory 2755 0 -
+            link Link 777 0 2ecac2748dfd2d2d0e3fc326898e25240873d997dd3925b5c175a2841902e06a
+            run File 4750 3 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"#]]
+        .assert_eq(&lines.join("\n"));
+        assert_eq!(walk(&select(root)).unwrap().entries[2].mtime, 1_700_000_000);
+        assert_eq!(tree.entries[0].mtime, 0);
+    }
+
+    #[test]
+    fn a_file_saved_just_now_is_sent_as_two_seconds_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = SystemTime::now();
+        fs::write(dir.path().join("new"), "").unwrap();
+        let future = File::create(dir.path().join("future")).unwrap();
+        future
+            .set_modified(before + Duration::from_secs(1 << 32))
+            .unwrap();
+        let ancient = File::create(dir.path().join("old")).unwrap();
+        ancient
+            .set_modified(UNIX_EPOCH - Duration::from_secs(1000))
+            .unwrap();
+        let tree = walk(&select(dir.path())).unwrap();
+        let latest = newest_mtime(SystemTime::now());
+        assert!((newest_mtime(before)..=latest).contains(&tree.entries[0].mtime));
+        assert!((newest_mtime(before)..=latest).contains(&tree.entries[1].mtime));
+        assert_eq!(tree.entries[2].mtime, 1);
+    }
+
+    #[test]
+    fn names_are_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut want = Vec::new();
+        for name in sample::HOSTILE_NAMES {
+            fs::write(dir.path().join(OsStr::from_bytes(name)), name).unwrap();
+            want.push(TreePath::new(name).unwrap());
+        }
+        let tree = walk(&select(dir.path())).unwrap();
+        let mut got: Vec<_> = tree
+            .entries
+            .iter()
+            .map(|entry| entry.path.clone())
+            .collect();
+        got.sort();
+        want.sort();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn patterns_of_the_setting_and_of_ignore_files_leave_paths_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("a/cache/deep")).unwrap();
+        fs::create_dir_all(root.join("site/releases")).unwrap();
+        fs::create_dir_all(root.join(".git")).unwrap();
+        for file in [
+            ".env",
+            ".env.example",
+            "runner.toml",
+            "deploy.rhai",
+            ".gitignore",
+            "x.log",
+            "a/y.log",
+            "a/cache/z",
+            "a/lib.rhai",
+        ] {
+            fs::write(root.join(file), "").unwrap();
+        }
+        fs::write(root.join(".gitignore"), "a\n").unwrap();
+        fs::write(root.join(".runnerignore"), "cache/*\n!.env.example\n").unwrap();
+        fs::write(root.join("a/.runnerignore"), "!y.log\n").unwrap();
+        let _socket = UnixListener::bind(root.join("x.sock")).unwrap();
+        let selection = Selection {
+            exclude: vec!["*.log".to_owned(), "*.sock".to_owned()],
+            skip: vec![root.join("site"), "/elsewhere".into()],
+            ..select(root)
+        };
+        expect![[r#"
+            .env.example
+            .gitignore
+            a
+            a/cache
+            a/cache/deep
+            a/cache/z
+            a/lib.rhai
+            a/y.log"#]]
+        .assert_eq(&paths(&selection).join("\n"));
+    }
+
+    #[test]
+    fn the_root_may_be_a_link_and_a_skipped_path_need_not_exist_or_may_be_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real");
+        fs::create_dir_all(real.join("deep/site")).unwrap();
+        fs::write(real.join("a"), "").unwrap();
+        symlink("real", dir.path().join("root")).unwrap();
+        symlink("deep/site", real.join("www")).unwrap();
+        let selection = |skip: &Path| Selection {
+            skip: vec![dir.path().join(skip)],
+            ..select(&dir.path().join("root"))
+        };
+        assert_eq!(paths(&selection(Path::new("real/www"))), ["a", "deep"]);
+        assert_eq!(paths(&selection(Path::new("root/deep"))), ["a", "www"]);
+        assert_eq!(
+            paths(&selection(Path::new("root/later"))),
+            ["a", "deep", "deep/site", "www"]
+        );
+        let same = selection(Path::new("real"));
+        expect![[r#"
+            source and deploy path are the same directory, `ROOT/real`
+            hint: set `source` to a directory of its own, or move the deploy path below or out of it"#]].assert_eq(&error(&same, dir.path()));
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_sent_is_refused_with_a_way_forward() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        expect![[r#"
+            nothing to send: source directory `ROOT` is empty
+            hint: build it first, or correct the setting `source`"#]]
+        .assert_eq(&error(&select(root), root));
+        expect![[r#"
+            source directory `ROOT/dist` does not exist
+            hint: build it first, or correct the setting `source`"#]]
+        .assert_eq(&error(&select(&root.join("dist")), root));
+        fs::write(root.join(".env"), "").unwrap();
+        expect![[r#"
+            nothing to send: everything in source directory `ROOT` is excluded
+            hint: look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back"#]]
+        .assert_eq(&error(&select(root), root));
+        expect![[r#"
+            source `ROOT/.env` is not a directory
+            hint: set `source` to the directory whose content is to be sent"#]]
+        .assert_eq(&error(&select(&root.join(".env")), root));
+        fs::write(root.join(".runnerignore"), "[").unwrap();
+        expect![
+            "bad pattern `[` in `.runnerignore`, line 1: unclosed character class; missing ']'"
+        ]
+        .assert_eq(&error(&select(root), root));
+    }
+
+    #[test]
+    fn sockets_and_fifos_are_refused_by_name_all_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for n in 0..11 {
+            drop(UnixListener::bind(root.join(format!("s{n:02}"))).unwrap());
+        }
+        let fifo = std::process::Command::new("mkfifo")
+            .arg(root.join("f\ni"))
+            .status();
+        assert!(fifo.unwrap().success());
+        expect![[r#"
+            refused to send `f\ni` (fifo), `s00` (socket), `s01` (socket), `s02` (socket), `s03` (socket), `s04` (socket), `s05` (socket), `s06` (socket), `s07` (socket), `s08` (socket) and 2 more
+            hint: only files, directories and symlinks are sent; list these in `exclude` or `.runnerignore`"#]].assert_eq(&error(&select(root), root));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir(root.join("d")).unwrap();
+        fs::write(root.join("f"), "").unwrap();
+        for name in ["d", "f"] {
+            fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        // Root reads everything.
+        if File::open(root.join("f")).is_err() {
+            expect![[r#"
+                failed to read `d` (Permission denied (os error 13)), `f` (Permission denied (os error 13))
+                hint: make it readable for this user, or list it in `exclude` or `.runnerignore`"#]]
+            .assert_eq(&error(&select(root), root));
+        }
+        fs::set_permissions(root.join("d"), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+}
