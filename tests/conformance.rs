@@ -72,16 +72,11 @@ fn conforms(open: Open) {
 fn act(script: Script) -> Act {
     // The bound is for a transport that hangs; no check waits for it.
     let limit = Some(Duration::from_secs(60));
-    Step::new("check", Effect::Writes, script, |_| Ok(()))
-        .timeout(limit)
-        .act
+    Step::new("check", Effect::Writes, script, |_| Ok(())).timeout(limit).act
 }
 
 fn within(limit: Duration, script: &'static str) -> Act {
-    Act {
-        timeout: Some(limit),
-        ..act(Script::new(script))
-    }
+    Act { timeout: Some(limit), ..act(Script::new(script)) }
 }
 
 #[track_caller]
@@ -145,10 +140,7 @@ struct AtFirst<F: FnMut()> {
 
 impl<F: FnMut()> AtFirst<F> {
     fn new(then: F) -> Self {
-        Self {
-            then,
-            is_done: false,
-        }
+        Self { then, is_done: false }
     }
 }
 
@@ -185,9 +177,7 @@ impl Listener for Heard {
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 1_u64;
     std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     })
     .take(len)
@@ -227,14 +217,7 @@ fn exit_codes_are_answered(remote: &mut dyn Remote, _: Open) {
 }
 
 fn a_syntax_error_is_an_answer(remote: &mut dyn Remote, _: Open) {
-    for script in [
-        "if",
-        "echo 'unterminated",
-        "echo \"unterminated",
-        ") }",
-        "}",
-        "cat <<X\nopen",
-    ] {
+    for script in ["if", "echo 'unterminated", "echo \"unterminated", ") }", "}", "cat <<X\nopen"] {
         let answer = run(remote, script);
         if script.starts_with("cat") {
             continue; // Some shells accept it.
@@ -284,10 +267,7 @@ fn a_script_leaves_nothing_behind(remote: &mut dyn Remote, _: Open) {
     assert_eq!(run(remote, script).stdout, b"trapped\n");
     let after = run(remote, "pwd; umask; echo \"$PATH\"; echo $-");
     assert_eq!(before, after);
-    let answer = run(
-        remote,
-        "echo \"${LEFT-nothing} $#\"; env | grep -c '^_[a-z]='",
-    );
+    let answer = run(remote, "echo \"${LEFT-nothing} $#\"; env | grep -c '^_[a-z]='");
     assert_eq!(answer.stdout, b"nothing 0\n0\n");
 }
 
@@ -314,8 +294,7 @@ fn output_is_streamed(remote: &mut dyn Remote, open: Open) {
     let mut listener = AtFirst::new(|| {
         answered(other.perform(&act(reply.clone()), &mut Silent));
     });
-    let script =
-        Script::new("echo first; read -r line <\"$dir/fifo\"; echo \"$line\"").var("dir", &dir);
+    let script = Script::new("echo first; read -r line <\"$dir/fifo\"; echo \"$line\"").var("dir", &dir);
     let answer = answered(remote.perform(&act(script), &mut listener));
     assert_eq!(answer.stdout, b"first\nheard\n", "{:?}", answer.exit);
     remove(remote, &dir);
@@ -335,8 +314,7 @@ fn binary_output_is_whole(remote: &mut dyn Remote, _: Open) {
 }
 
 fn both_streams_may_be_flooded(remote: &mut dyn Remote, _: Open) {
-    let script =
-        "flood() { head -c 100000000 /dev/zero | tr '\\0' \"$1\"; }; flood e >&2 & flood o; wait";
+    let script = "flood() { head -c 100000000 /dev/zero | tr '\\0' \"$1\"; }; flood e >&2 & flood o; wait";
     let answer = run(remote, script);
     assert_eq!(answer.exit, Exit::Code(0));
     for (bytes, want) in [(answer.stdout, b'o'), (answer.stderr, b'e')] {
@@ -364,8 +342,10 @@ fn a_background_child_does_not_keep_an_act(remote: &mut dyn Remote, _: Open) {
 
 fn late_output_is_not_the_next_acts(remote: &mut dyn Remote, open: Open) {
     let dir = directory(remote);
-    let script = Script::new("cd \"$dir\"; mkfifo go done; { read x <go; echo late; echo later >&2; echo >done; } & echo now")
-        .var("dir", &dir);
+    let script = Script::new(
+        "cd \"$dir\"; mkfifo go done; { read x <go; echo late; echo later >&2; echo >done; } & echo now",
+    )
+    .var("dir", &dir);
     assert_eq!(text(remote, script), "now");
     // Another connection lets it speak between two acts of this one, and waits until it has spoken.
     let mut other = open(Interrupt::default());
@@ -380,10 +360,8 @@ fn late_output_is_not_the_next_acts(remote: &mut dyn Remote, open: Open) {
 fn a_timeout_ends_the_command_and_its_children(remote: &mut dyn Remote, _: Open) {
     let shell = text(remote, Script::new("echo $PPID"));
     let limit = Duration::from_millis(300);
-    let script = within(
-        limit,
-        "echo $$; sleep 1000 & echo $!; sh -c 'echo $$; sleep 1000; echo never'; echo never",
-    );
+    let script =
+        within(limit, "echo $$; sleep 1000 & echo $!; sh -c 'echo $$; sleep 1000; echo never'; echo never");
     let answer = answered(remote.perform(&script, &mut Silent));
     assert_eq!(answer.exit, Exit::TimedOut(limit));
     let pids = pids(&answer.stdout);
@@ -394,10 +372,7 @@ fn a_timeout_ends_the_command_and_its_children(remote: &mut dyn Remote, _: Open)
 
 fn a_timeout_ends_what_ignores_term(remote: &mut dyn Remote, _: Open) {
     let limit = Duration::from_millis(300);
-    let script = within(
-        limit,
-        "trap '' TERM; echo $$; sleep 1000 & echo $!; while :; do wait; done",
-    );
+    let script = within(limit, "trap '' TERM; echo $$; sleep 1000 & echo $!; while :; do wait; done");
     let answer = answered(remote.perform(&script, &mut Silent));
     assert_eq!(answer.exit, Exit::TimedOut(limit));
     are_gone(remote, &pids(&answer.stdout));
@@ -491,12 +466,7 @@ fn outputs_are_drained_while_sending(remote: &mut dyn Remote, _: Open) {
 }
 
 fn a_failing_sending_script_is_an_answer(remote: &mut dyn Remote, _: Open) {
-    for script in [
-        "set -e; cat >/dev/null; false",
-        "if",
-        "echo 'open",
-        "no-such-command-at-all",
-    ] {
+    for script in ["set -e; cat >/dev/null; false", "if", "echo 'open", "no-such-command-at-all"] {
         let payload = &mut &b"payload"[..];
         let answer = answered(remote.send(&act(Script::new(script)), payload, &mut Silent));
         assert!(!answer.exit.is_success(), "{script}: {answer:?}");
@@ -533,10 +503,7 @@ fn a_payload_that_cannot_be_read_leaves_no_half(remote: &mut dyn Remote, _: Open
 
 fn a_timeout_ends_a_sending(remote: &mut dyn Remote, _: Open) {
     let limit = Duration::from_millis(300);
-    let script = within(
-        limit,
-        "sleep 1000 & echo $!; sh -c 'echo $$; sleep 1000'; cat",
-    );
+    let script = within(limit, "sleep 1000 & echo $!; sh -c 'echo $$; sleep 1000'; cat");
     let answer = answered(remote.send(&script, &mut io::repeat(b'x'), &mut Silent));
     assert_eq!(answer.exit, Exit::TimedOut(limit));
     let pids = pids(&answer.stdout);
@@ -627,7 +594,5 @@ fn programs_but(missing: &[&str], sh: Option<&Path>) -> tempfile::TempDir {
 
 fn find(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join(program))
-        .find(|program| program.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|program| program.is_file())
 }

@@ -1,22 +1,26 @@
 //! What happened, as plain data: events for the renderers, reports for the user.
 
+pub mod mask;
 pub mod report;
 pub mod suggestion;
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 pub use report::{Excerpt, Place, Report};
 pub use suggestion::Suggestion;
 
 /// Which of a command's two outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Output {
     Stdout,
     Stderr,
 }
 
 /// How much a fill sent to one host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Sent {
     pub strategy: &'static str,
     /// Files of the release, and those of them that were unpacked.
@@ -30,7 +34,8 @@ pub struct Sent {
 }
 
 /// How a task or a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     Well,
     Failed,
@@ -39,7 +44,8 @@ pub enum Ended {
 }
 
 /// What happened in a run. `host` is a host's name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     Started {
         application: String,
@@ -59,6 +65,7 @@ pub enum Event {
     TaskFinished {
         task: String,
         n_hosts: usize,
+        #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
         ended: Ended,
     },
@@ -84,6 +91,7 @@ pub enum Event {
     Swapped {
         release: String,
         hosts: Vec<String>,
+        #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
     },
     /// A step that a plan would have taken.
@@ -119,6 +127,7 @@ pub enum Event {
     },
     Finished {
         ended: Ended,
+        #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
     },
 }
@@ -126,4 +135,8 @@ pub enum Event {
 /// Who listens to events. Called from many threads.
 pub trait Sink: Send + Sync {
     fn event(&self, event: Event);
+}
+
+fn seconds<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(took.as_secs_f64())
 }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// Where something stands in a file of the user's. Lines and columns count from 1, columns in characters.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Place {
     pub file: String,
     pub line: usize,
@@ -17,7 +19,7 @@ impl fmt::Display for Place {
 }
 
 /// A place together with the text of its line, for the caret. `width` counts the characters it points at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Excerpt {
     pub place: Place,
     pub text: String,
@@ -27,12 +29,8 @@ pub struct Excerpt {
 impl Excerpt {
     /// Cuts the line of `place` out of `source`; a line that is not there leaves the excerpt without text.
     pub fn new(place: Place, source: &str, width: usize) -> Self {
-        let text = place
-            .line
-            .checked_sub(1)
-            .and_then(|n| source.lines().nth(n))
-            .unwrap_or_default()
-            .to_owned();
+        let text =
+            place.line.checked_sub(1).and_then(|n| source.lines().nth(n)).unwrap_or_default().to_owned();
         Self { place, text, width }
     }
 
@@ -50,7 +48,7 @@ impl Excerpt {
 }
 
 /// One problem. Printed after `error:` or `warning:`, so `message` is a lowercase fragment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     pub message: String,
     pub excerpt: Option<Excerpt>,
@@ -60,10 +58,19 @@ pub struct Report {
 
 impl Report {
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            ..Self::default()
-        }
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    /// What an error says: the report in it, under the contexts above it.
+    pub fn of(error: &anyhow::Error) -> Self {
+        let Some(report) = error.downcast_ref::<Self>() else {
+            return Self::new(format!("{error:#}"));
+        };
+        let above = error.chain().take_while(|cause| !cause.is::<Self>());
+        let mut report = report.clone();
+        let contexts: String = above.map(|cause| format!("{cause}: ")).collect();
+        report.message.insert_str(0, &contexts);
+        report
     }
 
     pub fn at(mut self, excerpt: Excerpt) -> Self {

@@ -49,7 +49,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         if failures.is_empty()
             && let Some(task) = playbook.tasks.get(name)
         {
-            failures = perform(run, task);
+            failures = perform(run, task, &run.all());
             if failures.is_empty() && last_undone == Some(n) {
                 run.undo.confirm();
                 is_confirmed = true;
@@ -66,9 +66,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     let was_interrupted = run.interrupt.is_raised();
     let reports: Vec<Report> = reports(run, failures);
     for report in &reports {
-        run.events.event(Event::Failed {
-            report: report.clone(),
-        });
+        run.events.event(Event::Failed { report: report.clone() });
     }
     let verdict = if reports.is_empty() {
         run.undo.confirm();
@@ -92,37 +90,31 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         },
         took: began.elapsed(),
     });
-    Outcome {
-        verdict,
-        failures: reports,
-    }
+    Outcome { verdict, failures: reports }
 }
 
 fn lock_all(run: &Arc<Run>) -> Vec<Failure> {
     let failures = run.on_each(&run.all(), |host| run.lock(host));
     failures
         .into_iter()
-        .map(|(host, error)| Failure {
-            task: "lock".to_owned(),
-            host: Some(host),
-            error,
-        })
+        .map(|(host, error)| Failure { task: "lock".to_owned(), host: Some(host), error })
         .collect()
 }
 
 /// The hosts of this run that a task is for.
-fn hosts_of(run: &Run, task: &Task) -> Vec<usize> {
+fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
     let role = task.role.as_deref();
     let fits = |role: Option<&str>, n: &usize| role.is_none_or(|r| run.hosts[*n].has_role(r));
     if !task.is_once {
-        return run.all().into_iter().filter(|n| fits(role, n)).collect();
+        return among.iter().copied().filter(|n| fits(role, n)).collect();
     }
     let mut fleet = run.fleet.iter();
     let Some(first) = fleet.find(|host| role.is_none_or(|r| host.has_role(r))) else {
         return Vec::new();
     };
     match run.hosts.iter().position(|host| host.name == first.name) {
-        Some(n) => vec![n],
+        Some(n) if among.contains(&n) => vec![n],
+        Some(_) => Vec::new(),
         None => {
             run.warn(format!(
                 "task `{}` runs once, on `{}`, which is not part of this run: left out",
@@ -133,34 +125,39 @@ fn hosts_of(run: &Run, task: &Task) -> Vec<usize> {
     }
 }
 
-/// Runs one task on its hosts and waits for all of them.
-fn perform(run: &Arc<Run>, task: &Task) -> Vec<Failure> {
+/// Tasks on some of the hosts, asked for by a task that runs once. All failures of one task in one error.
+pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among: &[usize]) -> Result<()> {
+    for task in names.iter().filter_map(|name| playbook.tasks.get(name)) {
+        let failures = perform(run, task, among);
+        let mut reports = reports(run, failures).into_iter();
+        if let Some(mut first) = reports.next() {
+            first.notes.extend(reports.map(|report| report.to_string()));
+            return Err(first.into());
+        }
+    }
+    Ok(())
+}
+
+/// Runs one task on those of `among` that it is for, and waits for all of them.
+fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
     let (hosts, body) = match &task.body {
         Body::Nothing => return Vec::new(),
         Body::Here(body) => (Vec::new(), body),
-        Body::EachHost(body) => (hosts_of(run, task), body),
+        Body::EachHost(body) => (hosts_of(run, task, among), body),
     };
     let is_here = matches!(task.body, Body::Here(_));
     if !is_here && hosts.is_empty() {
         return Vec::new();
     }
     run.begin_task();
-    run.events.event(Event::TaskStarted {
-        task: task.name.clone(),
-        n_hosts: hosts.len(),
-    });
+    run.events.event(Event::TaskStarted { task: task.name.clone(), n_hosts: hosts.len() });
     let began = Instant::now();
     let deadline = task.timeout.map(|limit| began + limit);
     let call = |host: Option<usize>| -> Result<()> {
         if let (Some(undo), Some(host)) = (&task.undo, host) {
             enter_undo(run, &task.name, host, undo);
         }
-        body(&Call {
-            run,
-            task: &task.name,
-            host,
-            deadline,
-        })
+        body(&Call { run, task: &task.name, host, deadline })
     };
     let failures: Vec<Failure> = if is_here {
         let error = call(None).err();
@@ -186,23 +183,14 @@ fn perform(run: &Arc<Run>, task: &Task) -> Vec<Failure> {
 }
 
 fn failure(task: &Task, (host, error): (Option<usize>, Error)) -> Failure {
-    Failure {
-        task: task.name.clone(),
-        host,
-        error,
-    }
+    Failure { task: task.name.clone(), host, error }
 }
 
 /// Entered before the task begins: one that was cut off half-way needs its undo as well.
 fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
     let (name, undo) = (task.to_owned(), undo.clone());
     run.enter_undo(host, &format!("undid `{task}`"), move |run| {
-        undo(&Call {
-            run,
-            task: &name,
-            host: Some(host),
-            deadline: None,
-        })
+        undo(&Call { run, task: &name, host: Some(host), deadline: None })
     });
 }
 
@@ -210,15 +198,7 @@ fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
 fn reports(run: &Run, failures: Vec<Failure>) -> Vec<Report> {
     let mut groups: Vec<(Report, String, Vec<String>)> = Vec::new();
     for Failure { task, host, error } in failures {
-        let report = match error.downcast_ref::<Report>() {
-            Some(report) if error.chain().len() == 1 => report.clone(),
-            Some(report) => {
-                let mut report = report.clone();
-                report.message = context_of(&error, &report.message);
-                report
-            }
-            None => Report::new(format!("{error:#}")),
-        };
+        let report = Report::of(&error);
         let name = host.map(|host| run.hosts[host].name.clone());
         match groups.iter_mut().find(|(other, at, _)| *other == report && *at == task) {
             Some((_, _, names)) => names.extend(name),
@@ -230,18 +210,12 @@ fn reports(run: &Run, failures: Vec<Failure>) -> Vec<Report> {
         .map(|(mut report, task, names)| {
             let on = match names.as_slice() {
                 [] => String::new(),
-                names => format!(" on {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+                names => {
+                    format!(" on {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
+                }
             };
             report.message = format!("task `{task}` failed{on}: {}", report.message);
             report
         })
         .collect()
-}
-
-/// The contexts above a report, before its own message.
-fn context_of(error: &Error, message: &str) -> String {
-    let above = error.chain().take_while(|cause| !cause.is::<Report>());
-    let mut text: String = above.map(|cause| format!("{cause}: ")).collect();
-    text.push_str(message);
-    text
 }

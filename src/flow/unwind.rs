@@ -41,9 +41,8 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
     if !was_swapped {
         return Back::AsBefore;
     }
-    let answers = in_parallel(&run.all(), run.hosts.len(), |host| {
-        run.site(host).serves_as_before().unwrap_or(false)
-    });
+    let answers =
+        in_parallel(&run.all(), run.hosts.len(), |host| run.site(host).serves_as_before().unwrap_or(false));
     match answers.iter().all(|(_, is_as_before)| *is_as_before) {
         true => Back::AsBefore,
         false => Back::Apart,
@@ -96,14 +95,8 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
             .copied()
             .filter(|&host| task.role.as_deref().is_none_or(|role| run.hosts[host].has_role(role)))
             .collect();
-        let failures = run.on_each(&hosts, |host| {
-            body(&Call {
-                run,
-                task: &task.name,
-                host: Some(host),
-                deadline: None,
-            })
-        });
+        let failures = run
+            .on_each(&hosts, |host| body(&Call { run, task: &task.name, host: Some(host), deadline: None }));
         for (host, error) in failures {
             let name = &run.hosts[host].name;
             let report = Report::new(format!("`{}` after the swap back on `{name}`: {error:#}", task.name));
@@ -123,10 +116,6 @@ pub fn report_serving(run: &Arc<Run>) {
             Ok(seen) => (seen.live().map(ToString::to_string), None),
             Err(_) => (None, Some("it was not asked".to_owned())),
         };
-        run.events.event(Event::Serving {
-            host: site.host.name.clone(),
-            release,
-            problem,
-        });
+        run.events.event(Event::Serving { host: site.host.name.clone(), release, problem });
     }
 }

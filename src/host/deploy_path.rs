@@ -35,10 +35,7 @@ impl DeployPath {
         check_text(text)?;
         let absolute = dir.join(text);
         let Some(absolute) = absolute.to_str() else {
-            return Err(format!(
-                "is below `{}`, whose name is not UTF-8",
-                dir.display()
-            ));
+            return Err(format!("is below `{}`, whose name is not UTF-8", dir.display()));
         };
         check_text(absolute)?;
         let mut kept = Vec::new();
@@ -109,10 +106,7 @@ mod tests {
 
     #[track_caller]
     fn local(text: &str, want: &str) {
-        assert_eq!(
-            say(DeployPath::local(text, Path::new("/home/me/shop"))),
-            want
-        );
+        assert_eq!(say(DeployPath::local(text, Path::new("/home/me/shop"))), want);
     }
 
     #[test]
@@ -120,23 +114,11 @@ mod tests {
         remote("/var/www/shop", "/var/www/shop");
         remote("//var/./www//shop/", "/var/www/shop");
         remote("~/shop", "~/shop");
-        remote(
-            "/srv/it's a \"shop\"/-rf/bücher",
-            "/srv/it's a \"shop\"/-rf/bücher",
-        );
+        remote("/srv/it's a \"shop\"/-rf/bücher", "/srv/it's a \"shop\"/-rf/bücher");
         remote("/srv/..shop", "/srv/..shop");
-        remote(
-            "www/shop",
-            "must be absolute or start with `~/`, not `www/shop`",
-        );
-        remote(
-            "~other/shop",
-            "must be absolute or start with `~/`, not `~other/shop`",
-        );
-        remote(
-            "/srv/../etc",
-            "must not contain `..`, as `/srv/../etc` does",
-        );
+        remote("www/shop", "must be absolute or start with `~/`, not `www/shop`");
+        remote("~other/shop", "must be absolute or start with `~/`, not `~other/shop`");
+        remote("/srv/../etc", "must not contain `..`, as `/srv/../etc` does");
         remote("", "must not be empty");
         remote("/", "must not be `/` itself");
         remote("//.", "must not be `/` itself");

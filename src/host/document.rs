@@ -18,22 +18,17 @@ pub struct Document<'a> {
 
 impl<'a> Document<'a> {
     pub fn parse(&self) -> Result<DeTable<'a>> {
-        DeTable::parse(self.text)
-            .map(Spanned::into_inner)
-            .map_err(|error| {
-                let report = Report::new(format!("invalid TOML: {}", error.message()));
-                match error.span() {
-                    Some(span) => report.at(self.excerpt(self.seen(span))).into(),
-                    None => report.into(),
-                }
-            })
+        DeTable::parse(self.text).map(Spanned::into_inner).map_err(|error| {
+            let report = Report::new(format!("invalid TOML: {}", error.message()));
+            match error.span() {
+                Some(span) => report.at(self.excerpt(self.seen(span))).into(),
+                None => report.into(),
+            }
+        })
     }
 
     pub fn root(&self, table: &'a DeTable<'a>) -> Table<'a> {
-        Table {
-            document: *self,
-            table,
-        }
+        Table { document: *self, table }
     }
 
     fn excerpt(&self, span: Range<usize>) -> Excerpt {
@@ -46,11 +41,7 @@ impl<'a> Document<'a> {
     /// What is missing at the end of a text is shown behind its last word, not on an empty line.
     fn seen(&self, span: Range<usize>) -> Range<usize> {
         let last_word = self.text.trim_end().len();
-        if span.start > last_word {
-            last_word..last_word
-        } else {
-            span
-        }
+        if span.start > last_word { last_word..last_word } else { span }
     }
 }
 
@@ -65,16 +56,11 @@ impl<'a> Table<'a> {
     pub fn fields(&self) -> Vec<Field<'a>> {
         let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
-        entries
-            .into_iter()
-            .map(|(key, value)| self.field(key, value))
-            .collect()
+        entries.into_iter().map(|(key, value)| self.field(key, value)).collect()
     }
 
     pub fn get(&self, key: &str) -> Option<Field<'a>> {
-        self.table
-            .get_key_value(key)
-            .map(|(key, value)| self.field(key, value))
+        self.table.get_key_value(key).map(|(key, value)| self.field(key, value))
     }
 
     /// Refuses the first key that is not one of `known`; `place` says where it is and
@@ -87,22 +73,11 @@ impl<'a> Table<'a> {
         let report = Report::new(format!("unknown key `{}` {place}{suggestion}", field.key))
             .at(field.key_place())
             .note(format!("known: {}", List::new(known.iter().copied())));
-        Err(if suggestion.is_empty() {
-            report.hint(elsewhere)
-        } else {
-            report
-        }
-        .into())
+        Err(if suggestion.is_empty() { report.hint(elsewhere) } else { report }.into())
     }
 
     fn field(&self, key: &'a Spanned<DeString<'a>>, value: &'a Spanned<DeValue<'a>>) -> Field<'a> {
-        Field {
-            document: self.document,
-            key: key.get_ref(),
-            key_span: key.span(),
-            is_item: false,
-            value,
-        }
+        Field { document: self.document, key: key.get_ref(), key_span: key.span(), is_item: false, value }
     }
 }
 
@@ -140,10 +115,7 @@ impl<'a> Field<'a> {
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
         };
-        self.report(format!(
-            "{each}`{}` must be {wanted}, not {found}",
-            self.key
-        ))
+        self.report(format!("{each}`{}` must be {wanted}, not {found}", self.key))
     }
 
     pub fn is_text(&self) -> bool {
@@ -153,9 +125,9 @@ impl<'a> Field<'a> {
     /// Text that is not empty: nothing in the file has a use for an empty one.
     pub fn text(&self) -> Result<&'a str> {
         match self.value.get_ref() {
-            DeValue::String(text) if text.is_empty() => Err(self
-                .report(format!("`{}` must not be empty", self.key))
-                .into()),
+            DeValue::String(text) if text.is_empty() => {
+                Err(self.report(format!("`{}` must not be empty", self.key)).into())
+            }
             DeValue::String(text) => Ok(text),
             _ => Err(self.must_be("text").into()),
         }
@@ -193,10 +165,8 @@ impl<'a> Field<'a> {
     }
 
     pub fn value(&self) -> Result<Value> {
-        value_of(self.value.get_ref()).ok_or_else(|| {
-            self.report(format!("`{}` holds a number that is too large", self.key))
-                .into()
-        })
+        value_of(self.value.get_ref())
+            .ok_or_else(|| self.report(format!("`{}` holds a number that is too large", self.key)).into())
     }
 }
 
@@ -208,12 +178,9 @@ pub fn value_of(value: &DeValue) -> Option<Value> {
         DeValue::Float(n) => Value::Float(n.as_str().parse().ok()?),
         DeValue::Boolean(truth) => Value::Boolean(*truth),
         DeValue::Datetime(date) => Value::String(date.to_string()),
-        DeValue::Array(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| value_of(item.get_ref()))
-                .collect::<Option<_>>()?,
-        ),
+        DeValue::Array(items) => {
+            Value::Array(items.iter().map(|item| value_of(item.get_ref())).collect::<Option<_>>()?)
+        }
         DeValue::Table(table) => Value::Table(
             table
                 .iter()
@@ -233,10 +200,7 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, want: Expect) {
-        let document = Document {
-            file: "runner.toml",
-            text,
-        };
+        let document = Document { file: "runner.toml", text };
         let error = document.parse().expect_err("must be refused");
         want.assert_eq(&error.to_string());
     }
@@ -316,10 +280,7 @@ mod tests {
     fn values_keep_their_type_and_dates_become_text() {
         let parsed = DeValue::parse("[1, 0x1F, -2.5, true, 2024-01-01, { a = \"b\" }]").unwrap();
         let value = value_of(parsed.get_ref()).unwrap();
-        assert_eq!(
-            value.to_string(),
-            r#"[1, 31, -2.5, true, "2024-01-01", { a = "b" }]"#
-        );
+        assert_eq!(value.to_string(), r#"[1, 31, -2.5, true, "2024-01-01", { a = "b" }]"#);
         assert!(value_of(DeValue::parse("99999999999999999999").unwrap().get_ref()).is_none());
     }
 }

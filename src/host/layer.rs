@@ -41,13 +41,7 @@ mod tests {
         let layers: Vec<_> = layers
             .iter()
             .map(|text| {
-                Settings::from_cli(
-                    &text
-                        .split_whitespace()
-                        .map(str::to_owned)
-                        .collect::<Vec<_>>(),
-                )
-                .unwrap()
+                Settings::from_cli(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).unwrap()
             })
             .collect();
         let layered = layer(&layers.iter().collect::<Vec<_>>(), "x", default);
@@ -56,50 +50,28 @@ mod tests {
                 assert_eq!(place.map(|p| p.text).unwrap_or_default(), want_place);
                 value.map(|v| v.to_string()).unwrap_or_default()
             }
-            Err(error) => error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
         };
         assert_eq!(got, want);
     }
 
     fn list(items: &[i64]) -> Option<Value> {
-        Some(Value::Array(
-            items.iter().map(|n| Value::Integer(*n)).collect(),
-        ))
+        Some(Value::Array(items.iter().map(|n| Value::Integer(*n)).collect()))
     }
 
     #[test]
     fn the_highest_layer_that_sets_a_value_wins() {
         case(None, &[], "", "");
         case(Some(Value::Integer(3)), &["", "y=1"], "3", "");
-        case(
-            Some(Value::Integer(3)),
-            &["x=5", "x=10", "", ""],
-            "10",
-            "x=10",
-        );
+        case(Some(Value::Integer(3)), &["x=5", "x=10", "", ""], "10", "x=10");
         case(None, &["x=5", "", "", "x=1"], "1", "x=1");
     }
 
     #[test]
     fn added_items_follow_those_of_the_layers_below() {
-        case(
-            list(&[1]),
-            &["x.add=2", "x.add=[3,4]"],
-            "[1, 2, 3, 4]",
-            "x.add=[3,4]",
-        );
+        case(list(&[1]), &["x.add=2", "x.add=[3,4]"], "[1, 2, 3, 4]", "x.add=[3,4]");
         case(None, &["x.add=2", "", "x.add=3"], "[2, 3]", "x.add=3");
-        case(
-            list(&[1]),
-            &["x.add=2", "x=[7]", "x.add=8"],
-            "[7, 8]",
-            "x.add=8",
-        );
+        case(list(&[1]), &["x.add=2", "x=[7]", "x.add=8"], "[7, 8]", "x.add=8");
         case(list(&[1]), &["x.add=2", "x=[]"], "[]", "x=[]");
     }
 

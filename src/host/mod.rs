@@ -40,8 +40,6 @@ pub struct Host {
 impl Host {
     /// A host that names no roles has them all, so that a stage of one host needs none.
     pub fn has_role(&self, role: &str) -> bool {
-        self.roles
-            .as_ref()
-            .is_none_or(|roles| roles.iter().any(|r| r == role))
+        self.roles.as_ref().is_none_or(|roles| roles.iter().any(|r| r == role))
     }
 }

@@ -39,12 +39,7 @@ impl Inventory {
         for role in &selection.roles {
             refuse_unknown_role(stage, role)?;
         }
-        let hosts: Vec<_> = stage
-            .hosts
-            .iter()
-            .filter(|host| selection.takes(host))
-            .cloned()
-            .collect();
+        let hosts: Vec<_> = stage.hosts.iter().filter(|host| selection.takes(host)).cloned().collect();
         if hosts.is_empty() {
             return Err(nothing_selected(stage, selection).into());
         }
@@ -57,20 +52,13 @@ impl Inventory {
         match (name, self.stages.as_slice()) {
             (_, []) => Err(no_stage(&self.file).into()),
             (None, [only]) => Ok(only),
-            (None, _) => {
-                Err(Report::new(format!("--stage is needed: {}", List::new(names()))).into())
-            }
-            (Some(name), stages) => {
-                stages
-                    .iter()
-                    .find(|stage| stage.name == name)
-                    .ok_or_else(|| {
-                        let suggestion = Suggestion::new(name, names());
-                        Report::new(format!("no stage named `{name}`{suggestion}"))
-                            .note(format!("stages of `{}`: {}", self.file, List::new(names())))
-                            .into()
-                    })
-            }
+            (None, _) => Err(Report::new(format!("--stage is needed: {}", List::new(names()))).into()),
+            (Some(name), stages) => stages.iter().find(|stage| stage.name == name).ok_or_else(|| {
+                let suggestion = Suggestion::new(name, names());
+                Report::new(format!("no stage named `{name}`{suggestion}"))
+                    .note(format!("stages of `{}`: {}", self.file, List::new(names())))
+                    .into()
+            }),
         }
     }
 
@@ -81,15 +69,10 @@ impl Inventory {
         }
         let names = || stage.hosts.iter().map(|host| host.name.as_str());
         let suggestion = Suggestion::new(name, names());
-        let message = format!(
-            "no host named `{name}` in stage `{}`{suggestion}",
-            stage.name
-        );
+        let message = format!("no host named `{name}` in stage `{}`{suggestion}", stage.name);
         let report = Report::new(message).note(format!("its hosts: {}", List::new(names())));
         match self.stages.iter().find(|stage| is_in(stage)) {
-            Some(other) => Err(report
-                .note(format!("stage `{}` has such a host", other.name))
-                .into()),
+            Some(other) => Err(report.note(format!("stage `{}` has such a host", other.name)).into()),
             None => Err(report.into()),
         }
     }
@@ -111,27 +94,18 @@ fn refuse_unknown_role(stage: &Stage, role: &str) -> Result<()> {
     if listed.contains(&role) || (somebody_has_it && suggestion.is_empty()) {
         return Ok(());
     }
-    let message = format!(
-        "no host of stage `{}` has the role `{role}`{suggestion}",
-        stage.name
-    );
+    let message = format!("no host of stage `{}` has the role `{role}`{suggestion}", stage.name);
     let report = Report::new(message);
     Err(match listed.as_slice() {
         [] => report.note("its hosts have no roles at all").into(),
-        listed => report
-            .note(format!("its roles: {}", List::new(listed.iter().copied())))
-            .into(),
+        listed => report.note(format!("its roles: {}", List::new(listed.iter().copied()))).into(),
     })
 }
 
 /// The roles that hosts list, each once, in file order.
 fn roles_of(stage: &Stage) -> Vec<&str> {
     let mut roles = Vec::new();
-    for role in stage
-        .hosts
-        .iter()
-        .flat_map(|host| host.roles.iter().flatten())
-    {
+    for role in stage.hosts.iter().flat_map(|host| host.roles.iter().flatten()) {
         if !roles.contains(&role.as_str()) {
             roles.push(role.as_str());
         }
@@ -141,27 +115,16 @@ fn roles_of(stage: &Stage) -> Vec<&str> {
 
 fn nothing_selected(stage: &Stage, selection: &Selection) -> Report {
     let of = |names: &[String]| List::new(names.iter().map(String::as_str)).to_string();
-    let message = format!(
-        "none of {} has the role {}",
-        of(&selection.hosts),
-        of(&selection.roles)
-    );
+    let message = format!("none of {} has the role {}", of(&selection.hosts), of(&selection.roles));
     let report = Report::new(message);
-    stage
-        .hosts
-        .iter()
-        .fold(report, |report, host| match &host.roles {
-            Some(roles) if selection.hosts.contains(&host.name) => report.note(format!(
-                "`{}` has {}",
-                host.name,
-                if roles.is_empty() {
-                    "no role".to_owned()
-                } else {
-                    of(roles)
-                }
-            )),
-            _ => report,
-        })
+    stage.hosts.iter().fold(report, |report, host| match &host.roles {
+        Some(roles) if selection.hosts.contains(&host.name) => report.note(format!(
+            "`{}` has {}",
+            host.name,
+            if roles.is_empty() { "no role".to_owned() } else { of(roles) }
+        )),
+        _ => report,
+    })
 }
 
 #[cfg(test)]
@@ -198,17 +161,8 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
             }
         }
         let selected = parse(text)?.select(&selection)?;
-        let names: Vec<_> = selected
-            .hosts
-            .iter()
-            .map(|host| host.name.as_str())
-            .collect();
-        Ok(format!(
-            "{}: {} of {}",
-            selected.stage.name,
-            names.join(" "),
-            selected.all().len()
-        ))
+        let names: Vec<_> = selected.hosts.iter().map(|host| host.name.as_str()).collect();
+        Ok(format!("{}: {} of {}", selected.stage.name, names.join(" "), selected.all().len()))
     }
 
     #[track_caller]
@@ -226,21 +180,9 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
         case(TWO_STAGES, "dev", "dev: localhost of 1");
         case(TWO_STAGES, "dev role=anything", "dev: localhost of 1");
         case(TWO_STAGES, "prod", "prod: web1 web2 worker1 of 3");
-        case(
-            TWO_STAGES,
-            "prod host=worker1 host=web1",
-            "prod: web1 worker1 of 3",
-        );
-        case(
-            TWO_STAGES,
-            "prod role=worker role=cron",
-            "prod: web2 worker1 of 3",
-        );
-        case(
-            TWO_STAGES,
-            "prod host=web1 host=worker1 role=web",
-            "prod: web1 of 3",
-        );
+        case(TWO_STAGES, "prod host=worker1 host=web1", "prod: web1 worker1 of 3");
+        case(TWO_STAGES, "prod role=worker role=cron", "prod: web2 worker1 of 3");
+        case(TWO_STAGES, "prod host=web1 host=worker1 role=web", "prod: web1 of 3");
         case(MIXED_ROLES, "", "prod: all1 worker1 of 2");
         case(MIXED_ROLES, "role=web", "prod: all1 of 2");
         case(MIXED_ROLES, "role=worker", "prod: all1 worker1 of 2");
@@ -317,8 +259,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
 
     #[test]
     fn a_host_with_an_empty_list_of_roles_has_none() {
-        let text =
-            "[stage.prod]\npath = \"/x\"\nhosts = [\"a\", { address = \"b\", roles = [] }]\n";
+        let text = "[stage.prod]\npath = \"/x\"\nhosts = [\"a\", { address = \"b\", roles = [] }]\n";
         case(text, "role=web", "prod: a of 2");
         refused(
             text,

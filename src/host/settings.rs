@@ -103,14 +103,10 @@ impl Settings {
             None => (name, Change::of(read_value(text))),
         };
         if let Some((table, rest)) = key.split_once('.') {
-            return Err(
-                Report::new(format!("no setting has a dot in its name, as `{key}` has"))
-                    .at(place)
-                    .hint(format!(
-                        "a table is set as a whole: `--set '{table}={{ {rest} = ... }}'`"
-                    ))
-                    .into(),
-            );
+            return Err(Report::new(format!("no setting has a dot in its name, as `{key}` has"))
+                .at(place)
+                .hint(format!("a table is set as a whole: `--set '{table}={{ {rest} = ... }}'`"))
+                .into());
         }
         let below = self.0.get(key).map(|setting| setting.change.clone());
         let Some(change) = change.after(below) else {
@@ -126,20 +122,12 @@ impl Settings {
             let place = field.key_place();
             Ok((field.key.to_owned(), Setting { change, place }))
         };
-        table
-            .fields()
-            .into_iter()
-            .map(read)
-            .collect::<Result<_>>()
-            .map(Self)
+        table.fields().into_iter().map(read).collect::<Result<_>>().map(Self)
     }
 }
 
 pub(in crate::host) fn not_a_list(key: &str, place: Excerpt) -> Report {
-    Report::new(format!(
-        "`{key}` is not a list, so nothing can be added to it"
-    ))
-    .at(place)
+    Report::new(format!("`{key}` is not a list, so nothing can be added to it")).at(place)
 }
 
 fn read_value(text: &str) -> Value {
@@ -152,16 +140,8 @@ fn read_value(text: &str) -> Value {
 }
 
 fn argument_place(argument: &str, pointed_at: &str) -> Excerpt {
-    let place = Place {
-        file: "--set".to_owned(),
-        line: 1,
-        column: 1,
-    };
-    Excerpt {
-        place,
-        text: argument.to_owned(),
-        width: pointed_at.chars().count(),
-    }
+    let place = Place { file: "--set".to_owned(), line: 1, column: 1 };
+    Excerpt { place, text: argument.to_owned(), width: pointed_at.chars().count() }
 }
 
 #[cfg(test)]
@@ -171,12 +151,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn from_cli(arguments: &[&str]) -> Result<Settings> {
-        Settings::from_cli(
-            &arguments
-                .iter()
-                .map(|a| (*a).to_owned())
-                .collect::<Vec<_>>(),
-        )
+        Settings::from_cli(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
     }
 
     fn say(settings: &Settings) -> String {

@@ -64,6 +64,8 @@ pub struct HookDraft {
 #[derive(Default)]
 pub struct Declared {
     pub sources: Vec<Source>,
+    /// Importer, what it wrote, and the file that this meant.
+    pub imports: Vec<(String, String, String)>,
     pub settings: IndexMap<String, Setting>,
     pub tasks: IndexMap<String, TaskDraft>,
     pub flows: IndexMap<String, FlowDraft>,
@@ -121,9 +123,7 @@ impl Declared {
             text: String::new(),
             width: 1,
         });
-        let is_shipped = self
-            .source(&file)
-            .is_some_and(|source| matches!(source.origin, Origin::Shipped(_)));
+        let is_shipped = self.source(&file).is_some_and(|source| matches!(source.origin, Origin::Shipped(_)));
         (place, file, is_shipped)
     }
 
@@ -145,7 +145,8 @@ impl Declared {
             ));
         }
         let is_plain = |c: char| c.is_alphanumeric() || "_-:.".contains(c);
-        if name.is_empty() || name.starts_with('-') || !name.chars().all(is_plain) || name.ends_with(".rhai") {
+        if name.is_empty() || name.starts_with('-') || !name.chars().all(is_plain) || name.ends_with(".rhai")
+        {
             return Err(mistake(Report::new(format!(
                 "`{name}` cannot be the name of a {kind}: letters, digits, `_`, `-`, `:` and `.` only"
             ))));
@@ -153,7 +154,13 @@ impl Declared {
         Ok(())
     }
 
-    pub fn set(&mut self, context: &NativeCallContext, key: &str, default: Dynamic, function: Option<Kept>) -> Outcome<()> {
+    pub fn set(
+        &mut self,
+        context: &NativeCallContext,
+        key: &str,
+        default: Dynamic,
+        function: Option<Kept>,
+    ) -> Outcome<()> {
         let (place, file, is_shipped) = self.here(context);
         self.once_per_file("setting", key, &file)?;
         let doc = self.pending_doc.take();
@@ -177,14 +184,8 @@ impl Declared {
                 }
             }
             None => {
-                let setting = Setting {
-                    default,
-                    function,
-                    place,
-                    file,
-                    is_shipped,
-                    doc: doc.unwrap_or_default(),
-                };
+                let setting =
+                    Setting { default, function, place, file, is_shipped, doc: doc.unwrap_or_default() };
                 self.settings.insert(key.to_owned(), setting);
             }
         }

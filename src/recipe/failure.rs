@@ -74,11 +74,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(host: &str, task: &str, error: impl Into<Error>) -> Self {
-        Self {
-            host: host.to_owned(),
-            task: task.to_owned(),
-            error: Arc::new(error.into()),
-        }
+        Self { host: host.to_owned(), task: task.to_owned(), error: Arc::new(error.into()) }
     }
 
     pub fn ended(&self) -> Option<&Ended> {

@@ -30,24 +30,22 @@ impl Kept {
             .flat_map(|module| module.iter_script_fn_info())
             .find(|(_, _, known, ..)| *known == name)
             .map(|(_, _, _, n_params, _)| n_params.saturating_sub(curried))
-            .ok_or_else(|| {
-                mistake_text(format!("`{name}` is not a function of this file"))
-            })?;
+            .ok_or_else(|| mistake_text(format!("`{name}` is not a function of this file")))?;
         // Captured variables are shared cells, which threads would fight over: each call gets a copy of what they
         // hold now.
         for value in function.iter_curry_mut() {
             *value = flat(value);
         }
-        Ok(Self {
-            function,
-            world: Arc::new(world),
-            arity,
-            position: context.call_position(),
-        })
+        Ok(Self { function, world: Arc::new(world), arity, position: context.call_position() })
     }
 
     /// Calls it with `tag` as what primitives find their surroundings by.
-    pub fn call(&self, engine: &Engine, tag: Dynamic, arguments: &mut [Dynamic]) -> Result<Dynamic, Box<EvalAltResult>> {
+    pub fn call(
+        &self,
+        engine: &Engine,
+        tag: Dynamic,
+        arguments: &mut [Dynamic],
+    ) -> Result<Dynamic, Box<EvalAltResult>> {
         let mut world = (*self.world).clone();
         world.tag = tag;
         let source = world.source.clone();
@@ -59,6 +57,10 @@ impl Kept {
             self.position,
         );
         self.function.call_raw(&context, None, arguments)
+    }
+
+    pub fn name(&self) -> &str {
+        self.function.fn_name()
     }
 
     pub fn source(&self) -> &str {

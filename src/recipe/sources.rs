@@ -31,11 +31,7 @@ impl Source {
     }
 
     pub fn excerpt(&self, line: usize, column: usize) -> Excerpt {
-        let place = Place {
-            file: self.name.clone(),
-            line,
-            column,
-        };
+        let place = Place { file: self.name.clone(), line, column };
         let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         Excerpt::new(place, &self.text, word_width(text, column))
     }
@@ -50,10 +46,7 @@ fn word_width(line: &str, column: usize) -> usize {
 
 fn shipped_file(name: &str) -> Option<&'static str> {
     let file = format!("{name}.rhai");
-    [&STDLIB, &RECIPES]
-        .iter()
-        .find_map(|dir| dir.get_file(&file))
-        .and_then(|file| file.contents_utf8())
+    [&STDLIB, &RECIPES].iter().find_map(|dir| dir.get_file(&file)).and_then(|file| file.contents_utf8())
 }
 
 /// A script embedded in the program.
@@ -66,8 +59,7 @@ pub fn shipped(name: &str) -> Option<Source> {
 }
 
 fn names_of(dir: &'static Dir) -> impl Iterator<Item = &'static str> {
-    dir.files()
-        .filter_map(|file| file.path().file_name()?.to_str()?.strip_suffix(".rhai"))
+    dir.files().filter_map(|file| file.path().file_name()?.to_str()?.strip_suffix(".rhai"))
 }
 
 /// The recipes that a user can run or import by name.
@@ -93,9 +85,5 @@ pub fn file(path: &Path) -> std::io::Result<Source> {
         .ok()
         .and_then(|dir| path.strip_prefix(&dir).ok().map(Path::to_path_buf))
         .unwrap_or_else(|| path.clone());
-    Ok(Source {
-        name: shown.display().to_string(),
-        origin: Origin::File(path),
-        text,
-    })
+    Ok(Source { name: shown.display().to_string(), origin: Origin::File(path), text })
 }

@@ -12,10 +12,7 @@ pub fn to_dynamic(value: &Value) -> Dynamic {
         Value::Datetime(time) => time.to_string().into(),
         Value::Array(list) => Dynamic::from_array(list.iter().map(to_dynamic).collect()),
         Value::Table(table) => Dynamic::from_map(
-            table
-                .iter()
-                .map(|(key, value)| (key.as_str().into(), to_dynamic(value)))
-                .collect(),
+            table.iter().map(|(key, value)| (key.as_str().into(), to_dynamic(value))).collect(),
         ),
     }
 }
@@ -60,7 +57,7 @@ pub fn shown(value: &Dynamic) -> String {
         return "(a function)".to_owned();
     }
     if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
-        return format!("\"{text}\"");
+        return format!("\"{}\"", *text);
     }
     if let Some(list) = value.read_lock::<rhai::Array>() {
         let items: Vec<String> = list.iter().map(shown).collect();

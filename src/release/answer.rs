@@ -46,10 +46,7 @@ impl Fields {
 
     /// Values that are file names, byte for byte.
     pub fn bytes<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0
-            .iter()
-            .filter(move |(name, _)| name == key)
-            .map(|(_, value)| value.as_slice())
+        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_slice())
     }
 
     pub fn byte_list(&self, key: &str) -> Vec<Vec<u8>> {
@@ -75,32 +72,19 @@ mod tests {
     use crate::shell::Exit;
 
     fn answer(exit: Exit, stdout: &str, stderr: &str) -> Answer {
-        Answer {
-            exit,
-            stdout: stdout.into(),
-            stderr: stderr.into(),
-        }
+        Answer { exit, stdout: stdout.into(), stderr: stderr.into() }
     }
 
     #[test]
     fn a_refusal_and_a_failure_and_a_silence_are_errors() {
-        let read = |exit, out, err| {
-            Fields::read(&answer(exit, out, err), "done")
-                .err()
-                .map(|e| e.to_string())
-        };
-        assert_eq!(
-            read(Exit::Code(1), "refused=no room\0", "df: 0\n").as_deref(),
-            Some("no room\ndf: 0")
-        );
+        let read =
+            |exit, out, err| Fields::read(&answer(exit, out, err), "done").err().map(|e| e.to_string());
+        assert_eq!(read(Exit::Code(1), "refused=no room\0", "df: 0\n").as_deref(), Some("no room\ndf: 0"));
         assert_eq!(
             read(Exit::Signal(9), "done=yes\0", "").as_deref(),
             Some("the server's script was killed by signal 9")
         );
-        assert_eq!(
-            read(Exit::Code(0), "a=b\0", "").as_deref(),
-            Some("the server's script ended early")
-        );
+        assert_eq!(read(Exit::Code(0), "a=b\0", "").as_deref(), Some("the server's script ended early"));
         assert_eq!(read(Exit::Code(0), "a=b\0done=yes\0", ""), None);
     }
 }

@@ -68,11 +68,9 @@ impl Command {
     pub fn run(&self, root: &str, tag: &str) -> Step<Said> {
         let script = self.script(root, tag);
         let tag = tag.to_owned();
-        Step::new("run", Effect::Writes, script, move |answer| {
-            Ok(split(answer, &tag))
-        })
-        .data("command", &self.text)
-        .timeout(self.timeout)
+        Step::new("run", Effect::Writes, script, move |answer| Ok(split(answer, &tag)))
+            .data("command", &self.text)
+            .timeout(self.timeout)
     }
 
     /// The same as a question: a recipe asks, and a plan may ask too.
@@ -86,21 +84,13 @@ impl Command {
 
 fn split(answer: &Answer, tag: &str) -> Said {
     let stdout = &answer.stdout;
-    let at = stdout
-        .windows(tag.len().max(1))
-        .rposition(|window| window == tag.as_bytes());
+    let at = stdout.windows(tag.len().max(1)).rposition(|window| window == tag.as_bytes());
     let Some(at) = at else {
-        return Said {
-            answer: answer.clone(),
-            differs: Vec::new(),
-        };
+        return Said { answer: answer.clone(), differs: Vec::new() };
     };
     Said {
         differs: Fields::parse(&stdout[at + tag.len()..]).byte_list("differs"),
-        answer: Answer {
-            stdout: stdout[..at].to_vec(),
-            ..answer.clone()
-        },
+        answer: Answer { stdout: stdout[..at].to_vec(), ..answer.clone() },
     }
 }
 
@@ -130,19 +120,13 @@ pub fn write_file(root: &str, place: &Place, path: &str, content: &str) -> Step<
 pub fn exists(root: &str, place: &Place, path: &str) -> Step<bool> {
     let body = "cd -- \"$root/$place\" && [ -e \"$file\" ] || [ -L \"$file\" ]\n";
     let script = file_script(root, place, path, body);
-    Step::new("exists", Effect::Reads, script, |answer| {
-        Ok(answer.exit.is_success())
-    })
-    .data("path", path)
+    Step::new("exists", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("path", path)
 }
 
 /// Whether a program is on the search path of the server's user.
 pub fn has(program: &str) -> Step<bool> {
     let script = Script::new("command -v -- \"$program\" >/dev/null 2>&1\n").var("program", program);
-    Step::new("has", Effect::Reads, script, |answer| {
-        Ok(answer.exit.is_success())
-    })
-    .data("program", program)
+    Step::new("has", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("program", program)
 }
 
 fn file_script(root: &str, place: &Place, path: &str, body: &'static str) -> Script {
@@ -151,10 +135,7 @@ fn file_script(root: &str, place: &Place, path: &str, body: &'static str) -> Scr
         true => Word::from(path),
         false => Word::from(format!("./{path}")),
     };
-    Script::new(body)
-        .var("root", root)
-        .var("place", place.path())
-        .var("file", file)
+    Script::new(body).var("root", root).var("place", place.path()).var("file", file)
 }
 
 fn succeeded(answer: &Answer, what: impl Fn() -> String) -> Result<()> {
@@ -172,11 +153,8 @@ mod tests {
 
     #[test]
     fn what_the_guard_says_is_cut_from_what_the_command_said() {
-        let answer = |stdout: &[u8]| Answer {
-            exit: Exit::Code(0),
-            stdout: stdout.into(),
-            stderr: Vec::new(),
-        };
+        let answer =
+            |stdout: &[u8]| Answer { exit: Exit::Code(0), stdout: stdout.into(), stderr: Vec::new() };
         let said = split(&answer(b"hello\nTAGdiffers=a b\0differs=c\0"), "TAG");
         assert_eq!(said.answer.stdout, b"hello\n");
         assert_eq!(said.differs, [&b"a b"[..], b"c"]);

@@ -87,15 +87,9 @@ fn is_below(path: &TreePath, tops: &[TreePath]) -> bool {
 impl Special {
     /// The source without what lies under a shared path, and what does.
     pub fn split(&self, tree: &Tree) -> (Tree, Vec<Entry>) {
-        let (under, rest) = tree
-            .entries
-            .iter()
-            .cloned()
-            .partition(|entry| is_below(&entry.path, &self.shared));
-        let rest = Tree {
-            root: tree.root.clone(),
-            entries: rest,
-        };
+        let (under, rest) =
+            tree.entries.iter().cloned().partition(|entry| is_below(&entry.path, &self.shared));
+        let rest = Tree { root: tree.root.clone(), entries: rest };
         (rest, under)
     }
 
@@ -138,12 +132,7 @@ impl Plan {
             change,
             manifest,
             release_edit,
-            left_out: special
-                .generated
-                .iter()
-                .chain(&special.shared)
-                .cloned()
-                .collect(),
+            left_out: special.generated.iter().chain(&special.shared).cloned().collect(),
             generated: special.generated.clone(),
         }
     }
@@ -152,10 +141,7 @@ impl Plan {
     pub fn extra(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         vec![
             (b".runner/fill/edit".to_vec(), self.change.edit.clone()),
-            (
-                b".runner/fill/edit.release".to_vec(),
-                self.release_edit.clone(),
-            ),
+            (b".runner/fill/edit.release".to_vec(), self.release_edit.clone()),
             (b".runner/fill/edit.awk".to_vec(), EDIT_AWK.into()),
         ]
     }
@@ -178,16 +164,10 @@ impl Plan {
             .filter(|entry| entry.kind == Kind::Directory)
             .map(|entry| &entry.path)
             .collect();
-        let (directories, files): (Vec<_>, Vec<_>) = self
-            .change
-            .remove
-            .iter()
-            .partition(|path| directories.contains(path));
+        let (directories, files): (Vec<_>, Vec<_>) =
+            self.change.remove.iter().partition(|path| directories.contains(path));
         let word = |path: &TreePath| Word::new(path.as_bytes());
-        (
-            rows(files.into_iter().map(word)),
-            rows(directories.into_iter().map(word)),
-        )
+        (rows(files.into_iter().map(word)), rows(directories.into_iter().map(word)))
     }
 }
 
@@ -211,9 +191,8 @@ pub fn fill(
         Strategy::Cache => include_str!("sh/cache.sh"),
     };
     let (files, directories) = plan.gone();
-    let paths = |paths: &[TreePath]| -> Vec<[Word; 1]> {
-        paths.iter().map(|p| [Word::new(p.as_bytes())]).collect()
-    };
+    let paths =
+        |paths: &[TreePath]| -> Vec<[Word; 1]> { paths.iter().map(|p| [Word::new(p.as_bytes())]).collect() };
     let base = match plan.strategy {
         Strategy::CopyPrevious => plan.base.release.as_ref().map(ToString::to_string),
         Strategy::Cache => Some("cache".to_owned()).filter(|_| !plan.base.manifest.is_empty()),
@@ -237,10 +216,7 @@ pub fn fill(
             Some(first) => error.context(format!("`{first}` is not what was sent")),
             None => error,
         })?;
-        Ok(Filled {
-            carried: fields.list("carried"),
-            skipped: fields.list("skipped"),
-        })
+        Ok(Filled { carried: fields.list("carried"), skipped: fields.list("skipped") })
     })
     .data("strategy", plan.strategy.name())
     .data("files", pack.n_files)

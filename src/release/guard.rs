@@ -47,18 +47,13 @@ pub fn named(manifest: &Manifest, differs: &[Vec<u8>]) -> Vec<TreePath> {
 /// The manifest of a release as the server keeps it, for a client that does not have it.
 pub fn manifest(root: &str, name: &str) -> Step<Vec<u8>> {
     let script = script(root, "enter\ncat -- \".runner/manifests/$name\"\n").var("name", name);
-    Step::new("manifest", Effect::Reads, script, |answer| {
-        Ok(answer.stdout.clone())
-    })
-    .data("of", name)
+    Step::new("manifest", Effect::Reads, script, |answer| Ok(answer.stdout.clone())).data("of", name)
 }
 
 /// Of files that differ, those that are one inode with another release's. The others were replaced: no harm.
 pub fn inspect(root: &str, name: &ReleaseName, suspects: &[TreePath]) -> Step<Vec<Vec<u8>>> {
     let words = suspects.iter().map(|path| Word::new(path.as_bytes()));
-    let script = script(root, include_str!("sh/inspect.sh"))
-        .var("name", name)
-        .rows("suspects", rows(words));
+    let script = script(root, include_str!("sh/inspect.sh")).var("name", name).rows("suspects", rows(words));
     Step::new("inspect", Effect::Writes, script, |answer| {
         Ok(Fields::read(answer, "inspected")?.byte_list("written"))
     })
@@ -70,8 +65,6 @@ pub fn restore(root: &str, name: &ReleaseName, written: &[TreePath]) -> Step<()>
     let script = script(root, include_str!("sh/restore.sh"))
         .var("name", name)
         .rows("restored", written.iter().map(|p| [Word::new(p.as_bytes())]));
-    Step::new("restore", Effect::Writes, script, |answer| {
-        Fields::read(answer, "restored").map(drop)
-    })
-    .data("files", written.len())
+    Step::new("restore", Effect::Writes, script, |answer| Fields::read(answer, "restored").map(drop))
+        .data("files", written.len())
 }

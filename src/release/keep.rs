@@ -8,12 +8,7 @@ use crate::release::{ReleaseName, State};
 /// All but the newest `keep` complete releases. What is live stays whatever its state; failed and bad releases are
 /// not counted and go; one that is being built belongs to a run.
 pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
-    let kept: Vec<&ReleaseName> = seen
-        .complete()
-        .rev()
-        .take(keep.get())
-        .map(|record| &record.name)
-        .collect();
+    let kept: Vec<&ReleaseName> = seen.complete().rev().take(keep.get()).map(|record| &record.name).collect();
     seen.records
         .iter()
         .filter(|record| record.state != State::Building)
@@ -44,10 +39,7 @@ mod tests {
             };
             seen.directories.insert(name.to_string());
             if word.ends_with('*') {
-                seen.current = Current::Release {
-                    link: String::new(),
-                    name: name.clone(),
-                };
+                seen.current = Current::Release { link: String::new(), name: name.clone() };
             }
             let record = Record::building(name, created, "me").with_state(state);
             seen.records.push(record);

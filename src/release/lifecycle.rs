@@ -1,6 +1,5 @@
 //! A site is opened; a release is made, completed, discarded, removed.
 
-use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::release::answer::Fields;
@@ -22,19 +21,13 @@ pub fn open(root: &str, adopt: Option<&Record>, entry: &str) -> Step<()> {
         .var("adopt", name)
         .var("adopted", adopted)
         .var("entry", entry);
-    Step::new("open", Effect::Writes, script, |answer| {
-        Fields::read(answer, "opened").map(drop)
-    })
+    Step::new("open", Effect::Writes, script, |answer| Fields::read(answer, "opened").map(drop))
 }
 
 pub fn create(root: &str, record: &Record) -> Step<()> {
-    let script = script(root, include_str!("sh/create.sh"))
-        .var("name", &record.name)
-        .var("record", record);
-    Step::new("create", Effect::Writes, script, |answer| {
-        Fields::read(answer, "created").map(drop)
-    })
-    .data("release", &record.name)
+    let script = script(root, include_str!("sh/create.sh")).var("name", &record.name).var("record", record);
+    Step::new("create", Effect::Writes, script, |answer| Fields::read(answer, "created").map(drop))
+        .data("release", &record.name)
 }
 
 /// Whether sealing found managed files that a command wrote in place.
@@ -74,10 +67,8 @@ pub fn discard(root: &str, record: &Record, entry: &str) -> Step<()> {
         .var("name", &record.name)
         .var("record", &record.with_state(State::Failed))
         .var("entry", entry);
-    Step::new("discard", Effect::Writes, script, |answer| {
-        Fields::read(answer, "discarded").map(drop)
-    })
-    .data("release", &record.name)
+    Step::new("discard", Effect::Writes, script, |answer| Fields::read(answer, "discarded").map(drop))
+        .data("release", &record.name)
 }
 
 /// What a prune removed, and what it could not.
@@ -93,10 +84,7 @@ pub fn prune(root: &str, names: &[ReleaseName], entry: &str) -> Step<Pruned> {
         .rows("releases", names.iter().map(|name| [Word::from(name)]));
     Step::new("prune", Effect::Writes, script, |answer| {
         let fields = Fields::read(answer, "done")?;
-        Ok(Pruned {
-            removed: fields.list("pruned"),
-            stayed: fields.list("stayed"),
-        })
+        Ok(Pruned { removed: fields.list("pruned"), stayed: fields.list("stayed") })
     })
     .data("releases", names.len())
 }

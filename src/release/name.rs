@@ -77,10 +77,7 @@ mod tests {
     #[track_caller]
     fn case(names: &[&str], want: &str) {
         let now = "2026-11-21T19:30:00Z".parse().unwrap();
-        assert_eq!(
-            ReleaseName::next(now, names.iter().copied()).as_str(),
-            want
-        );
+        assert_eq!(ReleaseName::next(now, names.iter().copied()).as_str(), want);
     }
 
     #[test]

@@ -70,9 +70,7 @@ impl Seen {
 
     /// The releases that can be swapped to, oldest first.
     pub fn complete(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        self.records
-            .iter()
-            .filter(|record| self.is_complete(record))
+        self.records.iter().filter(|record| self.is_complete(record))
     }
 
     /// The release being served, when its record is still to be written.
@@ -93,13 +91,9 @@ impl Seen {
 
 pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
     let paths = shared.iter().map(|p| [Word::new(p.path.as_bytes())]);
-    let script = Script::new(include_str!("sh/probe.sh"))
-        .var("root", root)
-        .rows("shared", paths)
-        .with(super::LIB);
-    Step::new("probe", Effect::Reads, script, |answer| {
-        read(&Fields::read(answer, "nearest")?)
-    })
+    let script =
+        Script::new(include_str!("sh/probe.sh")).var("root", root).rows("shared", paths).with(super::LIB);
+    Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?))
 }
 
 fn read(fields: &Fields) -> Result<Seen> {
@@ -124,11 +118,8 @@ fn read(fields: &Fields) -> Result<Seen> {
         .hint("use the newer `runner` that wrote it")
         .into());
     }
-    let mut records = fields
-        .list("record")
-        .iter()
-        .map(|text| Record::parse(text))
-        .collect::<Result<Vec<_>>>()?;
+    let mut records =
+        fields.list("record").iter().map(|text| Record::parse(text)).collect::<Result<Vec<_>>>()?;
     records.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     Ok(Seen {
         current: current(fields, &root)?,
@@ -157,10 +148,7 @@ fn current(fields: &Fields, root: &str) -> Result<Current> {
         return Ok(Current::Absent);
     };
     if let Some(name) = fields.get("live") {
-        return Ok(Current::Release {
-            link,
-            name: ReleaseName::new(&name)?,
-        });
+        return Ok(Current::Release { link, name: ReleaseName::new(&name)? });
     }
     match fields.get("served") {
         None => Ok(Current::Dangling { link }),

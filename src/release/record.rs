@@ -91,10 +91,7 @@ impl Record {
     }
 
     pub fn with_state(&self, state: State) -> Self {
-        Self {
-            state,
-            ..self.clone()
-        }
+        Self { state, ..self.clone() }
     }
 
     pub fn parse(text: &str) -> Result<Self> {

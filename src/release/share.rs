@@ -37,10 +37,7 @@ pub fn link(
             return Err(missing_report(&place, &missing).into());
         }
         let fields = Fields::read(answer, "linked")?;
-        Ok(Linked {
-            seeded: fields.list("seeded"),
-            hidden: fields.list("brought"),
-        })
+        Ok(Linked { seeded: fields.list("seeded"), hidden: fields.list("brought") })
     })
     .data("paths", Paths(shared))
 }
@@ -70,17 +67,13 @@ pub fn unseed(root: &str, name: &ReleaseName, seeded: &[String]) -> Step<Vec<Str
     let script = script(root, include_str!("sh/unseed.sh"))
         .var("name", name)
         .rows("seeded", seeded.iter().map(|path| [Word::from(path)]));
-    Step::new("unseed", Effect::Writes, script, |answer| {
-        Ok(Fields::read(answer, "unseeded")?.list("kept"))
-    })
+    Step::new("unseed", Effect::Writes, script, |answer| Ok(Fields::read(answer, "unseeded")?.list("kept")))
 }
 
 pub fn writable(root: &str, name: &ReleaseName, paths: &[TreePath]) -> Step<()> {
     let script = script(root, include_str!("sh/writable.sh"))
         .var("name", name)
         .rows("writable", paths.iter().map(|p| [Word::new(p.as_bytes())]));
-    Step::new("writable", Effect::Writes, script, |answer| {
-        Fields::read(answer, "writable").map(drop)
-    })
-    .data("paths", paths.len())
+    Step::new("writable", Effect::Writes, script, |answer| Fields::read(answer, "writable").map(drop))
+        .data("paths", paths.len())
 }

@@ -27,13 +27,9 @@ impl SharedPath {
             Some(bare) => (bare, true),
             None => (text, false),
         };
-        let path = TreePath::new(bare.as_bytes())
-            .with_context(|| format!("`{text}` cannot be a shared path"))?;
-        let kind = if slash {
-            SharedKind::Directory
-        } else {
-            SharedKind::File
-        };
+        let path =
+            TreePath::new(bare.as_bytes()).with_context(|| format!("`{text}` cannot be a shared path"))?;
+        let kind = if slash { SharedKind::Directory } else { SharedKind::File };
         Ok(Self { path, kind })
     }
 
@@ -45,9 +41,10 @@ impl SharedPath {
             if paths.iter().any(|other| other.path == path.path) {
                 continue;
             }
-            if let Some(other) = paths.iter().find(|other| {
-                other.path.starts_with(&path.path) || path.path.starts_with(&other.path)
-            }) {
+            if let Some(other) = paths
+                .iter()
+                .find(|other| other.path.starts_with(&path.path) || path.path.starts_with(&other.path))
+            {
                 bail!("shared paths `{other}` and `{path}` lie within each other");
             }
             paths.push(path);
@@ -71,11 +68,7 @@ impl SharedPath {
             SharedKind::Directory => "directory",
             SharedKind::File => "file",
         };
-        [
-            Word::from(kind),
-            Word::new(self.path.as_bytes()),
-            self.link(),
-        ]
+        [Word::from(kind), Word::new(self.path.as_bytes()), self.link()]
     }
 }
 

@@ -20,9 +20,7 @@ impl Target {
     pub fn of(current: &Current) -> Self {
         match current {
             Current::Absent => Target::Nothing,
-            Current::Release { link, .. } | Current::Dangling { link } => {
-                Target::Link(link.clone())
-            }
+            Current::Release { link, .. } | Current::Dangling { link } => Target::Link(link.clone()),
         }
     }
 
@@ -65,17 +63,13 @@ pub fn swap(
     is_durable: bool,
     entry: &str,
 ) -> Step<()> {
-    let rows = records
-        .iter()
-        .map(|record| [Word::from(&record.name), Word::from(record)]);
+    let rows = records.iter().map(|record| [Word::from(&record.name), Word::from(record)]);
     let script = script(root, include_str!("sh/swap.sh"))
         .var("from", from.link())
         .var("to", to.link())
         .var("durable", flag(is_durable))
         .var("entry", entry)
         .rows("records", rows);
-    Step::new("swap", Effect::Writes, script, |answer| {
-        Fields::read(answer, "swapped").map(drop)
-    })
-    .data("to", to.link())
+    Step::new("swap", Effect::Writes, script, |answer| Fields::read(answer, "swapped").map(drop))
+        .data("to", to.link())
 }

@@ -26,6 +26,16 @@ impl Run {
         self.site(host).lock(self.now(), &self.by)
     }
 
+    /// Opens all sites: the first of the fleet alone, so that of two runs one always proceeds, then the rest at once.
+    pub fn lock_all(&self, hosts: &[usize]) -> Result<()> {
+        let (first, rest) = hosts.split_at(hosts.len().min(1));
+        let mut failures = self.on_each(first, |host| self.lock(host));
+        if failures.is_empty() {
+            failures = self.on_each(rest, |host| self.lock(host));
+        }
+        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
+    }
+
     pub fn create_release(self: &Arc<Self>, host: usize) -> Result<()> {
         let name = self.release_name()?;
         let mut record = Record::building(name, self.now(), &self.by);
@@ -38,12 +48,7 @@ impl Run {
         Ok(())
     }
 
-    fn on_undo(
-        &self,
-        host: usize,
-        what: &str,
-        act: impl FnOnce(&Arc<Run>) -> Result<()> + Send + 'static,
-    ) {
+    fn on_undo(&self, host: usize, what: &str, act: impl FnOnce(&Arc<Run>) -> Result<()> + Send + 'static) {
         if self.mode.is_plan() {
             return;
         }
@@ -81,10 +86,11 @@ impl Run {
         });
         let base = site.base(strategy, &self.store)?;
         let plan = Plan::new(strategy, base, &managed, &special);
-        if let Some(warning) = self.store.put(&plan.manifest) {
-            self.warn(warning);
+        for manifest in [&plan.manifest, &plan.change.next] {
+            if let Some(warning) = self.store.put(manifest) {
+                self.warn(warning);
+            }
         }
-        self.store.put(&plan.change.next);
 
         // What will seed `shared/` travels with the release, but is not of it.
         let mut entries = managed.entries;
@@ -93,19 +99,13 @@ impl Run {
             send.push(entries.len());
             entries.push(seed);
         }
-        let sent = Tree {
-            root: tree.root.clone(),
-            entries,
-        };
+        let sent = Tree { root: tree.root.clone(), entries };
         let name = site.release().cloned().context("there is no release")?;
         if let Mode::Plan { with_diff } = self.mode {
             self.plan_fill(&mut site, &plan, &sent, &send, with_diff);
         }
         let pack = self.source.pack(&sent, &send, &plan.prefix(&name), &plan.extra())?;
-        site.fill(&Fill {
-            plan: &plan,
-            pack: &pack,
-        })
+        site.fill(&Fill { plan: &plan, pack: &pack })
     }
 
     fn plan_fill(
@@ -118,10 +118,7 @@ impl Run {
     ) {
         let host = site.host.name.clone();
         let planned = |text: String| {
-            self.events.event(Event::Planned {
-                host: host.clone(),
-                text,
-            });
+            self.events.event(Event::Planned { host: host.clone(), text });
         };
         for &index in send {
             let entry = &sent.entries[index];
@@ -151,10 +148,7 @@ impl Run {
             };
             let new = std::fs::read(entry.local_path(&sent.root)).unwrap_or_default();
             if let Some(text) = text_diff(&entry.path.to_string(), &old, &new) {
-                self.events.event(Event::Diff {
-                    host: host.clone(),
-                    text,
-                });
+                self.events.event(Event::Diff { host: host.clone(), text });
             }
         }
     }
@@ -162,10 +156,7 @@ impl Run {
     pub fn link_shared(self: &Arc<Self>, host: usize, paths: &[SharedPath]) -> Result<()> {
         let tree = self.source.tree()?;
         let tops: Vec<TreePath> = paths.iter().map(|path| path.path.clone()).collect();
-        let special = Special {
-            shared: tops,
-            ..Special::default()
-        };
+        let special = Special { shared: tops, ..Special::default() };
         let (_, under) = special.split(&tree);
         let brought: Vec<TreePath> = under
             .into_iter()
@@ -240,19 +231,19 @@ impl Run {
     /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
     pub fn swap(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
         for &host in hosts {
-            self.site(host)
-                .is_ready()
-                .with_context(|| format!("`{}` cannot swap", self.hosts[host].name))?;
+            self.site(host).is_ready().with_context(|| format!("`{}` cannot swap", self.hosts[host].name))?;
         }
         self.point(hosts, |run, host, now| run.site(host).swap(now, &run.by))
     }
 
+    /// Takes this run's swap back on `hosts`, as its undo would.
+    pub fn swap_back(&self, hosts: &[usize]) -> Result<()> {
+        let failures = self.on_each(hosts, |host| self.site(host).swap_back(self.now(), &self.by));
+        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
+    }
+
     /// Rolls `hosts` back to `wanted`, else to the newest complete release before the live one that all of them have.
-    pub fn roll_back(
-        self: &Arc<Self>,
-        hosts: &[usize],
-        wanted: Option<&ReleaseName>,
-    ) -> Result<ReleaseName> {
+    pub fn roll_back(self: &Arc<Self>, hosts: &[usize], wanted: Option<&ReleaseName>) -> Result<ReleaseName> {
         let name = match wanted {
             Some(name) => name.clone(),
             None => self.common_earlier(hosts)?,
@@ -262,8 +253,7 @@ impl Run {
             let seen = site.seen()?;
             let known = seen.record(&name).filter(|record| seen.is_complete(record));
             if known.is_none() {
-                let complete: Vec<String> =
-                    seen.complete().map(|r| format!("`{}`", r.name)).collect();
+                let complete: Vec<String> = seen.complete().map(|r| format!("`{}`", r.name)).collect();
                 let what = match seen.record(&name) {
                     Some(record) => format!("is {}", record.state),
                     None => "is not there".to_owned(),
@@ -278,9 +268,7 @@ impl Run {
             }
         }
         let target = name.clone();
-        self.point(hosts, move |run, host, now| {
-            run.site(host).roll_back(&target, now, &run.by)
-        })?;
+        self.point(hosts, move |run, host, now| run.site(host).roll_back(&target, now, &run.by))?;
         let _ = self.release.set(name.clone());
         Ok(name)
     }
@@ -294,13 +282,11 @@ impl Run {
                 Some(names) => names.into_iter().filter(|name| earlier.contains(name)).collect(),
             });
         }
-        common
-            .and_then(|names| names.into_iter().next())
-            .ok_or_else(|| {
-                Report::new("there is no earlier complete release to go back to")
-                    .hint("`runner releases` shows what each host has")
-                    .into()
-            })
+        common.and_then(|names| names.into_iter().next()).ok_or_else(|| {
+            Report::new("there is no earlier complete release to go back to")
+                .hint("`runner releases` shows what each host has")
+                .into()
+        })
     }
 
     /// Re-points `current` on all hosts at once. What some did is in the undo log before it is known whether all did.
@@ -318,9 +304,7 @@ impl Run {
         if let Some(error) = combined(failures, |host| &self.hosts[host].name) {
             return Err(error);
         }
-        let release = hosts
-            .first()
-            .and_then(|&host| self.site(host).release().map(ToString::to_string));
+        let release = hosts.first().and_then(|&host| self.site(host).release().map(ToString::to_string));
         if !self.mode.is_plan() {
             self.events.event(Event::Swapped {
                 release: release.unwrap_or_default(),
@@ -393,9 +377,7 @@ fn combined<'a>(
     name: impl Fn(usize) -> &'a String,
 ) -> Option<anyhow::Error> {
     if failures.len() <= 1 {
-        return failures
-            .pop()
-            .map(|(host, error)| error.context(format!("on `{}`", name(host))));
+        return failures.pop().map(|(host, error)| error.context(format!("on `{}`", name(host))));
     }
     let mut report = Report::new(format!("{} hosts failed", failures.len()));
     for (host, error) in failures {

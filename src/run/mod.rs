@@ -1,6 +1,7 @@
 //! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
 
 pub mod deploy;
+pub mod here;
 pub mod revision;
 pub mod source;
 pub mod undo;
@@ -11,9 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use anyhow::Result;
 use jiff::Timestamp;
 
+use crate::event::mask::Mask;
 use crate::event::{Event, Sink};
 use crate::host::Host;
 use crate::release::ReleaseName;
+use crate::run::here::Here;
 use crate::run::revision::Revision;
 use crate::run::source::Source;
 use crate::run::undo::UndoLog;
@@ -43,10 +46,7 @@ pub struct Named {
 
 impl Named {
     pub fn of(host: &Host) -> Self {
-        Self {
-            name: host.name.clone(),
-            roles: host.roles.clone(),
-        }
+        Self { name: host.name.clone(), roles: host.roles.clone() }
     }
 
     pub fn has_role(&self, role: &str) -> bool {
@@ -64,7 +64,10 @@ pub struct Run {
     /// The release that `--release` asks for.
     pub wanted: Option<ReleaseName>,
     pub events: Arc<dyn Sink>,
+    mask: Arc<Mask>,
     pub interrupt: Interrupt,
+    /// This machine, as commands meet it.
+    here: Mutex<Here>,
     pub source: Source,
     pub store: Store,
     pub undo: UndoLog,
@@ -86,8 +89,10 @@ pub struct Setup {
     pub mode: Mode,
     pub revision: Revision,
     pub wanted: Option<ReleaseName>,
-    pub events: Arc<dyn Sink>,
+    /// What hears of the run, and hides its secrets.
+    pub mask: Arc<Mask>,
     pub interrupt: Interrupt,
+    pub here: Here,
     pub source: Source,
     pub store: Store,
     pub sites: Vec<Site>,
@@ -103,7 +108,9 @@ impl Run {
             mode: setup.mode,
             revision: setup.revision,
             wanted: setup.wanted,
-            events: setup.events,
+            events: setup.mask.clone(),
+            mask: setup.mask,
+            here: Mutex::new(setup.here),
             interrupt: setup.interrupt,
             source: setup.source,
             store: setup.store,
@@ -151,9 +158,7 @@ impl Run {
         }
         let name = ReleaseName::next(self.now(), names.iter().map(String::as_str));
         let name = self.release.get_or_init(|| name).clone();
-        self.events.event(Event::Release {
-            name: name.to_string(),
-        });
+        self.events.event(Event::Release { name: name.to_string() });
         Ok(name)
     }
 
@@ -162,10 +167,12 @@ impl Run {
         self.release.get()
     }
 
+    /// Hides a value in everything that is said from now on.
+    pub fn mask(&self, secret: &str) {
+        self.mask.add(secret);
+    }
+
     pub fn warn(&self, text: impl Into<String>) {
-        self.events.event(Event::Warning {
-            host: None,
-            text: text.into(),
-        });
+        self.events.event(Event::Warning { host: None, text: text.into() });
     }
 }

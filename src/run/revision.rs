@@ -18,10 +18,7 @@ impl Revision {
             return Self::default();
         };
         let changes = git(source, &["status", "--porcelain", "--", "."]);
-        Self {
-            commit: Some(commit),
-            is_dirty: changes.is_some_and(|changes| !changes.is_empty()),
-        }
+        Self { commit: Some(commit), is_dirty: changes.is_some_and(|changes| !changes.is_empty()) }
     }
 }
 

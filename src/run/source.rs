@@ -19,15 +19,7 @@ pub struct Source {
 
 impl Source {
     pub fn new(root: PathBuf, exclude: Vec<String>, skip: Vec<PathBuf>) -> Self {
-        Self {
-            selection: Selection {
-                root,
-                exclude,
-                skip,
-            },
-            tree: OnceLock::new(),
-            packs: Mutex::default(),
-        }
+        Self { selection: Selection { root, exclude, skip }, tree: OnceLock::new(), packs: Mutex::default() }
     }
 
     /// The tree as it is at the first call; what was built before it is in it.

@@ -34,8 +34,7 @@ impl UndoLog {
         let Some(latest) = log.iter().map(|undo| undo.order).max() else {
             return Vec::new();
         };
-        let (mut taken, rest): (Vec<_>, Vec<_>) =
-            log.drain(..).partition(|undo| undo.order == latest);
+        let (mut taken, rest): (Vec<_>, Vec<_>) = log.drain(..).partition(|undo| undo.order == latest);
         *log = rest;
         taken.reverse();
         taken

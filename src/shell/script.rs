@@ -14,10 +14,7 @@ pub struct Script {
 
 impl Script {
     pub fn new(body: &'static str) -> Self {
-        Self {
-            head: Vec::new(),
-            body,
-        }
+        Self { head: Vec::new(), body }
     }
 
     /// Sets the shell variable `name`.
@@ -78,9 +75,7 @@ impl Script {
 /// Whether `name` can name a variable (POSIX XBD 3.216).
 pub fn is_identifier(name: &str) -> bool {
     let mut bytes = name.bytes();
-    bytes
-        .next()
-        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 

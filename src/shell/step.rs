@@ -100,19 +100,8 @@ impl<A> Step<A> {
         script: Script,
         read: impl Fn(&Answer) -> Result<A> + Send + 'static,
     ) -> Self {
-        let op = Op {
-            name,
-            data: Vec::new(),
-        };
-        Self {
-            act: Act {
-                op,
-                effect,
-                script,
-                timeout: None,
-            },
-            read: Box::new(read),
-        }
+        let op = Op { name, data: Vec::new() };
+        Self { act: Act { op, effect, script, timeout: None }, read: Box::new(read) }
     }
 
     /// Adds a piece of data to the act's name.

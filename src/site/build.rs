@@ -49,11 +49,7 @@ impl Site {
             self.planned(format!("make release `{}`", record.name));
         }
         self.seen_mut()?.records.push(record.clone());
-        self.work = Work::Building {
-            record,
-            manifest: None,
-            shared: Vec::new(),
-        };
+        self.work = Work::Building { record, manifest: None, shared: Vec::new() };
         Ok(())
     }
 
@@ -107,11 +103,7 @@ impl Site {
         if strategy == Strategy::CopyPrevious && seen.facts.has("stat") {
             self.report_drift(&drifted, last.map_or(&[], |r| r.touched.as_slice()))?;
         }
-        Ok(Base {
-            release,
-            manifest,
-            drifted,
-        })
+        Ok(Base { release, manifest, drifted })
     }
 
     fn manifest(
@@ -132,11 +124,8 @@ impl Site {
     }
 
     fn report_drift(&self, drifted: &[TreePath], touched: &[String]) -> Result<()> {
-        let edited: Vec<String> = drifted
-            .iter()
-            .map(ToString::to_string)
-            .filter(|path| !touched.contains(path))
-            .collect();
+        let edited: Vec<String> =
+            drifted.iter().map(ToString::to_string).filter(|path| !touched.contains(path)).collect();
         if edited.is_empty() {
             return Ok(());
         }
@@ -152,10 +141,9 @@ impl Site {
         match self.options.drift {
             Drift::Report => self.warn(format!("{what}; the new release has the local content")),
             Drift::Adopt => self.note(what),
-            Drift::Fail => bail!(
-                Report::new(what)
-                    .hint("bring the change into the source, or set `drift` to `report`")
-            ),
+            Drift::Fail => {
+                bail!(Report::new(what).hint("bring the change into the source, or set `drift` to `report`"))
+            }
         }
         Ok(())
     }
@@ -189,10 +177,7 @@ impl Site {
         for path in filled.iter().flat_map(|f| &f.skipped) {
             self.warn(format!("`{path}` of the last release could not be read and is not carried over"));
         }
-        self.events.event(Event::Filled {
-            host: self.host.name.clone(),
-            sent,
-        });
+        self.events.event(Event::Filled { host: self.host.name.clone(), sent });
         Ok(())
     }
 
@@ -268,13 +253,10 @@ impl Site {
         let Work::Building { record, manifest, shared } = &self.work else {
             bail!("there is no release to seal: task `release` must come first");
         };
-        let manifest = manifest
-            .clone()
-            .context("the release is empty: task `upload` must come first")?;
+        let manifest = manifest.clone().context("the release is empty: task `upload` must come first")?;
         let (mut record, shared) = (record.clone(), shared.clone());
-        let step = |record: &Record, is_guarded| {
-            lifecycle::seal(&root, record, &shared, is_guarded, is_durable)
-        };
+        let step =
+            |record: &Record, is_guarded| lifecycle::seal(&root, record, &shared, is_guarded, is_durable);
         if let Some(Sealed::Differs(lines)) = self.act(step(&record, is_guarded))? {
             let differs = guard::named(&manifest, &lines);
             let written = self.inspect(&record.name, &manifest, &differs)?;
@@ -318,7 +300,9 @@ impl Site {
         let root = self.locked_root()?;
         let record = match std::mem::replace(&mut self.work, Work::None) {
             Work::None => return Ok(()),
-            Work::Building { record, .. } | Work::Complete { record } | Work::Swapped { record, .. } => record,
+            Work::Building { record, .. } | Work::Complete { record } | Work::Swapped { record, .. } => {
+                record
+            }
         };
         let entry = lifecycle::entry(now, "discard", &record.name, by);
         self.act(lifecycle::discard(&root, &record, &entry))?;

@@ -35,10 +35,7 @@ impl Site {
     pub fn run(&mut self, asked: &Asked, tag: &str) -> Result<Ran> {
         let root = self.root()?;
         let command = self.command(asked);
-        self.events.event(Event::Command {
-            host: self.host.name.clone(),
-            text: asked.text.clone(),
-        });
+        self.events.event(Event::Command { host: self.host.name.clone(), text: asked.text.clone() });
         let step = command.run(&root, tag);
         let mut listener = Told::new(&self.host.name, &self.events, None).lines();
         let reply = self.remote.perform(&step.act, &mut listener);

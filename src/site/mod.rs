@@ -36,6 +36,20 @@ pub struct Options {
     pub is_durable: bool,
 }
 
+/// For one who only looks.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            shared: Vec::new(),
+            special: Special::default(),
+            env: Vec::new(),
+            duplicate: Duplicate::Link,
+            drift: Drift::Report,
+            is_durable: false,
+        }
+    }
+}
+
 /// How far this run's release has come on this host.
 enum Work {
     None,
@@ -124,12 +138,8 @@ impl Site {
         if matches!(seen.current, probe::Current::Dangling { .. }) {
             self.warn(format!("`{root}/current` leads to nothing"));
         }
-        let adopted = seen
-            .to_adopt()
-            .map(|name| Record::adopted(name.clone(), now, by));
-        let entry = adopted
-            .as_ref()
-            .map_or(String::new(), |r| lifecycle::entry(now, "adopt", &r.name, by));
+        let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
+        let entry = adopted.as_ref().map_or(String::new(), |r| lifecycle::entry(now, "adopt", &r.name, by));
         self.act(lifecycle::open(root, adopted.as_ref(), &entry))?;
         if let Some(record) = adopted {
             let others = seen.unknown_directories();
@@ -145,15 +155,11 @@ impl Site {
     }
 
     pub fn seen(&self) -> Result<&Seen> {
-        self.seen
-            .as_ref()
-            .context("the host was not asked yet: task `lock` must come first")
+        self.seen.as_ref().context("the host was not asked yet: task `lock` must come first")
     }
 
     fn seen_mut(&mut self) -> Result<&mut Seen> {
-        self.seen
-            .as_mut()
-            .context("the host was not asked yet: task `lock` must come first")
+        self.seen.as_mut().context("the host was not asked yet: task `lock` must come first")
     }
 
     fn root(&self) -> Result<String> {
@@ -171,10 +177,15 @@ impl Site {
     pub fn release(&self) -> Option<&ReleaseName> {
         match &self.work {
             Work::None => None,
-            Work::Building { record, .. }
-            | Work::Complete { record }
-            | Work::Swapped { record, .. } => Some(&record.name),
+            Work::Building { record, .. } | Work::Complete { record } | Work::Swapped { record, .. } => {
+                Some(&record.name)
+            }
         }
+    }
+
+    /// What was served when this run began.
+    pub fn previous(&self) -> Option<ReleaseName> {
+        self.before.release_name()
     }
 
     /// Performs what reads. A plan performs it as well.
@@ -195,9 +206,7 @@ impl Site {
     /// The same with a pack on its standard input.
     fn send<A>(&mut self, step: Step<A>, pack: &Pack) -> Result<Option<A>> {
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));
-        let reply = self
-            .remote
-            .send(&step.act, &mut pack.reader(), &mut listener);
+        let reply = self.remote.send(&step.act, &mut pack.reader(), &mut listener);
         self.read(step, reply)
     }
 
@@ -212,24 +221,15 @@ impl Site {
     }
 
     fn warn(&self, text: String) {
-        self.events.event(Event::Warning {
-            host: Some(self.host.name.clone()),
-            text,
-        });
+        self.events.event(Event::Warning { host: Some(self.host.name.clone()), text });
     }
 
     fn note(&self, text: String) {
-        self.events.event(Event::Note {
-            host: Some(self.host.name.clone()),
-            text,
-        });
+        self.events.event(Event::Note { host: Some(self.host.name.clone()), text });
     }
 
     fn planned(&self, text: String) {
-        self.events.event(Event::Planned {
-            host: self.host.name.clone(),
-            text,
-        });
+        self.events.event(Event::Planned { host: self.host.name.clone(), text });
     }
 }
 
@@ -245,14 +245,7 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn new(host: &'a str, events: &'a Arc<dyn Sink>, total: Option<u64>) -> Self {
-        Self {
-            host,
-            events,
-            total,
-            sent: 0,
-            is_shown: false,
-            partial: Default::default(),
-        }
+        Self { host, events, total, sent: 0, is_shown: false, partial: Default::default() }
     }
 
     fn lines(mut self) -> Self {

@@ -94,9 +94,7 @@ impl Site {
         let root = self.locked_root()?;
         let from = Target::of(&self.seen()?.current);
         let name = records.first().map(|r| r.name.clone());
-        let entry = name
-            .as_ref()
-            .map_or(String::new(), |name| lifecycle::entry(now, what, name, by));
+        let entry = name.as_ref().map_or(String::new(), |name| lifecycle::entry(now, what, name, by));
         let step = swap::swap(&root, &from, &to, &records, self.options.is_durable, &entry);
         if self.act(step)?.is_none() {
             self.planned(format!("re-point `current` to `{to}`"));
@@ -120,9 +118,7 @@ impl Site {
     pub fn prune(&mut self, keep: NonZeroUsize, now: Timestamp, by: &str) -> Result<Vec<String>> {
         let root = self.locked_root()?;
         let names = keep::to_prune(self.seen()?, keep);
-        let entry = names
-            .last()
-            .map_or(String::new(), |name| lifecycle::entry(now, "prune", name, by));
+        let entry = names.last().map_or(String::new(), |name| lifecycle::entry(now, "prune", name, by));
         let Some(Pruned { removed, stayed }) = self.act(lifecycle::prune(&root, &names, &entry))? else {
             for name in &names {
                 self.planned(format!("prune `{name}`"));
@@ -130,7 +126,9 @@ impl Site {
             return Ok(Vec::new());
         };
         for name in &stayed {
-            self.warn(format!("release `{name}` could not be removed whole: files of another user, most likely"));
+            self.warn(format!(
+                "release `{name}` could not be removed whole: files of another user, most likely"
+            ));
         }
         let seen = self.seen_mut()?;
         seen.records.retain(|r| !removed.contains(&r.name.to_string()));

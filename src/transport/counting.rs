@@ -28,12 +28,7 @@ pub struct Counting<R> {
 impl<R: Remote> Counting<R> {
     /// Counts into `counts`, which several remotes may share.
     pub fn new(inner: R, counts: Counts) -> Self {
-        Self {
-            inner,
-            counts,
-            n_acts: 0,
-            faults: BTreeMap::new(),
-        }
+        Self { inner, counts, n_acts: 0, faults: BTreeMap::new() }
     }
 
     /// Sets what happens at the `n`-th act of this remote.
@@ -42,11 +37,7 @@ impl<R: Remote> Counting<R> {
         self
     }
 
-    fn count(
-        &mut self,
-        act: &Act,
-        go: impl FnOnce(&mut R) -> Result<Reply, Lost>,
-    ) -> Result<Reply, Lost> {
+    fn count(&mut self, act: &Act, go: impl FnOnce(&mut R) -> Result<Reply, Lost>) -> Result<Reply, Lost> {
         self.n_acts += 1;
         match self.faults.get_mut(&self.n_acts) {
             Some(Fault::LostBefore) => return Err(lost(self.n_acts, act)),
@@ -65,10 +56,7 @@ impl<R: Remote> Counting<R> {
 }
 
 fn lost(n: usize, act: &Act) -> Lost {
-    Lost::Gone {
-        why: format!("broken at act {n}, `{}`, by the test", act.op),
-        sent: 0,
-    }
+    Lost::Gone { why: format!("broken at act {n}, `{}`, by the test", act.op), sent: 0 }
 }
 
 impl<R: Remote> Remote for Counting<R> {
@@ -125,10 +113,7 @@ impl Totals {
 
 impl Counts {
     pub fn totals(&self) -> Totals {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change(&self, how: impl FnOnce(&mut Totals)) {
@@ -154,9 +139,7 @@ mod tests {
         for name in ["probe", "swap", "probe"] {
             remote.perform(&act(name), &mut Silent).unwrap();
         }
-        remote
-            .send(&act("fill"), &mut &b"pack"[..], &mut Silent)
-            .unwrap();
+        remote.send(&act("fill"), &mut &b"pack"[..], &mut Silent).unwrap();
         let totals = counts.totals();
         assert_eq!(totals.acts["probe"], 2);
         assert_eq!(totals.n_acts(), 4);

@@ -37,7 +37,8 @@ _run() {
 
 /// What a `CHANNEL` is told first, to the same ends as `HELLO`. `n` is a newline, which its one line cannot hold.
 /// `s=$?` stands within the braces: of braces around a lone `( )`, dash forgets the inner redirections.
-const FIRST_WORDS: &str = r#"{ n=$(printf '\nx'); n=${n%x}; _run() { { ( eval "$1" ) 2>&4 4>&-; s=$?; } 4>&2 2>/dev/null; }; "#;
+const FIRST_WORDS: &str =
+    r#"{ n=$(printf '\nx'); n=${n%x}; _run() { { ( eval "$1" ) 2>&4 4>&-; s=$?; } 4>&2 2>/dev/null; }; "#;
 
 /// The first words to a persistent shell.
 pub fn hello(mark: &Mark) -> Vec<u8> {
@@ -139,11 +140,7 @@ mod tests {
     #[test]
     fn no_text_holds_the_mark_that_it_makes() {
         let mark = known(7);
-        for text in [
-            hello(&mark),
-            frame(&mark, &script()),
-            first_line(&mark, &script()),
-        ] {
+        for text in [hello(&mark), frame(&mark, &script()), first_line(&mark, &script())] {
             assert!(!String::from_utf8_lossy(&text).contains(&mark.to_string()));
         }
     }

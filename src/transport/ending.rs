@@ -62,15 +62,9 @@ exit 0
 impl<L: Link> Framed<L> {
     /// Ends the script of `exchange` by a second channel. Afterwards the exchange has its status, unless the shell is
     /// not to be trusted any more.
-    pub(super) fn end(
-        &mut self,
-        exchange: &mut Exchange,
-        listener: &mut dyn Listener,
-    ) -> Result<(), Lost> {
+    pub(super) fn end(&mut self, exchange: &mut Exchange, listener: &mut dyn Listener) -> Result<(), Lost> {
         exchange.stop_payload();
-        self.until(exchange, None, listener, |exchange, _| {
-            exchange.begun().is_some()
-        })?;
+        self.until(exchange, None, listener, |exchange, _| exchange.begun().is_some())?;
         let Some((pid, way)) = exchange.begun().filter(|_| exchange.status().is_none()) else {
             return Ok(());
         };

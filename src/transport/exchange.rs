@@ -27,20 +27,11 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub fn text(text: Vec<u8>) -> Self {
-        Self {
-            block: text,
-            at: 0,
-            payload: None,
-            is_payload: false,
-            sent: 0,
-        }
+        Self { block: text, at: 0, payload: None, is_payload: false, sent: 0 }
     }
 
     pub fn with_payload(text: Vec<u8>, payload: &'a mut dyn Read) -> Self {
-        Self {
-            payload: Some(payload),
-            ..Self::text(text)
-        }
+        Self { payload: Some(payload), ..Self::text(text) }
     }
 
     /// Writes nothing more, and leaves standard input open.
@@ -82,12 +73,7 @@ struct Capture {
 
 impl Capture {
     fn new(stream: Stream, mark: &Mark) -> Self {
-        Self {
-            stream,
-            scanner: Scanner::new(mark),
-            kept: Vec::new(),
-            is_at_end: false,
-        }
+        Self { stream, scanner: Scanner::new(mark), kept: Vec::new(), is_at_end: false }
     }
 }
 
@@ -114,11 +100,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Writes and reads what can be without waiting. False when there was nothing.
-    pub fn advance(
-        &mut self,
-        link: &mut impl Link,
-        listener: &mut dyn Listener,
-    ) -> Result<bool, Lost> {
+    pub fn advance(&mut self, link: &mut impl Link, listener: &mut dyn Listener) -> Result<bool, Lost> {
         let wrote = self.write(link, listener)?;
         let sent = self.input.sent;
         let mut moved = wrote;
@@ -131,14 +113,11 @@ impl<'a> Exchange<'a> {
 
     fn write(&mut self, link: &mut impl Link, listener: &mut dyn Listener) -> Result<bool, Lost> {
         let had_payload = self.input.payload.is_some();
-        let is_more = self.input.fill().map_err(|error| Lost::Payload {
-            why: error.to_string(),
-        })?;
+        let is_more = self.input.fill().map_err(|error| Lost::Payload { why: error.to_string() })?;
         if !is_more {
             if had_payload {
                 self.input.payload = None;
-                link.close_stdin(self.channel)
-                    .map_err(|error| Lost::broken(&error, self.input.sent))?;
+                link.close_stdin(self.channel).map_err(|error| Lost::broken(&error, self.input.sent))?;
             }
             return Ok(had_payload);
         }
@@ -198,11 +177,7 @@ impl<'a> Exchange<'a> {
             // The script's shell could not even be started: these are the words about it.
             stderr = self.err.scanner.stray().to_vec();
         }
-        Answer {
-            exit,
-            stdout: self.out.kept,
-            stderr,
-        }
+        Answer { exit, stdout: self.out.kept, stderr }
     }
 
     /// The loss of the script for the reason `why`, to which its last words are added.
@@ -217,10 +192,7 @@ impl<'a> Exchange<'a> {
             "" => why.to_owned(),
             words => format!("{why}: {words}"),
         };
-        Lost::Gone {
-            why,
-            sent: self.input.sent,
-        }
+        Lost::Gone { why, sent: self.input.sent }
     }
 }
 
@@ -231,12 +203,7 @@ fn read(
     buffer: &mut [u8],
     listener: &mut dyn Listener,
 ) -> io::Result<bool> {
-    let Capture {
-        stream,
-        scanner,
-        kept,
-        is_at_end,
-    } = capture;
+    let Capture { stream, scanner, kept, is_at_end } = capture;
     if *is_at_end {
         return Ok(false);
     }

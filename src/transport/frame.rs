@@ -146,21 +146,14 @@ fn find(bytes: &[u8], mark: &[u8]) -> Found {
 fn look(bytes: &[u8], mark: &[u8]) -> Found {
     let Some(rest) = bytes.strip_prefix(mark) else {
         let is_part = mark.starts_with(bytes);
-        return if is_part {
-            Found::Maybe { at: 0 }
-        } else {
-            Found::No
-        };
+        return if is_part { Found::Maybe { at: 0 } } else { Found::No };
     };
     match rest {
         [] => Found::Maybe { at: 0 },
         [b'<' | b'>', note @ ..] => {
             let note = &note[..note.len().min(NOTE_MAX)];
             match note.iter().position(|&byte| byte == b';') {
-                Some(end) => Found::Mark {
-                    at: 0,
-                    len: mark.len() + 1 + end + 1,
-                },
+                Some(end) => Found::Mark { at: 0, len: mark.len() + 1 + end + 1 },
                 None if note.len() < NOTE_MAX => Found::Maybe { at: 0 },
                 None => Found::No,
             }

@@ -37,13 +37,7 @@ enum Outcome {
 
 impl<L: Link> Framed<L> {
     pub fn new(link: L, interrupt: Interrupt) -> Self {
-        Self {
-            link,
-            interrupt,
-            nonce: Nonce::random(),
-            n_marks: 0,
-            shell: None,
-        }
+        Self { link, interrupt, nonce: Nonce::random(), n_marks: 0, shell: None }
     }
 
     pub(super) fn next_mark(&mut self) -> Mark {
@@ -129,9 +123,7 @@ impl<L: Link> Framed<L> {
     }
 
     pub(super) fn wait(&mut self, channels: &[ChannelId], at_most: Duration) -> Result<(), Lost> {
-        self.link
-            .wait(channels, at_most)
-            .map_err(|error| Lost::broken(&error, 0))
+        self.link.wait(channels, at_most).map_err(|error| Lost::broken(&error, 0))
     }
 
     fn overdue(&self, exchange: &Exchange, limit: Option<Duration>) -> Option<Exit> {
@@ -145,11 +137,7 @@ impl<L: Link> Framed<L> {
     /// Nothing is started while the interrupt is raised.
     fn refuse(&self) -> Option<Reply> {
         self.interrupt.is_raised().then(|| {
-            Reply::Answered(Answer {
-                exit: Exit::Interrupted,
-                stdout: Vec::new(),
-                stderr: Vec::new(),
-            })
+            Reply::Answered(Answer { exit: Exit::Interrupted, stdout: Vec::new(), stderr: Vec::new() })
         })
     }
 }

@@ -63,15 +63,12 @@ impl Local {
 
 impl Link for Local {
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
-        let child = self.spawn(command).map_err(|error| Lost::Refused {
-            why: format!("failed to start `sh`: {error}"),
-        })?;
+        let child = self
+            .spawn(command)
+            .map_err(|error| Lost::Refused { why: format!("failed to start `sh`: {error}") })?;
         self.n_opened += 1;
         let id = ChannelId(self.n_opened);
-        let channel = Channel {
-            child,
-            is_full: false,
-        };
+        let channel = Channel { child, is_full: false };
         self.channels.insert(id, channel);
         Ok(id)
     }

@@ -19,10 +19,7 @@ pub enum Lost {
 impl Lost {
     /// What an error of the link means.
     pub fn broken(error: &io::Error, sent: u64) -> Self {
-        Lost::Gone {
-            why: error.to_string(),
-            sent,
-        }
+        Lost::Gone { why: error.to_string(), sent }
     }
 }
 

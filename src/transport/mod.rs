@@ -45,12 +45,8 @@ pub trait Remote: Send {
     /// Performs an act on a channel of its own, `payload` on its standard input behind the script. A script that
     /// ends without reading all of it is not an error of its own: its exit tells. Nothing else is looked at while
     /// `payload` is being read, so it should not wait for long.
-    fn send(
-        &mut self,
-        act: &Act,
-        payload: &mut dyn Read,
-        listener: &mut dyn Listener,
-    ) -> Result<Reply, Lost>;
+    fn send(&mut self, act: &Act, payload: &mut dyn Read, listener: &mut dyn Listener)
+    -> Result<Reply, Lost>;
 }
 
 impl<R: Remote + ?Sized> Remote for Box<R> {

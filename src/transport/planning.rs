@@ -62,10 +62,7 @@ mod tests {
         let performed = inner.performed();
         let mut remote = Planning::new(inner, Arc::clone(&plan));
         let mut perform = |name, effect| remote.perform(&act(name, effect), &mut Silent).unwrap();
-        assert_eq!(
-            perform("probe", Effect::Reads),
-            Reply::Answered(said("yes"))
-        );
+        assert_eq!(perform("probe", Effect::Reads), Reply::Answered(said("yes")));
         assert_eq!(perform("swap", Effect::Writes), Reply::Recorded);
         let fill = act("fill", Effect::Writes);
         let sent = remote.send(&fill, &mut &b"pack"[..], &mut Silent);

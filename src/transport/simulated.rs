@@ -22,10 +22,7 @@ impl Simulated {
 
     /// For replies other than answers.
     pub fn replying(answers: impl FnMut(&Act) -> Result<Reply, Lost> + Send + 'static) -> Self {
-        Self {
-            answers: Box::new(answers),
-            performed: Performed::default(),
-        }
+        Self { answers: Box::new(answers), performed: Performed::default() }
     }
 
     /// Answers each op by its name; the connection for any other is refused.
@@ -33,9 +30,7 @@ impl Simulated {
         let answers: HashMap<_, _> = answers.into_iter().collect();
         Self::replying(move |act| match answers.get(act.op.name) {
             Some(answer) => Ok(Reply::Answered(answer.clone())),
-            None => Err(Lost::Refused {
-                why: format!("no answer is simulated for `{}`", act.op),
-            }),
+            None => Err(Lost::Refused { why: format!("no answer is simulated for `{}`", act.op) }),
         })
     }
 
@@ -47,10 +42,7 @@ impl Simulated {
     fn reply(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
         let reply = (self.answers)(act)?;
         if let Reply::Answered(answer) = &reply {
-            for (stream, bytes) in [
-                (Stream::Stdout, &answer.stdout),
-                (Stream::Stderr, &answer.stderr),
-            ] {
+            for (stream, bytes) in [(Stream::Stdout, &answer.stdout), (Stream::Stderr, &answer.stderr)] {
                 if !bytes.is_empty() {
                     listener.output(stream, bytes);
                 }
@@ -73,11 +65,7 @@ impl Remote for Simulated {
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         let mut bytes = Vec::new();
-        payload
-            .read_to_end(&mut bytes)
-            .map_err(|error| Lost::Payload {
-                why: error.to_string(),
-            })?;
+        payload.read_to_end(&mut bytes).map_err(|error| Lost::Payload { why: error.to_string() })?;
         listener.sent(bytes.len() as u64);
         self.performed.push(act, Some(bytes));
         self.reply(act, listener)
@@ -116,20 +104,12 @@ impl Performed {
 
 /// An answer of success with `stdout`.
 pub fn said(stdout: impl Into<Vec<u8>>) -> Answer {
-    Answer {
-        exit: Exit::Code(0),
-        stdout: stdout.into(),
-        stderr: Vec::new(),
-    }
+    Answer { exit: Exit::Code(0), stdout: stdout.into(), stderr: Vec::new() }
 }
 
 /// An answer of failure with `stderr`.
 pub fn failed(code: i32, stderr: impl Into<Vec<u8>>) -> Answer {
-    Answer {
-        exit: Exit::Code(code),
-        stdout: Vec::new(),
-        stderr: stderr.into(),
-    }
+    Answer { exit: Exit::Code(code), stdout: Vec::new(), stderr: stderr.into() }
 }
 
 #[cfg(test)]

@@ -38,29 +38,19 @@ impl Change {
                 _ => send.push(index),
             }
             let is_generated = is_generated && entry.kind == Kind::File;
-            lines.push(Line {
-                entry,
-                is_generated,
-            });
+            lines.push(Line { entry, is_generated });
         }
         let next = Manifest::from_lines(lines);
         let remove = removed(base, &next);
         let edit = edit(base, &next);
-        Self {
-            send,
-            remove,
-            next,
-            kept,
-            edit,
-        }
+        Self { send, remove, next, kept, edit }
     }
 }
 
 /// A file that was generated in the base has whatever content a command left.
 fn is_same(old: &Line, new: &Entry) -> bool {
     let old_entry = &old.entry;
-    !old.is_generated
-        && (old_entry.kind, old_entry.mode, old_entry.hash) == (new.kind, new.mode, new.hash)
+    !old.is_generated && (old_entry.kind, old_entry.mode, old_entry.hash) == (new.kind, new.mode, new.hash)
 }
 
 fn removed(base: &Manifest, next: &Manifest) -> Vec<TreePath> {
@@ -75,9 +65,7 @@ fn removed(base: &Manifest, next: &Manifest) -> Vec<TreePath> {
         Kind::Directory => (true, Reverse(line.entry.path.depth())),
         Kind::File | Kind::Link => (false, Reverse(0)),
     });
-    gone.into_iter()
-        .map(|line| line.entry.path.clone())
-        .collect()
+    gone.into_iter().map(|line| line.entry.path.clone()).collect()
 }
 
 #[cfg(test)]
@@ -97,10 +85,7 @@ mod tests {
             let kind = words.next().unwrap();
             let path = TreePath::new(words.next().unwrap().as_bytes()).unwrap();
             let hash = Hash::of(words.next().unwrap_or_default().as_bytes());
-            let mode = kind
-                .get(1..)
-                .filter(|m| !m.is_empty())
-                .map(|m| u32::from_str_radix(m, 8).unwrap());
+            let mode = kind.get(1..).filter(|m| !m.is_empty()).map(|m| u32::from_str_radix(m, 8).unwrap());
             match &kind[..1] {
                 "d" => Entry {
                     path,
@@ -110,51 +95,26 @@ mod tests {
                     mtime: 0,
                     hash: Hash::NONE,
                 },
-                "l" => Entry {
-                    path,
-                    kind: Kind::Link,
-                    mode: 0o777,
-                    size: 0,
-                    mtime: 0,
-                    hash,
-                },
-                _ => Entry {
-                    path,
-                    kind: Kind::File,
-                    mode: mode.unwrap_or(0o644),
-                    size: 1,
-                    mtime: 5,
-                    hash,
-                },
+                "l" => Entry { path, kind: Kind::Link, mode: 0o777, size: 0, mtime: 0, hash },
+                _ => Entry { path, kind: Kind::File, mode: mode.unwrap_or(0o644), size: 1, mtime: 5, hash },
             }
         };
         let mut entries: Vec<_> = lines.iter().map(entry).collect();
         Tree::sort(&mut entries);
-        Tree {
-            root: "/nowhere".into(),
-            entries,
-        }
+        Tree { root: "/nowhere".into(), entries }
     }
 
     #[track_caller]
     fn case(base: &[&str], new: &[&str], generated: &[&str], want: Expect) {
-        let generated: Vec<_> = generated
-            .iter()
-            .map(|p| TreePath::new(p.as_bytes()).unwrap())
-            .collect();
+        let generated: Vec<_> = generated.iter().map(|p| TreePath::new(p.as_bytes()).unwrap()).collect();
         let new = tree(new);
         let base = Manifest::of(&tree(base), &[]);
         let change = Change::between(&base, &new, &generated);
-        let send: Vec<_> = change
-            .send
-            .iter()
-            .map(|i| new.entries[*i].path.to_string())
-            .collect();
+        let send: Vec<_> = change.send.iter().map(|i| new.entries[*i].path.to_string()).collect();
         let remove: Vec<_> = change.remove.iter().map(|path| path.to_string()).collect();
         let edit = String::from_utf8(change.edit).unwrap();
-        let short: String = edit
-            .replace(&Hash::of(b"x").to_string(), "X")
-            .replace(&Hash::of(b"y").to_string(), "Y");
+        let short: String =
+            edit.replace(&Hash::of(b"x").to_string(), "X").replace(&Hash::of(b"y").to_string(), "Y");
         want.assert_eq(&format!(
             "send {}\nremove {}\nkept {}\n{short}",
             send.join(" "),
@@ -181,24 +141,8 @@ mod tests {
     #[test]
     fn new_changed_and_gone_entries_are_told_apart() {
         case(
-            &[
-                "d a",
-                "d a/b",
-                "f a/b/old x",
-                "f a/mode x",
-                "f a/same x",
-                "f text x",
-                "d dir",
-            ],
-            &[
-                "d a",
-                "f755 a/mode x",
-                "f a/same x",
-                "f text y",
-                "d700 dir",
-                "d new",
-                "f new/f x",
-            ],
+            &["d a", "d a/b", "f a/b/old x", "f a/mode x", "f a/same x", "f text x", "d dir"],
+            &["d a", "f755 a/mode x", "f a/same x", "f text y", "d700 dir", "d new", "f new/f x"],
             &[],
             expect![[r#"
                 send a/mode dir new new/f text
@@ -256,20 +200,8 @@ mod tests {
     #[test]
     fn what_is_under_a_generated_path_is_always_sent() {
         case(
-            &[
-                "d cache",
-                "f cache/f x",
-                "l cache/l x",
-                "d cached",
-                "f cached/f x",
-            ],
-            &[
-                "d cache",
-                "f cache/f x",
-                "l cache/l x",
-                "d cached",
-                "f cached/f x",
-            ],
+            &["d cache", "f cache/f x", "l cache/l x", "d cached", "f cached/f x"],
+            &["d cache", "f cache/f x", "l cache/l x", "d cached", "f cached/f x"],
             &["cache"],
             expect![[r#"
                 send cache cache/f cache/l
@@ -298,26 +230,16 @@ mod tests {
         tree.entries[1].mtime = 9;
         tree.entries[1].hash = Hash::of(b"other");
         let change = Change::between(&base, &tree, &[]);
-        let mtimes: Vec<_> = change
-            .next
-            .entries()
-            .iter()
-            .map(|line| line.entry.mtime)
-            .collect();
+        let mtimes: Vec<_> = change.next.entries().iter().map(|line| line.entry.mtime).collect();
         assert_eq!(mtimes, [5, 9]);
     }
 
     /// What a server has: applies removals and then the sent entries as `rm`, `rmdir` and `tar -x` do.
     fn apply(base: &Manifest, tree: &Tree, change: &Change) -> BTreeMap<TreePath, Entry> {
-        let mut state: BTreeMap<_, _> = base
-            .entries()
-            .iter()
-            .map(|l| (l.entry.path.clone(), l.entry.clone()))
-            .collect();
+        let mut state: BTreeMap<_, _> =
+            base.entries().iter().map(|l| (l.entry.path.clone(), l.entry.clone())).collect();
         for path in &change.remove {
-            let is_empty = state
-                .keys()
-                .all(|other| other == path || !other.starts_with(path));
+            let is_empty = state.keys().all(|other| other == path || !other.starts_with(path));
             assert!(is_empty, "{path} is removed before what is in it");
             assert!(state.remove(path).is_some());
         }
@@ -326,11 +248,7 @@ mod tests {
                 assert_eq!(state[&parent].kind, Kind::Directory);
             }
             let old = state.insert(entry.path.clone(), entry.clone());
-            assert!(
-                old.is_none_or(
-                    |old| (old.kind == Kind::Directory) == (entry.kind == Kind::Directory)
-                )
-            );
+            assert!(old.is_none_or(|old| (old.kind == Kind::Directory) == (entry.kind == Kind::Directory)));
         }
         state
     }
@@ -342,29 +260,16 @@ mod tests {
         let (edit, old) = (dir.path().join("edit"), dir.path().join("base"));
         // `RUNNER_TEST_AWKS` names further awks, such as `busybox awk`, separated by colons.
         let awks = std::env::var("RUNNER_TEST_AWKS").unwrap_or_default();
-        let awks: Vec<Vec<&str>> = ["awk"]
-            .into_iter()
-            .chain(awks.split(':'))
-            .map(|a| a.split_whitespace().collect())
-            .collect();
+        let awks: Vec<Vec<&str>> =
+            ["awk"].into_iter().chain(awks.split(':')).map(|a| a.split_whitespace().collect()).collect();
         for round in 0..300 {
             let before = random_tree(&mut dice, [6, 0, 3][round % 3]);
             let after = random_tree(&mut dice, [6, 6, 0][round % 4 % 3]);
-            let generated: Vec<_> = after
-                .entries
-                .iter()
-                .take(round % 3)
-                .map(|e| e.path.clone())
-                .collect();
+            let generated: Vec<_> = after.entries.iter().take(round % 3).map(|e| e.path.clone()).collect();
             let base = Manifest::of(&before, &generated[..generated.len() / 2]);
             let change = Change::between(&base, &after, &generated);
             let state: Vec<_> = apply(&base, &after, &change).into_values().collect();
-            let mut want: Vec<_> = change
-                .next
-                .entries()
-                .iter()
-                .map(|line| line.entry.clone())
-                .collect();
+            let mut want: Vec<_> = change.next.entries().iter().map(|line| line.entry.clone()).collect();
             want.sort_by(|a, b| a.path.cmp(&b.path));
             assert_eq!(state, want);
             std::fs::write(&edit, &change.edit).unwrap();

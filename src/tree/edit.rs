@@ -27,9 +27,7 @@ pub(super) fn edit(base: &Manifest, next: &Manifest) -> Vec<u8> {
     let base = base.entries();
     let mut at = 0;
     for line in next.entries() {
-        while at < base.len()
-            && manifest_order(&base[at].entry.path, &line.entry.path) == Ordering::Less
-        {
+        while at < base.len() && manifest_order(&base[at].entry.path, &line.entry.path) == Ordering::Less {
             at += 1;
         }
         if base.get(at) == Some(line) {
@@ -68,8 +66,7 @@ impl Edit {
 
     fn end_run(&mut self) {
         if let Some((first, last)) = self.run.take() {
-            self.text
-                .extend_from_slice(format!("={first} {last}\n").as_bytes());
+            self.text.extend_from_slice(format!("={first} {last}\n").as_bytes());
         }
     }
 
@@ -89,11 +86,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("edit"), "=1 3\n").unwrap();
         std::fs::write(dir.path().join("base"), "one\n").unwrap();
-        let output = Command::new("awk")
-            .arg(EDIT_AWK)
-            .args(["edit", "base"])
-            .current_dir(&dir)
-            .output();
+        let output = Command::new("awk").arg(EDIT_AWK).args(["edit", "base"]).current_dir(&dir).output();
         assert!(!output.unwrap().status.success());
     }
 }

@@ -39,9 +39,7 @@ pub struct Tree {
 impl Tree {
     /// Its index in `entries`.
     pub fn position(&self, path: &TreePath) -> Option<usize> {
-        self.entries
-            .binary_search_by(|entry| manifest_order(&entry.path, path))
-            .ok()
+        self.entries.binary_search_by(|entry| manifest_order(&entry.path, path)).ok()
     }
 
     pub fn get(&self, path: &TreePath) -> Option<&Entry> {

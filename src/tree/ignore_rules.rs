@@ -34,16 +34,11 @@ impl Rules {
             add(&mut builder, pattern)?;
         }
         for pattern in exclude {
-            add(&mut builder, pattern)
-                .with_context(|| format!("bad pattern `{pattern}` in `exclude`"))?;
+            add(&mut builder, pattern).with_context(|| format!("bad pattern `{pattern}` in `exclude`"))?;
         }
         let matcher = builder.build().context("failed to compile `exclude`")?;
         let (base, outer) = (0, None);
-        Ok(Arc::new(Self {
-            matcher,
-            base,
-            outer,
-        }))
+        Ok(Arc::new(Self { matcher, base, outer }))
     }
 
     /// The rules of `dir` (`None`: the root) whose ignore file holds `text`.
@@ -57,24 +52,14 @@ impl Rules {
                 .map_err(|_| anyhow!("not UTF-8"))
                 .and_then(|line| add(&mut builder, line))
                 .with_context(|| {
-                    let shown = String::from_utf8_lossy(line);
-                    format!(
-                        "bad pattern `{}` in `{file}`, line {}",
-                        shown.trim_end(),
-                        index + 1
-                    )
-                })?;
+                let shown = String::from_utf8_lossy(line);
+                format!("bad pattern `{}` in `{file}`, line {}", shown.trim_end(), index + 1)
+            })?;
         }
-        let matcher = builder
-            .build()
-            .with_context(|| format!("failed to compile `{file}`"))?;
+        let matcher = builder.build().with_context(|| format!("failed to compile `{file}`"))?;
         let base = dir.map_or(0, |dir| dir.as_bytes().len() + 1);
         let outer = Some(Arc::clone(self));
-        Ok(Arc::new(Self {
-            matcher,
-            base,
-            outer,
-        }))
+        Ok(Arc::new(Self { matcher, base, outer }))
     }
 
     /// Whether `path`, which lies in this directory or below, is left out. The closest file that says anything decides.
@@ -104,11 +89,7 @@ fn add(builder: &mut GitignoreBuilder, pattern: &str) -> Result<()> {
     let path = pattern.strip_prefix('!').unwrap_or(pattern);
     if let Some(rest) = path.strip_prefix("./") {
         let hint = format!("write `/{rest}`");
-        return Err(
-            Report::new("a pattern that starts with `./` matches nothing")
-                .hint(hint)
-                .into(),
-        );
+        return Err(Report::new("a pattern that starts with `./` matches nothing").hint(hint).into());
     }
     if path.starts_with("../") {
         bail!("a pattern that starts with `../` matches nothing");
@@ -139,15 +120,7 @@ mod tests {
     #[test]
     fn history_configuration_and_secrets_stay_here_by_default() {
         let rules = rules(&[]);
-        for path in [
-            ".git",
-            "lib/.git",
-            "runner.toml",
-            "a.rhai",
-            ".env",
-            "x/.env.local",
-            ".runnerignore",
-        ] {
+        for path in [".git", "lib/.git", "runner.toml", "a.rhai", ".env", "x/.env.local", ".runnerignore"] {
             case(&rules, path.as_bytes(), true);
         }
         for path in ["x/runner.toml", "x/a.rhai", ".gitignore", "env", "a.env"] {

@@ -44,9 +44,7 @@ impl Manifest {
             is_generated: entry.kind == Kind::File && is_under(&entry.path, generated),
             entry: entry.clone(),
         };
-        Self {
-            lines: tree.entries.iter().map(line).collect(),
-        }
+        Self { lines: tree.entries.iter().map(line).collect() }
     }
 
     /// `lines` are in manifest order.
@@ -115,20 +113,14 @@ impl Manifest {
     }
 
     pub fn get(&self, path: &TreePath) -> Option<&Line> {
-        let found = self
-            .lines
-            .binary_search_by(|line| manifest_order(&line.entry.path, path));
+        let found = self.lines.binary_search_by(|line| manifest_order(&line.entry.path, path));
         found.ok().map(|index| &self.lines[index])
     }
 
     /// What `stat -c '%a %s %Y %n'` prints for the files that only `runner` writes, in manifest order.
     pub fn expected_stat(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(self.lines.len() * 64);
-        for Line {
-            entry,
-            is_generated,
-        } in &self.lines
-        {
+        for Line { entry, is_generated } in &self.lines {
             if entry.kind == Kind::File && !is_generated {
                 let numbers = format!("{:o} {} {} ", entry.mode, entry.size, entry.mtime);
                 text.extend_from_slice(numbers.as_bytes());
@@ -147,14 +139,7 @@ pub(super) fn is_under(path: &TreePath, tops: &[TreePath]) -> bool {
 impl Line {
     /// Appends the line with its newline.
     pub(super) fn write(&self, text: &mut Vec<u8>) {
-        let Entry {
-            path,
-            kind,
-            mode,
-            size,
-            mtime,
-            hash,
-        } = &self.entry;
+        let Entry { path, kind, mode, size, mtime, hash } = &self.entry;
         let kind = match kind {
             Kind::Directory => 'd',
             Kind::File if self.is_generated => 'g',
@@ -187,18 +172,8 @@ impl Line {
         let mtime = str::from_utf8(field()?)?.parse().context("bad mtime")?;
         let hash = Hash::parse(field()?).context("bad hash")?;
         let path = TreePath::new(&unescape(field()?)?)?;
-        let entry = Entry {
-            path,
-            kind,
-            mode,
-            size,
-            mtime,
-            hash,
-        };
-        let line = Self {
-            entry,
-            is_generated,
-        };
+        let entry = Entry { path, kind, mode, size, mtime, hash };
+        let line = Self { entry, is_generated };
         let mut again = Vec::with_capacity(text.len() + 1);
         line.write(&mut again);
         // `0644`, `+5` and the like parse too, but would give a second text with another digest.
@@ -238,29 +213,13 @@ mod tests {
     fn file(path: &[u8]) -> Entry {
         let path = TreePath::new(path).unwrap();
         let hash = Hash::of(b"");
-        Entry {
-            path,
-            kind: Kind::File,
-            mode: 0o640,
-            size: 3,
-            mtime: 7,
-            hash,
-        }
+        Entry { path, kind: Kind::File, mode: 0o640, size: 3, mtime: 7, hash }
     }
 
     fn manifest(mut entries: Vec<Entry>, generated: &[&str]) -> Manifest {
         Tree::sort(&mut entries);
-        let generated: Vec<_> = generated
-            .iter()
-            .map(|p| TreePath::new(p.as_bytes()).unwrap())
-            .collect();
-        Manifest::of(
-            &Tree {
-                root: "/".into(),
-                entries,
-            },
-            &generated,
-        )
+        let generated: Vec<_> = generated.iter().map(|p| TreePath::new(p.as_bytes()).unwrap()).collect();
+        Manifest::of(&Tree { root: "/".into(), entries }, &generated)
     }
 
     #[test]
@@ -273,21 +232,8 @@ mod tests {
             hash: Hash::NONE,
             ..file(b"cache")
         };
-        let link = Entry {
-            kind: Kind::Link,
-            mode: 0o777,
-            size: 0,
-            mtime: 0,
-            ..file(b"z")
-        };
-        let entries = vec![
-            file(b"a\nb"),
-            file(b"cache/x"),
-            file(b"\\"),
-            link,
-            directory,
-            file(b"-y "),
-        ];
+        let link = Entry { kind: Kind::Link, mode: 0o777, size: 0, mtime: 0, ..file(b"z") };
+        let entries = vec![file(b"a\nb"), file(b"cache/x"), file(b"\\"), link, directory, file(b"-y ")];
         let manifest = manifest(entries, &["cache"]);
         expect![[r#"
             f 640 3 7 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 -y 
@@ -305,12 +251,7 @@ mod tests {
             b
         "#]]
         .assert_eq(str::from_utf8(&manifest.expected_stat()).unwrap());
-        assert!(
-            manifest
-                .get(&TreePath::new(b"cache/x").unwrap())
-                .unwrap()
-                .is_generated
-        );
+        assert!(manifest.get(&TreePath::new(b"cache/x").unwrap()).unwrap().is_generated);
         assert!(manifest.get(&TreePath::new(b"cache/y").unwrap()).is_none());
     }
 
@@ -319,12 +260,7 @@ mod tests {
         let mut dice = Dice(1);
         for _ in 0..200 {
             let tree = random_tree(&mut dice, 8);
-            let generated: Vec<_> = tree
-                .entries
-                .iter()
-                .take(2)
-                .map(|e| e.path.clone())
-                .collect();
+            let generated: Vec<_> = tree.entries.iter().take(2).map(|e| e.path.clone()).collect();
             let manifest = Manifest::of(&tree, &generated);
             let text = manifest.to_text();
             assert_eq!(Manifest::parse(&text).unwrap(), manifest);
@@ -339,21 +275,14 @@ mod tests {
     #[test]
     fn printf_decodes_the_paths() {
         for name in HOSTILE_NAMES {
-            let line = Line {
-                entry: file(name),
-                is_generated: false,
-            };
+            let line = Line { entry: file(name), is_generated: false };
             let mut text = Vec::new();
             line.write(&mut text);
             let script = r#"IFS= read -r line; p=${line#* * * * * }; printf '%b.' "$p""#;
             let mut file = tempfile::tempfile().unwrap();
             std::io::Write::write_all(&mut file, &text).unwrap();
             std::io::Seek::rewind(&mut file).unwrap();
-            let output = Command::new("sh")
-                .args(["-c", script])
-                .env("LC_ALL", "C")
-                .stdin(file)
-                .output();
+            let output = Command::new("sh").args(["-c", script]).env("LC_ALL", "C").stdin(file).output();
             assert_eq!(output.unwrap().stdout, [name, b"."].concat());
         }
     }

@@ -37,9 +37,7 @@ impl Member<'_> {
         header.set_gid(0);
         header.set_mtime(self.mtime);
         header.set_size(self.size);
-        let fields = header
-            .as_gnu_mut()
-            .ok_or_else(|| io::Error::other("not a GNU header"))?;
+        let fields = header.as_gnu_mut().ok_or_else(|| io::Error::other("not a GNU header"))?;
         fill(&mut fields.name, self.name);
         fill(&mut fields.linkname, self.target);
         header.set_cksum();
@@ -55,14 +53,7 @@ fn write_long(out: &mut impl Write, kind: EntryType, text: &[u8]) -> io::Result<
     let length = text.len() as u64 + 1;
     let name = b"././@LongLink";
     let (mode, mtime, target) = (0o644, 0, b"".as_slice());
-    let long = Member {
-        name,
-        target,
-        kind,
-        mode,
-        mtime,
-        size: length,
-    };
+    let long = Member { name, target, kind, mode, mtime, size: length };
     out.write_all(long.header()?.as_bytes())?;
     out.write_all(text)?;
     out.write_all(&[0])?;

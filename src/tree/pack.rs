@@ -31,12 +31,7 @@ pub struct Pack {
 impl Pack {
     /// Packs `extra` (member name and bytes) and then the entries at the indices `send`, their paths behind `prefix` and
     /// a slash. An empty prefix is taken for `.`: bsdtar strips a backslash that begins a member's name.
-    pub fn build(
-        tree: &Tree,
-        send: &[usize],
-        prefix: &[u8],
-        extra: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<Self> {
+    pub fn build(tree: &Tree, send: &[usize], prefix: &[u8], extra: &[(Vec<u8>, Vec<u8>)]) -> Result<Self> {
         Self::build_within(MEMORY, tree, send, prefix, extra)
     }
 
@@ -58,12 +53,7 @@ impl Pack {
             buffer: vec![0; hash::CHUNK],
             out: SpoolWriter::new(memory),
         };
-        let mut pack = Self {
-            n_entries: send.len(),
-            n_files: 0,
-            content_bytes: 0,
-            spool: Spool::default(),
-        };
+        let mut pack = Self { n_entries: send.len(), n_files: 0, content_bytes: 0, spool: Spool::default() };
         for (name, bytes) in extra {
             packing.extra(name, bytes).context(SPOOL)?;
         }
@@ -105,10 +95,7 @@ const SPOOL: &str = "failed to write a pack to the temporary directory (`TMPDIR`
 
 /// The mtime of what has none of its own. Directories from 1970 would mislead programs that watch them.
 fn made_at(now: SystemTime) -> u64 {
-    now.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-        .saturating_sub(2)
+    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(2)
 }
 
 struct Packing<'a> {
@@ -123,15 +110,7 @@ impl Packing<'_> {
     fn extra(&mut self, name: &[u8], bytes: &[u8]) -> io::Result<()> {
         let size = bytes.len() as u64;
         let (kind, mode, mtime, target) = (EntryType::Regular, 0o644, self.made, b"".as_slice());
-        Member {
-            name,
-            target,
-            kind,
-            mode,
-            mtime,
-            size,
-        }
-        .write_header(&mut self.out)?;
+        Member { name, target, kind, mode, mtime, size }.write_header(&mut self.out)?;
         self.out.write_all(bytes)?;
         member::write_padding(&mut self.out, size)
     }
@@ -145,11 +124,7 @@ impl Packing<'_> {
     }
 
     fn header(&mut self, entry: &Entry, kind: EntryType, target: &[u8]) -> io::Result<()> {
-        let prefix = if self.prefix.is_empty() {
-            b"."
-        } else {
-            self.prefix
-        };
+        let prefix = if self.prefix.is_empty() { b"." } else { self.prefix };
         let mut name = [prefix, b"/", entry.path.as_bytes()].concat();
         if kind == EntryType::Directory {
             name.push(b'/');
@@ -159,45 +134,32 @@ impl Packing<'_> {
             Kind::Directory | Kind::Link => self.made,
         };
         let (name, mode, size) = (name.as_slice(), entry.mode, entry.size);
-        Member {
-            name,
-            target,
-            kind,
-            mode,
-            mtime,
-            size,
-        }
-        .write_header(&mut self.out)
+        Member { name, target, kind, mode, mtime, size }.write_header(&mut self.out)
     }
 
     fn link(&mut self, entry: &Entry) -> Result<()> {
-        let target = fs::read_link(entry.local_path(&self.tree.root))
-            .map_err(|error| unreadable(entry, error))?;
+        let target =
+            fs::read_link(entry.local_path(&self.tree.root)).map_err(|error| unreadable(entry, error))?;
         let target = target.as_os_str().as_bytes();
         if Hash::of(target) != entry.hash {
             return Err(changed(entry));
         }
-        self.header(entry, EntryType::Symlink, target)
-            .context(SPOOL)
+        self.header(entry, EntryType::Symlink, target).context(SPOOL)
     }
 
     fn file(&mut self, entry: &Entry) -> Result<()> {
-        let file = hash::open_file(&entry.local_path(&self.tree.root))
-            .map_err(|error| unreadable(entry, error))?;
+        let file =
+            hash::open_file(&entry.local_path(&self.tree.root)).map_err(|error| unreadable(entry, error))?;
         self.header(entry, EntryType::Regular, b"").context(SPOOL)?;
         let out = &mut self.out;
         let mut write_error = None;
         // One byte more than the header says is enough to see that the file has grown.
-        let read = Hash::of_reader(
-            file.take(entry.size.saturating_add(1)),
-            &mut self.buffer,
-            |piece| {
-                out.write_all(piece).map_err(|error| {
-                    write_error = Some(error);
-                    io::Error::other("pack not written")
-                })
-            },
-        );
+        let read = Hash::of_reader(file.take(entry.size.saturating_add(1)), &mut self.buffer, |piece| {
+            out.write_all(piece).map_err(|error| {
+                write_error = Some(error);
+                io::Error::other("pack not written")
+            })
+        });
         if let Some(error) = write_error {
             return Err(anyhow::Error::new(error).context(SPOOL));
         }
@@ -209,12 +171,9 @@ impl Packing<'_> {
 }
 
 fn changed(entry: &Entry) -> anyhow::Error {
-    Report::new(format!(
-        "`{}` changed while it was being packed",
-        entry.path
-    ))
-    .hint("run again when nothing writes to the source directory")
-    .into()
+    Report::new(format!("`{}` changed while it was being packed", entry.path))
+        .hint("run again when nothing writes to the source directory")
+        .into()
 }
 
 /// What vanished or became something else has changed; a disk that fails or a refusal to read is another matter.
@@ -224,9 +183,7 @@ fn unreadable(entry: &Entry, error: io::Error) -> anyhow::Error {
     match error.kind() {
         NotFound | NotADirectory | InvalidInput | Other => changed(entry),
         _ if other_kind.contains(&error.raw_os_error()) => changed(entry),
-        _ => {
-            anyhow::Error::new(error).context(format!("failed to read `{}` to pack it", entry.path))
-        }
+        _ => anyhow::Error::new(error).context(format!("failed to read `{}` to pack it", entry.path)),
     }
 }
 
@@ -243,10 +200,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     fn selection(root: &Path) -> Selection {
-        Selection {
-            root: root.to_owned(),
-            ..Selection::default()
-        }
+        Selection { root: root.to_owned(), ..Selection::default() }
     }
 
     fn pack_all(memory: usize, tree: &Tree) -> Result<Pack> {
@@ -311,10 +265,7 @@ mod tests {
         hostile_source(&source);
         let tree = walk(&selection(&source)).unwrap();
         // `RUNNER_TEST_TARS` names further tars, such as `busybox tar`, separated by colons.
-        let tars = format!(
-            "tar:{}",
-            std::env::var("RUNNER_TEST_TARS").unwrap_or_default()
-        );
+        let tars = format!("tar:{}", std::env::var("RUNNER_TEST_TARS").unwrap_or_default());
         for tar in tars.split(':').filter(|tar| !tar.is_empty()) {
             for (memory, in_memory) in [(MEMORY, true), (100_000, false)] {
                 let pack = pack_all(memory, &tree).unwrap();
@@ -341,10 +292,7 @@ mod tests {
         let tree = walk(&selection(dir.path())).unwrap();
         let extra = [(b".runner/edit".to_vec(), b"=1 2\n".to_vec())];
         let pack = Pack::build(&tree, &[2, 0], b"releases/7", &extra).unwrap();
-        assert_eq!(
-            (pack.n_entries, pack.n_files, pack.content_bytes),
-            (2, 1, 5)
-        );
+        assert_eq!((pack.n_entries, pack.n_files, pack.content_bytes), (2, 1, 5));
         let mut bytes = Vec::new();
         pack.reader().read_to_end(&mut bytes).unwrap();
         assert_eq!(pack.len(), bytes.len() as u64);
@@ -352,11 +300,7 @@ mod tests {
         for member in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
             let header = member.unwrap().header().clone();
             let path = header.path().unwrap().display().to_string();
-            listed += &format!(
-                "{path} {:o} {}\n",
-                header.mode().unwrap(),
-                header.size().unwrap()
-            );
+            listed += &format!("{path} {:o} {}\n", header.mode().unwrap(), header.size().unwrap());
         }
         expect![[r#"
             .runner/edit 644 5
@@ -378,8 +322,7 @@ mod tests {
             change(dir.path());
             format!("{:#}", pack_all(10, &tree).err().unwrap())
         };
-        let write =
-            |content: &'static str| text(&move |dir| fs::write(dir.join("file"), content).unwrap());
+        let write = |content: &'static str| text(&move |dir| fs::write(dir.join("file"), content).unwrap());
         let file_changed = write("54321");
         expect![[r#"
             `file` changed while it was being packed
@@ -388,10 +331,7 @@ mod tests {
         for content in ["", "1234", "123456", "12345 and much more"] {
             assert_eq!(write(content), file_changed);
         }
-        assert_eq!(
-            text(&|dir| fs::remove_file(dir.join("file")).unwrap()),
-            file_changed
-        );
+        assert_eq!(text(&|dir| fs::remove_file(dir.join("file")).unwrap()), file_changed);
         let swapped = text(&|dir| {
             fs::rename(dir.join("file"), dir.join("other")).unwrap();
             symlink("other", dir.join("file")).unwrap();

@@ -22,10 +22,7 @@ impl TreePath {
         }
         for component in bytes.split(|b| *b == b'/') {
             match component {
-                b"" => bail!(
-                    "path `{}` must not start or end with `/` nor hold `//`",
-                    shown()
-                ),
+                b"" => bail!("path `{}` must not start or end with `/` nor hold `//`", shown()),
                 b"." | b".." => bail!("path `{}` must not hold `.` or `..`", shown()),
                 _ => {}
             }
@@ -60,9 +57,7 @@ impl TreePath {
 
     /// Whether it is `top` or lies below it.
     pub fn starts_with(&self, top: &TreePath) -> bool {
-        self.0
-            .strip_prefix(top.as_bytes())
-            .is_some_and(|rest| rest.first().is_none_or(|b| *b == b'/'))
+        self.0.strip_prefix(top.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|b| *b == b'/'))
     }
 
     /// How many directories lead to it.
@@ -110,9 +105,7 @@ mod tests {
 
     #[test]
     fn only_relative_paths_without_dots_are_made() {
-        for bad in [
-            "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "./a", "a/./b", "a\0b",
-        ] {
+        for bad in ["", "/", "/a", "a/", "a//b", ".", "..", "a/..", "./a", "a/./b", "a\0b"] {
             assert!(TreePath::new(bad.as_bytes()).is_err(), "{bad:?}");
         }
         for good in ["a", "-rf", "...", "a/b", " ", "a\nb", ".a", "..a/b.."] {

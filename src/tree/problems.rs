@@ -39,7 +39,8 @@ impl Problems {
 
     pub fn into_result(mut self) -> Result<()> {
         let (names, message, hint) = if !self.special.is_empty() {
-            let hint = "only files, directories and symlinks are sent; list these in `exclude` or `.runnerignore`";
+            let hint =
+                "only files, directories and symlinks are sent; list these in `exclude` or `.runnerignore`";
             (&mut self.special, "refused to send", hint)
         } else if !self.unreadable.is_empty() {
             let hint = "make it readable for this user, or list it in `exclude` or `.runnerignore`";
@@ -48,9 +49,7 @@ impl Problems {
             return Ok(());
         };
         names.sort();
-        Err(Report::new(format!("{message} {}", Names(names)))
-            .hint(hint)
-            .into())
+        Err(Report::new(format!("{message} {}", Names(names))).hint(hint).into())
     }
 }
 

@@ -45,10 +45,7 @@ pub fn random_tree(dice: &mut Dice, n: usize) -> Tree {
     fill(dice, n, None, 0, &mut entries);
     Tree::sort(&mut entries);
     entries.dedup_by(|a, b| a.path == b.path);
-    Tree {
-        root: "/nowhere".into(),
-        entries,
-    }
+    Tree { root: "/nowhere".into(), entries }
 }
 
 fn fill(dice: &mut Dice, n: usize, dir: Option<&TreePath>, depth: usize, entries: &mut Vec<Entry>) {
@@ -61,35 +58,14 @@ fn fill(dice: &mut Dice, n: usize, dir: Option<&TreePath>, depth: usize, entries
         let content = [b'a' + dice.roll(2) as u8];
         let hash = Hash::of(&content);
         let entry = match dice.roll(3) {
-            0 => Entry {
-                path,
-                kind: Kind::File,
-                mode: 0o644,
-                size: 1,
-                mtime: 1 + dice.roll(9) as i64,
-                hash,
-            },
-            1 => Entry {
-                path,
-                kind: Kind::Link,
-                mode: 0o777,
-                size: 0,
-                mtime: 0,
-                hash,
-            },
+            0 => Entry { path, kind: Kind::File, mode: 0o644, size: 1, mtime: 1 + dice.roll(9) as i64, hash },
+            1 => Entry { path, kind: Kind::Link, mode: 0o777, size: 0, mtime: 0, hash },
             _ => {
                 if depth < 3 {
                     fill(dice, n, Some(&path), depth + 1, entries);
                 }
                 let mode = [0o755, 0o2775][dice.roll(2)];
-                Entry {
-                    path,
-                    kind: Kind::Directory,
-                    mode,
-                    size: 0,
-                    mtime: 0,
-                    hash: Hash::NONE,
-                }
+                Entry { path, kind: Kind::Directory, mode, size: 0, mtime: 0, hash: Hash::NONE }
             }
         };
         entries.push(entry);

@@ -13,14 +13,10 @@ use crate::event::Report;
 pub(super) fn canonical_root(root: &Path) -> Result<PathBuf> {
     let shown = root.display();
     let missing = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            Report::new(format!("source directory `{shown}` does not exist"))
-                .hint("build it first, or correct the setting `source`")
-                .into()
-        }
-        _ => {
-            anyhow::Error::new(error).context(format!("failed to read source directory `{shown}`"))
-        }
+        io::ErrorKind::NotFound => Report::new(format!("source directory `{shown}` does not exist"))
+            .hint("build it first, or correct the setting `source`")
+            .into(),
+        _ => anyhow::Error::new(error).context(format!("failed to read source directory `{shown}`")),
     };
     if !fs::metadata(root).map_err(missing)?.is_dir() {
         return Err(Report::new(format!("source `{shown}` is not a directory"))
@@ -38,11 +34,10 @@ pub(super) fn skipped(root: &Path, skip: &[PathBuf]) -> Result<HashSet<PathBuf>>
         for real in [canonical_parent(path), canonical(path)] {
             match real.strip_prefix(root) {
                 Ok(inside) if inside.as_os_str().is_empty() => {
-                    let message = format!(
-                        "source and deploy path are the same directory, `{}`",
-                        path.display()
-                    );
-                    let hint = "set `source` to a directory of its own, or move the deploy path below or out of it";
+                    let message =
+                        format!("source and deploy path are the same directory, `{}`", path.display());
+                    let hint =
+                        "set `source` to a directory of its own, or move the deploy path below or out of it";
                     return Err(Report::new(message).hint(hint).into());
                 }
                 Ok(inside) => drop(relative.insert(inside.to_owned())),
@@ -74,10 +69,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let real = fs::canonicalize(dir.path()).unwrap();
         std::os::unix::fs::symlink(&real, dir.path().join("link")).unwrap();
-        assert_eq!(
-            canonical(&dir.path().join("link/later/on")),
-            real.join("later/on")
-        );
+        assert_eq!(canonical(&dir.path().join("link/later/on")), real.join("later/on"));
         let skip = [dir.path().join("link/later"), "/elsewhere".into()];
         let skipped = skipped(&real, &skip).unwrap();
         assert_eq!(skipped, HashSet::from(["later".into()]));

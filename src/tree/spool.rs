@@ -20,12 +20,7 @@ const PIECE: usize = 256 * 1024;
 impl SpoolWriter {
     pub fn new(bound: usize) -> Self {
         let (memory, file, length) = (Vec::new(), None, 0);
-        Self {
-            bound,
-            memory,
-            file,
-            length,
-        }
+        Self { bound, memory, file, length }
     }
 
     pub fn finish(mut self) -> io::Result<Spool> {
@@ -36,10 +31,7 @@ impl SpoolWriter {
                 Bytes::File(file)
             }
         };
-        Ok(Spool {
-            bytes: Arc::new(bytes),
-            length: self.length,
-        })
+        Ok(Spool { bytes: Arc::new(bytes), length: self.length })
     }
 }
 
@@ -76,10 +68,7 @@ pub struct Spool {
 
 impl Default for Spool {
     fn default() -> Self {
-        Self {
-            bytes: Arc::new(Bytes::Memory(Vec::new())),
-            length: 0,
-        }
+        Self { bytes: Arc::new(Bytes::Memory(Vec::new())), length: 0 }
     }
 }
 
@@ -103,10 +92,7 @@ impl Spool {
 
     /// Each reader has a place of its own, so several threads may read at once.
     pub fn reader(&self) -> SpoolReader {
-        SpoolReader {
-            spool: self.clone(),
-            at: 0,
-        }
+        SpoolReader { spool: self.clone(), at: 0 }
     }
 }
 
@@ -135,24 +121,14 @@ mod tests {
 
     #[test]
     fn bytes_come_back_from_memory_and_from_a_file_to_several_readers() {
-        for (bound, in_memory) in [
-            (0, false),
-            (10, false),
-            (999, false),
-            (1000, true),
-            (5000, true),
-        ] {
+        for (bound, in_memory) in [(0, false), (10, false), (999, false), (1000, true), (5000, true)] {
             let mut writer = SpoolWriter::new(bound);
             let bytes: Vec<u8> = (0..1000).map(|n| (n % 251) as u8).collect();
             for piece in bytes.chunks(7) {
                 writer.write_all(piece).unwrap();
             }
             let spool = writer.finish().unwrap();
-            assert_eq!(
-                (spool.len(), spool.is_in_memory()),
-                (1000, in_memory),
-                "{bound}"
-            );
+            assert_eq!((spool.len(), spool.is_in_memory()), (1000, in_memory), "{bound}");
             std::thread::scope(|scope| {
                 for _ in 0..3 {
                     scope.spawn(|| {

@@ -30,28 +30,18 @@ impl Store {
         let set = env::var_os("RUNNER_CACHE").filter(|path| !path.is_empty());
         let cache = match set {
             Some(path) => Some(PathBuf::from(path)),
-            None => etcetera::choose_base_strategy()
-                .ok()
-                .map(|base| base.cache_dir().join("runner")),
+            None => etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("runner")),
         };
-        Self {
-            directory: cache.map(|cache| cache.join("manifests")),
-        }
+        Self { directory: cache.map(|cache| cache.join("manifests")) }
     }
 
     pub fn at(directory: PathBuf) -> Self {
-        Self {
-            directory: Some(directory),
-        }
+        Self { directory: Some(directory) }
     }
 
     /// The manifest with this digest, if it is here and whole. `digest` may be any text, such as a server's answer.
     pub fn get(&self, digest: &str) -> Option<Manifest> {
-        let path = self
-            .directory
-            .as_ref()
-            .filter(|_| is_digest(digest))?
-            .join(digest);
+        let path = self.directory.as_ref().filter(|_| is_digest(digest))?.join(digest);
         let manifest = Manifest::parse(&fs::read(&path).ok()?).ok()?;
         if manifest.digest() != digest {
             return None;
@@ -66,18 +56,14 @@ impl Store {
     pub fn put(&self, manifest: &Manifest) -> Option<String> {
         let Some(directory) = &self.directory else {
             return Some(
-                "failed to keep the manifest: no cache directory is known; set `RUNNER_CACHE`"
-                    .to_owned(),
+                "failed to keep the manifest: no cache directory is known; set `RUNNER_CACHE`".to_owned(),
             );
         };
         let text = manifest.to_text();
         let kept = write(directory, &manifest.digest(), &text);
         prune(directory, KEPT);
         let error = kept.err()?;
-        Some(format!(
-            "failed to keep the manifest in `{}`: {error:#}",
-            directory.display()
-        ))
+        Some(format!("failed to keep the manifest in `{}`: {error:#}", directory.display()))
     }
 }
 
@@ -88,9 +74,7 @@ fn is_digest(text: &str) -> bool {
 /// Under its final name a manifest is whole or absent.
 fn write(directory: &Path, name: &str, text: &[u8]) -> Result<()> {
     fs::create_dir_all(directory).context("failed to make the directory")?;
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory)?;
     file.write_all(text)?;
     file.persist(directory.join(name))?;
     Ok(())
@@ -106,11 +90,7 @@ fn prune(directory: &Path, keep: usize) {
         let Some(modified) = modified(&item) else {
             continue;
         };
-        let is_old = || {
-            modified
-                .elapsed()
-                .is_ok_and(|age| age > Duration::from_secs(3600))
-        };
+        let is_old = || modified.elapsed().is_ok_and(|age| age > Duration::from_secs(3600));
         if is_digest(&name) {
             manifests.push((modified, item.path()));
         } else if name.starts_with(TEMPORARY) && is_old() {
@@ -131,9 +111,7 @@ mod tests {
 
     fn manifests(n: usize) -> Vec<Manifest> {
         let mut dice = Dice(3);
-        (0..n)
-            .map(|_| Manifest::of(&random_tree(&mut dice, 4), &[]))
-            .collect()
+        (0..n).map(|_| Manifest::of(&random_tree(&mut dice, 4), &[])).collect()
     }
 
     #[test]
@@ -160,11 +138,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
         let warning = Store::at(dir.path().join("file/manifests")).put(&Manifest::default());
-        assert!(
-            warning
-                .unwrap()
-                .starts_with("failed to keep the manifest in `")
-        );
+        assert!(warning.unwrap().starts_with("failed to keep the manifest in `"));
         let nowhere = Store { directory: None };
         assert!(nowhere.put(&Manifest::default()).is_some());
         assert_eq!(nowhere.get(&Manifest::default().digest()), None);
@@ -176,13 +150,8 @@ mod tests {
         let store = Store::at(dir.path().to_owned());
         let manifests = manifests(5);
         let age = |name: &str, hours: u64| {
-            let file = File::options()
-                .append(true)
-                .create(true)
-                .open(dir.path().join(name))
-                .unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600))
-                .unwrap();
+            let file = File::options().append(true).create(true).open(dir.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
         };
         for (n, manifest) in manifests.iter().enumerate() {
             assert_eq!(store.put(manifest), None);
@@ -197,9 +166,6 @@ mod tests {
         let left = |name: &str| dir.path().join(name).exists();
         let kept: Vec<_> = manifests.iter().map(|m| left(&m.digest())).collect();
         assert_eq!(kept, [true, false, false, false, true]);
-        assert_eq!(
-            [left(".put-dead"), left(".put-alive"), left("foreign")],
-            [false, true, true]
-        );
+        assert_eq!([left(".put-dead"), left(".put-alive"), left("foreign")], [false, true, true]);
     }
 }

@@ -15,23 +15,12 @@ pub fn text_diff(path: &str, old: &[u8], new: &[u8]) -> Option<String> {
         return None;
     }
     let (Some(before), Some(after)) = (as_text(old), as_text(new)) else {
-        return Some(format!(
-            "binary file `{path}` changed: {} bytes -> {} bytes",
-            old.len(),
-            new.len()
-        ));
+        return Some(format!("binary file `{path}` changed: {} bytes -> {} bytes", old.len(), new.len()));
     };
-    let diff = TextDiff::configure()
-        .timeout(PATIENCE)
-        .diff_lines(before, after);
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(before, after);
     let mut unified = diff.unified_diff();
     let (before, after) = (format!("a/{path}"), format!("b/{path}"));
-    Some(
-        unified
-            .context_radius(3)
-            .header(&before, &after)
-            .to_string(),
-    )
+    Some(unified.context_radius(3).header(&before, &after).to_string())
 }
 
 fn as_text(bytes: &[u8]) -> Option<&str> {
@@ -100,15 +89,7 @@ mod tests {
 
     #[test]
     fn binary_content_is_told_by_its_size() {
-        case(
-            b"a\0b",
-            b"a\0bc",
-            expect!["binary file `conf/a.php` changed: 3 bytes -> 4 bytes"],
-        );
-        case(
-            b"text",
-            b"\xff\xfe",
-            expect!["binary file `conf/a.php` changed: 4 bytes -> 2 bytes"],
-        );
+        case(b"a\0b", b"a\0bc", expect!["binary file `conf/a.php` changed: 3 bytes -> 4 bytes"]);
+        case(b"text", b"\xff\xfe", expect!["binary file `conf/a.php` changed: 4 bytes -> 2 bytes"]);
     }
 }

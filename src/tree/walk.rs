@@ -80,27 +80,20 @@ impl Walk<'_> {
         mut rules: Arc<Rules>,
         pending: &mut Pending,
     ) -> Result<()> {
-        let local = dir
-            .as_ref()
-            .map_or(self.root.to_owned(), |dir| self.root.join(dir.to_path()));
-        let listed =
-            match fs::read_dir(&local).and_then(|list| list.collect::<io::Result<Vec<_>>>()) {
-                Ok(listed) => listed,
-                Err(error) => {
-                    match &dir {
-                        Some(dir) => self.problems.unreadable(dir, &error),
-                        None => self.problems.unreadable(self.root.display(), &error),
-                    }
-                    return Ok(());
+        let local = dir.as_ref().map_or(self.root.to_owned(), |dir| self.root.join(dir.to_path()));
+        let listed = match fs::read_dir(&local).and_then(|list| list.collect::<io::Result<Vec<_>>>()) {
+            Ok(listed) => listed,
+            Err(error) => {
+                match &dir {
+                    Some(dir) => self.problems.unreadable(dir, &error),
+                    None => self.problems.unreadable(self.root.display(), &error),
                 }
-            };
-        if listed
-            .iter()
-            .any(|item| item.file_name().as_bytes() == ignore_rules::FILE_NAME.as_bytes())
-        {
+                return Ok(());
+            }
+        };
+        if listed.iter().any(|item| item.file_name().as_bytes() == ignore_rules::FILE_NAME.as_bytes()) {
             let file = local.join(ignore_rules::FILE_NAME);
-            let text =
-                fs::read(&file).with_context(|| format!("failed to read `{}`", file.display()))?;
+            let text = fs::read(&file).with_context(|| format!("failed to read `{}`", file.display()))?;
             rules = rules.with_file(dir.as_ref(), &text)?;
         }
         for item in listed {
@@ -141,14 +134,7 @@ impl Walk<'_> {
             return self.problems.special(path, file_type);
         };
         let (size, hash) = (0, Hash::NONE);
-        self.entries.push(Entry {
-            path,
-            kind,
-            mode,
-            size,
-            mtime,
-            hash,
-        });
+        self.entries.push(Entry { path, kind, mode, size, mtime, hash });
     }
 
     fn finish(mut self) -> Result<Tree> {
@@ -174,23 +160,16 @@ impl Walk<'_> {
         if self.entries.is_empty() {
             let shown = root.display();
             let report = match self.n_left_out {
-                0 => Report::new(format!(
-                    "nothing to send: source directory `{shown}` is empty"
-                ))
-                .hint("build it first, or correct the setting `source`"),
+                0 => Report::new(format!("nothing to send: source directory `{shown}` is empty"))
+                    .hint("build it first, or correct the setting `source`"),
                 _ => Report::new(format!(
                     "nothing to send: everything in source directory `{shown}` is excluded"
                 ))
-                .hint(
-                    "look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back",
-                ),
+                .hint("look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back"),
             };
             return Err(report.into());
         }
-        Ok(Tree {
-            root: root.to_owned(),
-            entries: self.entries,
-        })
+        Ok(Tree { root: root.to_owned(), entries: self.entries })
     }
 }
 
@@ -220,18 +199,12 @@ mod tests {
     use std::time::Duration;
 
     fn select(root: &Path) -> Selection {
-        Selection {
-            root: root.to_owned(),
-            ..Selection::default()
-        }
+        Selection { root: root.to_owned(), ..Selection::default() }
     }
 
     fn paths(selection: &Selection) -> Vec<String> {
         let tree = walk(selection).unwrap();
-        tree.entries
-            .iter()
-            .map(|entry| entry.path.to_string())
-            .collect()
+        tree.entries.iter().map(|entry| entry.path.to_string()).collect()
     }
 
     fn error(selection: &Selection, root: &Path) -> String {
@@ -250,13 +223,9 @@ mod tests {
         symlink("../nowhere", root.join("link")).unwrap();
         let tree = walk(&select(root)).unwrap();
         let file = File::options().write(true).open(root.join("run")).unwrap();
-        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
-            .unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
         let shown = |entry: &Entry| {
-            format!(
-                "{} {:?} {:o} {} {}",
-                entry.path, entry.kind, entry.mode, entry.size, entry.hash
-            )
+            format!("{} {:?} {:o} {} {}", entry.path, entry.kind, entry.mode, entry.size, entry.hash)
         };
         let lines: Vec<_> = tree.entries.iter().map(shown).collect();
         expect![[r#"
@@ -274,13 +243,9 @@ mod tests {
         let before = SystemTime::now();
         fs::write(dir.path().join("new"), "").unwrap();
         let future = File::create(dir.path().join("future")).unwrap();
-        future
-            .set_modified(before + Duration::from_secs(1 << 32))
-            .unwrap();
+        future.set_modified(before + Duration::from_secs(1 << 32)).unwrap();
         let ancient = File::create(dir.path().join("old")).unwrap();
-        ancient
-            .set_modified(UNIX_EPOCH - Duration::from_secs(1000))
-            .unwrap();
+        ancient.set_modified(UNIX_EPOCH - Duration::from_secs(1000)).unwrap();
         let tree = walk(&select(dir.path())).unwrap();
         let latest = newest_mtime(SystemTime::now());
         assert!((newest_mtime(before)..=latest).contains(&tree.entries[0].mtime));
@@ -297,11 +262,7 @@ mod tests {
             want.push(TreePath::new(name).unwrap());
         }
         let tree = walk(&select(dir.path())).unwrap();
-        let mut got: Vec<_> = tree
-            .entries
-            .iter()
-            .map(|entry| entry.path.clone())
-            .collect();
+        let mut got: Vec<_> = tree.entries.iter().map(|entry| entry.path.clone()).collect();
         got.sort();
         want.sort();
         assert_eq!(got, want);
@@ -356,20 +317,16 @@ mod tests {
         fs::write(real.join("a"), "").unwrap();
         symlink("real", dir.path().join("root")).unwrap();
         symlink("deep/site", real.join("www")).unwrap();
-        let selection = |skip: &Path| Selection {
-            skip: vec![dir.path().join(skip)],
-            ..select(&dir.path().join("root"))
-        };
+        let selection =
+            |skip: &Path| Selection { skip: vec![dir.path().join(skip)], ..select(&dir.path().join("root")) };
         assert_eq!(paths(&selection(Path::new("real/www"))), ["a", "deep"]);
         assert_eq!(paths(&selection(Path::new("root/deep"))), ["a", "www"]);
-        assert_eq!(
-            paths(&selection(Path::new("root/later"))),
-            ["a", "deep", "deep/site", "www"]
-        );
+        assert_eq!(paths(&selection(Path::new("root/later"))), ["a", "deep", "deep/site", "www"]);
         let same = selection(Path::new("real"));
         expect![[r#"
             source and deploy path are the same directory, `ROOT/real`
-            hint: set `source` to a directory of its own, or move the deploy path below or out of it"#]].assert_eq(&error(&same, dir.path()));
+            hint: set `source` to a directory of its own, or move the deploy path below or out of it"#]]
+        .assert_eq(&error(&same, dir.path()));
     }
 
     #[test]
@@ -394,10 +351,8 @@ mod tests {
             hint: set `source` to the directory whose content is to be sent"#]]
         .assert_eq(&error(&select(&root.join(".env")), root));
         fs::write(root.join(".runnerignore"), "[").unwrap();
-        expect![
-            "bad pattern `[` in `.runnerignore`, line 1: unclosed character class; missing ']'"
-        ]
-        .assert_eq(&error(&select(root), root));
+        expect!["bad pattern `[` in `.runnerignore`, line 1: unclosed character class; missing ']'"]
+            .assert_eq(&error(&select(root), root));
     }
 
     #[test]
@@ -407,9 +362,7 @@ mod tests {
         for n in 0..11 {
             drop(UnixListener::bind(root.join(format!("s{n:02}"))).unwrap());
         }
-        let fifo = std::process::Command::new("mkfifo")
-            .arg(root.join("f\ni"))
-            .status();
+        let fifo = std::process::Command::new("mkfifo").arg(root.join("f\ni")).status();
         assert!(fifo.unwrap().success());
         expect![[r#"
             refused to send `f\ni` (fifo), `s00` (socket), `s01` (socket), `s02` (socket), `s03` (socket), `s04` (socket), `s05` (socket), `s06` (socket), `s07` (socket), `s08` (socket) and 2 more

@@ -47,11 +47,7 @@ pub fn is_plain(word: &str) -> bool {
 
 /// The address with its port, as it would be written.
 pub fn with_port(name: &str, port: u16) -> String {
-    if name.contains(':') {
-        format!("[{name}]:{port}")
-    } else {
-        format!("{name}:{port}")
-    }
+    if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
 }
 
 /// Name and port; `None` if brackets are left open or followed by something else.
@@ -107,32 +103,14 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        case(
-            "web1:http",
-            "a port is a whole number from 1 to 65535, not `http`",
-        );
-        case(
-            "web1:0",
-            "a port is a whole number from 1 to 65535, not `0`",
-        );
+        case("web1:http", "a port is a whole number from 1 to 65535, not `http`");
+        case("web1:0", "a port is a whole number from 1 to 65535, not `0`");
         case("web1:", "a port is a whole number from 1 to 65535, not ``");
         case("@web1", "no user before the `@` of `@web1`");
-        case(
-            "-oProxyCommand=x@web1",
-            "no user before the `@` of `-oProxyCommand=x@web1`",
-        );
-        for text in [
-            "",
-            "-oProxyCommand=x",
-            "two words",
-            ":22",
-            "me@",
-            "ssh://web1",
-            "[]",
-            "[::1",
-            "[::1]22",
-            "a]",
-        ] {
+        case("-oProxyCommand=x@web1", "no user before the `@` of `-oProxyCommand=x@web1`");
+        for text in
+            ["", "-oProxyCommand=x", "two words", ":22", "me@", "ssh://web1", "[]", "[::1", "[::1]22", "a]"]
+        {
             case(text, &format!("`{text}` is not an address ({FORMS})"));
         }
     }

@@ -11,16 +11,7 @@ use crate::event::{Excerpt, Report};
 use crate::host::document::{Field, Table};
 use crate::host::{Host, Kind, Settings};
 
-const KEYS: [&str; 8] = [
-    "address",
-    "name",
-    "roles",
-    "user",
-    "port",
-    "path",
-    "transport",
-    "settings",
-];
+const KEYS: [&str; 8] = ["address", "name", "roles", "user", "port", "path", "transport", "settings"];
 
 /// A host with what its stage says filled in. One without a name is called by its address until all are known.
 pub struct Entry {
@@ -45,15 +36,9 @@ pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Resul
     let (written, place) = if field.is_text() {
         let is_local = stage.transport == Some(Kind::Local);
         let written = if is_local {
-            Written {
-                name: Some(field.text()?.to_owned()),
-                ..Written::default()
-            }
+            Written { name: Some(field.text()?.to_owned()), ..Written::default() }
         } else {
-            Written {
-                address: Some(address(field)?),
-                ..Written::default()
-            }
+            Written { address: Some(address(field)?), ..Written::default() }
         };
         (written, field.place())
     } else {
@@ -69,33 +54,19 @@ pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Resul
 
 /// The one host of a local stage that lists none.
 pub fn this_machine(place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<Entry> {
-    let written = Written {
-        name: Some("localhost".to_owned()),
-        ..Written::default()
-    };
+    let written = Written { name: Some("localhost".to_owned()), ..Written::default() };
     resolve(written, place, stage_name, stage, dir)
 }
 
 fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
-    table.refuse_unknown(
-        "in a host",
-        &KEYS,
-        "settings of a host go into its `settings = { ... }`",
-    )?;
+    table.refuse_unknown("in a host", &KEYS, "settings of a host go into its `settings = { ... }`")?;
     let reach = Reach::read(table)?;
-    let name = table
-        .get("name")
-        .map(|field| field.text().map(str::to_owned));
+    let name = table.get("name").map(|field| field.text().map(str::to_owned));
     let roles = table.get("roles").map(|field| {
         let roles = field.list()?;
-        roles
-            .iter()
-            .map(|role| role.text().map(str::to_owned))
-            .collect()
+        roles.iter().map(|role| role.text().map(str::to_owned)).collect()
     });
-    let address = table
-        .get("address")
-        .map(|field| address_beside(&field, &reach));
+    let address = table.get("address").map(|field| address_beside(&field, &reach));
     Ok(Written {
         name: name.transpose()?,
         address: address.transpose()?,
@@ -112,11 +83,7 @@ fn address(field: &Field) -> Result<Address> {
 /// The key `address` beside `user` and `port`, which must not be said twice.
 fn address_beside(field: &Field, reach: &Reach) -> Result<Address> {
     let address = address(field)?;
-    let twice = |key: &str| {
-        Err(field
-            .report(format!("the {key} is in the address and in `{key}`"))
-            .into())
-    };
+    let twice = |key: &str| Err(field.report(format!("the {key} is in the address and in `{key}`")).into());
     if address.user.is_some() && reach.user.is_some() {
         return twice("user");
     }
@@ -126,39 +93,21 @@ fn address_beside(field: &Field, reach: &Reach) -> Result<Address> {
     Ok(address)
 }
 
-fn resolve(
-    written: Written,
-    place: Excerpt,
-    stage_name: &str,
-    stage: &Reach,
-    dir: &Path,
-) -> Result<Entry> {
-    let Written {
-        name,
-        address,
-        roles,
-        reach,
-        settings,
-    } = written;
+fn resolve(written: Written, place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<Entry> {
+    let Written { name, address, roles, reach, settings } = written;
     let transport = reach.transport.or(stage.transport).unwrap_or_default();
     let is_named = name.is_some();
-    let label = name
-        .clone()
-        .or_else(|| address.as_ref().map(|a| a.name.clone()));
+    let label = name.clone().or_else(|| address.as_ref().map(|a| a.name.clone()));
     let Some(label) = label else {
-        let needed = if transport == Kind::Local {
-            "name"
-        } else {
-            "address"
-        };
-        return Err(Report::new(format!("this host has no `{needed}`"))
-            .at(place)
-            .into());
+        let needed = if transport == Kind::Local { "name" } else { "address" };
+        return Err(Report::new(format!("this host has no `{needed}`")).at(place).into());
     };
     let Some(path) = reach.path.as_ref().or(stage.path.as_ref()) else {
         return Err(Report::new(format!("host `{label}` has no `path`"))
             .at(place)
-            .hint(format!("give the directory to deploy to: `path = \"/var/www/shop\"` below `[stage.{stage_name}]`"))
+            .hint(format!(
+                "give the directory to deploy to: `path = \"/var/www/shop\"` below `[stage.{stage_name}]`"
+            ))
             .into());
     };
     let path = deploy_path(path, transport, dir)?;
@@ -171,26 +120,11 @@ fn resolve(
             address.port.or(reach.port).or(stage.port),
         ),
         (Kind::Ssh | Kind::OpenSsh, None) => {
-            return Err(Report::new(format!("host `{label}` has no `address`"))
-                .at(place)
-                .into());
+            return Err(Report::new(format!("host `{label}` has no `address`")).at(place).into());
         }
     };
-    let host = Host {
-        name: label,
-        address,
-        port,
-        user,
-        path,
-        roles,
-        transport,
-        settings,
-    };
-    Ok(Entry {
-        host,
-        is_named,
-        place,
-    })
+    let host = Host { name: label, address, port, user, path, roles, transport, settings };
+    Ok(Entry { host, is_named, place })
 }
 
 #[cfg(test)]

@@ -51,29 +51,16 @@ fn in_directory(cwd: &Path, dir: &Path) -> Result<PathBuf> {
 fn in_parents(cwd: &Path) -> Result<PathBuf> {
     let mut files = cwd.ancestors().map(|dir| dir.join(FILE));
     files.find(|file| file.is_file()).ok_or_else(|| {
-        Report::new(format!("no `{FILE}` in `{}` or above it", cwd.display()))
-            .hint(example())
-            .into()
+        Report::new(format!("no `{FILE}` in `{}` or above it", cwd.display())).hint(example()).into()
     })
 }
 
 /// The path from `cwd`, where that is shorter than the absolute one.
 fn shown(file: &Path, cwd: &Path) -> PathBuf {
-    let n_shared = file
-        .components()
-        .zip(cwd.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = cwd
-        .components()
-        .skip(n_shared)
-        .map(|_| Component::ParentDir);
+    let n_shared = file.components().zip(cwd.components()).take_while(|(a, b)| a == b).count();
+    let up = cwd.components().skip(n_shared).map(|_| Component::ParentDir);
     let relative: PathBuf = up.chain(file.components().skip(n_shared)).collect();
-    if relative.as_os_str().len() < file.as_os_str().len() {
-        relative
-    } else {
-        file.to_owned()
-    }
+    if relative.as_os_str().len() < file.as_os_str().len() { relative } else { file.to_owned() }
 }
 
 /// The same path with `.` and `..` taken out, by its text: links are not followed.
@@ -146,11 +133,7 @@ mod tests {
                 path = "/var/www/shop"
                 user = "deploy"
                 hosts = ["web1.example.com"]"#]]
-        .assert_eq(
-            &in_parents(Path::new("/nowhere/at/all"))
-                .unwrap_err()
-                .to_string(),
-        );
+        .assert_eq(&in_parents(Path::new("/nowhere/at/all")).unwrap_err().to_string());
     }
 
     #[test]
@@ -174,11 +157,7 @@ mod tests {
     #[test]
     fn a_file_is_named_from_the_working_directory_where_that_is_shorter() {
         shown_as("/home/me/shop/runner.toml", "/home/me/shop", "runner.toml");
-        shown_as(
-            "/home/me/shop/runner.toml",
-            "/home/me/shop/src",
-            "../runner.toml",
-        );
+        shown_as("/home/me/shop/runner.toml", "/home/me/shop/src", "../runner.toml");
         shown_as("/home/me/shop/runner.toml", "/home/me", "shop/runner.toml");
         shown_as("/srv/runner.toml", "/home/me/shop", "/srv/runner.toml");
     }

@@ -62,10 +62,7 @@ impl Inventory {
         let root = document.root(&parsed);
         let elsewhere = "settings of the recipe go below `[settings]`, hosts below `[stage.NAME]`";
         root.refuse_unknown("at the top level", &KEYS, elsewhere)?;
-        let application = root
-            .get("application")
-            .map(|field| field.text())
-            .transpose()?;
+        let application = root.get("application").map(|field| field.text()).transpose()?;
         let recipe = root.get("recipe").map(named_recipe).transpose()?;
         Ok(Self {
             recipe,
@@ -158,33 +155,16 @@ pub(in crate::host) mod tests {
     }
 
     fn say_host(host: &Host) -> String {
-        let user = host
-            .user
-            .as_ref()
-            .map_or(String::new(), |user| format!("{user}@"));
-        let port = host
-            .port
-            .map_or(String::new(), |port| format!(" port {port}"));
-        let roles = host
-            .roles
-            .as_ref()
-            .map_or(String::new(), |roles| format!(" {roles:?}"));
-        let Host {
-            name,
-            address,
-            path,
-            transport,
-            ..
-        } = host;
+        let user = host.user.as_ref().map_or(String::new(), |user| format!("{user}@"));
+        let port = host.port.map_or(String::new(), |port| format!(" port {port}"));
+        let roles = host.roles.as_ref().map_or(String::new(), |roles| format!(" {roles:?}"));
+        let Host { name, address, path, transport, .. } = host;
         format!("{name}: {transport} {user}{address}{port} {path}{roles}")
     }
 
     fn say_settings(indent: &str, settings: &Settings) -> String {
         let say = |(key, setting): (&str, &crate::host::Setting)| {
-            format!(
-                "{indent}set {key}: {:?} at {}\n",
-                setting.change, setting.place.place
-            )
+            format!("{indent}set {key}: {:?} at {}\n", setting.change, setting.place.place)
         };
         settings.iter().map(say).collect()
     }
@@ -232,8 +212,7 @@ transport = "local"
         let inventory = Inventory::parse(Path::new("/home/me/shop/runner.toml"), "").unwrap();
         assert_eq!(inventory.application(), "shop");
         assert_eq!(inventory.dir, Path::new("/home/me/shop"));
-        let inventory =
-            Inventory::parse(Path::new("/home/me/shop/src/../runner.toml"), "").unwrap();
+        let inventory = Inventory::parse(Path::new("/home/me/shop/src/../runner.toml"), "").unwrap();
         assert_eq!(inventory.application(), "shop");
     }
 
@@ -242,12 +221,7 @@ transport = "local"
         let inventory = parse(
             "[stage.z]\npath = \"z\"\ntransport = \"local\"\n[stage.a]\npath = \"a\"\ntransport = \"local\"\n",
         );
-        let names: Vec<_> = inventory
-            .unwrap()
-            .stages
-            .into_iter()
-            .map(|stage| stage.name)
-            .collect();
+        let names: Vec<_> = inventory.unwrap().stages.into_iter().map(|stage| stage.name).collect();
         assert_eq!(names, ["z", "a"]);
     }
 

@@ -19,10 +19,7 @@ fn refuse_same_sites(entries: &[Entry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| is_same_site(&a.host, &b.host)) else {
         return Ok(());
     };
-    let message = format!(
-        "the same site twice: `{}` and `{}`",
-        first.host.name, second.host.name
-    );
+    let message = format!("the same site twice: `{}` and `{}`", first.host.name, second.host.name);
     Err(Report::new(message)
         .at(second.place.clone())
         .note(format!("the first is at {}", first.place.place))
@@ -32,17 +29,13 @@ fn refuse_same_sites(entries: &[Entry]) -> Result<()> {
 
 fn is_same_site(a: &Host, b: &Host) -> bool {
     let is_local = |host: &Host| host.transport == Kind::Local;
-    let is_same_login =
-        a.address.eq_ignore_ascii_case(&b.address) && a.port == b.port && a.user == b.user;
+    let is_same_login = a.address.eq_ignore_ascii_case(&b.address) && a.port == b.port && a.user == b.user;
     a.path == b.path && is_local(a) == is_local(b) && (is_local(a) || is_same_login)
 }
 
 /// Hosts that would share an address as their name are told apart by the port, if it was given.
 fn name_by_port(entries: &mut [Entry]) {
-    let names: Vec<_> = entries
-        .iter()
-        .map(|entry| entry.host.name.clone())
-        .collect();
+    let names: Vec<_> = entries.iter().map(|entry| entry.host.name.clone()).collect();
     let is_shared = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
     for Entry { host, is_named, .. } in entries {
         if let (false, Some(port)) = (*is_named, host.port)
@@ -57,19 +50,14 @@ fn refuse_same_names(entries: &[Entry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| a.host.name == b.host.name) else {
         return Ok(());
     };
-    Err(
-        Report::new(format!("two hosts are called `{}`", second.host.name))
-            .at(second.place.clone())
-            .note(format!("the first is at {}", first.place.place))
-            .hint("give one of them a `name` of its own: `{ address = \"...\", name = \"...\" }`")
-            .into(),
-    )
+    Err(Report::new(format!("two hosts are called `{}`", second.host.name))
+        .at(second.place.clone())
+        .note(format!("the first is at {}", first.place.place))
+        .hint("give one of them a `name` of its own: `{ address = \"...\", name = \"...\" }`")
+        .into())
 }
 
-fn first_pair(
-    entries: &[Entry],
-    is_pair: impl Fn(&Entry, &Entry) -> bool,
-) -> Option<(&Entry, &Entry)> {
+fn first_pair(entries: &[Entry], is_pair: impl Fn(&Entry, &Entry) -> bool) -> Option<(&Entry, &Entry)> {
     entries.iter().enumerate().find_map(|(n, second)| {
         let first = entries[..n].iter().find(|first| is_pair(first, second))?;
         Some((first, second))
@@ -88,11 +76,7 @@ mod tests {
     #[track_caller]
     fn names(hosts: &str, want: &[&str]) {
         let inventory = parse(&with_hosts(hosts)).unwrap();
-        let names: Vec<_> = inventory.stages[0]
-            .hosts
-            .iter()
-            .map(|host| host.name.clone())
-            .collect();
+        let names: Vec<_> = inventory.stages[0].hosts.iter().map(|host| host.name.clone()).collect();
         assert_eq!(names, want);
     }
 
@@ -102,10 +86,7 @@ mod tests {
         names(r#""a:1", "a:2", "a""#, &["a:1", "a:2", "a"]);
         names(r#""[::1]:1", "[::1]:2""#, &["[::1]:1", "[::1]:2"]);
         names(r#"{ address = "b", name = "a" }, "a:2""#, &["a", "a:2"]);
-        names(
-            r#""a", { address = "a", path = "/y", name = "second" }"#,
-            &["a", "second"],
-        );
+        names(r#""a", { address = "a", path = "/y", name = "second" }"#, &["a", "second"]);
     }
 
     #[test]

@@ -44,9 +44,7 @@ fn user(field: Field) -> Result<String> {
     if is_plain(user) {
         Ok(user.to_owned())
     } else {
-        Err(field
-            .report(format!("`{user}` cannot be a user's name"))
-            .into())
+        Err(field.report(format!("`{user}` cannot be a user's name")).into())
     }
 }
 
@@ -70,11 +68,7 @@ mod tests {
         let text = "[stage.x]\npath = \"~/site\"\nhosts = [\"a\", { name = \"b\", transport = \"local\", path = \"../b\" }]\n";
         let inventory =
             crate::host::Inventory::parse(std::path::Path::new("/home/me/shop/runner.toml"), text);
-        let paths: Vec<_> = inventory.unwrap().stages[0]
-            .hosts
-            .iter()
-            .map(|h| h.path.to_string())
-            .collect();
+        let paths: Vec<_> = inventory.unwrap().stages[0].hosts.iter().map(|h| h.path.to_string()).collect();
         assert_eq!(paths, ["~/site", "/home/me/b"]);
         assert!(parse("[stage.x]\npath = \"/it's a \\\"site\\\"\"\nhosts = [\"a\"]\n").is_ok());
     }

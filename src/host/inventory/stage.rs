@@ -16,9 +16,7 @@ const KEYS: [&str; 6] = ["path", "user", "port", "transport", "hosts", "settings
 pub fn read(field: &Field, dir: &Path) -> Result<Stage> {
     let name = field.key;
     if name.is_empty() {
-        return Err(Report::new("a stage needs a name")
-            .at(field.key_place())
-            .into());
+        return Err(Report::new("a stage needs a name").at(field.key_place()).into());
     }
     let Ok(table) = field.table() else {
         return Err(Report::new(format!("`{name}` is not a stage"))
@@ -44,10 +42,9 @@ fn read_hosts(field: &Field, table: &Table, dir: &Path) -> Result<Vec<crate::hos
         None if reach.transport == Some(Kind::Local) => {
             vec![entry::this_machine(field.key_place(), name, &reach, dir)?]
         }
-        Some(items) if !items.is_empty() => items
-            .iter()
-            .map(|item| entry::read(item, name, &reach, dir))
-            .collect::<Result<_>>()?,
+        Some(items) if !items.is_empty() => {
+            items.iter().map(|item| entry::read(item, name, &reach, dir)).collect::<Result<_>>()?
+        }
         _ => {
             return Err(Report::new(format!("stage `{name}` has no hosts"))
                 .at(field.key_place())

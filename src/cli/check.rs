@@ -1,0 +1,60 @@
+//! `runner check`: is the recipe well written, and do the settings fit it? No host is asked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cli::args::Args;
+use crate::cli::{Ended, Stop, project};
+use crate::event::Sink;
+use crate::recipe::Recipe;
+use crate::transport::Interrupt;
+
+/// The recipe that a verb without hosts is about.
+pub fn recipe(
+    args: &Args,
+    typed: Option<String>,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+) -> Result<(Recipe, String), Stop> {
+    let inventory = project::inventory_if_any(args)?;
+    let source = project::source(inventory.as_ref(), typed.as_deref())?;
+    let name =
+        source.as_ref().map_or("the standard library".to_owned(), |source| format!("`{}`", source.name));
+    let directory = inventory.as_ref().map_or(PathBuf::from("."), |inventory| inventory.dir.clone());
+    Ok((project::load(source, &directory, interrupt, events)?, name))
+}
+
+pub fn check(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+    let (recipe, name) = recipe(args, typed, interrupt, events)?;
+    let mut problems = recipe.check(None);
+    let cli = args.settings()?;
+    problems.extend(recipe.check_settings(&[&cli]));
+    let mut n_stages = 0;
+    if let Some(inventory) = project::inventory_if_any(args)? {
+        let mut layers = vec![&inventory.settings];
+        for stage in &inventory.stages {
+            layers.push(&stage.settings);
+            layers.extend(stage.hosts.iter().map(|host| &host.settings));
+        }
+        problems.extend(recipe.check_settings(&layers));
+        for stage in &inventory.stages {
+            n_stages += 1;
+            let settled = recipe.settle(&inventory.settings, &stage.settings, &stage.hosts, &cli);
+            for problem in settled.err().into_iter().flatten() {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    println!(
+        "{name} is well written: {} tasks, {} flows, {} settings; {n_stages} stages checked",
+        recipe.tasks().len(),
+        recipe.flows().len(),
+        recipe.settings().len()
+    );
+    Ok(0)
+}

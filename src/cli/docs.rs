@@ -1,0 +1,48 @@
+//! `runner docs`: the settings of the recipe and the functions that recipes are made of.
+
+use std::sync::Arc;
+
+use crate::cli::args::Args;
+use crate::cli::{Ended, check};
+use crate::event::Sink;
+use crate::transport::Interrupt;
+
+pub fn docs(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+    let (recipe, name) = check::recipe(args, typed, interrupt, events)?;
+    if args.json {
+        for setting in recipe.settings() {
+            let line = serde_json::json!({
+                "kind": "setting", "name": setting.name, "default": setting.default, "description": setting.doc,
+            });
+            println!("{line}");
+        }
+        for function in recipe.functions() {
+            let line = serde_json::json!({
+                "kind": "function", "signature": function.signature, "description": function.doc,
+            });
+            println!("{line}");
+        }
+        return Ok(0);
+    }
+    println!("# Settings of {name}\n");
+    for setting in recipe.settings() {
+        println!("- `{}` = `{}` ({})", setting.name, setting.default, setting.place);
+        if !setting.doc.is_empty() {
+            println!("  {}", setting.doc);
+        }
+    }
+    let mut subject = Some(String::new());
+    for function in recipe.functions() {
+        if function.is_method_of != subject {
+            subject = function.is_method_of.clone();
+            let title = match subject.as_deref() {
+                None => "Functions".to_owned(),
+                Some(kind) => format!("Of a `{}`", kind.to_lowercase()),
+            };
+            println!("\n# {title}\n");
+        }
+        println!("- `{}`", function.signature);
+        println!("  {}", function.doc);
+    }
+    Ok(0)
+}

@@ -1,0 +1,83 @@
+//! Words in, exit code out: what the user typed is understood, done by the layers below, and told.
+
+mod args;
+mod check;
+mod docs;
+mod project;
+mod releases;
+mod report;
+mod run;
+mod status;
+mod table;
+mod tasks;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::cli::args::{Args, Asked};
+use crate::event::{Report, Sink};
+use crate::transport::Interrupt;
+
+/// The exit code of a usage, configuration or recipe error: no host was touched (DESIGN §4).
+const MISTAKE: u8 = 2;
+
+/// How a verb ends early: what is wrong, and the exit code for it.
+pub struct Stop {
+    reports: Vec<Report>,
+    code: u8,
+}
+
+impl Stop {
+    fn failed(reports: Vec<Report>) -> Self {
+        Self { reports, code: 1 }
+    }
+}
+
+/// Whatever is found before a host is touched is a mistake of the user's.
+impl From<Vec<Report>> for Stop {
+    fn from(reports: Vec<Report>) -> Self {
+        Self { reports, code: MISTAKE }
+    }
+}
+
+impl From<Report> for Stop {
+    fn from(report: Report) -> Self {
+        vec![report].into()
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Report::of(&error).into()
+    }
+}
+
+type Ended = Result<u8, Stop>;
+
+pub fn main() -> ExitCode {
+    let args = Args::read();
+    report::choose_colour(args.color);
+    let events = report::sink(&args);
+    let code = perform(&args, &events).unwrap_or_else(|stop| {
+        for report in &stop.reports {
+            report::problem(&args, report);
+        }
+        stop.code
+    });
+    ExitCode::from(code)
+}
+
+fn perform(args: &Args, events: &Arc<dyn Sink>) -> Ended {
+    let interrupt = Interrupt::default();
+    match args.asked()? {
+        Asked::Check(recipe) => check::check(args, recipe, &interrupt, events),
+        Asked::Tasks(recipe) => tasks::tasks(args, recipe, &interrupt, events),
+        Asked::Docs(recipe) => docs::docs(args, recipe, &interrupt, events),
+        Asked::Releases => releases::releases(args, &interrupt, events),
+        Asked::Status => status::status(args, &interrupt, events),
+        Asked::Unlock => {
+            Err(Report::new("there is no lock to free yet: locks come with a later version").into())
+        }
+        Asked::Run { recipe, what } => run::run(args, recipe, what, &interrupt, events),
+    }
+}

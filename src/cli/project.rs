@@ -1,0 +1,110 @@
+//! The project a command is about: its inventory, its recipe, its settings.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::args::Args;
+use crate::event::{Report, Sink};
+use crate::host::{Host, Inventory, Kind};
+use crate::recipe::sources::{self, Source};
+use crate::recipe::{Recipe, Setting};
+use crate::transport::{Interrupt, Remote};
+
+/// The inventory; verbs that need no host do without.
+pub fn inventory_if_any(args: &Args) -> Result<Option<Inventory>, Report> {
+    match Inventory::find(args.directory.as_deref()) {
+        Ok(inventory) => Ok(Some(inventory)),
+        Err(error) if is_absent(args) => {
+            drop(error);
+            Ok(None)
+        }
+        Err(error) => Err(Report::of(&error)),
+    }
+}
+
+/// Whether there is no `runner.toml` at all, rather than a bad one.
+fn is_absent(args: &Args) -> bool {
+    let Some(directory) = args.directory.clone().or_else(|| std::env::current_dir().ok()) else {
+        return true;
+    };
+    match args.directory {
+        Some(_) => !directory.join("runner.toml").exists(),
+        None => directory.ancestors().all(|parent| !parent.join("runner.toml").exists()),
+    }
+}
+
+/// The recipe to use: the one typed, else the one that `runner.toml` names, else `deploy.rhai` beside it, else none:
+/// the standard library alone deploys.
+pub fn source(inventory: Option<&Inventory>, typed: Option<&str>) -> Result<Option<Source>, Report> {
+    if let Some(typed) = typed {
+        return find(Path::new("."), typed).map(Some);
+    }
+    let Some(inventory) = inventory else {
+        return Ok(None);
+    };
+    if let Some(named) = &inventory.recipe {
+        return find(&inventory.dir, &named.name).map(Some).map_err(|report| report.at(named.place.clone()));
+    }
+    let usual = inventory.dir.join("deploy.rhai");
+    match usual.is_file() {
+        true => read(&usual).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn find(below: &Path, word: &str) -> Result<Source, Report> {
+    if let Some(source) = sources::shipped(word).filter(|_| sources::recipe_names().contains(&word)) {
+        return Ok(source);
+    }
+    let path = below.join(word);
+    if !path.exists() {
+        // `recipes/laravel.rhai` means the shipped one where a project has no such file.
+        let shipped = word.strip_prefix("recipes/").and_then(|name| name.strip_suffix(".rhai"));
+        if let Some(source) = shipped.and_then(sources::shipped) {
+            return Ok(source);
+        }
+        let names = sources::recipe_names();
+        let near = crate::event::Suggestion::new(word, names.iter().copied());
+        return Err(
+            Report::new(format!("no recipe `{word}`{near}")).note(format!("shipped: {}", names.join(", ")))
+        );
+    }
+    read(&path)
+}
+
+fn read(path: &Path) -> Result<Source, Report> {
+    sources::file(path)
+        .map_err(|error| Report::new(format!("recipe `{}` cannot be read: {error}", path.display())))
+}
+
+/// Loads a recipe for this project.
+pub fn load(
+    source: Option<Source>,
+    directory: &Path,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+) -> Result<Recipe, Vec<Report>> {
+    Recipe::load(
+        source,
+        &Setting { directory, interrupt, events, can_prompt: std::io::stdin().is_terminal() },
+    )
+}
+
+/// The connection to a host.
+pub fn remote(host: &Host, interrupt: &Interrupt) -> Result<Box<dyn Remote>, Report> {
+    match host.transport {
+        Kind::Local => Ok(crate::transport::local(interrupt.clone())),
+        kind => Err(Report::new(format!(
+            "host `{}` is reached by `{kind}`, which this version does not have yet",
+            host.name
+        ))
+        .hint("`transport = \"local\"` deploys on this machine")),
+    }
+}
+
+/// Sites on this machine, of whatever stage: they are no part of the source.
+pub fn local_sites(inventory: &Inventory) -> Vec<PathBuf> {
+    let hosts = inventory.stages.iter().flat_map(|stage| &stage.hosts);
+    hosts.filter(|host| host.transport == Kind::Local).map(|host| PathBuf::from(host.path.as_str())).collect()
+}

@@ -1,0 +1,111 @@
+//! `runner releases`: what each host has, and which of it is live.
+
+use std::sync::Arc;
+
+use crate::cli::args::Args;
+use crate::cli::table::Table;
+use crate::cli::{Ended, Stop, project};
+use crate::event::{Report, Sink};
+use crate::host::Inventory;
+use crate::release::Record;
+use crate::release::probe::Seen;
+use crate::run::deploy::in_parallel;
+use crate::site::{Options, Site};
+use crate::transport::Interrupt;
+
+/// Every host of the stage with what stands there, in file order.
+pub type AllSeen = Vec<(String, Result<Seen, Report>)>;
+
+/// Asks all hosts at once; changes nothing.
+pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Result<AllSeen, Stop> {
+    let inventory = Inventory::find(args.directory.as_deref())?;
+    let selected = inventory.select(&args.selection())?;
+    let mut sites = Vec::new();
+    for host in &selected.hosts {
+        let remote = project::remote(host, interrupt)?;
+        let site = Site::new(host.clone(), Options::default(), remote, events.clone(), false);
+        sites.push(std::sync::Mutex::new(site));
+    }
+    let all: Vec<usize> = (0..sites.len()).collect();
+    let seen = in_parallel(&all, all.len(), |n| {
+        let mut site = sites[n].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        site.look().cloned().map_err(|error| Report::of(&error))
+    });
+    Ok(seen.into_iter().map(|(n, seen)| (selected.hosts[n].name.clone(), seen)).collect())
+}
+
+/// Hosts that could not be asked: they are told last, and make the verb fail.
+pub fn unasked(seen: &AllSeen) -> Ended {
+    let reports: Vec<Report> = seen
+        .iter()
+        .filter_map(|(host, seen)| {
+            let mut report = seen.as_ref().err()?.clone();
+            report.message = format!("`{host}`: {}", report.message);
+            Some(report)
+        })
+        .collect();
+    match reports.is_empty() {
+        true => Ok(0),
+        false => Err(Stop::failed(reports)),
+    }
+}
+
+pub fn short(revision: Option<&str>) -> String {
+    revision.map_or(String::new(), |revision| revision.chars().take(10).collect())
+}
+
+pub fn releases(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+    let all = look(args, interrupt, events)?;
+    for (host, seen) in &all {
+        let Ok(seen) = seen else { continue };
+        match args.json {
+            true => seen.records.iter().for_each(|record| println!("{}", json(host, seen, record))),
+            false => print_host(host, seen, all.len() > 1),
+        }
+    }
+    unasked(&all)
+}
+
+fn json(host: &str, seen: &Seen, record: &Record) -> serde_json::Value {
+    serde_json::json!({
+        "host": host,
+        "release": record.name,
+        "state": record.state,
+        "is_live": seen.live() == Some(&record.name),
+        "is_complete": seen.is_complete(record),
+        "created": record.created,
+        "by": record.by,
+        "revision": record.revision,
+        "dirty": record.dirty,
+        "first_served": record.first_served,
+    })
+}
+
+fn print_host(host: &str, seen: &Seen, is_one_of_many: bool) {
+    if is_one_of_many {
+        println!("{host}");
+    }
+    let mut table = Table::default();
+    table.row(["release", "state", "created (UTC)", "by", "revision", ""].map(str::to_owned));
+    for record in &seen.records {
+        let live = if seen.live() == Some(&record.name) { "<- live" } else { "" };
+        let dirty = if record.dirty { "+" } else { "" };
+        let adopted = if record.adopted { ", adopted" } else { "" };
+        table.row([
+            record.name.to_string(),
+            format!("{}{adopted}", record.state),
+            record.created.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            record.by.clone(),
+            format!("{}{dirty}", short(record.revision.as_deref())),
+            live.to_owned(),
+        ]);
+    }
+    match seen.records.is_empty() {
+        true => println!("no release yet"),
+        false => print!("{table}"),
+    }
+    let unknown = seen.unknown_directories();
+    if !unknown.is_empty() {
+        println!("not made by runner: {}", unknown.join(", "));
+    }
+}

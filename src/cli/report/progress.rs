@@ -1,0 +1,67 @@
+//! The progress bar of an upload, one for all hosts, on a terminal only.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub struct Progress {
+    bar: ProgressBar,
+    /// Sent and total by host.
+    hosts: Mutex<HashMap<String, (u64, u64)>>,
+}
+
+impl Progress {
+    /// Draws on standard error if that is a terminal, else nowhere.
+    pub fn new(is_shown: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if is_shown {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        Self { bar, hosts: Mutex::default() }
+    }
+
+    /// Shows that a task is at work, with no end in sight.
+    pub fn task(&self, name: &str) {
+        let style = ProgressStyle::with_template("  {spinner} {msg} {elapsed}");
+        if let Ok(style) = style {
+            self.bar.set_style(style);
+        }
+        self.lock().clear();
+        self.bar.set_message(name.to_owned());
+        self.bar.reset_elapsed();
+        self.bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    }
+
+    pub fn sending(&self, host: &str, sent: u64, total: u64) {
+        let mut hosts = self.lock();
+        hosts.insert(host.to_owned(), (sent, total));
+        let all = hosts.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        drop(hosts);
+        let style = "  {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_length(all.1);
+        self.bar.set_position(all.0);
+    }
+
+    /// Prints a line above the bar.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    /// Prints a line of data above the bar.
+    pub fn data(&self, text: &str) {
+        self.bar.suspend(|| println!("{text}"));
+    }
+
+    pub fn clear(&self) {
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (u64, u64)>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,188 @@
+//! Events for people: a line a task, problems in full, and at the end what every host serves.
+
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use colored::Colorize;
+
+use crate::cli::report::progress::Progress;
+use crate::cli::report::size::{bytes, count};
+use crate::cli::report::{error, labelled};
+use crate::event::{Ended, Event, Output, Report, Sent, Sink};
+
+pub struct Terminal {
+    is_verbose: bool,
+    is_quiet: bool,
+    shows_diff: bool,
+    progress: Progress,
+    /// What is said behind the line of the task that runs: what was sent, which release.
+    remarks: Mutex<Vec<String>>,
+    plan: Mutex<bool>,
+}
+
+impl Terminal {
+    pub fn new(is_verbose: bool, is_quiet: bool, shows_diff: bool) -> Self {
+        let is_shown = std::io::stderr().is_terminal() && !is_quiet;
+        Self {
+            is_verbose,
+            is_quiet,
+            shows_diff,
+            progress: Progress::new(is_shown),
+            remarks: Mutex::default(),
+            plan: Mutex::new(false),
+        }
+    }
+
+    fn say(&self, text: impl AsRef<str>) {
+        if !self.is_quiet {
+            self.progress.line(text.as_ref());
+        }
+    }
+
+    fn remark(&self, text: String) {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !remarks.contains(&text) {
+            remarks.push(text);
+        }
+    }
+
+    fn take_remarks(&self) -> Vec<String> {
+        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_plan(&self) -> bool {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn task_finished(&self, task: &str, n_hosts: usize, took: Duration, ended: Ended) {
+        self.progress.clear();
+        let mark = match ended {
+            Ended::Well => "ok".green(),
+            Ended::Failed => "failed".red(),
+            Ended::Skipped => return,
+        };
+        let hosts = if n_hosts == 0 { "here".to_owned() } else { count(n_hosts, "host") };
+        let took = format!("{:.1} s", took.as_secs_f64());
+        let remarks = self.take_remarks();
+        let remarks = match remarks.is_empty() {
+            true => String::new(),
+            false => format!("  {}", remarks.join("; ")),
+        };
+        let line = format!("  {:12} {mark:6}  {hosts:10} {took:>7}{remarks}", task.bold());
+        self.say(line.trim_end());
+    }
+
+    fn planned(&self, host: &str, text: &str) {
+        let host = if host.is_empty() { String::new() } else { format!("{host}: ") };
+        self.progress.data(&format!("{}{text}", host.dimmed()));
+    }
+
+    fn warning(&self, host: Option<&str>, text: &str) {
+        let host = host.map_or(String::new(), |host| format!("`{host}`: "));
+        let report = Report::new(format!("{host}{text}"));
+        self.progress.line(&labelled(&"warning:".yellow().bold().to_string(), &report));
+    }
+}
+
+fn sent(sent: &Sent) -> String {
+    let mut text = format!(
+        "{} of {} unpacked, {}",
+        count(sent.n_unpacked, "").trim_end_matches([' ', 's']),
+        count(sent.n_files, "file"),
+        bytes(sent.bytes)
+    );
+    if sent.n_removed > 0 {
+        text.push_str(&format!(", {} removed", sent.n_removed));
+    }
+    if sent.n_carried > 0 {
+        text.push_str(&format!(", {} carried over", count(sent.n_carried, "path")));
+    }
+    text
+}
+
+impl Sink for Terminal {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Started { application, stage, flow, hosts, revision, is_plan } => {
+                *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = is_plan;
+                let of = revision.map_or(String::new(), |r| format!(", revision {}", &r[..r.len().min(10)]));
+                let verb = if is_plan { "plan of" } else { "running" };
+                self.say(format!(
+                    "{verb} `{flow}`: `{application}` to stage `{stage}`, {}{of}",
+                    count(hosts.len(), "host")
+                ));
+            }
+            Event::Release { name } => self.remark(format!("release {name}")),
+            Event::TaskStarted { task, .. } => self.progress.task(&task),
+            Event::TaskFinished { task, n_hosts, took, ended } => {
+                self.task_finished(&task, n_hosts, took, ended);
+            }
+            Event::Command { host, text } if self.is_verbose => {
+                self.say(format!("  {} {}", format!("[{host}]").dimmed(), format!("$ {text}").cyan()));
+            }
+            Event::Line { host, output, text } if self.is_verbose => {
+                let text = match output {
+                    Output::Stdout => text.normal(),
+                    Output::Stderr => text.yellow(),
+                };
+                self.say(format!("  {} {text}", format!("[{host}]").dimmed()));
+            }
+            Event::Command { .. } | Event::Line { .. } => {}
+            Event::Sending { host, sent, total } => self.progress.sending(&host, sent, total),
+            Event::Filled { sent: what, .. } => self.remark(sent(&what)),
+            Event::Swapped { release, hosts, took } => self.remark(format!(
+                "`current` is `{release}` on {} ({:.2} s)",
+                count(hosts.len(), "host"),
+                took.as_secs_f64()
+            )),
+            Event::Planned { host, text } => self.planned(&host, &text),
+            Event::Diff { text, .. } => {
+                if self.shows_diff {
+                    self.progress.data(&coloured(&text));
+                }
+            }
+            Event::Note { host, text } => {
+                let host = host.map_or(String::new(), |host| format!("`{host}`: "));
+                self.say(format!("  {host}{text}"));
+            }
+            Event::Warning { host, text } => self.warning(host.as_deref(), &text),
+            Event::Failed { report } => {
+                self.progress.clear();
+                self.progress.line(&error(&report));
+            }
+            Event::Undone { what, hosts } => self.say(format!("  {what} on {}", hosts.join(", "))),
+            Event::Serving { host, release, problem } => {
+                self.progress.clear();
+                let what = match (release, problem) {
+                    (_, Some(problem)) => format!("is not known: {problem}"),
+                    (Some(release), None) => format!("serves {release}"),
+                    (None, None) => "serves nothing".to_owned(),
+                };
+                if !self.is_quiet {
+                    self.progress.data(&format!("{host} {what}"));
+                }
+            }
+            Event::Finished { ended, took } => {
+                self.progress.clear();
+                let took = format!("{:.1} s", took.as_secs_f64());
+                match (ended, self.is_plan()) {
+                    (Ended::Well, true) => self.say("nothing was changed: this was a plan"),
+                    (Ended::Well, false) => self.say(format!("{} in {took}", "done".green().bold())),
+                    _ => self.say(format!("{} after {took}", "failed".red().bold())),
+                }
+            }
+        }
+    }
+}
+
+/// A unified diff in its usual colours.
+fn coloured(diff: &str) -> String {
+    let lines = diff.lines().map(|line| match line.as_bytes().first() {
+        Some(b'+') => line.green().to_string(),
+        Some(b'-') => line.red().to_string(),
+        Some(b'@') => line.cyan().to_string(),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<String>>().join("\n")
+}

@@ -1,0 +1,111 @@
+//! A flow or a task is run, or planned.
+
+use std::sync::Arc;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::cli::args::Args;
+use crate::cli::{Ended, project};
+use crate::event::mask::Mask;
+use crate::event::{Event, Sink};
+use crate::flow::{Doing, execute};
+use crate::host::{Inventory, Settings};
+use crate::recipe::Settled;
+use crate::release::ReleaseName;
+use crate::run::here::Here;
+use crate::run::revision::{Revision, deployer};
+use crate::run::source::Source;
+use crate::run::{Mode, Named, Run, Setup};
+use crate::site::Site;
+use crate::transport::planning::Planning;
+use crate::transport::{Interrupt, Remote};
+use crate::tree::Store;
+
+/// The flow that is run when none is named.
+const DEFAULT: &str = "deploy";
+
+pub fn run(
+    args: &Args,
+    recipe: Option<String>,
+    what: Option<String>,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+) -> Ended {
+    let inventory = Inventory::find(args.directory.as_deref())?;
+    let selected = inventory.select(&args.selection())?;
+    let cli = args.settings()?;
+    let wanted = args.release.as_deref().map(ReleaseName::new).transpose()?;
+    let mask = Arc::new(Mask::new(events.clone()));
+    let heard: Arc<dyn Sink> = mask.clone();
+
+    let source = project::source(Some(&inventory), recipe.as_deref())?;
+    let recipe = project::load(source, &inventory.dir, interrupt, &heard)?;
+    let doing = recipe.doing(what.as_deref().unwrap_or(DEFAULT))?;
+    let mut problems = recipe.check(Some(&doing));
+    let hosts = &selected.hosts;
+    let own = hosts.iter().map(|host| &host.settings);
+    let layers: Vec<&Settings> =
+        [&inventory.settings, &selected.stage.settings].into_iter().chain(own).chain([&cli]).collect();
+    problems.extend(recipe.check_settings(&layers));
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    let settled = recipe.settle(&inventory.settings, &selected.stage.settings, hosts, &cli)?;
+
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, interrupt.flag()).map_err(anyhow::Error::from)?;
+    }
+    let mode = match args.is_plan() {
+        true => Mode::Plan { with_diff: args.diff },
+        false => Mode::Act,
+    };
+    let Settled { source, exclude, sites, here } = settled;
+    let root = inventory.dir.join(source);
+    let revision = Revision::of(&root);
+    let mut open = Vec::new();
+    for (host, options) in hosts.iter().zip(sites) {
+        let mut remote: Box<dyn Remote> = project::remote(host, interrupt)?;
+        if mode.is_plan() {
+            remote = Box::new(Planning::new(remote, Arc::default()));
+        }
+        open.push(Site::new(host.clone(), options, remote, heard.clone(), mode.is_plan()));
+    }
+    heard.event(Event::Started {
+        application: inventory.application(),
+        stage: selected.stage.name.clone(),
+        flow: match &doing {
+            Doing::Flow(name) | Doing::Task(name) => name.clone(),
+        },
+        hosts: hosts.iter().map(|host| host.name.clone()).collect(),
+        revision: revision.commit.clone(),
+        is_plan: mode.is_plan(),
+    });
+    let sends = matches!(&doing, Doing::Flow(name) if recipe.playbook.order(name).iter().any(|task| task == "upload"));
+    if sends && revision.is_dirty {
+        heard.event(Event::Warning {
+            host: None,
+            text: "the work tree has changes that are not committed; they are deployed too".to_owned(),
+        });
+    }
+    let run = Run::new(Setup {
+        application: inventory.application(),
+        stage: selected.stage.name.clone(),
+        by: deployer(),
+        mode,
+        revision,
+        wanted,
+        mask,
+        interrupt: interrupt.clone(),
+        here: Here {
+            remote: crate::transport::local(interrupt.clone()),
+            directory: inventory.dir.to_string_lossy().into_owned(),
+            env: here.env,
+        },
+        source: Source::new(root, exclude, project::local_sites(&inventory)),
+        store: Store::from_env(),
+        sites: open,
+        fleet: selected.all().iter().map(Named::of).collect(),
+    });
+    let outcome = execute(&run, &recipe.playbook, &doing);
+    Ok(outcome.verdict.exit_code())
+}

@@ -1,0 +1,78 @@
+//! A sink that lets no secret through: every text of every event is searched for them.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::event::{Event, Report, Sink};
+
+pub struct Mask {
+    inner: Arc<dyn Sink>,
+    secrets: RwLock<Vec<String>>,
+}
+
+impl Mask {
+    pub fn new(inner: Arc<dyn Sink>) -> Self {
+        Self { inner, secrets: RwLock::default() }
+    }
+
+    /// From now on `secret` is shown as `***`. A text of fewer than four bytes would tear holes into everything.
+    pub fn add(&self, secret: &str) {
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        for line in std::iter::once(secret).chain(secret.lines()).filter(|line| line.len() >= 4) {
+            secrets.push(line.to_owned());
+        }
+        // Of two secrets that hold each other the longer one is hidden first.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+    }
+
+    pub fn masked(&self, text: &str) -> String {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let mut text = text.to_owned();
+        for secret in secrets.iter() {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), "***");
+            }
+        }
+        text
+    }
+
+    fn report(&self, report: Report) -> Report {
+        Report {
+            message: self.masked(&report.message),
+            notes: report.notes.iter().map(|note| self.masked(note)).collect(),
+            hint: report.hint.map(|hint| self.masked(&hint)),
+            excerpt: report.excerpt.map(|mut excerpt| {
+                excerpt.text = self.masked(&excerpt.text);
+                excerpt
+            }),
+        }
+    }
+}
+
+impl Sink for Mask {
+    fn event(&self, event: Event) {
+        let event = match event {
+            Event::Command { host, text } => Event::Command { host, text: self.masked(&text) },
+            Event::Line { host, output, text } => Event::Line { host, output, text: self.masked(&text) },
+            Event::Planned { host, text } => Event::Planned { host, text: self.masked(&text) },
+            Event::Diff { host, text } => Event::Diff { host, text: self.masked(&text) },
+            Event::Note { host, text } => Event::Note { host, text: self.masked(&text) },
+            Event::Warning { host, text } => Event::Warning { host, text: self.masked(&text) },
+            Event::Failed { report } => Event::Failed { report: self.report(report) },
+            Event::Serving { host, release, problem } => {
+                Event::Serving { host, release, problem: problem.map(|problem| self.masked(&problem)) }
+            }
+            // These hold names and numbers only.
+            event @ (Event::Started { .. }
+            | Event::Release { .. }
+            | Event::TaskStarted { .. }
+            | Event::TaskFinished { .. }
+            | Event::Sending { .. }
+            | Event::Filled { .. }
+            | Event::Swapped { .. }
+            | Event::Undone { .. }
+            | Event::Finished { .. }) => event,
+        };
+        self.inner.event(event);
+    }
+}

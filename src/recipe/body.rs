@@ -1,0 +1,96 @@
+//! A recipe's functions as the bodies of tasks: what the flow calls knows nothing of Rhai.
+
+use std::sync::Arc;
+
+use anyhow::Error;
+use rhai::{Dynamic, EvalAltResult};
+
+use crate::event::Report;
+use crate::flow::playbook::Hook;
+use crate::flow::task::Function;
+use crate::flow::{Body, Call, Playbook, Task};
+use crate::recipe::context::{Context, Host};
+use crate::recipe::draft::TaskDraft;
+use crate::recipe::kept::Kept;
+use crate::recipe::syntax;
+use crate::recipe::world::World;
+
+fn function(world: &Arc<World>, kept: &Kept) -> Function {
+    let (world, kept) = (world.clone(), kept.clone());
+    Arc::new(move |call: &Call| {
+        let context = Context::new(&world, call.run, call.task, call.host, call.deadline);
+        let mut arguments: Vec<Dynamic> = match call.host {
+            Some(index) if kept.arity == 1 => vec![Dynamic::from(Host { context: context.clone(), index })],
+            _ => Vec::new(),
+        };
+        let result = kept.call(&world.engine, Dynamic::from(context.clone()), &mut arguments);
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => settle(&world, &kept, &context, &error),
+        }
+    })
+}
+
+/// An error of a script as a report. In a plan, one that came of an answer nobody knows only ends the task's plan.
+fn settle(world: &World, kept: &Kept, context: &Context, error: &EvalAltResult) -> Result<(), Error> {
+    let report = syntax::error_report(&world.declared, kept.source(), error);
+    if context.run().mode.is_plan()
+        && let Some(command) = context.last_unanswered()
+    {
+        let at = report.excerpt.as_ref().map(|e| format!(" ({})", e.place)).unwrap_or_default();
+        let host = context.host().map(|index| context.run().hosts[index].name.clone());
+        context.run().events.event(crate::event::Event::Planned {
+            host: host.unwrap_or_default(),
+            text: format!("the rest of `{}` depends on the answer of `{command}`{at}", context.task()),
+        });
+        return Ok(());
+    }
+    Err(report.into())
+}
+
+fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
+    let body = match &draft.body {
+        None => Body::Nothing,
+        Some(kept) if kept.arity == 0 => Body::Here(function(world, kept)),
+        Some(kept) => Body::EachHost(function(world, kept)),
+    };
+    Task {
+        is_once: draft.is_once,
+        role: draft.role.clone(),
+        limit: draft.limit,
+        timeout: draft.timeout,
+        undo: draft.undo.as_ref().map(|kept| function(world, kept)),
+        is_repeated: draft.is_repeated,
+        ..Task::new(name, body)
+    }
+}
+
+/// The playbook of a recipe that was checked.
+pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
+    let declared = &world.declared;
+    let is_removed = |name: &str| declared.removed.iter().any(|(removed, _)| removed == name);
+    let tasks = declared.tasks.iter().map(|(name, draft)| (name.clone(), task(world, name, draft))).collect();
+    let flows = declared
+        .flows
+        .iter()
+        .map(|(name, flow)| {
+            let tasks = flow.tasks.iter().filter(|task| !is_removed(task)).cloned().collect();
+            (name.clone(), tasks)
+        })
+        .collect();
+    let hooks = declared
+        .hooks
+        .iter()
+        .filter(|hook| !is_removed(&hook.task) && !is_removed(&hook.anchor))
+        .map(|hook| Hook { side: hook.side, anchor: hook.anchor.clone(), task: hook.task.clone() })
+        .collect();
+    let playbook = Arc::new(Playbook { tasks, flows, hooks });
+    // The first recipe of a world is its only one.
+    let _ = world.playbook.set(Arc::downgrade(&playbook));
+    playbook
+}
+
+/// A mistake while a file was evaluated.
+pub fn load_report(world: &crate::recipe::draft::Declared, file: &str, error: &EvalAltResult) -> Report {
+    syntax::error_report(world, file, error)
+}

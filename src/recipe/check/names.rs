@@ -1,0 +1,111 @@
+//! Names that must mean something: tasks in flows and hooks, flows that run tasks, settings that are read.
+
+use std::collections::HashSet;
+
+use crate::event::{Report, Suggestion};
+use crate::flow::Doing;
+use crate::recipe::draft::Declared;
+use crate::recipe::world::World;
+
+pub fn check(world: &World, doing: Option<&Doing>, settings_read: &HashSet<String>) -> Vec<Report> {
+    let declared = &world.declared;
+    let mut problems = Vec::new();
+    unknown_tasks(declared, &mut problems);
+    removed_anchors(declared, &mut problems);
+    tasks_and_flows(declared, &mut problems);
+    idle_tasks(world, doing, &mut problems);
+    unread_settings(declared, settings_read, &mut problems);
+    problems
+}
+
+fn unknown(declared: &Declared, name: &str) -> Option<Report> {
+    if declared.tasks.contains_key(name) {
+        return None;
+    }
+    let near = Suggestion::new(name, declared.tasks.keys().map(String::as_str));
+    Some(Report::new(format!("no task named `{name}`{near}")))
+}
+
+fn unknown_tasks(declared: &Declared, problems: &mut Vec<Report>) {
+    let in_flows = declared.flows.values().flat_map(|flow| flow.tasks.iter().map(|task| (task, &flow.place)));
+    let in_hooks =
+        declared.hooks.iter().flat_map(|hook| [(&hook.anchor, &hook.place), (&hook.task, &hook.place)]);
+    let removed = declared.removed.iter().map(|(task, place)| (task, place));
+    for (name, place) in in_flows.chain(in_hooks).chain(removed) {
+        problems.extend(unknown(declared, name).map(|report| report.at(place.clone())));
+    }
+}
+
+/// A hook of the user's on a task that is removed would never run; one of a shipped recipe's just goes with it.
+fn removed_anchors(declared: &Declared, problems: &mut Vec<Report>) {
+    for hook in declared.hooks.iter().filter(|hook| !hook.is_shipped) {
+        for name in [&hook.anchor, &hook.task] {
+            if let Some((_, place)) = declared.removed.iter().find(|(removed, _)| removed == name) {
+                problems.push(
+                    Report::new(format!("task `{name}` is removed, so this hook would never run"))
+                        .at(hook.place.clone())
+                        .note(format!("it is removed at {}", place.place)),
+                );
+            }
+        }
+    }
+}
+
+/// The command line could not tell them apart.
+fn tasks_and_flows(declared: &Declared, problems: &mut Vec<Report>) {
+    for (name, flow) in &declared.flows {
+        if declared.tasks.contains_key(name) {
+            problems.push(
+                Report::new(format!("`{name}` is the name of a task and of a flow")).at(flow.place.clone()),
+            );
+        }
+        if flow.tasks.is_empty() {
+            problems.push(Report::new(format!("flow `{name}` has no tasks")).at(flow.place.clone()));
+        }
+        let mut seen = HashSet::new();
+        for task in flow.tasks.iter().filter(|task| !seen.insert(task.as_str())) {
+            problems
+                .push(Report::new(format!("flow `{name}` runs task `{task}` twice")).at(flow.place.clone()));
+        }
+    }
+}
+
+/// A task of the user's that nothing runs is a misspelt override, most often.
+fn idle_tasks(world: &World, doing: Option<&Doing>, problems: &mut Vec<Report>) {
+    let declared = &world.declared;
+    let playbook = world.playbook.get().and_then(|playbook| playbook.upgrade());
+    let run: HashSet<String> = playbook
+        .iter()
+        .flat_map(|playbook| playbook.flows.keys().flat_map(|flow| playbook.order(flow)))
+        .collect();
+    for (name, task) in declared.tasks.iter().filter(|(_, task)| !task.is_shipped) {
+        let is_asked_for = matches!(doing, Some(Doing::Task(asked)) if asked == name);
+        let is_removed = declared.removed.iter().any(|(removed, _)| removed == name);
+        if run.contains(name) || task.is_alone || is_asked_for || is_removed {
+            continue;
+        }
+        let near = Suggestion::new(name, run.iter().map(String::as_str));
+        let mut report = Report::new(format!("no flow runs task `{name}`{near}")).hint(
+            "put it into a flow, or beside a task: `after(\"swap\", ...)`; or say `.alone()` to run it by name only",
+        );
+        report.excerpt = task.place.clone();
+        problems.push(report);
+    }
+}
+
+/// A setting of the user's that nobody reads and whose name is nearly that of another is misspelt.
+fn unread_settings(declared: &Declared, read: &HashSet<String>, problems: &mut Vec<Report>) {
+    for (name, setting) in &declared.settings {
+        if setting.is_shipped || read.contains(name) {
+            continue;
+        }
+        let others = declared.settings.iter().filter(|(_, other)| other.is_shipped);
+        let near = Suggestion::new(name, others.map(|(other, _)| other.as_str())).to_string();
+        if !near.is_empty() {
+            problems.push(
+                Report::new(format!("no recipe has a setting `{name}`, and nothing reads it{near}"))
+                    .at(setting.place.clone()),
+            );
+        }
+    }
+}

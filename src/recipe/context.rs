@@ -1,0 +1,151 @@
+//! What primitives find while a task runs: the run, the task, the host; and the values of scripts that stand for them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Error;
+use rhai::{Dynamic, NativeCallContext};
+
+use crate::event::{Event, Report};
+use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake};
+use crate::recipe::world::World;
+use crate::run::Run;
+
+/// One task at work, on one host or here. The tag of every call below it.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    world: Arc<World>,
+    run: Arc<Run>,
+    task: String,
+    host: Option<usize>,
+    deadline: Option<Instant>,
+    /// The last command of a plan whose answer nobody knows.
+    unanswered: Mutex<Option<String>>,
+}
+
+impl Context {
+    pub fn new(
+        world: &Arc<World>,
+        run: &Arc<Run>,
+        task: &str,
+        host: Option<usize>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            world: world.clone(),
+            run: run.clone(),
+            task: task.to_owned(),
+            host,
+            deadline,
+            unanswered: Mutex::new(None),
+        }))
+    }
+
+    /// The task that a primitive was called in; at the top level of a file there is none.
+    pub fn of(context: &NativeCallContext) -> Outcome<Self> {
+        let found = context.tag().and_then(|tag| tag.read_lock::<Context>().map(|c| c.clone()));
+        found.ok_or_else(|| {
+            mistake(
+                Report::new(format!(
+                    "`{}` acts, and cannot be used at the top level of a file",
+                    context.fn_name()
+                ))
+                .hint("put it into a task: `task(\"name\", || ...)`"),
+            )
+        })
+    }
+
+    pub fn world(&self) -> &Arc<World> {
+        &self.0.world
+    }
+
+    pub fn run(&self) -> &Arc<Run> {
+        &self.0.run
+    }
+
+    pub fn task(&self) -> &str {
+        &self.0.task
+    }
+
+    pub fn host(&self) -> Option<usize> {
+        self.0.host
+    }
+
+    /// How long a command may take: its own limit, and what is left of the task's.
+    pub fn timeout(&self, own: Option<Duration>) -> Option<Duration> {
+        let left = self.0.deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        match (own, left) {
+            (Some(own), Some(left)) => Some(own.min(left)),
+            (own, left) => own.or(left),
+        }
+    }
+
+    pub fn failure(&self, host: &str, error: impl Into<Error>) -> Failure {
+        Failure::new(host, &self.0.task, error)
+    }
+
+    /// The answer of a command that a plan did not run.
+    pub fn unanswered(&self, command: &str) -> Dynamic {
+        let mut last = self.0.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(command.to_owned());
+        Dynamic::from(Unanswered { command: command.to_owned() })
+    }
+
+    pub fn last_unanswered(&self) -> Option<String> {
+        let last = self.0.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    pub fn note(&self, text: &str) {
+        self.0.run.events.event(Event::Note { host: None, text: text.to_owned() });
+    }
+}
+
+/// A server, as scripts see it: `host`.
+#[derive(Clone)]
+pub struct Host {
+    pub context: Context,
+    pub index: usize,
+}
+
+impl Host {
+    pub fn name(&self) -> String {
+        self.context.run().hosts[self.index].name.clone()
+    }
+
+    pub fn failed(&self, error: impl Into<Error>) -> Failure {
+        self.context.failure(&self.name(), error)
+    }
+
+    /// Turns an error of the layers below into one that scripts can catch.
+    pub fn outcome<T>(&self, result: anyhow::Result<T>) -> Outcome<T> {
+        Ok(result.map_err(|error| self.failed(error))?)
+    }
+}
+
+/// Several servers, as scripts see them: `hosts()`.
+#[derive(Clone)]
+pub struct Hosts {
+    pub context: Context,
+    pub indices: Vec<usize>,
+}
+
+impl Hosts {
+    pub fn each(&self) -> impl Iterator<Item = Host> {
+        self.indices.iter().map(|&index| Host { context: self.context.clone(), index })
+    }
+
+    /// Acts on several hosts belong to a task that runs once: on every host they would be done over and over.
+    pub fn outcome<T>(&self, act: impl FnOnce(&Arc<Run>, &[usize]) -> anyhow::Result<T>) -> Outcome<T> {
+        if self.context.host().is_some() {
+            return Err(mistake(
+                Report::new("a set of hosts is acted on in a task without a parameter")
+                    .hint("write `task(\"name\", || hosts().swap())`"),
+            ));
+        }
+        let result = act(self.context.run(), &self.indices);
+        Ok(result.map_err(|error| self.context.failure("", error))?)
+    }
+}

@@ -1,0 +1,43 @@
+//! The engine that evaluates recipes: strict, limited, and with the primitives.
+
+use rhai::{Dynamic, Engine};
+
+use crate::event::Event;
+use crate::recipe::draft::Draft;
+use crate::recipe::primitives;
+use crate::recipe::resolver::Resolver;
+use crate::transport::Interrupt;
+
+/// Enough for any recipe, and a loop that never ends is noticed within a second.
+const MAX_OPERATIONS: u64 = 50_000_000;
+
+pub fn engine(
+    draft: &Draft,
+    resolver: &Resolver,
+    interrupt: &Interrupt,
+    events: &std::sync::Arc<dyn crate::event::Sink>,
+) -> Engine {
+    let mut engine = Engine::new();
+    engine
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_max_call_levels(64)
+        // Debug builds of Rhai would refuse an ordinary recipe with their default of 16 inside functions.
+        .set_max_expr_depths(128, 64)
+        .set_max_operations(MAX_OPERATIONS)
+        .set_max_modules(64)
+        .set_max_string_size(64 << 20)
+        // A lock that every interpolation would take.
+        .set_max_strings_interned(0)
+        .disable_symbol("eval")
+        .set_default_tag(Dynamic::from(draft.clone()))
+        .set_module_resolver(resolver.clone());
+    let stop = interrupt.clone();
+    engine.on_progress(move |_| stop.is_raised().then_some(Dynamic::UNIT));
+    let sink = events.clone();
+    engine.on_print(move |text| {
+        sink.event(Event::Note { host: None, text: text.to_owned() });
+    });
+    primitives::register(&mut engine);
+    engine
+}

@@ -1,0 +1,149 @@
+//! The settings that the core itself acts on, checked and typed before a host is touched.
+
+use anyhow::{Context, Result};
+use rhai::Dynamic;
+
+use crate::event::Report;
+use crate::recipe::draft::Declared;
+use crate::recipe::primitives::command::environment;
+use crate::recipe::settings::Resolved;
+use crate::recipe::value::type_name;
+use crate::release::SharedPath;
+use crate::release::fill::{Duplicate, Special, Strategy};
+use crate::site::{self, Drift};
+use crate::tree::TreePath;
+
+/// Shared paths from the texts of a setting.
+pub fn shared(texts: &[String]) -> Result<Vec<SharedPath>> {
+    SharedPath::parse_all(texts.iter().map(String::as_str))
+}
+
+/// Paths in a release from the texts of a setting; a trailing slash makes no difference.
+pub fn paths(what: &str, texts: &[String]) -> Result<Vec<TreePath>> {
+    texts
+        .iter()
+        .map(|text| {
+            let bare = text.strip_suffix('/').unwrap_or(text);
+            TreePath::new(bare.as_bytes()).with_context(|| format!("`{text}` cannot be a path of `{what}`"))
+        })
+        .collect()
+}
+
+/// Reads settings one by one and collects what is wrong with them.
+struct Reader<'a> {
+    declared: &'a Declared,
+    resolved: &'a Resolved,
+    problems: Vec<Report>,
+}
+
+impl Reader<'_> {
+    /// A setting that no recipe made, or that is worked out later, has no value here.
+    fn value(&self, key: &str) -> Option<Dynamic> {
+        let setting = self.resolved.get(key)?;
+        (setting.function.is_none() && !setting.value.is_unit()).then(|| setting.value.clone())
+    }
+
+    fn problem(&mut self, key: &str, message: String) {
+        let mut report = Report::new(message);
+        report.excerpt = self.declared.settings.get(key).map(|setting| setting.place.clone());
+        if !self.problems.contains(&report) {
+            self.problems.push(report);
+        }
+    }
+
+    fn read<T: Default>(
+        &mut self,
+        key: &str,
+        wanted: &str,
+        read: impl FnOnce(Dynamic) -> Option<Result<T>>,
+    ) -> T {
+        let Some(value) = self.value(key) else {
+            return T::default();
+        };
+        let kind = type_name(&value);
+        match read(value) {
+            Some(Ok(read)) => return read,
+            Some(Err(error)) => self.problem(key, format!("setting `{key}`: {error:#}")),
+            None => self.problem(key, format!("setting `{key}` is {wanted}, not {kind}")),
+        }
+        T::default()
+    }
+
+    fn texts(&mut self, key: &str) -> Vec<String> {
+        self.read(key, "a list of texts", |value| {
+            let list = value.try_cast::<rhai::Array>()?;
+            let texts: Option<Vec<String>> = list.into_iter().map(|item| item.into_string().ok()).collect();
+            texts.map(Ok)
+        })
+    }
+
+    fn text<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T>) -> Option<T> {
+        self.read(key, "text", |value| {
+            let text = value.into_string().ok()?;
+            Some(parse(&text).map(Some))
+        })
+    }
+
+    fn is_set(&mut self, key: &str) -> bool {
+        self.read(key, "true or false", |value| value.as_bool().ok().map(Ok))
+    }
+
+    fn checked<T: Default>(&mut self, key: &str, result: Result<T>) -> T {
+        result.unwrap_or_else(|error| {
+            self.problem(key, format!("setting `{key}`: {error:#}"));
+            T::default()
+        })
+    }
+}
+
+/// What one host's settings mean for its site.
+pub fn of_host(declared: &Declared, resolved: &Resolved) -> Result<site::Options, Vec<Report>> {
+    let mut reader = Reader { declared, resolved, problems: Vec::new() };
+    let texts = reader.texts("shared");
+    let shared = reader.checked("shared", shared(&texts));
+    let texts = reader.texts("generated");
+    let generated = reader.checked("generated", paths("generated", &texts));
+    let texts = reader.texts("writable");
+    let writable = reader.checked("writable", paths("writable", &texts));
+    let tops: Vec<TreePath> = shared.iter().map(|path| path.path.clone()).collect();
+    let env = reader.read("env", "a table", |value| {
+        let map = value.try_cast::<rhai::Map>()?;
+        Some(environment(map).map_err(Into::into))
+    });
+    reader.text("strategy", Strategy::parse);
+    let keep = reader.read("keep_releases", "a whole number", |value| value.as_int().ok().map(Ok));
+    if keep < 1 && reader.value("keep_releases").is_some() {
+        reader.problem("keep_releases", format!("setting `keep_releases` is 1 or more, not {keep}"));
+    }
+    let options = site::Options {
+        special: Special {
+            generated,
+            // What is shared is not in the release at all.
+            writable: writable
+                .into_iter()
+                .filter(|path| !tops.iter().any(|top| path.starts_with(top)))
+                .collect(),
+            shared: tops,
+        },
+        shared,
+        env,
+        duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
+        drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
+        is_durable: reader.is_set("durable"),
+    };
+    match reader.problems.is_empty() {
+        true => Ok(options),
+        false => Err(reader.problems),
+    }
+}
+
+/// What the stage's settings say of the source: where it is, and what of it stays here.
+pub fn of_source(declared: &Declared, resolved: &Resolved) -> Result<(String, Vec<String>), Vec<Report>> {
+    let mut reader = Reader { declared, resolved, problems: Vec::new() };
+    let source = reader.text("source", |text| Ok(text.to_owned()));
+    let exclude = reader.texts("exclude");
+    match reader.problems.is_empty() {
+        true => Ok((source.unwrap_or_else(|| ".".to_owned()), exclude)),
+        false => Err(reader.problems),
+    }
+}

@@ -1,0 +1,232 @@
+//! Commands and files on a host.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use rhai::plugin::*;
+use rhai::{Dynamic, Map};
+
+use crate::event::{Report, Suggestion};
+use crate::recipe::context::{Context, Host};
+use crate::recipe::failure::{Ended, Failure, Outcome, mistake, mistake_text};
+use crate::recipe::value::type_name;
+use crate::shell::script::is_identifier;
+use crate::shell::{Answer, Exit};
+use crate::site::{Asked, Ran, text_of};
+
+/// What a command printed, or how it ended badly.
+pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, Ended> {
+    if answer.exit.is_success() {
+        return Ok(text_of(answer));
+    }
+    let is_missing = answer.exit == Exit::Code(127);
+    Err(Ended {
+        command: command.to_owned(),
+        exit: answer.exit,
+        output: last_lines(answer),
+        path: path.filter(|_| is_missing).map(str::to_owned),
+    })
+}
+
+pub fn reported(context: &Context, host: &str, end: Ended) -> Failure {
+    context.failure(host, end)
+}
+
+/// The last ten lines of each output: errors first, since they are what one looks for.
+fn last_lines(answer: &Answer) -> String {
+    let tail = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    };
+    let (errors, said) = (tail(&answer.stderr), tail(&answer.stdout));
+    match (errors.is_empty(), said.is_empty()) {
+        (_, true) => errors,
+        (true, _) => said,
+        _ => format!("{errors}\n{said}"),
+    }
+}
+
+/// Reads `#{cwd, env, timeout, user}`.
+pub fn asked(context: &Context, command: &str, options: Map) -> Outcome<Asked> {
+    let mut asked = Asked { text: command.to_owned(), ..Asked::default() };
+    for (key, value) in options {
+        let kind = type_name(&value);
+        let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
+        match key.as_str() {
+            "cwd" => asked.cwd = value.into_string().map_err(|_| wrong("a path"))?,
+            "user" => asked.user = Some(value.into_string().map_err(|_| wrong("a user's name"))?),
+            "timeout" => {
+                let seconds = value.as_int().map_err(|_| wrong("a number of seconds"))?;
+                let seconds = u64::try_from(seconds).ok().filter(|n| *n > 0);
+                asked.timeout = Some(Duration::from_secs(seconds.ok_or_else(|| wrong("1 or more seconds"))?));
+            }
+            "env" => {
+                let map = value.try_cast::<Map>().ok_or_else(|| wrong("a table"))?;
+                asked.env = environment(map).map_err(mistake)?;
+            }
+            other => {
+                let near = Suggestion::new(other, ["cwd", "env", "timeout", "user"]);
+                return Err(mistake_text(format!("a command has no option `{other}`{near}")));
+            }
+        }
+    }
+    asked.timeout = context.timeout(asked.timeout);
+    Ok(asked)
+}
+
+/// A table as environment variables.
+pub fn environment(map: Map) -> Result<Vec<(String, String)>, Report> {
+    map.into_iter()
+        .map(|(key, value)| {
+            if !is_identifier(&key) {
+                return Err(Report::new(format!("`{key}` cannot be the name of an environment variable")));
+            }
+            Ok((key.to_string(), value.to_string()))
+        })
+        .collect()
+}
+
+fn run_it(host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+    let context = &host.context;
+    let asked = asked(context, command, options)?;
+    let run = context.run();
+    let Some(answer) = host.outcome(run.command(host.index, &asked))? else {
+        return Ok(context.unanswered(command));
+    };
+    let path = run.site(host.index).seen().map(|seen| seen.facts.path.clone()).ok();
+    Ok(ended(command, &answer, path.as_deref())
+        .map(Dynamic::from)
+        .map_err(|end| reported(context, &host.name(), end))?)
+}
+
+fn test_it(host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+    let context = &host.context;
+    let asked = asked(context, command, options)?;
+    let ran = context.run().site(host.index).test(&asked);
+    match host.outcome(ran)? {
+        Ran::Planned => Ok(context.unanswered(command)),
+        Ran::Done(answer, _) => match answer.exit {
+            Exit::Code(code) => Ok((code == 0).into()),
+            exit => {
+                let end =
+                    Ended { command: command.to_owned(), exit, output: last_lines(&answer), path: None };
+                Err(reported(context, &host.name(), end).into())
+            }
+        },
+    }
+}
+
+#[export_module]
+pub mod api {
+    /// Runs a command in the release, or in `current` once it is swapped, and answers what it printed.
+    #[rhai_fn(pure, return_raw)]
+    pub fn run(host: &mut Host, command: &str) -> Outcome<Dynamic> {
+        run_it(host, command, Map::new())
+    }
+
+    /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`).
+    #[rhai_fn(name = "run", pure, return_raw)]
+    pub fn run_with(host: &mut Host, command: &str, options: Map) -> Outcome<Dynamic> {
+        run_it(host, command, options)
+    }
+
+    /// Whether a command succeeds. It is expected to change nothing: a plan runs it too.
+    #[rhai_fn(pure, return_raw)]
+    pub fn test(host: &mut Host, command: &str) -> Outcome<Dynamic> {
+        test_it(host, command, Map::new())
+    }
+
+    /// The same with options, as for `run`.
+    #[rhai_fn(name = "test", pure, return_raw)]
+    pub fn test_with(host: &mut Host, command: &str, options: Map) -> Outcome<Dynamic> {
+        test_it(host, command, options)
+    }
+
+    /// The text of a file on the host; relative to the release.
+    #[rhai_fn(pure, return_raw)]
+    pub fn read(host: &mut Host, path: &str) -> Outcome<Dynamic> {
+        let bytes = host.context.run().site(host.index).read_file(path);
+        match host.outcome(bytes)? {
+            None => Ok(host.context.unanswered(&format!("read {path}"))),
+            Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
+        }
+    }
+
+    /// Writes a file on the host by one rename; a file shared with the last release is replaced, not changed.
+    #[rhai_fn(pure, return_raw)]
+    pub fn write(host: &mut Host, path: &str, text: &str) -> Outcome<()> {
+        let written = host.context.run().site(host.index).write_file(path, text);
+        host.outcome(written)
+    }
+
+    /// Whether a file is on the host; relative to the release.
+    #[rhai_fn(pure, return_raw)]
+    pub fn exists(host: &mut Host, path: &str) -> Outcome<Dynamic> {
+        let exists = host.context.run().site(host.index).exists(path);
+        match host.outcome(exists)? {
+            None => Ok(host.context.unanswered(&format!("exists {path}"))),
+            Some(exists) => Ok(exists.into()),
+        }
+    }
+
+    /// Fills a local template in (`{{ name }}` is replaced by the value of that name) and writes it on the host.
+    #[rhai_fn(pure, return_raw)]
+    pub fn template(host: &mut Host, from: &str, to: &str, values: Map) -> Outcome<()> {
+        let path = host.context.world().directory.join(from);
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("template `{from}` cannot be read"));
+        let text = host.outcome(text.and_then(|text| fill_in(&text, &values)))?;
+        write(host, to, &text)
+    }
+
+    /// Brings a file of the host here.
+    #[rhai_fn(pure, return_raw)]
+    pub fn download(host: &mut Host, from: &str, to: &str) -> Outcome<()> {
+        let bytes = host.context.run().site(host.index).read_file(from);
+        let Some(bytes) = host.outcome(bytes)? else {
+            return Ok(());
+        };
+        if host.context.run().mode.is_plan() {
+            return Ok(());
+        }
+        let path = host.context.world().directory.join(to);
+        let written = std::fs::write(&path, bytes).with_context(|| format!("`{to}` cannot be written"));
+        host.outcome(written)
+    }
+}
+
+/// Replaces every `{{ name }}`; a name without a value is an error.
+fn fill_in(text: &str, values: &Map) -> anyhow::Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, tail) = after.split_once("}}").ok_or_else(|| anyhow!("a `{{{{` has no `}}}}`"))?;
+        let name = name.trim();
+        let value = values.get(name).ok_or_else(|| {
+            let near = Suggestion::new(name, values.keys().map(|key| key.as_str()));
+            anyhow!("the template asks for `{name}`, which has no value{near}")
+        })?;
+        out.push_str(before);
+        out.push_str(&value.to_string());
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_in_and_a_missing_value_is_named() {
+        let mut values = Map::new();
+        values.insert("name".into(), "shop".into());
+        values.insert("port".into(), 8080_i64.into());
+        let text = fill_in("{{ name }} on {{port}}\n", &values).unwrap();
+        assert_eq!(text, "shop on 8080\n");
+        let error = fill_in("{{ nme }}", &values).unwrap_err().to_string();
+        assert_eq!(error, "the template asks for `nme`, which has no value (did you mean `name`?)");
+    }
+}

@@ -1,0 +1,168 @@
+//! What happens on this machine: commands, the environment, questions, files.
+
+use std::io::{BufRead, Write};
+
+use anyhow::{Context as _, anyhow};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic};
+
+use crate::event::Report;
+use crate::recipe::context::{Context, Hosts};
+use crate::recipe::failure::{Outcome, mistake};
+use crate::recipe::primitives::command::{ended, reported};
+use crate::site::Asked;
+
+fn prompt_allowed(context: &Context, what: &str) -> Outcome<()> {
+    if context.world().can_prompt {
+        return Ok(());
+    }
+    Err(mistake(
+        Report::new(format!("there is no terminal to ask on: {what}"))
+            .hint("run it in a terminal, or give the answer by a setting or the environment"),
+    ))
+}
+
+fn read_line(question: &str) -> anyhow::Result<String> {
+    eprint!("{question} ");
+    std::io::stderr().flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+#[export_module]
+pub mod api {
+    /// Runs a command on this machine, beside `runner.toml`, and answers what it printed.
+    #[rhai_fn(return_raw)]
+    pub fn local(context: NativeCallContext, command: &str) -> Outcome<Dynamic> {
+        let context = Context::of(&context)?;
+        let asked = Asked { text: command.to_owned(), timeout: context.timeout(None), ..Asked::default() };
+        let answer = context.run().local(&asked);
+        let answer = answer.map_err(|error| context.failure("", error))?;
+        match answer {
+            None => Ok(context.unanswered(command)),
+            Some(answer) => Ok(ended(&asked.text, &answer, None)
+                .map(Dynamic::from)
+                .map_err(|end| reported(&context, "", end))?),
+        }
+    }
+
+    /// A variable of this machine's environment; `()` when it is not set.
+    pub fn env(name: &str) -> Dynamic {
+        std::env::var(name).map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    /// A variable of this machine's environment, or `default` when it is not set.
+    #[rhai_fn(name = "env")]
+    pub fn env_or(name: &str, default: &str) -> String {
+        std::env::var(name).unwrap_or_else(|_| default.to_owned())
+    }
+
+    /// A value that no output ever shows: the environment variable of that name, else asked for.
+    #[rhai_fn(return_raw)]
+    pub fn secret(context: NativeCallContext, name: &str) -> Outcome<String> {
+        let context = Context::of(&context)?;
+        let value = match std::env::var(name) {
+            Ok(value) => value,
+            Err(_) => {
+                prompt_allowed(&context, &format!("secret `{name}` is not in the environment"))?;
+                rpassword::prompt_password(format!("{name}: ")).map_err(|error| context.failure("", error))?
+            }
+        };
+        context.run().mask(&value);
+        Ok(value)
+    }
+
+    /// Asks the user.
+    #[rhai_fn(return_raw)]
+    pub fn ask(context: NativeCallContext, question: &str) -> Outcome<String> {
+        let context = Context::of(&context)?;
+        prompt_allowed(&context, question)?;
+        Ok(read_line(question).map_err(|error| context.failure("", error))?)
+    }
+
+    /// Asks the user for a yes; a plan takes it for given.
+    #[rhai_fn(return_raw)]
+    pub fn confirm(context: NativeCallContext, question: &str) -> Outcome<bool> {
+        let context = Context::of(&context)?;
+        if context.run().mode.is_plan() {
+            return Ok(true);
+        }
+        prompt_allowed(&context, question)?;
+        let answer = read_line(&format!("{question} [y/N]")).map_err(|error| context.failure("", error))?;
+        Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// The files beside `runner.toml` that match a pattern, sorted.
+    #[rhai_fn(return_raw)]
+    pub fn glob(context: NativeCallContext, pattern: &str) -> Outcome<Array> {
+        let context = Context::of(&context)?;
+        let found = find(&context.world().directory, pattern);
+        let found = found.map_err(|error| context.failure("", error))?;
+        Ok(found.into_iter().map(Dynamic::from).collect())
+    }
+
+    /// All hosts of this run, as a set.
+    #[rhai_fn(return_raw)]
+    pub fn hosts(context: NativeCallContext) -> Outcome<Hosts> {
+        let context = Context::of(&context)?;
+        let indices = context.run().all();
+        Ok(Hosts { context, indices })
+    }
+
+    /// The name of the stage.
+    #[rhai_fn(return_raw)]
+    pub fn stage(context: NativeCallContext) -> Outcome<String> {
+        Ok(Context::of(&context)?.run().stage.clone())
+    }
+
+    /// The value of a setting for the stage. A host's own is `host.get(key)`.
+    #[rhai_fn(return_raw)]
+    pub fn get(context: NativeCallContext, key: &str) -> Outcome<Dynamic> {
+        let context = Context::of(&context)?;
+        crate::recipe::primitives::fact::setting(&context, None, key)
+    }
+
+    /// The release that `--release` names; `()` when it was not given.
+    #[rhai_fn(return_raw)]
+    pub fn wanted_release(context: NativeCallContext) -> Outcome<Dynamic> {
+        let context = Context::of(&context)?;
+        let wanted = context.run().wanted.as_ref();
+        Ok(wanted.map_or(Dynamic::UNIT, |name| name.to_string().into()))
+    }
+
+    /// Says something in the run's output.
+    #[rhai_fn(return_raw)]
+    pub fn note(context: NativeCallContext, text: &str) -> Outcome<()> {
+        Context::of(&context)?.note(text);
+        Ok(())
+    }
+
+    /// Says something in the run's output that deserves attention.
+    #[rhai_fn(return_raw)]
+    pub fn warn(context: NativeCallContext, text: &str) -> Outcome<()> {
+        Context::of(&context)?.run().warn(text);
+        Ok(())
+    }
+
+    /// Fails the task with a message.
+    #[rhai_fn(return_raw)]
+    pub fn fail(context: NativeCallContext, message: &str) -> Outcome<()> {
+        let context = Context::of(&context)?;
+        Err(context.failure("", anyhow!("{message}")).into())
+    }
+}
+
+fn find(directory: &std::path::Path, pattern: &str) -> anyhow::Result<Vec<String>> {
+    // The directory's own name is no pattern.
+    let base = glob::Pattern::escape(&directory.to_string_lossy());
+    let paths =
+        glob::glob(&format!("{base}/{pattern}")).with_context(|| format!("`{pattern}` is no pattern"))?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path?;
+        let path = path.strip_prefix(directory).unwrap_or(&path);
+        found.push(path.to_string_lossy().into_owned());
+    }
+    Ok(found)
+}

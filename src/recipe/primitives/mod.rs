@@ -1,0 +1,30 @@
+//! The functions that recipes are made of: thin, documented, one file a noun. Their `///` are the user manual.
+
+pub mod command;
+pub mod declare;
+pub mod fact;
+pub mod here;
+pub mod release;
+pub mod set;
+
+use rhai::{Engine, exported_module};
+
+pub fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<super::context::Host>("Host")
+        .register_type_with_name::<super::context::Hosts>("Hosts")
+        .register_type_with_name::<declare::Task>("Task")
+        .register_type_with_name::<super::failure::Failure>("Failure")
+        .register_type_with_name::<super::failure::Unanswered>("Unanswered");
+    engine.register_iterator::<super::context::Hosts>();
+    for module in [
+        exported_module!(declare::api),
+        exported_module!(here::api),
+        exported_module!(fact::api),
+        exported_module!(command::api),
+        exported_module!(release::api),
+        exported_module!(set::api),
+    ] {
+        engine.register_global_module(module.into());
+    }
+}

@@ -1,0 +1,113 @@
+//! A release on one host, step by step.
+
+use std::num::NonZeroUsize;
+
+use anyhow::anyhow;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map};
+
+use crate::event::Suggestion;
+use crate::recipe::context::Host;
+use crate::recipe::failure::{Outcome, mistake_text};
+use crate::recipe::options;
+use crate::recipe::primitives::declare::texts;
+use crate::release::Record;
+use crate::release::fill::Strategy;
+
+fn seen_of(record: &Record, is_live: bool) -> Map {
+    let mut map = Map::new();
+    map.insert("name".into(), record.name.to_string().into());
+    map.insert("state".into(), record.state.to_string().into());
+    map.insert("created".into(), record.created.to_string().into());
+    map.insert("by".into(), record.by.clone().into());
+    let revision = record.revision.clone();
+    map.insert("revision".into(), revision.map_or(Dynamic::UNIT, Dynamic::from));
+    map.insert("is_live".into(), is_live.into());
+    map
+}
+
+#[export_module]
+pub mod api {
+    /// Makes the directory of this run's release.
+    #[rhai_fn(pure, return_raw)]
+    pub fn create_release(host: &mut Host) -> Outcome<()> {
+        let run = host.context.run().clone();
+        host.outcome(run.create_release(host.index))
+    }
+
+    /// Fills the release: `strategy` is `"copy-previous"` or `"cache"`. Only what changed is sent.
+    #[rhai_fn(pure, return_raw)]
+    pub fn fill(host: &mut Host, options: Map) -> Outcome<()> {
+        let mut strategy = Strategy::CopyPrevious;
+        for (key, value) in options {
+            match key.as_str() {
+                "strategy" => {
+                    let text = value.into_string().unwrap_or_default();
+                    strategy = host.outcome(Strategy::parse(&text))?;
+                }
+                other => {
+                    let near = Suggestion::new(other, ["strategy"]);
+                    return Err(mistake_text(format!("`fill` has no option `{other}`{near}")));
+                }
+            }
+        }
+        let run = host.context.run().clone();
+        host.outcome(run.fill(host.index, strategy))
+    }
+
+    /// Links shared paths into the release. What `shared/` lacks is taken from the release; a missing file is an error.
+    #[rhai_fn(pure, return_raw)]
+    pub fn link_shared(host: &mut Host, paths: Array) -> Outcome<()> {
+        let paths = texts(paths, "`shared`")?;
+        let paths = host.outcome(options::shared(&paths))?;
+        let run = host.context.run().clone();
+        host.outcome(run.link_shared(host.index, &paths))
+    }
+
+    /// Makes directories of the release writable for its owner and group.
+    #[rhai_fn(pure, return_raw)]
+    pub fn writable(host: &mut Host, paths: Array) -> Outcome<()> {
+        let paths = texts(paths, "`writable`")?;
+        let paths = host.outcome(options::paths("writable", &paths))?;
+        let done = host.context.run().site(host.index).writable(&paths);
+        host.outcome(done)
+    }
+
+    /// Makes the release complete: from here on it can be swapped to, and nothing is written in it.
+    #[rhai_fn(pure, return_raw)]
+    pub fn seal(host: &mut Host) -> Outcome<()> {
+        let run = host.context.run().clone();
+        host.outcome(run.seal(host.index))
+    }
+
+    /// Removes all releases but the newest `keep`. What cannot be removed is a warning.
+    #[rhai_fn(pure, return_raw)]
+    pub fn prune(host: &mut Host, keep: i64) -> Outcome<Array> {
+        let keep = usize::try_from(keep).ok().and_then(NonZeroUsize::new);
+        let Some(keep) = keep else {
+            return Err(mistake_text("at least one release is kept"));
+        };
+        let run = host.context.run().clone();
+        let removed = host.outcome(run.prune(host.index, keep))?;
+        Ok(removed.into_iter().map(Dynamic::from).collect())
+    }
+
+    /// The releases of the host, oldest first, each with `name state created by revision is_live`.
+    #[rhai_fn(pure, return_raw)]
+    pub fn releases(host: &mut Host) -> Outcome<Array> {
+        let run = host.context.run().clone();
+        let site = run.site(host.index);
+        let seen = host.outcome(site.seen())?;
+        let live = seen.live();
+        let map = |record| Dynamic::from(seen_of(record, live == Some(&record.name)));
+        Ok(seen.records.iter().map(map).collect())
+    }
+
+    /// The host's history, a line an event.
+    #[rhai_fn(pure, return_raw)]
+    pub fn history(host: &mut Host) -> Outcome<Array> {
+        let lines = host.context.run().site(host.index).history();
+        let lines = host.outcome(lines.map_err(|error| anyhow!("{error:#}")))?;
+        Ok(lines.into_iter().map(Dynamic::from).collect())
+    }
+}

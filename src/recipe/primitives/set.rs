@@ -1,0 +1,114 @@
+//! Several hosts as one: a swap belongs to the set, so that no recipe can split a fleet.
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic};
+
+use crate::event::{Report, Suggestion};
+use crate::recipe::context::{Host, Hosts};
+use crate::recipe::failure::{Outcome, mistake, mistake_text};
+use crate::recipe::primitives::declare::texts;
+use crate::release::ReleaseName;
+
+impl IntoIterator for Hosts {
+    type Item = Host;
+    type IntoIter = std::vec::IntoIter<Host>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.each().collect::<Vec<Host>>().into_iter()
+    }
+}
+
+#[export_module]
+pub mod api {
+    /// Those of the hosts that have a role.
+    #[rhai_fn(pure)]
+    pub fn on(hosts: &mut Hosts, role: &str) -> Hosts {
+        let run = hosts.context.run();
+        let has = |index: &usize| run.hosts[*index].has_role(role);
+        let indices = hosts.indices.iter().copied().filter(has).collect();
+        Hosts { context: hosts.context.clone(), indices }
+    }
+
+    /// The hosts in sets of at most `n`, in order.
+    #[rhai_fn(pure, return_raw)]
+    pub fn batches(hosts: &mut Hosts, n: i64) -> Outcome<Array> {
+        let n = usize::try_from(n).unwrap_or(0);
+        if n == 0 {
+            return Err(mistake_text("a batch has one host or more"));
+        }
+        let set = |indices: &[usize]| {
+            Dynamic::from(Hosts { context: hosts.context.clone(), indices: indices.to_vec() })
+        };
+        Ok(hosts.indices.chunks(n).map(set).collect())
+    }
+
+    /// How many hosts there are.
+    #[rhai_fn(pure)]
+    pub fn len(hosts: &mut Hosts) -> i64 {
+        i64::try_from(hosts.indices.len()).unwrap_or(i64::MAX)
+    }
+
+    /// The hosts as an array.
+    #[rhai_fn(pure)]
+    pub fn list(hosts: &mut Hosts) -> Array {
+        hosts.each().map(Dynamic::from).collect()
+    }
+
+    /// The first host, in the order of `runner.toml`.
+    #[rhai_fn(pure, return_raw)]
+    pub fn first(hosts: &mut Hosts) -> Outcome<Host> {
+        hosts.each().next().ok_or_else(|| mistake_text("the set has no host"))
+    }
+
+    /// Runs tasks on these hosts only, each finished on all of them before the next begins.
+    #[rhai_fn(pure, return_raw)]
+    pub fn perform(hosts: &mut Hosts, tasks: Array) -> Outcome<()> {
+        let names = texts(tasks, "`perform`")?;
+        let playbook = hosts.context.world().playbook.get().and_then(|book| book.upgrade());
+        let Some(playbook) = playbook else {
+            return Err(mistake_text("tasks can be performed in a run only"));
+        };
+        for name in &names {
+            if !playbook.tasks.contains_key(name) {
+                let near = Suggestion::new(name, playbook.tasks.keys().map(String::as_str));
+                return Err(mistake(Report::new(format!("no task named `{name}`{near}"))));
+            }
+        }
+        hosts.outcome(|run, indices| crate::flow::execute::perform_all(run, &playbook, &names, indices))
+    }
+
+    /// Connects to the hosts and opens their sites for this run.
+    #[rhai_fn(pure, return_raw)]
+    pub fn lock(hosts: &mut Hosts) -> Outcome<()> {
+        hosts.outcome(|run, indices| run.lock_all(indices))
+    }
+
+    /// Re-points `current` on these hosts to this run's release: all are asked first, then all do it at once.
+    #[rhai_fn(pure, return_raw)]
+    pub fn swap(hosts: &mut Hosts) -> Outcome<()> {
+        hosts.outcome(|run, indices| run.swap(indices))
+    }
+
+    /// Takes a swap of this run back.
+    #[rhai_fn(pure, return_raw)]
+    pub fn swap_back(hosts: &mut Hosts) -> Outcome<()> {
+        hosts.outcome(|run, indices| run.swap_back(indices))
+    }
+
+    /// Re-points `current` to the newest earlier release that is complete on all of these hosts.
+    #[rhai_fn(pure, return_raw)]
+    pub fn rollback(hosts: &mut Hosts) -> Outcome<String> {
+        let name = hosts.outcome(|run, indices| run.roll_back(indices, None))?;
+        Ok(name.to_string())
+    }
+
+    /// Re-points `current` to a release by its name, which must be complete on all of these hosts.
+    #[rhai_fn(name = "rollback", pure, return_raw)]
+    pub fn rollback_to(hosts: &mut Hosts, name: &str) -> Outcome<String> {
+        let name = hosts.outcome(|run, indices| {
+            let wanted = ReleaseName::new(name)?;
+            run.roll_back(indices, Some(&wanted))
+        })?;
+        Ok(name.to_string())
+    }
+}

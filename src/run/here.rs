@@ -1,0 +1,71 @@
+//! Commands on this machine: performed like a server's, by a shell of their own.
+
+use std::sync::PoisonError;
+
+use anyhow::Result;
+
+use crate::event::{Event, Output};
+use crate::release::command::{Command, Place};
+use crate::run::Run;
+use crate::shell::Answer;
+use crate::site::Asked;
+use crate::transport::{Listener, Remote, Reply, Stream};
+
+/// This machine: where commands start, and with what in their environment.
+pub struct Here {
+    pub remote: Box<dyn Remote>,
+    pub directory: String,
+    pub env: Vec<(String, String)>,
+}
+
+/// What events call this machine.
+const NAME: &str = "here";
+
+impl Run {
+    /// Runs a command here; a plan only lists it.
+    pub fn local(&self, asked: &Asked) -> Result<Option<Answer>> {
+        if self.mode.is_plan() {
+            self.events.event(Event::Planned {
+                host: NAME.to_owned(),
+                text: format!("run `{}`; what follows shows the tree as it is now", asked.text),
+            });
+            return Ok(None);
+        }
+        self.events.event(Event::Command { host: NAME.to_owned(), text: asked.text.clone() });
+        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut env = here.env.clone();
+        env.push(("STAGE".to_owned(), self.stage.clone()));
+        env.extend(self.revision.commit.clone().map(|commit| ("REVISION".to_owned(), commit)));
+        let command = Command {
+            text: asked.text.clone(),
+            place: Place::Site,
+            cwd: asked.cwd.clone(),
+            env,
+            timeout: asked.timeout,
+            user: None,
+            guard: None,
+        };
+        let step = command.test(&here.directory);
+        let mut lines = Lines { run: self };
+        match here.remote.perform(&step.act, &mut lines)? {
+            Reply::Answered(answer) => Ok(Some(answer)),
+            Reply::Recorded => Ok(None),
+        }
+    }
+}
+
+struct Lines<'a> {
+    run: &'a Run,
+}
+
+impl Listener for Lines<'_> {
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        let output = match stream {
+            Stream::Stdout => Output::Stdout,
+            Stream::Stderr => Output::Stderr,
+        };
+        for line in String::from_utf8_lossy(bytes).lines() {
+            self.run.events.event(Event::Line { host: NAME.to_owned(), output, text: line.to_owned() });
+        }
+    }
+}
