@@ -106,7 +106,6 @@ impl Args {
         Selection { stage: self.stage.clone(), hosts: self.hosts.clone(), roles: self.roles.clone() }
     }
 
-
     pub fn settings(&self) -> anyhow::Result<Settings> {
         Settings::from_cli(&self.set)
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::out;
+use crate::cli::report::size;
 use crate::cli::{Ended, Stop, project};
 use crate::event::Sink;
 use crate::recipe::Recipe;
@@ -50,11 +52,12 @@ pub fn check(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: 
     if !problems.is_empty() {
         return Err(problems.into());
     }
-    println!(
-        "{name} is well written: {} tasks, {} flows, {} settings; {n_stages} stages checked",
+    out::data(format!(
+        "{name} is well written: {} tasks, {} flows, {} settings; {} checked",
         recipe.tasks().len(),
         recipe.flows().len(),
-        recipe.settings().len()
-    );
+        recipe.settings().len(),
+        size::count(n_stages, "stage"),
+    ));
     Ok(0)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::out;
 use crate::cli::{Ended, check};
 use crate::event::Sink;
 use crate::transport::Interrupt;
@@ -14,21 +15,21 @@ pub fn docs(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &
             let line = serde_json::json!({
                 "kind": "setting", "name": setting.name, "default": setting.default, "description": setting.doc,
             });
-            println!("{line}");
+            out::data(line);
         }
         for function in recipe.functions() {
             let line = serde_json::json!({
                 "kind": "function", "signature": function.signature, "description": function.doc,
             });
-            println!("{line}");
+            out::data(line);
         }
         return Ok(0);
     }
-    println!("# Settings of {name}\n");
+    out::data(format!("# Settings of {name}\n"));
     for setting in recipe.settings() {
-        println!("- `{}` = `{}` ({})", setting.name, setting.default, setting.place);
+        out::data(format!("- `{}` = `{}` ({})", setting.name, setting.default, setting.place));
         if !setting.doc.is_empty() {
-            println!("  {}", setting.doc);
+            out::data(format!("  {}", setting.doc));
         }
     }
     let mut subject = Some(String::new());
@@ -39,10 +40,10 @@ pub fn docs(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &
                 None => "Functions".to_owned(),
                 Some(kind) => format!("Of a `{}`", kind.to_lowercase()),
             };
-            println!("\n# {title}\n");
+            out::data(format!("\n# {title}\n"));
         }
-        println!("- `{}`", function.signature);
-        println!("  {}", function.doc);
+        out::data(format!("- `{}`", function.signature));
+        out::data(format!("  {}", function.doc));
     }
     Ok(0)
 }

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod docs;
+mod out;
 mod project;
 mod releases;
 mod report;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::out;
 use crate::cli::table::Table;
 use crate::cli::{Ended, Stop, project};
 use crate::event::{Report, Sink};
@@ -59,7 +60,7 @@ pub fn releases(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> E
     for (host, seen) in &all {
         let Ok(seen) = seen else { continue };
         match args.json {
-            true => seen.records.iter().for_each(|record| println!("{}", json(host, seen, record))),
+            true => seen.records.iter().for_each(|record| out::data(json(host, seen, record))),
             false => print_host(host, seen, all.len() > 1),
         }
     }
@@ -83,7 +84,7 @@ fn json(host: &str, seen: &Seen, record: &Record) -> serde_json::Value {
 
 fn print_host(host: &str, seen: &Seen, is_one_of_many: bool) {
     if is_one_of_many {
-        println!("{host}");
+        out::data(host);
     }
     let mut table = Table::default();
     table.row(["release", "state", "created (UTC)", "by", "revision", ""].map(str::to_owned));
@@ -101,11 +102,11 @@ fn print_host(host: &str, seen: &Seen, is_one_of_many: bool) {
         ]);
     }
     match seen.records.is_empty() {
-        true => println!("no release yet"),
-        false => print!("{table}"),
+        true => out::data("no release yet"),
+        false => out::data(table.to_string().trim_end()),
     }
     let unknown = seen.unknown_directories();
     if !unknown.is_empty() {
-        println!("not made by runner: {}", unknown.join(", "));
+        out::data(format!("not made by runner: {}", unknown.join(", ")));
     }
 }

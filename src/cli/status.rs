@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::Ended;
 use crate::cli::args::Args;
+use crate::cli::out;
 use crate::cli::releases::{look, short, unasked};
 use crate::cli::table::Table;
 use crate::event::Sink;
@@ -28,7 +29,7 @@ pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> End
                 "revision": record.and_then(|record| record.revision.as_deref()),
                 "complete_releases": n_complete,
             });
-            println!("{line}");
+            out::data(line);
             continue;
         }
         let left_over = seen.records.iter().filter(|r| r.state == State::Building).count();
@@ -47,7 +48,7 @@ pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> End
         ]);
     }
     if !args.json {
-        print!("{table}");
+        out::data(table.to_string().trim_end());
     }
     unasked(&all)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::out;
 use crate::cli::table::Table;
 use crate::cli::{Ended, check};
 use crate::event::Sink;
@@ -16,21 +17,21 @@ pub fn tasks(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: 
                 let line = serde_json::json!({
                     "kind": kind, "name": named.name, "description": named.doc, "detail": named.detail,
                 });
-                println!("{line}");
+                out::data(line);
             }
         }
         return Ok(0);
     }
-    println!("flows");
+    out::data("flows");
     for flow in recipe.flows() {
-        println!("  {}: {}", flow.name, flow.doc);
-        println!("      {}", flow.detail);
+        out::data(format!("  {}: {}", flow.name, flow.doc));
+        out::data(format!("      {}", flow.detail));
     }
-    println!("tasks");
+    out::data("tasks");
     let mut table = Table::default();
     for task in recipe.tasks() {
         table.row([format!("  {}", task.name), task.detail, task.doc]);
     }
-    print!("{table}");
+    out::data(table.to_string().trim_end());
     Ok(0)
 }

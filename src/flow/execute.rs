@@ -82,7 +82,6 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
             unwind::Back::Apart => Verdict::Apart,
         }
     };
-    unwind::report_serving(run);
     run.events.event(Event::Finished {
         ended: match verdict {
             Verdict::Done => Ended::Well,
@@ -90,6 +89,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         },
         took: began.elapsed(),
     });
+    unwind::report_serving(run);
     Outcome { verdict, failures: reports }
 }
 
@@ -172,7 +172,8 @@ fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
     };
     run.events.event(Event::TaskFinished {
         task: task.name.clone(),
-        n_hosts: hosts.len(),
+        // A task that runs here may have acted on a set of hosts.
+        n_hosts: if is_here { run.n_acted().min(run.hosts.len()) } else { hosts.len() },
         took: began.elapsed(),
         ended: match failures.is_empty() {
             true => Ended::Well,

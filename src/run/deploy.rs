@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
@@ -339,6 +340,7 @@ impl Run {
         hosts: &[usize],
         act: impl Fn(usize) -> Result<()> + Sync,
     ) -> Vec<(usize, anyhow::Error)> {
+        self.n_acted.fetch_add(hosts.len(), Ordering::SeqCst);
         in_parallel(hosts, hosts.len(), |host| act(host).err())
             .into_iter()
             .filter_map(|(host, error)| Some((host, error?)))

@@ -79,6 +79,8 @@ pub struct Run {
     release: OnceLock<ReleaseName>,
     /// How many tasks have begun: the order of what they enter into the undo log.
     n_begun: AtomicUsize,
+    /// On how many hosts the task at work has acted as on a set.
+    n_acted: AtomicUsize,
 }
 
 /// What a run is made from.
@@ -120,6 +122,7 @@ impl Run {
             sites: setup.sites.into_iter().map(Mutex::new).collect(),
             release: OnceLock::new(),
             n_begun: AtomicUsize::new(0),
+            n_acted: AtomicUsize::new(0),
         })
     }
 
@@ -136,8 +139,14 @@ impl Run {
         Timestamp::now()
     }
 
-    pub fn begin_task(&self) -> usize {
-        self.n_begun.fetch_add(1, Ordering::SeqCst) + 1
+    pub fn begin_task(&self) {
+        self.n_begun.fetch_add(1, Ordering::SeqCst);
+        self.n_acted.store(0, Ordering::SeqCst);
+    }
+
+    /// On how many hosts the task at work has acted.
+    pub fn n_acted(&self) -> usize {
+        self.n_acted.load(Ordering::SeqCst)
     }
 
     fn order(&self) -> usize {

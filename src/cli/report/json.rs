@@ -1,5 +1,6 @@
 //! Events for machines: one JSON object a line on standard output.
 
+use crate::cli::out;
 use crate::event::{Event, Report, Sink};
 
 pub struct Json;
@@ -18,5 +19,5 @@ pub fn failed(report: &Report) {
 fn print(event: &Event) {
     // Strings and numbers only: nothing that could not be written.
     let line = serde_json::to_string(event).unwrap_or_default();
-    println!("{line}");
+    out::data(line);
 }

@@ -2,7 +2,7 @@
 
 mod json;
 mod progress;
-mod size;
+pub mod size;
 mod terminal;
 
 use std::io::IsTerminal;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use colored::Colorize;
 
 use crate::cli::args::{Args, When};
+use crate::cli::out;
 use crate::event::{Report, Sink};
 
 pub fn choose_colour(when: When) {
@@ -37,7 +38,7 @@ pub fn sink(args: &Args) -> Arc<dyn Sink> {
 pub fn problem(args: &Args, report: &Report) {
     match args.json {
         true => json::failed(report),
-        false => eprintln!("{}", error(report)),
+        false => out::talk(error(report)),
     }
 }
 

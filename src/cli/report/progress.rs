@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::out;
+
 pub struct Progress {
     bar: ProgressBar,
     /// Sent and total by host.
@@ -48,12 +50,12 @@ impl Progress {
 
     /// Prints a line above the bar.
     pub fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| out::talk(text));
     }
 
     /// Prints a line of data above the bar.
     pub fn data(&self, text: &str) {
-        self.bar.suspend(|| println!("{text}"));
+        self.bar.suspend(|| out::data(text));
     }
 
     pub fn clear(&self) {

@@ -1,6 +1,7 @@
 //! Events for people: a line a task, problems in full, and at the end what every host serves.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,15 @@ pub struct Terminal {
     progress: Progress,
     /// What is said behind the line of the task that runs: what was sent, which release.
     remarks: Mutex<Vec<String>>,
-    plan: Mutex<bool>,
+    is_plan: AtomicBool,
+    plan: Mutex<Vec<Planned>>,
+    n_hosts: AtomicUsize,
+}
+
+/// A step of a plan, and the hosts that would take it.
+struct Planned {
+    text: String,
+    hosts: Vec<String>,
 }
 
 impl Terminal {
@@ -30,7 +39,9 @@ impl Terminal {
             shows_diff,
             progress: Progress::new(is_shown),
             remarks: Mutex::default(),
-            plan: Mutex::new(false),
+            is_plan: AtomicBool::new(false),
+            plan: Mutex::default(),
+            n_hosts: AtomicUsize::new(0),
         }
     }
 
@@ -52,11 +63,15 @@ impl Terminal {
     }
 
     fn is_plan(&self) -> bool {
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_plan.load(Ordering::Relaxed)
     }
 
     fn task_finished(&self, task: &str, n_hosts: usize, took: Duration, ended: Ended) {
         self.progress.clear();
+        if self.is_plan() && ended == Ended::Well {
+            self.take_remarks();
+            return self.plan_of(task);
+        }
         let mark = match ended {
             Ended::Well => "ok".green(),
             Ended::Failed => "failed".red(),
@@ -73,9 +88,28 @@ impl Terminal {
         self.say(line.trim_end());
     }
 
-    fn planned(&self, host: &str, text: &str) {
-        let host = if host.is_empty() { String::new() } else { format!("{host}: ") };
-        self.progress.data(&format!("{}{text}", host.dimmed()));
+    /// Hosts that would do the same stand in one line.
+    fn planned(&self, host: &str, text: String) {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        match plan.iter_mut().find(|planned| planned.text == text) {
+            Some(planned) => planned.hosts.push(host.to_owned()),
+            None => plan.push(Planned { text, hosts: vec![host.to_owned()] }),
+        }
+    }
+
+    /// Shows what a task would do. One that would do nothing is not worth a line.
+    fn plan_of(&self, task: &str) {
+        let plan = std::mem::take(&mut *self.plan.lock().unwrap_or_else(PoisonError::into_inner));
+        if plan.is_empty() {
+            return;
+        }
+        self.progress.data(&task.bold().to_string());
+        for Planned { text, hosts } in plan {
+            let is_all = hosts.len() == self.n_hosts.load(Ordering::Relaxed) && hosts.len() > 1;
+            let who = if is_all { "all hosts".to_owned() } else { hosts.join(", ") };
+            let text = text.replace('\n', "\n    ");
+            self.progress.data(&format!("  {}{text}", format!("{who}: ").dimmed()));
+        }
     }
 
     fn warning(&self, host: Option<&str>, text: &str) {
@@ -105,7 +139,8 @@ impl Sink for Terminal {
     fn event(&self, event: Event) {
         match event {
             Event::Started { application, stage, flow, hosts, revision, is_plan } => {
-                *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = is_plan;
+                self.is_plan.store(is_plan, Ordering::Relaxed);
+                self.n_hosts.store(hosts.len(), Ordering::Relaxed);
                 let of = revision.map_or(String::new(), |r| format!(", revision {}", &r[..r.len().min(10)]));
                 let verb = if is_plan { "plan of" } else { "running" };
                 self.say(format!(
@@ -136,12 +171,9 @@ impl Sink for Terminal {
                 count(hosts.len(), "host"),
                 took.as_secs_f64()
             )),
-            Event::Planned { host, text } => self.planned(&host, &text),
-            Event::Diff { text, .. } => {
-                if self.shows_diff {
-                    self.progress.data(&coloured(&text));
-                }
-            }
+            Event::Planned { host, text } => self.planned(&host, text),
+            Event::Diff { host, text } if self.shows_diff => self.planned(&host, coloured(&text)),
+            Event::Diff { .. } => {}
             Event::Note { host, text } => {
                 let host = host.map_or(String::new(), |host| format!("`{host}`: "));
                 self.say(format!("  {host}{text}"));
