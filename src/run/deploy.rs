@@ -18,6 +18,8 @@ use crate::site::{Asked, Fill, Ran};
 use crate::transport::mark::Nonce;
 use crate::tree::{Kind, Pack, Tree, TreePath, text_diff};
 
+/// How many changed files a plan names.
+const PLANNED_FILES: usize = 200;
 /// How many changed files a plan shows the difference of, and how large a file it reads for that.
 const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
@@ -121,16 +123,19 @@ impl Run {
         let planned = |text: String| {
             self.events.event(Event::Planned { host: host.clone(), text });
         };
-        for &index in send {
-            let entry = &sent.entries[index];
-            if entry.kind != Kind::Directory {
+        let sends = send.iter().map(|&index| &sent.entries[index]).filter(|e| e.kind != Kind::Directory);
+        let mut changes: Vec<String> = sends
+            .map(|entry| {
                 let is_known = plan.base.manifest.get(&entry.path).is_some();
                 let verb = if is_known { "change" } else { "add" };
-                planned(format!("{verb} `{}`", entry.path));
-            }
-        }
-        for path in &plan.change.remove {
-            planned(format!("remove `{path}`"));
+                format!("{verb} `{}`", entry.path)
+            })
+            .collect();
+        changes.extend(plan.change.remove.iter().map(|path| format!("remove `{path}`")));
+        let n_more = changes.len().saturating_sub(PLANNED_FILES);
+        changes.into_iter().take(PLANNED_FILES).for_each(&planned);
+        if n_more > 0 {
+            planned(format!("and {n_more} more"));
         }
         let Some(base) = plan.base.release.as_ref().filter(|_| with_diff) else {
             return;

@@ -30,8 +30,9 @@ impl Progress {
             self.bar.set_style(style);
         }
         self.lock().clear();
+        // A bar that was cleared away does not draw until it begins anew.
+        self.bar.reset();
         self.bar.set_message(name.to_owned());
-        self.bar.reset_elapsed();
         self.bar.enable_steady_tick(std::time::Duration::from_millis(120));
     }
 

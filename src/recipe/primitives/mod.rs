@@ -6,6 +6,7 @@ pub mod fact;
 pub mod here;
 pub mod release;
 pub mod set;
+pub mod unanswered;
 
 use rhai::{Engine, exported_module};
 
@@ -17,6 +18,7 @@ pub fn register(engine: &mut Engine) {
         .register_type_with_name::<super::failure::Failure>("Failure")
         .register_type_with_name::<super::failure::Unanswered>("Unanswered");
     engine.register_iterator::<super::context::Hosts>();
+    unanswered::register(engine);
     for module in [
         exported_module!(declare::api),
         exported_module!(here::api),

@@ -1,0 +1,198 @@
+//! Many hosts at once: the barrier after each task, and the way back when one of them fails.
+
+mod support;
+
+use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use support::{Test, tree};
+
+/// The tasks of the shipped flow, in order.
+const FLOW: [&str; 14] = [
+    "lock", "preflight", "build", "release", "upload", "share", "prepare", "seal", "smoke", "swap", "reload", "verify",
+    "watch", "prune",
+];
+
+/// Every host says that it entered, waits until all have, and says that it leaves. If hosts did not work at the same
+/// time, this would never end; if a host ran ahead, its line would stand too early.
+const RENDEZVOUS: &str = r#"
+fn meet(host, name) {
+    host.run(`cd ../../../.. && echo "enter ${name}" >> log && : > "met/${name}-${host.name}" \
+        && while [ "$(ls met | grep -c "^${name}-")" -lt 12 ]; do :; done && echo "leave ${name}" >> log`);
+}
+task("prepare", |host| meet(host, "prepare"));
+task("smoke", |host| meet(host, "smoke"));
+"#;
+
+#[test]
+fn no_host_of_twelve_enters_a_task_before_all_left_the_one_before() {
+    let test = Test::with_sites(12).source("a", "1").recipe(RENDEZVOUS).shell("mkdir met");
+    test.deploy();
+    let log = fs::read_to_string(test.path("log")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 48);
+    for (part, want) in lines.chunks(12).zip(["enter prepare", "leave prepare", "enter smoke", "leave smoke"]) {
+        assert!(part.iter().all(|line| *line == want), "{log}");
+    }
+}
+
+/// A task that fails on one host of twelve, beside a task of the flow.
+fn failing(side: &str, anchor: &str) -> String {
+    format!(
+        "task(\"boom\", |host| {{ if host.name == \"h7\" {{ host.run(\"echo broken >&2; exit 3\"); }} }});\n\
+         {side}(\"{anchor}\", \"boom\");\n"
+    )
+}
+
+#[test]
+fn a_failure_of_one_host_at_each_task_in_turn_is_undone_on_all() {
+    let test = Test::with_sites(12).source("a", "old");
+    test.deploy();
+    let sites: Vec<String> = (1..=12).map(|n| format!("sites/h{n}")).collect();
+    let live = test.live("sites/h1").unwrap();
+    let release = test.path("sites/h1/releases").join(&live);
+    let before = tree(&release);
+    let mut test = test.source("a", "new");
+    for task in FLOW.into_iter().take_while(|task| *task != "prune") {
+        // Before `lock` nothing is known of any host.
+        let side = if task == "watch" { "before" } else { "after" };
+        test = test.recipe(&failing(side, task));
+        let ran = test.ends(1, &[]);
+        ran.says("task `boom` failed on `h7`: `echo broken >&2; exit 3` exited with status 3");
+        ran.says("deploy.rhai:1:").says("= broken");
+        for site in &sites {
+            assert_eq!(test.live(site).as_deref(), Some(live.as_str()), "{site} after a failure at {task}\n{ran}");
+            assert_eq!(test.serves(site, "a"), "old");
+            ran.says(&format!("{} serves {live}", site.trim_start_matches("sites/")));
+        }
+        // What was never served is gone; what was served for a moment is kept as failed, and does not count.
+        let left = test.releases("sites/h3");
+        let was_served = ["swap", "reload", "verify", "watch"].contains(&task);
+        for name in left.iter().filter(|name| **name != live) {
+            assert!(was_served || test.record("sites/h3", name)["state"] == "failed", "{task}: {left:?}");
+        }
+    }
+    assert_eq!(tree(&release), before);
+    // The next deploy needs nobody's help and leaves nothing of the failed ones behind.
+    let test = test.recipe("");
+    test.deploy();
+    for site in &sites {
+        assert_eq!(test.serves(site, "a"), "new");
+        assert_eq!(test.releases(site).len(), 2, "{:?}", test.releases(site));
+    }
+}
+
+#[test]
+fn a_failure_after_watch_leaves_the_new_release_live_everywhere() {
+    let test = Test::with_sites(3).source("a", "old");
+    test.deploy();
+    let recipe = "task(\"boom\", |host| { if host.name == \"h2\" { host.fail(\"no\"); } });\nafter(\"watch\", \"boom\");\n";
+    let test = test.source("a", "new").recipe(recipe);
+    test.ends(5, &[]).says("task `boom` failed on `h2`: no");
+    for n in 1..=3 {
+        assert_eq!(test.serves(&format!("sites/h{n}"), "a"), "new");
+    }
+}
+
+#[test]
+fn a_first_deploy_that_fails_after_the_swap_leaves_nothing_live() {
+    let test = Test::new().source("a", "1").recipe("task(\"verify\", |host| host.fail(\"no\"));\n");
+    test.ends(1, &[]).says("localhost serves nothing");
+    assert_eq!(test.live("site"), None);
+    assert!(fs::symlink_metadata(test.path("site/current")).is_err());
+}
+
+#[test]
+fn undos_run_in_reverse_and_reload_runs_again_after_a_swap_back() {
+    let recipe = r#"
+fn say(host, text) { host.run(`echo "${text}" >> "${host.path}/../log"`); }
+task("prepare", |host| say(host, "prepare")).undo(|host| say(host, "undo prepare"));
+task("smoke", |host| say(host, "smoke")).undo(|host| say(host, "undo smoke"));
+task("reload", |host| say(host, "reload $(cat a)"));
+task("verify", |host| host.fail("no"));
+"#;
+    let test = Test::new().source("a", "old");
+    test.deploy();
+    let test = test.source("a", "new").recipe(recipe);
+    test.ends(1, &[]).says("swapped back on localhost").says("undid `smoke` on localhost");
+    let log = fs::read_to_string(test.path("log")).unwrap();
+    assert_eq!(log, "prepare\nsmoke\nreload new\nreload old\nundo smoke\nundo prepare\n");
+}
+
+#[test]
+fn the_swap_is_one_rename_and_nothing_else_touches_current() {
+    let test = Test::new().source("a", "1");
+    test.deploy();
+    let test = test.source("a", "2");
+    let runner = test.command(&[]);
+    let status = Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=/^(rename|unlink|symlink|link|rmdir|mkdir)", "-o"])
+        .arg(test.path("trace"))
+        .arg(runner.get_program())
+        .envs(runner.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(test.root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .expect("strace is needed: apt-get install strace");
+    assert!(status.success());
+    let trace = fs::read_to_string(test.path("trace")).unwrap();
+    // `"current"` whole: the temporary link has another name, in `.runner`.
+    let touching: Vec<&str> =
+        trace.lines().filter(|line| line.contains("\"current\"") && !line.contains("= -1")).collect();
+    assert_eq!(touching.len(), 1, "{touching:#?}");
+    assert!(touching[0].contains("rename") && touching[0].contains("\".runner/current.new\""), "{}", touching[0]);
+    assert_eq!(test.serves("site", "a"), "2");
+}
+
+#[test]
+fn ctrl_c_ends_the_command_undoes_and_says_so() {
+    let test = Test::new().source("a", "old");
+    test.deploy();
+    let test = test
+        .source("a", "new")
+        .recipe("task(\"prepare\", |host| host.run(`echo $$ > \"${host.path}/../ready\"; exec sleep 1000`));\n")
+        .shell("mkfifo ready");
+    let mut child = test.command(&[]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // Opening the pipe waits for the command to be at work.
+    let pid = fs::read_to_string(test.path("ready")).unwrap();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert_eq!(test.serves("site", "a"), "old");
+    assert_eq!(test.releases("site").len(), 1);
+    let is_there = Command::new("kill").args(["-0", pid.trim()]).stderr(Stdio::null()).status().unwrap();
+    assert!(!is_there.success(), "the command outlived the run");
+}
+
+#[test]
+fn a_task_run_by_its_name_works_in_current() {
+    let test = Test::new().source("a", "1").recipe("task(\"where\", |host| host.run(\"pwd -P > where\")).alone();\n");
+    test.deploy();
+    test.ends(0, &["where"]);
+    let live = test.live("site").unwrap();
+    assert!(test.serves("site", "where").trim_end().ends_with(&live));
+}
+
+#[test]
+fn a_plan_changes_nothing_and_tells_what_would_be_done() {
+    let test = Test::new().source("a", "one\n").source("b", "b\n");
+    let ran = test.ends(0, &["--plan"]);
+    ran.says("localhost: add `a`");
+    assert!(!test.path("site").exists(), "{ran}");
+    test.deploy();
+    let before = tree(&test.path("site"));
+    let test = test.source("a", "two\n").remove("source/b").recipe(
+        "task(\"prepare\", |host| { if host.run(\"date\") != \"\" { host.run(\"touch x\"); } });\n\
+         task(\"build\", || local(\"touch built\"));\n",
+    );
+    let ran = test.ends(0, &["--diff"]);
+    ran.says("change `a`").says("remove `b`").says("-one").says("+two");
+    ran.says("here: run `touch built`").says("depends on the answer of `date` (deploy.rhai:1)").says_not("touch x");
+    assert!(!test.path("built").exists());
+    assert_eq!(tree(&test.path("site")), before);
+}
