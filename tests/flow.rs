@@ -10,8 +10,20 @@ use support::{Test, tree};
 
 /// The tasks of the shipped flow, in order.
 const FLOW: [&str; 14] = [
-    "lock", "preflight", "build", "release", "upload", "share", "prepare", "seal", "smoke", "swap", "reload", "verify",
-    "watch", "prune",
+    "lock",
+    "preflight",
+    "build",
+    "release",
+    "upload",
+    "share",
+    "prepare",
+    "seal",
+    "smoke",
+    "swap",
+    "reload",
+    "verify",
+    "watch",
+    "prune",
 ];
 
 /// Every host says that it entered, waits until all have, and says that it leaves. If hosts did not work at the same
@@ -32,7 +44,8 @@ fn no_host_of_twelve_enters_a_task_before_all_left_the_one_before() {
     let log = fs::read_to_string(test.path("log")).unwrap();
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines.len(), 48);
-    for (part, want) in lines.chunks(12).zip(["enter prepare", "leave prepare", "enter smoke", "leave smoke"]) {
+    for (part, want) in lines.chunks(12).zip(["enter prepare", "leave prepare", "enter smoke", "leave smoke"])
+    {
         assert!(part.iter().all(|line| *line == want), "{log}");
     }
 }
@@ -62,7 +75,11 @@ fn a_failure_of_one_host_at_each_task_in_turn_is_undone_on_all() {
         ran.says("task `boom` failed on `h7`: `echo broken >&2; exit 3` exited with status 3");
         ran.says("deploy.rhai:1:").says("= broken");
         for site in &sites {
-            assert_eq!(test.live(site).as_deref(), Some(live.as_str()), "{site} after a failure at {task}\n{ran}");
+            assert_eq!(
+                test.live(site).as_deref(),
+                Some(live.as_str()),
+                "{site} after a failure at {task}\n{ran}"
+            );
             assert_eq!(test.serves(site, "a"), "old");
             ran.says(&format!("{} serves {live}", site.trim_start_matches("sites/")));
         }
@@ -143,7 +160,11 @@ fn the_swap_is_one_rename_and_nothing_else_touches_current() {
     let touching: Vec<&str> =
         trace.lines().filter(|line| line.contains("\"current\"") && !line.contains("= -1")).collect();
     assert_eq!(touching.len(), 1, "{touching:#?}");
-    assert!(touching[0].contains("rename") && touching[0].contains("\".runner/current.new\""), "{}", touching[0]);
+    assert!(
+        touching[0].contains("rename") && touching[0].contains("\".runner/current.new\""),
+        "{}",
+        touching[0]
+    );
     assert_eq!(test.serves("site", "a"), "2");
 }
 
@@ -153,7 +174,9 @@ fn ctrl_c_ends_the_command_undoes_and_says_so() {
     test.deploy();
     let test = test
         .source("a", "new")
-        .recipe("task(\"prepare\", |host| host.run(`echo $$ > \"${host.path}/../ready\"; exec sleep 1000`));\n")
+        .recipe(
+            "task(\"prepare\", |host| host.run(`echo $$ > \"${host.path}/../ready\"; exec sleep 1000`));\n",
+        )
         .shell("mkfifo ready");
     let mut child = test.command(&[]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     // Opening the pipe waits for the command to be at work.
@@ -171,7 +194,9 @@ fn ctrl_c_ends_the_command_undoes_and_says_so() {
 
 #[test]
 fn a_task_run_by_its_name_works_in_current() {
-    let test = Test::new().source("a", "1").recipe("task(\"where\", |host| host.run(\"pwd -P > where\")).alone();\n");
+    let test = Test::new()
+        .source("a", "1")
+        .recipe("task(\"where\", |host| host.run(\"pwd -P > where\")).alone();\n");
     test.deploy();
     test.ends(0, &["where"]);
     let live = test.live("site").unwrap();
@@ -192,7 +217,9 @@ fn a_plan_changes_nothing_and_tells_what_would_be_done() {
     );
     let ran = test.ends(0, &["--diff"]);
     ran.says("change `a`").says("remove `b`").says("-one").says("+two");
-    ran.says("here: run `touch built`").says("depends on the answer of `date` (deploy.rhai:1)").says_not("touch x");
+    ran.says("here: run `touch built`")
+        .says("depends on the answer of `date` (deploy.rhai:1)")
+        .says_not("touch x");
     assert!(!test.path("built").exists());
     assert_eq!(tree(&test.path("site")), before);
 }

@@ -63,7 +63,9 @@ pub fn run(
     let root = inventory.dir.join(source);
     let revision = Revision::of(&root);
     let mut open = Vec::new();
-    for (host, options) in hosts.iter().zip(sites) {
+    let known = about(&selected.stage.name, &revision);
+    for (host, mut options) in hosts.iter().zip(sites) {
+        options.env.splice(..0, known.clone());
         let mut remote: Box<dyn Remote> = project::remote(host, interrupt)?;
         if mode.is_plan() {
             remote = Box::new(Planning::new(remote, Arc::default()));
@@ -99,7 +101,7 @@ pub fn run(
         here: Here {
             remote: crate::transport::local(interrupt.clone()),
             directory: inventory.dir.to_string_lossy().into_owned(),
-            env: here.env,
+            env: known.into_iter().chain(here.env).collect(),
         },
         source: Source::new(root, exclude, project::local_sites(&inventory)),
         store: Store::from_env(),
@@ -108,4 +110,11 @@ pub fn run(
     });
     let outcome = execute(&run, &recipe.playbook, &doing);
     Ok(outcome.verdict.exit_code())
+}
+
+/// What every command finds in its environment; the setting `env` may say otherwise.
+fn about(stage: &str, revision: &Revision) -> Vec<(String, String)> {
+    let mut env = vec![("STAGE".to_owned(), stage.to_owned())];
+    env.extend(revision.commit.clone().map(|commit| ("REVISION".to_owned(), commit)));
+    env
 }

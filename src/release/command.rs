@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::release::ReleaseName;
 use crate::release::answer::Fields;
-use crate::release::{ReleaseName, flag, script};
 use crate::shell::{Answer, Effect, Script, Step, Word};
+
+const RUN: &str =
+    concat!(include_str!("sh/run.sh"), include_str!("sh/lib.sh"), include_str!("sh/run_guard.sh"));
 
 /// Where a command works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,18 +53,18 @@ pub struct Said {
 
 impl Command {
     fn script(&self, root: &str, tag: &str) -> Script {
-        let mut script = script(root, include_str!("sh/run.sh"))
-            .var("place", self.place.path())
-            .var("cwd", &self.cwd)
-            .var("command", &self.text)
-            .var("as_user", self.user.as_deref().unwrap_or_default())
-            .var("guarded", flag(self.guard.is_some()))
-            .var("name", self.guard.as_ref().map_or("", ReleaseName::as_str))
-            .var("tag", tag);
+        let mut script = Script::new(RUN);
         for (key, value) in &self.env {
             script = script.export(key, value);
         }
         script
+            .var("runner_root", root)
+            .var("runner_place", self.place.path())
+            .var("runner_cwd", &self.cwd)
+            .var("runner_command", &self.text)
+            .var("runner_user", self.user.as_deref().unwrap_or_default())
+            .var("runner_release", self.guard.as_ref().map_or("", ReleaseName::as_str))
+            .var("runner_tag", tag)
     }
 
     /// `tag` is a text that no command prints: random, made anew for each step.

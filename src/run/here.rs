@@ -33,9 +33,7 @@ impl Run {
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: asked.text.clone() });
         let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut env = here.env.clone();
-        env.push(("STAGE".to_owned(), self.stage.clone()));
-        env.extend(self.revision.commit.clone().map(|commit| ("REVISION".to_owned(), commit)));
+        let env = here.env.clone();
         let command = Command {
             text: asked.text.clone(),
             place: Place::Site,

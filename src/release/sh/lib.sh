@@ -1,12 +1,17 @@
 # Functions that the scripts of this folder share. POSIX sh; runs in dash, bash, busybox, ksh and zsh.
-LC_ALL=C; export LC_ALL; unset CDPATH
 
 # An answer is a sequence of fields `key=value`, each ended by NUL.
 say() { printf '%s=%s\0' "$1" "$2"; }
 
 refuse() { say refused "$1"; exit 1; }
 
-enter() { cd -- "$root" || refuse "cannot enter \`$root\`"; }
+# Every script begins with it. Sorting and patterns are of bytes, whatever the user's language.
+enter() {
+  LC_ALL=C
+  export LC_ALL
+  unset CDPATH
+  cd -- "$root" || refuse "cannot enter \`$root\`"
+}
 
 # Replaces a small file by one rename, so that a reader sees the old text or the new one.
 put() { printf '%s\n' "$2" >"$1.new" && mv -f -- "$1.new" "$1"; }

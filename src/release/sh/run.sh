@@ -1,19 +1,16 @@
-# Runs a command of the recipe; then, in a release that is being built, looks whether it wrote what it must not.
-cd -- "$root/$place" || exit
-case $cwd in
-  ?*) cd -- "$cwd" || exit ;;
+# Runs a command of the recipe. It sees none of our functions and variables: the library comes behind it. Its text is
+# never an argument, which `ps` would show.
+cd -- "$runner_root/$runner_place" || exit
+case $runner_cwd in
+  ?*) cd -- "$runner_cwd" || exit ;;
 esac
-if [ -n "$as_user" ]; then
-  sudo -n -u "$as_user" -- sh -c "$command"
+if [ -n "$runner_user" ]; then
+  printf '%s' "$runner_command" | sudo -n -u "$runner_user" -- sh -c 'c=$(cat); eval "$c" </dev/null'
 else
-  (eval "$command")
+  (
+    set -- "$runner_command"
+    unset runner_root runner_place runner_cwd runner_command runner_user runner_release runner_tag
+    eval "set --; $1"
+  )
 fi
-status=$?
-if [ -n "$guarded" ]; then
-  enter
-  guard "releases/$name" || {
-    printf '%s' "$tag"
-    say_differs <.runner/guard/differs
-  }
-fi
-exit "$status"
+runner_status=$?

@@ -1,0 +1,70 @@
+//! Commands of a recipe: what they see, and what they leave untouched.
+
+mod support;
+
+use support::Test;
+
+/// Runs one command on the host of a task that stands alone, and shows what it said.
+fn said(test: Test, command: &str) -> String {
+    let recipe = format!(
+        "const COMMAND = `{command}`;\ntask(\"try\", |host| host.note(host.run(global::COMMAND))).alone();\n"
+    );
+    let test = test.recipe(&recipe).source("a", "1");
+    test.deploy();
+    test.ends(0, &["try"]).err
+}
+
+#[test]
+fn a_command_sees_none_of_our_functions_and_variables() {
+    let names =
+        "say refuse enter put record note drop paths names plain expect guard point each list edit check";
+    let command = format!(
+        "for f in {names}; do command -v $f | grep -v / || :; done; set | grep ^runner_; echo end $#"
+    );
+    let said = said(Test::new(), &command);
+    assert!(said.contains("`localhost`: end 0"), "{said}");
+}
+
+#[test]
+fn a_command_finds_stage_release_revision_and_env_but_not_our_locale() {
+    let test = Test::new().env("LC_ALL", "C.UTF-8").shell(
+        "git init -q source && cd source && git -c user.name=t -c user.email=t@t commit -q --allow-empty -m 1",
+    );
+    let test = test.recipe(
+        "set(\"env\", #{ APP: \"it's $HOME\" });\n\
+         task(\"prepare\", |host| host.note(host.run(\"echo $STAGE/$RELEASE/${#REVISION}/$APP/$LC_ALL\")));\n\
+         task(\"build\", || note(local(\"echo here $STAGE $APP\")));\n",
+    );
+    let test = test.source("a", "1");
+    let ran = test.deploy();
+    let live = test.live("site").unwrap();
+    ran.says(&format!("local/{live}/40/it's $HOME/C.UTF-8")).says("here local it's $HOME");
+}
+
+#[test]
+fn a_command_is_not_found_in_the_process_list() {
+    let command =
+        "x=a-word-of-mine; cat /proc/[0-9]*/cmdline | tr '\\\\0' ' ' | grep -ac a-word-of-[m]ine || :";
+    let said = said(Test::new(), command);
+    assert!(said.contains("`localhost`: 0\n"), "{said}");
+}
+
+#[test]
+fn options_of_a_command_hold() {
+    let test = Test::new().source("sub/a", "1").recipe(
+        "task(\"prepare\", |host| {\n\
+           host.note(host.run(\"basename $PWD; echo $X\", #{ cwd: \"sub\", env: #{ X: \"y z\" } }));\n\
+           try { host.run(\"sleep 1000\", #{ timeout: 1 }); } catch (failure) { host.note(failure.message); }\n\
+           try { host.run(\"no-such-program\"); } catch (failure) { host.note(`status ${failure.status}`); }\n\
+         });\n",
+    );
+    let ran = test.deploy();
+    ran.says("sub\ny z").says("`sleep 1000` was ended after 1 s").says("status 127");
+}
+
+#[test]
+fn a_program_that_is_not_found_is_reported_with_the_path() {
+    let test =
+        Test::new().source("a", "1").recipe("task(\"prepare\", |host| host.run(\"no-such-program\"));\n");
+    test.ends(1, &[]).says("`no-such-program` exited with status 127").says("PATH was ").says("set `env`");
+}
