@@ -115,6 +115,10 @@ pub fn of_host(declared: &Declared, resolved: &Resolved) -> Result<site::Options
     if keep < 1 && reader.value("keep_releases").is_some() {
         reader.problem("keep_releases", format!("setting `keep_releases` is 1 or more, not {keep}"));
     }
+    reader.text("on_host_failure", |text| match text {
+        "abort" => Ok(Some(())),
+        _ => anyhow::bail!("`abort` is the only answer that this version has, not `{text}`"),
+    });
     let options = site::Options {
         special: Special {
             generated,
