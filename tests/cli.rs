@@ -1,0 +1,144 @@
+//! The command line: verbs, outputs, exit codes.
+
+mod support;
+
+use support::Test;
+
+#[test]
+fn releases_and_status_show_what_is_there_and_what_is_live() {
+    let test = Test::new().source("a", "1");
+    test.ends(0, &["releases"]).says("no release yet");
+    test.ends(0, &["status"]).says("localhost  nothing");
+    assert!(!test.path("site").exists(), "a verb that looks changes nothing");
+    test.deploy();
+    let first = test.live("site").unwrap();
+    let test = test.source("a", "2");
+    test.deploy();
+    let second = test.live("site").unwrap();
+    let ran = test.ends(0, &["releases"]);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 3, "{ran}");
+    assert!(lines[1].starts_with(&first) && !lines[1].contains("live"), "{ran}");
+    assert!(lines[2].starts_with(&second) && lines[2].ends_with("<- live"), "{ran}");
+    assert!(lines[2].contains("complete") && lines[2].contains("tester@"), "{ran}");
+    test.ends(0, &["status"]).says(&format!("localhost  {second}"));
+}
+
+#[test]
+fn verbs_speak_json_a_line_an_object() {
+    let test = Test::with_sites(2).source("a", "1");
+    test.deploy();
+    for (words, n) in [(["releases", "--json"], 2), (["status", "--json"], 2)] {
+        let ran = test.ends(0, &words);
+        let lines: Vec<serde_json::Value> =
+            ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(lines.len(), n, "{ran}");
+        assert_eq!(lines[1]["host"], "h2");
+    }
+    for verb in ["tasks", "docs"] {
+        let ran = test.ends(0, &[verb, "--json"]);
+        assert!(ran.out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{ran}");
+    }
+}
+
+#[test]
+fn a_run_in_json_ends_with_what_every_host_serves() {
+    let test = Test::with_sites(2).source("a", "1");
+    let ran = test.ends(0, &["--json"]);
+    let events: Vec<serde_json::Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(events[0]["event"], "started");
+    let filled: Vec<_> = events.iter().filter(|e| e["event"] == "filled").collect();
+    assert_eq!(filled.len(), 2);
+    assert_eq!((&filled[0]["sent"]["n_unpacked"], &filled[0]["sent"]["bytes"]), (&1.into(), &1.into()));
+    let last = &events[events.len() - 1];
+    assert_eq!((&last["event"], &last["host"]), (&"serving".into(), &"h2".into()));
+    assert_eq!(last["release"].as_str(), test.live("sites/h2").as_deref());
+    assert!(ran.err.is_empty(), "{ran}");
+}
+
+#[test]
+fn a_failed_run_in_json_carries_the_report() {
+    let test = Test::new().source("a", "1").recipe("task(\"prepare\", |host| host.fail(\"no\"));\n");
+    let ran = test.ends(1, &["--json"]);
+    let failed = ran.out.lines().find(|line| line.contains("\"failed\"") && line.contains("report")).unwrap();
+    let failed: serde_json::Value = serde_json::from_str(failed).unwrap();
+    assert_eq!(failed["report"]["message"], "task `prepare` failed on `localhost`: no");
+    assert_eq!(failed["report"]["excerpt"]["place"]["file"], "deploy.rhai");
+}
+
+#[test]
+fn quiet_says_nothing_when_all_is_well_and_everything_when_not() {
+    let test = Test::new().source("a", "1");
+    let ran = test.ends(0, &["-q"]);
+    assert!(ran.out.is_empty() && ran.err.is_empty(), "{ran}");
+    let test = test.recipe("task(\"prepare\", |host| host.fail(\"no\"));\n");
+    test.ends(1, &["-q"]).says("error: task `prepare` failed");
+}
+
+#[test]
+fn colour_is_for_terminals_unless_it_is_asked_for() {
+    let test = Test::new().source("a", "1");
+    test.deploy().says_not("\u{1b}[");
+    test.ends(0, &["--color", "always"]).says("\u{1b}[");
+    test.ends(0, &["--color", "never"]).says_not("\u{1b}[");
+}
+
+#[test]
+fn verbose_shows_commands_and_what_they_say() {
+    let recipe = "task(\"prepare\", |host| host.run(\"echo out; echo err >&2\"));\n";
+    let test = Test::new().source("a", "1").recipe(recipe);
+    test.deploy().says_not("$ echo out");
+    test.ends(0, &["-v"])
+        .says("[localhost] $ echo out; echo err >&2")
+        .says("[localhost] out")
+        .says("[localhost] err");
+}
+
+#[test]
+fn a_host_or_a_role_can_be_chosen() {
+    let test = Test::new().source("a", "1").toml(
+        "[settings]\nsource = \"source\"\n[stage.local]\ntransport = \"local\"\nhosts = [\n\
+         { name = \"web\", path = \"web\", roles = [\"web\"] },\n{ name = \"job\", path = \"job\", roles = [\"job\"] },\n]\n",
+    );
+    test.ends(0, &["--host", "job"]).says("job serves").says_not("web serves");
+    assert!(!test.path("web").exists());
+    test.ends(0, &["--role", "web"]).says("web serves").says_not("job serves");
+    test.ends(2, &["--host", "jbo"]).says("did you mean `job`?");
+}
+
+#[test]
+fn a_dirty_work_tree_is_warned_about_and_recorded_with_the_revision() {
+    let test = Test::new().source("a", "1").shell(
+        "cd source && git init -q . && git add . && git -c user.name=t -c user.email=t@t commit -qm 1",
+    );
+    test.deploy().says_not("not committed");
+    let record = test.record("site", &test.live("site").unwrap());
+    assert_eq!(record["revision"].as_str().unwrap().len(), 40);
+    assert!(record["dirty"].is_null());
+    let test = test.source("a", "2");
+    test.deploy().says("warning: the work tree has changes that are not committed");
+    assert_eq!(test.record("site", &test.live("site").unwrap())["dirty"], true);
+    test.ends(0, &["rollback"]).says_not("not committed");
+}
+
+#[test]
+fn a_transport_that_is_not_there_yet_is_named_before_anything_happens() {
+    let test = Test::new().source("a", "1").toml("[stage.prod]\npath = \"/srv/x\"\nhosts = [\"web1\"]\n");
+    test.ends(2, &[]).says("host `web1` is reached by `ssh`, which this version does not have yet");
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_a_run() {
+    let test = Test::new().source("a", "1");
+    let command = test.command(&["--json"]);
+    let mut child = command_with_closed_stdout(command);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(test.serves("site", "a"), "1");
+}
+
+/// Standard output leads to a pipe that nobody reads any more.
+fn command_with_closed_stdout(mut command: std::process::Command) -> std::process::Child {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    command.stdout(writer).stderr(std::process::Stdio::null()).spawn().unwrap()
+}
