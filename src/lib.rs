@@ -1,5 +1,8 @@
 //! `runner`: zero-downtime deployment, scripted in Rhai. The layers, from the top down; each uses only those below it.
 
+// Not in Cargo.toml: there it would hold for the helpers of tests as well.
+#![deny(clippy::unwrap_used)]
+
 pub mod cli;
 pub mod event;
 pub mod flow;

@@ -1,5 +1,7 @@
 //! The functions that recipes are made of: thin, documented, one file a noun. Their `///` are the user manual.
 
+#![allow(clippy::unwrap_used, reason = "`export_module` writes them; there are none of our own")]
+
 pub mod command;
 pub mod declare;
 pub mod fact;
