@@ -72,6 +72,7 @@ pub fn run(
         }
         open.push(Site::new(host.clone(), options, remote, heard.clone(), mode.is_plan()));
     }
+    let sends = matches!(&doing, Doing::Flow(name) if recipe.playbook.order(name).iter().any(|task| task == "upload"));
     heard.event(Event::Started {
         application: inventory.application(),
         stage: selected.stage.name.clone(),
@@ -79,10 +80,9 @@ pub fn run(
             Doing::Flow(name) | Doing::Task(name) => name.clone(),
         },
         hosts: hosts.iter().map(|host| host.name.clone()).collect(),
-        revision: revision.commit.clone(),
+        revision: revision.commit.clone().filter(|_| sends),
         is_plan: mode.is_plan(),
     });
-    let sends = matches!(&doing, Doing::Flow(name) if recipe.playbook.order(name).iter().any(|task| task == "upload"));
     if sends && revision.is_dirty {
         heard.event(Event::Warning {
             host: None,

@@ -63,11 +63,14 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
             *entries = rest;
             mine
         };
+        // One that fails does not keep the others from being tried; the first to fail is told.
+        let mut first = Ok(());
         for undo in mine {
             let what = undo.what;
-            (undo.act)(run).map_err(|error| error.context(format!("not {what}")))?;
+            let done = (undo.act)(run).map_err(|error| error.context(format!("this was not done: {what}")));
+            first = first.and(done);
         }
-        Ok(())
+        first
     });
     for (host, error) in &failures {
         let report = Report::new(format!("undo on `{}`: {error:#}", run.hosts[*host].name));
@@ -93,6 +96,8 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
         let hosts: Vec<usize> = hosts
             .iter()
             .copied()
+            // Where nothing was served before, there is nothing to take up again.
+            .filter(|&host| run.site(host).seen().is_ok_and(|seen| seen.live().is_some()))
             .filter(|&host| task.role.as_deref().is_none_or(|role| run.hosts[host].has_role(role)))
             .collect();
         let failures = run
