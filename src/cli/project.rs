@@ -65,10 +65,13 @@ fn find(below: &Path, word: &str) -> Result<Source, Report> {
             return Ok(source);
         }
         let names = sources::recipe_names();
-        let near = crate::event::Suggestion::new(word, names.iter().copied());
-        return Err(
-            Report::new(format!("no recipe `{word}`{near}")).note(format!("shipped: {}", names.join(", ")))
-        );
+        let beside = sources::beside(&path);
+        let known = names.iter().copied().chain(beside.iter().map(String::as_str));
+        let report = Report::new(format!("no recipe `{word}`{}", crate::event::Suggestion::new(word, known)));
+        return Err(match names.as_slice() {
+            [] => report,
+            names => report.note(format!("shipped: {}", names.join(", "))),
+        });
     }
     read(&path)
 }

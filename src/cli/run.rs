@@ -9,7 +9,7 @@ use crate::cli::{Ended, project};
 use crate::event::mask::Mask;
 use crate::event::{Event, Sink};
 use crate::flow::{Doing, execute};
-use crate::host::{Inventory, Settings};
+use crate::host::Inventory;
 use crate::recipe::Settled;
 use crate::release::ReleaseName;
 use crate::run::here::Here;
@@ -43,14 +43,14 @@ pub fn run(
     let doing = recipe.doing(what.as_deref().unwrap_or(DEFAULT))?;
     let mut problems = recipe.check(Some(&doing));
     let hosts = &selected.hosts;
-    let own = hosts.iter().map(|host| &host.settings);
-    let layers: Vec<&Settings> =
-        [&inventory.settings, &selected.stage.settings].into_iter().chain(own).chain([&cli]).collect();
-    problems.extend(recipe.check_settings(&layers));
-    if !problems.is_empty() {
-        return Err(problems.into());
-    }
-    let settled = recipe.settle(&inventory.settings, &selected.stage.settings, hosts, &cli)?;
+    let settled = recipe.settle(&inventory.settings, &selected.stage.settings, hosts, &cli);
+    let settled = match settled {
+        Ok(settled) if problems.is_empty() => settled,
+        settled => {
+            problems.extend(settled.err().into_iter().flatten());
+            return Err(problems.into());
+        }
+    };
 
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, interrupt.flag()).map_err(anyhow::Error::from)?;

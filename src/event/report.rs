@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Where something stands in a file of the user's. Lines and columns count from 1, columns in characters.
+/// Where something stands in a file of the user's. Lines and columns count from 1, columns in characters; what was
+/// typed on the command line has line 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Place {
     pub file: String,
@@ -14,12 +15,15 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 
 /// A place together with the text of its line, for the caret. `width` counts the characters it points at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Excerpt {
     pub place: Place,
     pub text: String,
@@ -96,8 +100,12 @@ impl fmt::Display for Report {
             None => 0,
             Some(excerpt) => {
                 let Excerpt { place, text, width } = excerpt;
-                let margin = place.line.to_string().len();
-                write!(f, "\n{:margin$}--> {}:{}", "", place, place.column)?;
+                let line = if place.line == 0 { String::new() } else { place.line.to_string() };
+                let margin = line.len().max(1);
+                write!(f, "\n{:margin$}--> {place}", "")?;
+                if place.line > 0 {
+                    write!(f, ":{}", place.column)?;
+                }
                 if !text.trim().is_empty() {
                     // A tab before the caret is repeated, so that both lines are as wide on any terminal.
                     let indent: String = text
@@ -106,7 +114,7 @@ impl fmt::Display for Report {
                         .map(|c| if c == '\t' { '\t' } else { ' ' })
                         .collect();
                     write!(f, "\n{:margin$} |", "")?;
-                    write!(f, "\n{} | {text}", place.line)?;
+                    write!(f, "\n{line:margin$} | {text}")?;
                     write!(f, "\n{:margin$} | {indent}{}", "", "^".repeat((*width).max(1)))?;
                 }
                 margin

@@ -10,7 +10,7 @@ impl<'a> Suggestion<'a> {
         let best = known
             .into_iter()
             .map(|name| (strsim::damerau_levenshtein(word, name), name))
-            .filter(|(distance, name)| *distance <= 1 + word.len().max(name.len()) / 4)
+            .filter(|(distance, name)| *distance <= 1 + word.chars().count().max(name.chars().count()) / 4)
             .min();
         Self(best.map(|(_, name)| name))
     }

@@ -140,7 +140,7 @@ fn read_value(text: &str) -> Value {
 }
 
 fn argument_place(argument: &str, pointed_at: &str) -> Excerpt {
-    let place = Place { file: "--set".to_owned(), line: 1, column: 1 };
+    let place = Place { file: "--set".to_owned(), line: 0, column: 1 };
     Excerpt { place, text: argument.to_owned(), width: pointed_at.chars().count() }
 }
 
@@ -229,10 +229,10 @@ mod tests {
             "z=[]",
         ]);
         expect![[r#"
-            n = 2  # --set:1:1
-            x += ["*.log", "a", "b"]  # --set:1:1
-            y = [1, 2]  # --set:1:1
-            z = []  # --set:1:1
+            n = 2  # --set:1
+            x += ["*.log", "a", "b"]  # --set:1
+            y = [1, 2]  # --set:1
+            z = []  # --set:1
         "#]]
         .assert_eq(&say(&settings.unwrap()));
     }
@@ -242,39 +242,39 @@ mod tests {
         refused(
             &["keep_releases"],
             expect![[r#"
-            `--set` needs `KEY=VALUE` or `KEY.add=VALUE`
-             --> --set:1:1
-              |
-            1 | keep_releases
-              | ^^^^^^^^^^^^^"#]],
+                `--set` needs `KEY=VALUE` or `KEY.add=VALUE`
+                 --> --set
+                  |
+                  | keep_releases
+                  | ^^^^^^^^^^^^^"#]],
         );
         refused(
             &["=3"],
             expect![[r#"
-            `--set` needs `KEY=VALUE` or `KEY.add=VALUE`
-             --> --set:1:1
-              |
-            1 | =3
-              | ^^"#]],
+                `--set` needs `KEY=VALUE` or `KEY.add=VALUE`
+                 --> --set
+                  |
+                  | =3
+                  | ^^"#]],
         );
         refused(
             &["env.PATH=/bin"],
             expect![[r#"
-            no setting has a dot in its name, as `env.PATH` has
-             --> --set:1:1
-              |
-            1 | env.PATH=/bin
-              | ^^^^^^^^
-            hint: a table is set as a whole: `--set 'env={ PATH = ... }'`"#]],
+                no setting has a dot in its name, as `env.PATH` has
+                 --> --set
+                  |
+                  | env.PATH=/bin
+                  | ^^^^^^^^
+                hint: a table is set as a whole: `--set 'env={ PATH = ... }'`"#]],
         );
         refused(
             &["n=3", "n.add=4"],
             expect![[r#"
-            `n` is not a list, so nothing can be added to it
-             --> --set:1:1
-              |
-            1 | n.add=4
-              | ^^^^^"#]],
+                `n` is not a list, so nothing can be added to it
+                 --> --set
+                  |
+                  | n.add=4
+                  | ^^^^^"#]],
         );
     }
 }

@@ -12,7 +12,7 @@ use crate::flow::{Body, Call, Playbook, Task};
 use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::TaskDraft;
 use crate::recipe::kept::Kept;
-use crate::recipe::syntax;
+use crate::recipe::trail;
 use crate::recipe::world::World;
 
 fn function(world: &Arc<World>, kept: &Kept) -> Function {
@@ -31,9 +31,23 @@ fn function(world: &Arc<World>, kept: &Kept) -> Function {
     })
 }
 
-/// An error of a script as a report. In a plan, one that came of an answer nobody knows only ends the task's plan.
+/// An error of a script as a report. The outermost call is that of the flow, which stands in no file.
+fn report(world: &World, kept: &Kept, task: &str, error: &EvalAltResult) -> Report {
+    let (source, inner) = kept.inner(error);
+    let report = trail::report(&world.engine, &world.declared, source, inner);
+    let declared = world.declared.excerpt(kept.source(), kept.position).map(|excerpt| excerpt.place);
+    let raised = report.excerpt.as_ref().map(|excerpt| &excerpt.place);
+    match declared {
+        Some(declared) if raised.is_none_or(|at| (&at.file, at.line) != (&declared.file, declared.line)) => {
+            report.note(format!("`{task}` is declared at {declared}"))
+        }
+        _ => report,
+    }
+}
+
+/// An error of a script. In a plan, one that came of an answer nobody knows only ends the task's plan.
 fn settle(world: &World, kept: &Kept, context: &Context, error: &EvalAltResult) -> Result<(), Error> {
-    let report = syntax::error_report(&world.declared, kept.source(), error);
+    let report = report(world, kept, context.task(), error);
     if context.run().mode.is_plan()
         && let Some(command) = context.last_unanswered()
     {
@@ -88,9 +102,4 @@ pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
     // The first recipe of a world is its only one.
     let _ = world.playbook.set(Arc::downgrade(&playbook));
     playbook
-}
-
-/// A mistake while a file was evaluated.
-pub fn load_report(world: &crate::recipe::draft::Declared, file: &str, error: &EvalAltResult) -> Report {
-    syntax::error_report(world, file, error)
 }

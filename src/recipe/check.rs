@@ -1,17 +1,69 @@
-//! The static check: what is wrong with a recipe, found before any host is touched.
+//! The static check: what is wrong with a recipe, found before any host is touched, and told all at once.
 
 mod calls;
+mod hidden;
 mod names;
+mod natives;
 
-use rhai::AST;
+use std::collections::HashSet;
+
+use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 
 use crate::event::Report;
 use crate::flow::Doing;
+use crate::recipe::check::natives::Natives;
+use crate::recipe::draft::Declared;
 use crate::recipe::sources::Source;
 use crate::recipe::world::World;
 
+/// A recipe that was evaluated. `doing` is what is about to be run.
 pub fn check(world: &World, trees: &[(Source, AST)], doing: Option<&Doing>) -> Vec<Report> {
-    let mut problems = calls::check(world, trees);
-    problems.extend(names::check(world, doing, &calls::settings_read(trees)));
+    let natives = Natives::of(&world.engine);
+    let mut problems = hidden::check(&natives, trees);
+    problems.extend(calls::check(&natives, &world.declared, trees, true));
+    problems.extend(names::check(world, doing, &settings_read(trees)));
+    in_order(problems)
+}
+
+/// As they stand in their files.
+pub fn in_order(mut problems: Vec<Report>) -> Vec<Report> {
+    problems.sort_by_key(|problem| {
+        let place = problem.excerpt.as_ref().map(|excerpt| excerpt.place.clone()).unwrap_or_default();
+        (place.file, place.line, place.column)
+    });
     problems
+}
+
+/// A recipe whose evaluation stopped: what can be said of it nevertheless, and why it stopped.
+pub fn of_rest(engine: &Engine, declared: Declared, trees: &[(Source, AST)], stopped: Report) -> Vec<Report> {
+    let natives = Natives::of(engine);
+    let mut problems = hidden::check(&natives, trees);
+    problems.extend(calls::check(&natives, &declared, trees, false));
+    // A call that cannot work is told better by the check than by the engine that tried it.
+    let is_told = stopped.excerpt.is_some() && problems.iter().any(|p| p.excerpt == stopped.excerpt);
+    problems.extend(declared.problems);
+    let mut problems = in_order(problems);
+    problems.extend((!is_told).then_some(stopped));
+    problems
+}
+
+/// The settings that the scripts read by a literal name.
+fn settings_read(trees: &[(Source, AST)]) -> HashSet<String> {
+    let mut read = HashSet::new();
+    for (_, ast) in trees {
+        ast.walk(&mut |path: &[ASTNode]| {
+            let call = match path.last() {
+                Some(ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _))) => call,
+                Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => call,
+                _ => return true,
+            };
+            if call.name == "get"
+                && let Some(Expr::StringConstant(key, _)) = call.args.first()
+            {
+                read.insert(key.to_string());
+            }
+            true
+        });
+    }
+    read
 }

@@ -13,7 +13,11 @@ use crate::run::Run;
 
 /// One task at work, on one host or here. The tag of every call below it.
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context {
+    inner: Arc<Inner>,
+    /// The settings whose functions are at work, outermost first: of a host, or of the stage.
+    settings: Vec<(Option<usize>, String)>,
+}
 
 struct Inner {
     world: Arc<World>,
@@ -33,14 +37,32 @@ impl Context {
         host: Option<usize>,
         deadline: Option<Instant>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             world: world.clone(),
             run: run.clone(),
             task: task.to_owned(),
             host,
             deadline,
             unanswered: Mutex::new(None),
-        }))
+        });
+        Self { inner, settings: Vec::new() }
+    }
+
+    /// The same task while it works a setting out; refused when that is being worked out already.
+    pub fn working_out(&self, host: Option<usize>, key: &str) -> Outcome<Self> {
+        let mut inner = self.clone();
+        inner.settings.push((host, key.to_owned()));
+        if self.settings.contains(&(host, key.to_owned())) {
+            let names: Vec<&str> = inner.settings.iter().map(|(_, key)| key.as_str()).collect();
+            let message = format!("setting `{key}` is worked out from itself: {}", names.join(" -> "));
+            return Err(mistake(Report::new(message)));
+        }
+        Ok(inner)
+    }
+
+    /// Whether a function of the stage's settings is at work.
+    pub fn works_out_stage(&self) -> bool {
+        self.settings.iter().any(|(host, _)| host.is_none())
     }
 
     /// The task that a primitive was called in; at the top level of a file there is none.
@@ -52,30 +74,30 @@ impl Context {
                     "`{}` acts, and cannot be used at the top level of a file",
                     context.fn_name()
                 ))
-                .hint("put it into a task: `task(\"name\", || ...)`"),
+                .hint("put it into a task: `task(\"name\", || ...);`"),
             )
         })
     }
 
     pub fn world(&self) -> &Arc<World> {
-        &self.0.world
+        &self.inner.world
     }
 
     pub fn run(&self) -> &Arc<Run> {
-        &self.0.run
+        &self.inner.run
     }
 
     pub fn task(&self) -> &str {
-        &self.0.task
+        &self.inner.task
     }
 
     pub fn host(&self) -> Option<usize> {
-        self.0.host
+        self.inner.host
     }
 
     /// How long a command may take: its own limit, and what is left of the task's.
     pub fn timeout(&self, own: Option<Duration>) -> Option<Duration> {
-        let left = self.0.deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = self.inner.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         match (own, left) {
             (Some(own), Some(left)) => Some(own.min(left)),
             (own, left) => own.or(left),
@@ -83,23 +105,23 @@ impl Context {
     }
 
     pub fn failure(&self, host: &str, error: impl Into<Error>) -> Failure {
-        Failure::new(host, &self.0.task, error)
+        Failure::new(host, &self.inner.task, error)
     }
 
     /// The answer of a command that a plan did not run.
     pub fn unanswered(&self, command: &str) -> Dynamic {
-        let mut last = self.0.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.inner.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some(command.to_owned());
         Dynamic::from(Unanswered { command: command.to_owned() })
     }
 
     pub fn last_unanswered(&self) -> Option<String> {
-        let last = self.0.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.inner.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone()
     }
 
     pub fn note(&self, text: &str) {
-        self.0.run.events.event(Event::Note { host: None, text: text.to_owned() });
+        self.inner.run.events.event(Event::Note { host: None, text: text.to_owned() });
     }
 }
 
@@ -144,6 +166,9 @@ impl Hosts {
                 Report::new("a set of hosts is acted on in a task without a parameter")
                     .hint("write `task(\"name\", || hosts().swap())`"),
             ));
+        }
+        if !self.context.settings.is_empty() {
+            return Err(mistake(Report::new("the function of a setting asks; it does not act on hosts")));
         }
         let result = act(self.context.run(), &self.indices);
         Ok(result.map_err(|error| self.context.failure("", error))?)

@@ -3,7 +3,7 @@
 use rhai::Engine;
 
 use crate::recipe::Recipe;
-use crate::recipe::value::shown;
+use crate::recipe::value::{plain_type, shown};
 
 /// A task or flow with its description.
 pub struct Named {
@@ -15,6 +15,7 @@ pub struct Named {
 
 /// A function that recipes may call.
 pub struct Function {
+    pub name: String,
     pub signature: String,
     pub doc: String,
     pub is_method_of: Option<String>,
@@ -93,7 +94,7 @@ impl Recipe {
 }
 
 /// The primitives, by their Rust signatures and comments.
-fn functions(engine: &Engine) -> Vec<Function> {
+pub fn functions(engine: &Engine) -> Vec<Function> {
     let mut all = engine.collect_fn_metadata(
         None,
         |info| {
@@ -120,7 +121,7 @@ fn functions(engine: &Engine) -> Vec<Function> {
                 .map(|(name, kind)| format!("{name}: {kind}"))
                 .collect();
             let returns = match plain_type(&of.return_type).as_str() {
-                "" | "()" => String::new(),
+                "" | "nothing" => String::new(),
                 kind => format!(" -> {kind}"),
             };
             let subject =
@@ -130,7 +131,8 @@ fn functions(engine: &Engine) -> Vec<Function> {
                 None => format!("{subject}{name}({}){returns}", shown.join(", ")),
             };
             let comments: Vec<&str> = of.comments.iter().map(|line| line.as_str()).collect();
-            Some(Function { signature, doc: plain(&comments), is_method_of })
+            let name = name.strip_prefix("get$").unwrap_or(name).to_owned();
+            Some(Function { name, signature, doc: plain(&comments), is_method_of })
         },
         false,
     );
@@ -143,22 +145,4 @@ fn plain(comments: &[&str]) -> String {
     let lines = comments.iter().flat_map(|comment| comment.lines());
     let lines: Vec<&str> = lines.map(|line| line.trim_start_matches('/').trim()).collect();
     lines.join(" ").trim().to_owned()
-}
-
-/// A Rust type as scripts know it.
-fn plain_type(kind: &str) -> String {
-    let kind = kind.replace(' ', "");
-    let kind = kind.strip_prefix("&mut").unwrap_or(&kind);
-    let kind = kind.strip_prefix("Outcome<").and_then(|inner| inner.strip_suffix('>')).unwrap_or(kind);
-    match kind {
-        "&str" | "String" | "ImmutableString" => "text",
-        "i64" => "number",
-        "bool" => "bool",
-        "Array" => "list",
-        "Map" => "table",
-        "FnPtr" => "function",
-        "Dynamic" => "value",
-        other => other,
-    }
-    .to_owned()
 }

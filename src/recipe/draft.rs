@@ -4,17 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use rhai::{Dynamic, NativeCallContext, Position};
+use rhai::{Dynamic, Position};
 
-use crate::event::{Excerpt, Report, Suggestion};
+use crate::event::{Excerpt, Report};
 use crate::flow::playbook::Side;
-use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::kept::Kept;
-use crate::recipe::sources::{Origin, Source};
-use crate::recipe::value;
-
-/// Words that the command line takes for itself.
-pub const VERBS: [&str; 6] = ["check", "unlock", "releases", "status", "tasks", "docs"];
+use crate::recipe::sources::Source;
 
 #[derive(Clone)]
 pub struct Setting {
@@ -22,8 +17,7 @@ pub struct Setting {
     /// The function of a setting whose value is worked out, once a host.
     pub function: Option<Kept>,
     pub place: Excerpt,
-    /// The file that made it, and whether that is a shipped one.
-    pub file: String,
+    /// Whether a shipped file made it.
     pub is_shipped: bool,
     pub doc: String,
 }
@@ -33,7 +27,6 @@ pub struct TaskDraft {
     /// `None` for a place that a recipe may fill.
     pub body: Option<Kept>,
     pub place: Option<Excerpt>,
-    pub file: String,
     pub is_shipped: bool,
     pub doc: String,
     pub is_once: bool,
@@ -48,16 +41,18 @@ pub struct TaskDraft {
 
 pub struct FlowDraft {
     pub tasks: Vec<String>,
+    /// Of each task, where the flow names it.
+    pub task_places: Vec<Excerpt>,
     pub place: Excerpt,
-    pub file: String,
     pub doc: String,
 }
 
 pub struct HookDraft {
     pub side: Side,
     pub anchor: String,
+    pub anchor_place: Excerpt,
     pub task: String,
-    pub place: Excerpt,
+    pub task_place: Excerpt,
     pub is_shipped: bool,
 }
 
@@ -75,8 +70,10 @@ pub struct Declared {
     pub has_declared: Vec<String>,
     /// Said by `desc` for the next task or flow.
     pub pending_doc: Option<String>,
-    /// Which file gave a setting or a task its present value.
-    set_in: IndexMap<(&'static str, String), String>,
+    /// What is wrong with declarations; they are all told, not the first one only.
+    pub problems: Vec<Report>,
+    /// Which file gave a setting, a task or a flow its present meaning, and where.
+    said_in: IndexMap<(&'static str, String), (String, Excerpt)>,
 }
 
 /// Shared by the engine's tag; locked for one declaration at a time.
@@ -86,17 +83,6 @@ pub struct Draft(Arc<Mutex<Declared>>);
 impl Draft {
     pub fn lock(&self) -> MutexGuard<'_, Declared> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The draft that a declaring function was called for; a task that runs has none.
-    pub fn of(context: &NativeCallContext) -> Outcome<Self> {
-        let draft = context.tag().and_then(|tag| tag.read_lock::<Draft>().map(|d| d.clone()));
-        draft.ok_or_else(|| {
-            mistake(
-                Report::new(format!("`{}` declares, and cannot be used in a task", context.fn_name()))
-                    .hint("write it at the top level of the file"),
-            )
-        })
     }
 }
 
@@ -111,102 +97,21 @@ impl Declared {
         Some(self.source(source)?.excerpt(line, column))
     }
 
-    /// Where a declaring function was called, and in which file. Marks the file as one that declares.
-    pub fn here(&mut self, context: &NativeCallContext) -> (Excerpt, String, bool) {
-        let file = context.global_runtime_state().source.as_deref().unwrap_or_default().to_owned();
-        if !self.has_declared.contains(&file) {
-            self.has_declared.push(file.clone());
-        }
-        let position = context.call_position();
-        let place = self.excerpt(&file, position).unwrap_or(Excerpt {
-            place: Default::default(),
-            text: String::new(),
-            width: 1,
-        });
-        let is_shipped = self.source(&file).is_some_and(|source| matches!(source.origin, Origin::Shipped(_)));
-        (place, file, is_shipped)
-    }
-
     /// The same thing said twice in one file is a mistake; said again in a later file it is an override.
-    pub fn once_per_file(&mut self, kind: &'static str, name: &str, file: &str) -> Outcome<()> {
-        let key = (kind, name.to_owned());
-        let before = self.set_in.insert(key, file.to_owned());
-        if before.as_deref() == Some(file) {
-            return Err(mistake(Report::new(format!("{kind} `{name}` is declared twice in this file"))));
-        }
-        Ok(())
-    }
-
-    pub fn check_name(kind: &str, name: &str) -> Outcome<()> {
-        if VERBS.contains(&name) {
-            return Err(mistake(
-                Report::new(format!("no {kind} can be named `{name}`: it is a verb of the command line"))
-                    .hint("choose another name"),
-            ));
-        }
-        let is_plain = |c: char| c.is_alphanumeric() || "_-:.".contains(c);
-        if name.is_empty() || name.starts_with('-') || !name.chars().all(is_plain) || name.ends_with(".rhai")
-        {
-            return Err(mistake(Report::new(format!(
-                "`{name}` cannot be the name of a {kind}: letters, digits, `_`, `-`, `:` and `.` only"
-            ))));
-        }
-        Ok(())
-    }
-
-    pub fn set(
-        &mut self,
-        context: &NativeCallContext,
-        key: &str,
-        default: Dynamic,
-        function: Option<Kept>,
-    ) -> Outcome<()> {
-        let (place, file, is_shipped) = self.here(context);
-        self.once_per_file("setting", key, &file)?;
-        let doc = self.pending_doc.take();
-        match self.settings.get_mut(key) {
-            Some(setting) => {
-                if function.is_none() && !value::fits(&setting.default, &default) {
-                    return Err(mistake(
-                        Report::new(format!(
-                            "setting `{key}` is {}, not {}",
-                            value::type_name(&setting.default),
-                            value::type_name(&default)
-                        ))
-                        .note(format!("its default is set at {}", setting.place.place)),
-                    ));
-                }
-                setting.default = default;
-                setting.function = function;
-                setting.place = place;
-                if let Some(doc) = doc {
-                    setting.doc = doc;
-                }
-            }
-            None => {
-                let setting =
-                    Setting { default, function, place, file, is_shipped, doc: doc.unwrap_or_default() };
-                self.settings.insert(key.to_owned(), setting);
-            }
-        }
-        Ok(())
-    }
-
-    pub fn add(&mut self, context: &NativeCallContext, key: &str, items: rhai::Array) -> Outcome<()> {
-        self.here(context);
-        let known: Vec<String> = self.settings.keys().cloned().collect();
-        let Some(setting) = self.settings.get_mut(key) else {
-            let near = Suggestion::new(key, known.iter().map(String::as_str));
-            return Err(mistake(Report::new(format!("no setting `{key}` to add to{near}"))));
+    pub fn once_per_file(&mut self, kind: &'static str, name: &str, file: &str, place: &Excerpt) {
+        let said = (file.to_owned(), place.clone());
+        let Some((_, before)) =
+            self.said_in.insert((kind, name.to_owned()), said).filter(|(before, _)| before == file)
+        else {
+            return;
         };
-        let Some(mut list) = setting.default.clone().try_cast::<rhai::Array>() else {
-            return Err(mistake(Report::new(format!(
-                "setting `{key}` is {}: only a list can be added to",
-                value::type_name(&setting.default)
-            ))));
+        let said = if kind == "setting" { "set" } else { "declared" };
+        let note = match before == *place {
+            true => "both times by this statement".to_owned(),
+            false => format!("the first time at {}", before.place),
         };
-        list.extend(items);
-        setting.default = list.into();
-        Ok(())
+        self.problems.push(
+            Report::new(format!("{kind} `{name}` is {said} twice in this file")).at(place.clone()).note(note),
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, NativeCallContext, Position};
 
-use crate::recipe::failure::{Outcome, mistake_text};
+use crate::event::Report;
 
 /// A function pointer of Rhai's is a name and captured values; `world` is where the name means something.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn new(context: &NativeCallContext, mut function: FnPtr) -> Outcome<Self> {
+    pub fn new(context: &NativeCallContext, mut function: FnPtr) -> Result<Self, Report> {
         let world = context.global_runtime_state().clone();
         let curried = function.curry().len();
         let name = function.fn_name();
@@ -30,7 +30,7 @@ impl Kept {
             .flat_map(|module| module.iter_script_fn_info())
             .find(|(_, _, known, ..)| *known == name)
             .map(|(_, _, _, n_params, _)| n_params.saturating_sub(curried))
-            .ok_or_else(|| mistake_text(format!("`{name}` is not a function of this file")))?;
+            .ok_or_else(|| Report::new(format!("`{name}` is not a function of this file")))?;
         // Captured variables are shared cells, which threads would fight over: each call gets a copy of what they
         // hold now.
         for value in function.iter_curry_mut() {
@@ -57,6 +57,27 @@ impl Kept {
             self.position,
         );
         self.function.call_raw(&context, None, arguments)
+    }
+
+    /// An error of a call, less the call itself, which stands in no file; and the file that it arose in.
+    pub fn inner<'a>(&'a self, error: &'a EvalAltResult) -> (&'a str, &'a EvalAltResult) {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(_, callee, inner, position) if *position == self.position => {
+                (if callee.is_empty() { self.source() } else { callee }, inner)
+            }
+            error => (self.source(), error),
+        }
+    }
+
+    /// The same error with `name` as what was called: by a primitive, which will be shown as the caller's place.
+    pub fn named(&self, error: EvalAltResult, name: &str) -> Box<EvalAltResult> {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(_, callee, inner, position) if position == self.position => {
+                let callee = if callee.is_empty() { self.source().to_owned() } else { callee };
+                EvalAltResult::ErrorInFunctionCall(name.to_owned(), callee, inner, Position::NONE).into()
+            }
+            error => error.into(),
+        }
     }
 
     pub fn name(&self) -> &str {

@@ -13,7 +13,9 @@ mod primitives;
 mod resolver;
 pub mod settings;
 pub mod sources;
+mod statement;
 mod syntax;
+mod trail;
 mod value;
 mod world;
 
@@ -55,17 +57,29 @@ impl Recipe {
         let resolver = Resolver::new(draft.clone());
         let engine = engine::engine(&draft, &resolver, setting.interrupt, setting.events);
         let shipped = sources::stdlib_names().into_iter().filter_map(sources::shipped);
+        let mut ended = Ok(());
         for source in shipped.chain(source) {
             let name = source.name.clone();
-            if let Err(error) = resolver.load(&engine, source) {
-                return Err(vec![body::load_report(&draft.lock(), &name, &error)]);
+            ended = resolver.load(&engine, source).map(drop).map_err(|error| (name, error));
+            if ended.is_err() {
+                break;
             }
         }
-        let declared = std::mem::take(&mut *draft.lock());
+        let mut declared = std::mem::take(&mut *draft.lock());
+        let trees = resolver.trees();
+        if let Err((name, error)) = ended {
+            let stopped = trail::report(&engine, &declared, &name, &error);
+            return Err(check::of_rest(&engine, declared, &trees, stopped));
+        }
+        let problems = std::mem::take(&mut declared.problems);
         let directory = setting.directory.to_path_buf();
         let world = Arc::new(World::new(engine, declared, directory, setting.can_prompt));
         let playbook = body::playbook(&world);
-        Ok(Self { trees: resolver.trees(), world, playbook })
+        if !problems.is_empty() {
+            let others = check::check(&world, &trees, None);
+            return Err(check::in_order(problems.into_iter().chain(others).collect()));
+        }
+        Ok(Self { trees, world, playbook })
     }
 
     /// What is wrong with the recipe that can be seen without a host. `doing` is what is about to be run.
@@ -100,20 +114,42 @@ impl Recipe {
         cli: &Settings,
     ) -> Result<Settled, Problems> {
         let declared = &self.world.declared;
-        let of_stage = settings::resolve(declared, &[file, stage, cli])?;
+        let own = hosts.iter().map(|host| &host.settings);
+        let layers: Vec<&Settings> = [file, stage].into_iter().chain(own).chain([cli]).collect();
+        let mut problems = settings::check(declared, &layers);
+        let (of_stage, _) = settings::resolve(declared, &[file, stage, cli]);
         let mut all = Vec::new();
         let mut sites = Vec::new();
         for host in hosts {
-            let resolved = settings::resolve(declared, &[file, stage, &host.settings, cli])?;
-            sites.push(options::of_host(declared, &resolved)?);
+            let (resolved, wrong) = settings::resolve(declared, &[file, stage, &host.settings, cli]);
+            problems.extend(wrong);
+            let (site, wrong) = options::of_host(&resolved);
+            problems.extend(wrong);
             all.push(resolved);
+            sites.push(site);
         }
-        let (source, exclude) = options::of_source(declared, &of_stage)?;
-        let here = options::of_host(declared, &of_stage)?;
+        let (source, exclude, wrong) = options::of_source(&of_stage);
+        problems.extend(wrong);
+        let (here, wrong) = options::of_host(&of_stage);
+        problems.extend(wrong);
+        if !problems.is_empty() {
+            return Err(different(problems));
+        }
         // A recipe is settled once, for the one run it is loaded for.
         let _ = self.world.settings.set(world::Settings { stage: of_stage, hosts: all });
         Ok(Settled { source, exclude, sites, here })
     }
+}
+
+/// What is wrong with a setting of the stage is wrong on each of its hosts.
+fn different(problems: Problems) -> Problems {
+    let mut all = Problems::new();
+    for problem in problems {
+        if !all.contains(&problem) {
+            all.push(problem);
+        }
+    }
+    all
 }
 
 /// What the core takes from the settings.

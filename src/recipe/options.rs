@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use rhai::Dynamic;
 
 use crate::event::Report;
-use crate::recipe::draft::Declared;
 use crate::recipe::primitives::command::environment;
 use crate::recipe::settings::Resolved;
 use crate::recipe::value::type_name;
@@ -31,7 +30,6 @@ pub fn paths(what: &str, texts: &[String]) -> Result<Vec<TreePath>> {
 
 /// Reads settings one by one and collects what is wrong with them.
 struct Reader<'a> {
-    declared: &'a Declared,
     resolved: &'a Resolved,
     problems: Vec<Report>,
 }
@@ -45,7 +43,7 @@ impl Reader<'_> {
 
     fn problem(&mut self, key: &str, message: String) {
         let mut report = Report::new(message);
-        report.excerpt = self.declared.settings.get(key).map(|setting| setting.place.clone());
+        report.excerpt = self.resolved.get(key).map(|setting| setting.place.clone());
         if !self.problems.contains(&report) {
             self.problems.push(report);
         }
@@ -97,8 +95,8 @@ impl Reader<'_> {
 }
 
 /// What one host's settings mean for its site.
-pub fn of_host(declared: &Declared, resolved: &Resolved) -> Result<site::Options, Vec<Report>> {
-    let mut reader = Reader { declared, resolved, problems: Vec::new() };
+pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
+    let mut reader = Reader { resolved, problems: Vec::new() };
     let texts = reader.texts("shared");
     let shared = reader.checked("shared", shared(&texts));
     let texts = reader.texts("generated");
@@ -135,19 +133,13 @@ pub fn of_host(declared: &Declared, resolved: &Resolved) -> Result<site::Options
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),
     };
-    match reader.problems.is_empty() {
-        true => Ok(options),
-        false => Err(reader.problems),
-    }
+    (options, reader.problems)
 }
 
 /// What the stage's settings say of the source: where it is, and what of it stays here.
-pub fn of_source(declared: &Declared, resolved: &Resolved) -> Result<(String, Vec<String>), Vec<Report>> {
-    let mut reader = Reader { declared, resolved, problems: Vec::new() };
+pub fn of_source(resolved: &Resolved) -> (String, Vec<String>, Vec<Report>) {
+    let mut reader = Reader { resolved, problems: Vec::new() };
     let source = reader.text("source", |text| Ok(text.to_owned()));
     let exclude = reader.texts("exclude");
-    match reader.problems.is_empty() {
-        true => Ok((source.unwrap_or_else(|| ".".to_owned()), exclude)),
-        false => Err(reader.problems),
-    }
+    (source.unwrap_or_else(|| ".".to_owned()), exclude, reader.problems)
 }

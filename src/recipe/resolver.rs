@@ -1,5 +1,6 @@
 //! Imports: shipped recipes by name, files relative to the importing one, each evaluated once, in a world of its own.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,80 +45,109 @@ impl Resolver {
 
     /// Evaluates a script, unless it was evaluated already.
     pub fn load(&self, engine: &Engine, source: Source) -> Loaded {
-        {
-            let state = self.lock();
-            if let Some((_, module)) = state.done.iter().find(|(origin, _)| *origin == source.origin) {
-                return Ok(module.clone());
-            }
-            if let Some(n) = state.open.iter().position(|open| open.origin == source.origin) {
-                let mut names: Vec<&str> = state.open[n..].iter().map(|s| s.name.as_str()).collect();
-                names.push(&source.name);
-                return Err(mistake(Report::new(format!(
-                    "imports go round in a circle: {}",
-                    names.join(" -> ")
-                ))));
-            }
+        let state = self.lock();
+        if let Some((_, module)) = state.done.iter().find(|(origin, _)| *origin == source.origin) {
+            return Ok(module.clone());
         }
+        drop(state);
         self.draft.lock().sources.push(source.clone());
         let mut ast =
             engine.compile(&source.text).map_err(|error| mistake(syntax::report(&source, &error)))?;
         ast.set_source(source.name.as_str());
-        self.lock().open.push(source.clone());
+        let mut state = self.lock();
+        state.open.push(source.clone());
+        state.trees.push((source.clone(), ast.clone()));
+        drop(state);
+        // Nothing of the importer leaks in: a module is evaluated in a fresh state.
         let mut global: GlobalRuntimeState = engine.new_global_runtime_state();
         let module = Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast);
         let mut state = self.lock();
         state.open.pop();
         let module: Shared<Module> = Shared::new(module?);
-        state.done.push((source.origin.clone(), module.clone()));
-        state.trees.push((source, ast));
+        state.done.push((source.origin, module.clone()));
         Ok(module)
     }
 
-    fn find(&self, importer: Option<&Source>, path: &str) -> Result<Source, Report> {
-        let is_file = path.ends_with(".rhai") || path.contains('/');
-        if !is_file {
-            return sources::shipped(path).ok_or_else(|| {
-                let names = sources::recipe_names();
-                Report::new(format!(
-                    "no shipped recipe `{path}`{}",
-                    Suggestion::new(path, names.iter().copied())
-                ))
-                .note(format!("shipped: {}", names.join(", ")))
-                .hint(format!("for a file of your own write \"./{path}.rhai\""))
+    /// The file that an import means, unless that is one of those that wait for it.
+    fn find(&self, importer: &Source, path: &str) -> Result<Source, Report> {
+        let found = match path.ends_with(".rhai") || path.contains('/') {
+            true => file(importer, path)?,
+            false => shipped(importer, path)?,
+        };
+        let state = self.lock();
+        if let Some(n) = state.open.iter().position(|open| open.origin == found.origin) {
+            let mut names: Vec<&str> = state.open[n..].iter().map(|s| s.name.as_str()).collect();
+            names.push(&found.name);
+            return Err(match names.as_slice() {
+                [_, _] => Report::new(format!("`{}` imports itself", found.name)),
+                names => Report::new(format!("imports go round in a circle: {}", names.join(" -> "))),
             });
         }
-        let below = match importer.map(|source| &source.origin) {
-            Some(Origin::File(file)) => file.parent().map(Path::to_path_buf).unwrap_or_default(),
-            _ => PathBuf::from("."),
-        };
-        let mut file = below.join(path);
-        if file.extension().is_none() {
-            file.set_extension("rhai");
-        }
-        sources::file(&file).map_err(|error| {
-            Report::new(format!("`{path}` cannot be imported: {error}"))
-                .note(format!("it was looked for at {}", file.display()))
-        })
+        Ok(found)
     }
 }
 
+fn shipped(importer: &Source, path: &str) -> Result<Source, Report> {
+    let names = sources::recipe_names();
+    if let Some(source) = sources::shipped(path) {
+        return Ok(source);
+    }
+    let near = Suggestion::new(path, names.iter().copied());
+    let report = Report::new(format!("no shipped recipe `{path}`{near}"));
+    if matches!(&importer.origin, Origin::File(file) if file.with_file_name(format!("{path}.rhai")).exists())
+    {
+        return Err(report.hint(format!("for the file beside this one write \"./{path}.rhai\"")));
+    }
+    Err(match names.as_slice() {
+        [] => report,
+        names => report.note(format!("shipped: {}", names.join(", "))),
+    })
+}
+
+/// A file that is named relative to the one that imports it.
+fn file(importer: &Source, path: &str) -> Result<Source, Report> {
+    let below = match &importer.origin {
+        Origin::File(file) => file.parent().unwrap_or(Path::new("/")),
+        Origin::Shipped(_) => Path::new("."),
+    };
+    let mut file: PathBuf = below.join(path).components().collect();
+    if file.extension().is_none() {
+        file.set_extension("rhai");
+    }
+    sources::file(&file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            let known = sources::beside(&file);
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let near = Suggestion::new(&name, known.iter().map(String::as_str));
+            Report::new(format!("no file `{}` to import{near}", sources::shown(&file)))
+        }
+        _ => Report::new(format!("`{}` cannot be imported: {error}", sources::shown(&file))),
+    })
+}
+
 impl ModuleResolver for Resolver {
-    fn resolve(&self, engine: &Engine, source: Option<&str>, path: &str, _: Position) -> Loaded {
-        let (importer, is_late) = {
-            let draft = self.draft.lock();
-            let name = source.unwrap_or_default();
-            let is_late = draft.has_declared.iter().any(|file| file == name);
-            (draft.source(name).cloned(), is_late)
+    fn resolve(&self, engine: &Engine, source: Option<&str>, path: &str, position: Position) -> Loaded {
+        let name = source.unwrap_or_default();
+        let declared = self.draft.lock();
+        let (importer, place) = (declared.source(name).cloned(), declared.excerpt(name, position));
+        let is_late = declared.has_declared.iter().any(|file| file == name);
+        drop(declared);
+        let refused = |mut report: Report| {
+            report.excerpt = place.clone();
+            mistake(report)
+        };
+        let Some(importer) = importer else {
+            return Err(refused(Report::new(format!("`{path}` is imported by no file"))));
         };
         if is_late {
-            return Err(mistake(
-                Report::new(format!("import of `{path}` comes too late: imports come first"))
-                    .hint("move it to the top of the file, so that what this file declares overrides it"),
+            let report = Report::new(format!("import of `{path}` comes too late: imports come first"));
+            return Err(refused(
+                report.hint("move it to the top of the file, so that what this file declares overrides it"),
             ));
         }
-        let found = self.find(importer.as_ref(), path).map_err(mistake)?;
-        let import = (source.unwrap_or_default().to_owned(), path.to_owned(), found.name.clone());
-        self.draft.lock().imports.push(import);
-        self.load(engine, found)
+        let found = self.find(&importer, path).map_err(refused)?;
+        let (name, target) = (name.to_owned(), found.name.clone());
+        self.draft.lock().imports.push((name, path.to_owned(), target.clone()));
+        self.load(engine, found).map_err(|error| EvalAltResult::ErrorInModule(target, error, position).into())
     }
 }

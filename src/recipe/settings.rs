@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use rhai::Dynamic;
 
-use crate::event::{Report, Suggestion};
+use crate::event::{Excerpt, Report, Suggestion};
 use crate::host::{self, Settings};
 use crate::recipe::draft::Declared;
 use crate::recipe::kept::Kept;
@@ -14,6 +14,8 @@ pub struct Setting {
     pub value: Dynamic,
     /// Worked out when it is asked for.
     pub function: Option<Kept>,
+    /// Where the value is given: in a recipe, in `runner.toml`, or by `--set`.
+    pub place: Excerpt,
 }
 
 pub type Resolved = IndexMap<String, Setting>;
@@ -23,20 +25,20 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
     let mut problems = Vec::new();
     for (key, setting) in layers.iter().flat_map(|layer| layer.iter()) {
         let Some(known) = declared.settings.get(key) else {
-            let near = Suggestion::new(key, declared.settings.keys().map(String::as_str));
-            problems.push(
-                Report::new(format!("no recipe has a setting `{key}`{near}"))
-                    .at(setting.place.clone())
-                    .hint("`runner docs` lists the settings"),
-            );
+            let near = Suggestion::new(key, declared.settings.keys().map(String::as_str)).to_string();
+            let report =
+                Report::new(format!("no recipe has a setting `{key}`{near}")).at(setting.place.clone());
+            problems.push(match near.is_empty() {
+                true => report.hint("`runner docs` lists the settings"),
+                false => report,
+            });
             continue;
         };
-        let (value, what) = match &setting.change {
-            host::Change::Set(value) => (to_dynamic(value), "must be"),
-            host::Change::Add(items) => {
-                (items.iter().map(to_dynamic).collect::<rhai::Array>().into(), "cannot be added to: it is")
-            }
+        let what = match &setting.change {
+            host::Change::Set(_) => "must be",
+            host::Change::Add(_) => "cannot be added to: it is",
         };
+        let value = value_of(&setting.change);
         if !fits(&known.default, &value) {
             problems.push(
                 Report::new(format!(
@@ -52,53 +54,61 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
     problems
 }
 
-/// The value of every setting under `layers`, lowest first. One that nobody gave is a problem.
-pub fn resolve(declared: &Declared, layers: &[&Settings]) -> Result<Resolved, Vec<Report>> {
-    let mut resolved = Resolved::new();
-    let mut problems = Vec::new();
-    for (key, setting) in &declared.settings {
-        match override_of(layers, key, &setting.default) {
-            Err(report) => problems.push(report),
-            Ok(Some(value)) => {
-                let given = Setting { value, function: None };
-                resolved.insert(key.clone(), given);
-            }
-            Ok(None) if setting.default.is_unit() && setting.function.is_none() => problems.push(
-                Report::new(format!("setting `{key}` has no value: the project must give it"))
-                    .at(setting.place.clone())
-                    .hint(format!("write `{key} = ...` under `[settings]` in `runner.toml`")),
-            ),
-            Ok(None) => {
-                let default = Setting { value: setting.default.clone(), function: setting.function.clone() };
-                resolved.insert(key.clone(), default);
-            }
-        }
-    }
-    match problems.is_empty() {
-        true => Ok(resolved),
-        false => Err(problems),
+/// What a layer says, as a value of its type.
+fn value_of(change: &host::Change) -> Dynamic {
+    match change {
+        host::Change::Set(value) => to_dynamic(value),
+        host::Change::Add(items) => items.iter().map(to_dynamic).collect::<rhai::Array>().into(),
     }
 }
 
-/// What the layers make of a default; `None` when none of them speaks of it.
-fn override_of(layers: &[&Settings], key: &str, default: &Dynamic) -> Result<Option<Dynamic>, Report> {
-    let mut value: Option<Dynamic> = None;
-    for setting in layers.iter().filter_map(|layer| layer.get(key)) {
-        value = Some(match &setting.change {
+/// The value of every setting under `layers`, lowest first, and what is wrong with them. One that nobody gave is left out.
+pub fn resolve(declared: &Declared, layers: &[&Settings]) -> (Resolved, Vec<Report>) {
+    let mut resolved = Resolved::new();
+    let mut problems = Vec::new();
+    for (key, default) in &declared.settings {
+        let function = default.function.clone();
+        let default = Setting { value: default.default.clone(), function, place: default.place.clone() };
+        match layered(layers, key, default) {
+            Err(report) => problems.push(report),
+            Ok(setting) if setting.value.is_unit() && setting.function.is_none() => problems.push(
+                Report::new(format!("setting `{key}` has no value: the project must give it"))
+                    .at(setting.place)
+                    .hint(format!("write `{key} = ...` below `[settings]` in `runner.toml`")),
+            ),
+            Ok(setting) => {
+                resolved.insert(key.clone(), setting);
+            }
+        }
+    }
+    (resolved, problems)
+}
+
+/// What the layers make of a default.
+fn layered(layers: &[&Settings], key: &str, mut setting: Setting) -> Result<Setting, Report> {
+    let default = setting.value.clone();
+    for given in layers.iter().filter_map(|layer| layer.get(key)) {
+        // A value of another type is a problem of its own, and not looked at any further.
+        if !fits(&default, &value_of(&given.change)) {
+            continue;
+        }
+        setting.value = match &given.change {
             host::Change::Set(new) => to_dynamic(new),
             host::Change::Add(items) => {
-                let below = value.as_ref().unwrap_or(default);
-                let mut list = below.clone().try_cast::<rhai::Array>().ok_or_else(|| {
-                    Report::new(format!(
-                        "setting `{key}` is {}: only a list can be added to",
-                        type_name(below)
-                    ))
-                    .at(setting.place.clone())
+                let kind = match setting.function {
+                    Some(_) => "worked out by a function",
+                    None => type_name(&setting.value),
+                };
+                let mut list = setting.value.try_cast::<rhai::Array>().ok_or_else(|| {
+                    Report::new(format!("setting `{key}` is {kind}: only a list can be added to"))
+                        .at(given.place.clone())
                 })?;
                 list.extend(items.iter().map(to_dynamic));
                 list.into()
             }
-        });
+        };
+        setting.function = None;
+        setting.place = given.place.clone();
     }
-    Ok(value)
+    Ok(setting)
 }

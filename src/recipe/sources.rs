@@ -33,15 +33,52 @@ impl Source {
     pub fn excerpt(&self, line: usize, column: usize) -> Excerpt {
         let place = Place { file: self.name.clone(), line, column };
         let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        Excerpt::new(place, &self.text, word_width(text, column))
+        Excerpt::new(place, &self.text, width(text, column))
+    }
+
+    /// The place of `text` where the statement that begins at a place writes it out; that place itself if it does not.
+    pub fn excerpt_of(&self, line: usize, column: usize, text: &str) -> Excerpt {
+        let Some(start) = self.offset(line, column) else {
+            return self.excerpt(line, column);
+        };
+        let rest = &self.text[start..];
+        let statement = &rest[..rest.find(';').unwrap_or(rest.len())];
+        let quoted = format!("\"{text}\"");
+        match statement.find(&quoted) {
+            Some(at) => Excerpt::at_offset(&self.name, &self.text, start + at, quoted.chars().count()),
+            None => self.excerpt(line, column),
+        }
+    }
+
+    /// The byte at which a place begins.
+    pub fn offset(&self, line: usize, column: usize) -> Option<usize> {
+        let before: usize = self.text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+        let text = self.text.get(before..)?.lines().next().unwrap_or_default();
+        let within: usize = text.chars().take(column.checked_sub(1)?).map(char::len_utf8).sum();
+        Some(before + within)
     }
 }
 
-/// How many characters the caret covers: the word that begins at `column`, or one.
-fn word_width(line: &str, column: usize) -> usize {
-    let rest = line.chars().skip(column.saturating_sub(1));
-    let word = rest.take_while(|c| c.is_alphanumeric() || *c == '_').count();
-    word.max(1)
+/// How many characters the caret covers: the word or the text in quotes that begins at `column`, or one.
+fn width(line: &str, column: usize) -> usize {
+    let mut rest = line.chars().skip(column.saturating_sub(1));
+    match rest.next() {
+        Some(quote @ ('"' | '`' | '\'')) => {
+            let mut is_escaped = false;
+            let end = rest.position(|c| {
+                let ends = c == quote && !is_escaped;
+                is_escaped = c == '\\' && !is_escaped;
+                ends
+            });
+            end.map_or(1, |n| n + 2)
+        }
+        Some(c) if is_word(c) => 1 + rest.take_while(|c| is_word(*c)).count(),
+        _ => 1,
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 fn shipped_file(name: &str) -> Option<&'static str> {
@@ -76,14 +113,54 @@ pub fn stdlib_names() -> Vec<&'static str> {
     names
 }
 
-/// A file of the user's. Named relative to the working directory where it is below it.
+/// A file of the user's.
 pub fn file(path: &Path) -> std::io::Result<Source> {
     let text = std::fs::read_to_string(path)?;
     let path = path.canonicalize()?;
-    let shown = std::env::current_dir()
-        .and_then(|dir| dir.canonicalize())
-        .ok()
-        .and_then(|dir| path.strip_prefix(&dir).ok().map(Path::to_path_buf))
-        .unwrap_or_else(|| path.clone());
-    Ok(Source { name: shown.display().to_string(), origin: Origin::File(path), text })
+    Ok(Source { name: shown(&path), origin: Origin::File(path), text })
+}
+
+/// The names of the scripts in the directory of a file, to suggest one for a name that is not there.
+pub fn beside(file: &Path) -> Vec<String> {
+    let entries = file.parent().and_then(|dir| dir.read_dir().ok());
+    let names = entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| name.ends_with(".rhai")).collect()
+}
+
+/// A path as messages name it: relative to the working directory where it is below it.
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|dir| dir.canonicalize());
+    let below = here.ok().and_then(|dir| path.strip_prefix(&dir).ok());
+    below.unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source { origin: Origin::Shipped("x".to_owned()), name: "x.rhai".to_owned(), text: text.to_owned() }
+    }
+
+    /// What the caret is under.
+    fn pointed_at(excerpt: &Excerpt) -> String {
+        excerpt.text.chars().skip(excerpt.place.column - 1).take(excerpt.width).collect()
+    }
+
+    #[test]
+    fn the_caret_is_under_a_word_or_a_text_in_quotes_or_one_character() {
+        let source = source("let käse = host.run(\"a \\\" b\", `c`);");
+        for (column, want) in [(5, "käse"), (17, "run"), (21, "\"a \\\" b\""), (31, "`c`"), (10, "=")] {
+            assert_eq!(pointed_at(&source.excerpt(1, column)), want);
+        }
+    }
+
+    #[test]
+    fn a_text_is_pointed_at_where_its_statement_says_it() {
+        let source = source("// ä\nflow(\"deploy\", [\n  \"ä\", \"swap\",\n]);\ntask(\"later\");\n");
+        let excerpt = source.excerpt_of(2, 1, "swap");
+        assert_eq!((excerpt.place.line, excerpt.place.column), (3, 8));
+        assert_eq!(pointed_at(&excerpt), "\"swap\"");
+        assert_eq!(pointed_at(&source.excerpt_of(2, 1, "later")), "flow");
+    }
 }

@@ -1,150 +1,110 @@
-//! Errors of Rhai as reports: the place, the line, the calls that led there, and what a newcomer may have meant.
+//! A script that cannot be parsed, as a report: the place, the line, and what a newcomer may have meant.
 
-use rhai::{Dynamic, EvalAltResult, ParseError, Position};
+use rhai::{LexError, ParseError, ParseErrorType, Position};
 
-use crate::event::Report;
-use crate::recipe::draft::Declared;
-use crate::recipe::failure::Failure;
+use crate::event::{Excerpt, Report, Suggestion};
 use crate::recipe::sources::Source;
 
-/// A script that cannot be parsed.
 pub fn report(source: &Source, error: &ParseError) -> Report {
-    let position = error.position();
-    let message = lowercase(&error.err_type().to_string());
-    let mut report = Report::new(message.clone());
-    if let Some(line) = position.line() {
-        report = report.at(source.excerpt(line, position.position().unwrap_or(1)));
-    }
-    match hint(&message) {
-        Some(hint) => report.hint(hint),
+    let place = match error.err_type() {
+        // Found at the next word, which may be lines below.
+        ParseErrorType::MissingToken(token, _) if token == ";" => behind_last_word(source, error.position()),
+        ParseErrorType::UnexpectedEOF => behind_last_word(source, Position::NONE),
+        _ => at(source, error.position()),
+    };
+    let report = message(source, error.err_type());
+    match place {
+        Some(place) => report.at(place),
         None => report,
     }
 }
 
-/// An error while a script ran. `outer` is the file that the outermost position belongs to.
-pub fn error_report(declared: &Declared, outer: &str, error: &EvalAltResult) -> Report {
-    let mut trail: Vec<String> = Vec::new();
-    let (source, innermost) = innermost(declared, outer, error, &mut trail);
-    let position = innermost.position();
-    let mut report = match thrown(innermost) {
-        Some(report) => report,
-        None => {
-            let message = message(innermost);
-            let report = Report::new(message.clone());
-            match hint(&message) {
-                Some(hint) => report.hint(hint),
-                None => report,
-            }
-        }
-    };
-    if report.excerpt.is_none() {
-        report.excerpt = declared.excerpt(&source, position);
-    }
-    trail.reverse();
-    report.notes.extend(trail);
-    report
-}
-
-/// Walks down to where the error arose. The position of a call belongs to the caller, its source to the callee.
-fn innermost<'a>(
-    declared: &Declared,
-    outer: &str,
-    error: &'a EvalAltResult,
-    trail: &mut Vec<String>,
-) -> (String, &'a EvalAltResult) {
+fn message(source: &Source, error: &ParseErrorType) -> Report {
     match error {
-        EvalAltResult::ErrorInFunctionCall(name, callee, inner, position) => {
-            if let Some(place) = declared.excerpt(outer, *position) {
-                let who = match name.starts_with("anon$") {
-                    true => "a closure".to_owned(),
-                    false => format!("`{name}`"),
-                };
-                let at = &place.place;
-                trail.push(format!("{who} called at {at}:{}", at.column));
-            }
-            let source = if callee.is_empty() { outer } else { callee };
-            innermost(declared, source, inner, trail)
-        }
-        EvalAltResult::ErrorInModule(name, inner, position) => {
-            // A mistake in how the import is written stands at the import; one in the imported file stands there.
-            let file = declared.sources.iter().rev().find(|s| s.name == *name);
-            match (inner.position().is_none(), file) {
-                (true, _) => (outer.to_owned(), with_position(inner, *position)),
-                (false, _) => innermost(declared, if name.is_empty() { outer } else { name }, inner, trail),
+        ParseErrorType::VariableUndefined(name) => no_variable(source, name),
+        ParseErrorType::ModuleUndefined(name) => {
+            let near = Suggestion::new(name, declared(&source.text, &["as"])).to_string();
+            let report = Report::new(format!("no import is called `{name}`{near}"));
+            match near.is_empty() {
+                true => report.hint(format!("write `import \"{name}\" as {name};` at the top of the file")),
+                false => report,
             }
         }
-        error => (outer.to_owned(), error),
+        ParseErrorType::BadInput(LexError::MalformedChar(_)) => {
+            Report::new("single quotes hold one character")
+                .hint("text is written in \"double quotes\" or `backticks`")
+        }
+        ParseErrorType::WrongDocComment => Report::new("`///` stands before something that is no `fn`")
+            .hint("write `//`, or `desc(\"...\")` before the task of a closure"),
+        ParseErrorType::MissingToken(token, _) if token == ";" => Report::new("a `;` is missing here"),
+        ParseErrorType::MissingToken(token, what) => {
+            let what = fragment(what).replace("to function call", "of");
+            Report::new(format!("`{token}` is needed here {what}"))
+        }
+        ParseErrorType::UnexpectedEOF => Report::new("the file ends in the middle of something"),
+        ParseErrorType::FnDuplicatedDefinition(name, n) => {
+            Report::new(format!("function `{name}` with as many parameters ({n}) is there already"))
+        }
+        error => Report::new(fragment(&error.to_string())),
     }
 }
 
-/// Errors raised without a position get that of the module they left.
-fn with_position(error: &EvalAltResult, _: Position) -> &EvalAltResult {
-    error
-}
-
-/// What a script or a primitive threw.
-fn thrown(error: &EvalAltResult) -> Option<Report> {
-    let EvalAltResult::ErrorRuntime(value, _) = error else {
-        return None;
-    };
-    if let Some(failure) = value.read_lock::<Failure>() {
-        return Some(failure.report());
+fn no_variable(source: &Source, name: &str) -> Report {
+    let text = &source.text;
+    if declared(text, &["let", "const"]).any(|known| known == name) {
+        let report = Report::new(format!("no variable `{name}` in this function"));
+        return match declared(text, &["const"]).any(|known| known == name) {
+            true => report.hint(format!("functions see constants of their file as `global::{name}`")),
+            false => report.hint(format!(
+                "functions do not see the `let` variables of their file: hand it over as a parameter, or write \
+                 `const {name} = ...` and `global::{name}`"
+            )),
+        };
     }
-    Some(Report::new(text_of(value)))
+    let known =
+        declared(text, &["fn", "let", "const", "for", "as"]).chain(parameters(text)).chain(["true", "false"]);
+    Report::new(format!("no variable or function `{name}`{}", Suggestion::new(name, known)))
 }
 
-fn text_of(value: &Dynamic) -> String {
-    match value.read_lock::<rhai::Map>() {
-        Some(map) => map.get("message").map_or_else(|| format!("{map:?}"), Dynamic::to_string),
-        None => value.to_string(),
+/// The names that follow one of the keywords somewhere in a text.
+fn declared<'a>(text: &'a str, keywords: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    let words = || text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    words().zip(words().skip(1)).filter(|(keyword, _)| keywords.contains(keyword)).map(|(_, name)| name)
+}
+
+/// The parameters of closures and functions.
+fn parameters(text: &str) -> impl Iterator<Item = &str> {
+    let closures = text.lines().flat_map(|line| line.split('|').skip(1).step_by(2));
+    let heads = text.lines().filter_map(|line| line.trim_start().strip_prefix("fn "));
+    let functions = heads.filter_map(|head| head.split_once('(')?.1.split_once(')'));
+    let lists = closures.chain(functions.map(|(list, _)| list));
+    lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty())
+}
+
+fn at(source: &Source, position: Position) -> Option<Excerpt> {
+    Some(source.excerpt(position.line()?, position.position().unwrap_or(1)))
+}
+
+/// Behind the last word before a position, comments left out; `NONE` is the end.
+fn behind_last_word(source: &Source, position: Position) -> Option<Excerpt> {
+    let end = position.line().and_then(|line| source.offset(line, position.position().unwrap_or(1)));
+    let before = source.text.get(..end.unwrap_or(source.text.len()))?;
+    let (mut line_end, mut found) = (before.len(), None);
+    for line in before.split('\n').rev() {
+        let start = line_end - line.len();
+        let code = line.split_once("//").map_or(line, |(code, _)| code).trim_end();
+        if !code.is_empty() {
+            found = Some(start + code.len());
+            break;
+        }
+        line_end = start.saturating_sub(1);
     }
+    Some(Excerpt::at_offset(&source.name, &source.text, found?, 1))
 }
 
-fn message(error: &EvalAltResult) -> String {
-    match error {
-        EvalAltResult::ErrorVariableNotFound(name, _) => format!("no variable `{name}`"),
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-            format!("no function takes these arguments: `{}`", plain_types(signature))
-        }
-        EvalAltResult::ErrorPropertyNotFound(name, _) => format!("no property `{name}`"),
-        EvalAltResult::ErrorModuleNotFound(name, _) => format!("no import `{name}`"),
-        EvalAltResult::ErrorTooManyOperations(_) => {
-            "this runs for ever: more than 50 million operations".to_owned()
-        }
-        EvalAltResult::ErrorStackOverflow(_) => {
-            "calls are nested too deeply: a function calls itself?".to_owned()
-        }
-        EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
-            format!("{} is needed here, not {}", plain_types(wanted), plain_types(got))
-        }
-        EvalAltResult::ErrorTerminated(..) => "interrupted".to_owned(),
-        error => {
-            let text = error.to_string();
-            // The place is shown apart.
-            lowercase(text.rsplit_once(" (line ").map_or(text.as_str(), |(text, _)| text))
-        }
-    }
-}
-
-/// Rust's names of types as scripts know them.
-fn plain_types(text: &str) -> String {
-    let mut text = text.to_owned();
-    for (rust, plain) in [
-        ("&str | ImmutableString | String", "text"),
-        ("ImmutableString", "text"),
-        ("String", "text"),
-        ("&str", "text"),
-        ("i64", "number"),
-        ("f64", "number"),
-        ("FnPtr", "function"),
-    ] {
-        text = text.replace(rust, plain);
-    }
-    text
-}
-
-fn lowercase(text: &str) -> String {
-    let text = text.trim_end_matches('.');
+/// A sentence of Rhai's in the manner of our messages.
+pub fn fragment(text: &str) -> String {
+    let text = text.trim_end_matches('.').replace('\'', "`");
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),
@@ -152,23 +112,25 @@ fn lowercase(text: &str) -> String {
     }
 }
 
-/// What people who come from other languages stumble over.
-fn hint(message: &str) -> Option<&'static str> {
-    let message = message.to_lowercase();
-    if message.contains("no variable") || message.contains("undefined variable") {
-        Some(
-            "functions do not see the `let` variables of their file: pass it, or use `const` and `global::NAME`",
-        )
-    } else if message.contains("character") && message.contains('\'')
-        || message.contains("char literal")
-        || message.contains("malformed in char")
-    {
-        Some("text is written in \"double quotes\" or `backticks`")
-    } else if message.contains("doc-comment") {
-        Some("`///` comes before `fn` only; say `desc(\"...\")` before a closure's task")
-    } else if message.contains("';'") {
-        Some("statements end with `;`")
-    } else {
-        None
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::sources::Origin;
+
+    #[test]
+    fn names_are_found_behind_their_keywords_and_between_bars() {
+        let text = "const A = 1;\nfn b(host, c) { let d = || 1; }\ntask(\"x\", |e, f| e);";
+        let names: Vec<&str> = declared(text, &["const", "fn", "let"]).collect();
+        assert_eq!(names, ["A", "b", "d"]);
+        let names: Vec<&str> = parameters(text).collect();
+        assert_eq!(names, ["e", "f", "host", "c"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_shown_behind_the_last_word() {
+        let text = "let a = 1 // one\n\n// two\nlet b = 2;\n".to_owned();
+        let source = Source { origin: Origin::Shipped(String::new()), name: String::new(), text };
+        let excerpt = behind_last_word(&source, Position::new(4, 1)).unwrap();
+        assert_eq!((excerpt.place.line, excerpt.place.column), (1, 10));
     }
 }

@@ -40,6 +40,24 @@ pub fn type_name(value: &Dynamic) -> &'static str {
     }
 }
 
+/// A type as scripts know it, from the name that Rust or Rhai has for it.
+pub fn plain_type(kind: &str) -> String {
+    let kind = kind.trim().trim_start_matches("&mut ").trim();
+    let kind = kind.strip_prefix("Outcome<").and_then(|inner| inner.strip_suffix('>')).unwrap_or(kind).trim();
+    match kind {
+        "&str" | "String" | "ImmutableString" | "string" | "&str | ImmutableString | String" => "text",
+        "i64" | "f64" => "number",
+        "char" => "character",
+        "Array" | "array" => "list",
+        "Map" | "map" => "table",
+        "FnPtr" | "Fn" => "function",
+        "Dynamic" => "value",
+        "()" => "nothing",
+        other => other,
+    }
+    .to_owned()
+}
+
 /// Whether a setting whose default is `default` may hold `value`.
 pub fn fits(default: &Dynamic, value: &Dynamic) -> bool {
     default.is_unit()

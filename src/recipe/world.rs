@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rhai::{Dynamic, Engine};
 
+use crate::event::Report;
 use crate::flow::Playbook;
 use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::Declared;
-use crate::recipe::failure::Outcome;
+use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::settings::Resolved;
 
 pub struct World {
@@ -22,7 +23,13 @@ pub struct World {
     /// Where `runner.toml` is: local commands and paths start there.
     pub directory: PathBuf,
     pub can_prompt: bool,
+    /// Secrets that the user typed. Locked while a question is open: one at a time, and a secret once.
+    pub typed: Mutex<HashMap<String, String>>,
+    /// Tasks that perform other tasks, outermost first.
+    pub performing: Mutex<Vec<String>>,
     worked_out: Mutex<HashMap<(Option<usize>, String), Dynamic>>,
+    /// Held while a function of the stage's settings is at work: several hosts may ask for its value at once.
+    turn: Mutex<()>,
 }
 
 pub struct Settings {
@@ -39,7 +46,10 @@ impl World {
             playbook: OnceLock::new(),
             directory,
             can_prompt,
+            typed: Mutex::default(),
+            performing: Mutex::default(),
             worked_out: Mutex::default(),
+            turn: Mutex::default(),
         }
     }
 
@@ -60,21 +70,43 @@ impl World {
         let Some(function) = &setting.function else {
             return Ok(Some(setting.value.clone()));
         };
-        let at = (host, key.to_owned());
-        if let Some(value) = self.lock().get(&at) {
-            return Ok(Some(value.clone()));
+        if let Some(value) = self.worked_out(host, key) {
+            return Ok(Some(value));
         }
-        let host = host.map(|index| Host { context: context.clone(), index });
-        let mut arguments: Vec<Dynamic> = match (function.arity, host) {
+        let is_inner = context.works_out_stage();
+        let context = context.working_out(host, key)?;
+        let turn = match host.is_none() && !is_inner {
+            true => Some(locked(&self.turn)),
+            false => None,
+        };
+        // Another host may have been faster.
+        if let Some(value) = self.worked_out(host, key) {
+            return Ok(Some(value));
+        }
+        let subject = host.map(|index| Host { context: context.clone(), index });
+        let mut arguments: Vec<Dynamic> = match (function.arity, subject) {
             (1, Some(host)) => vec![Dynamic::from(host)],
+            (1, None) => {
+                return Err(mistake(
+                    Report::new(format!("setting `{key}` is worked out for each host"))
+                        .hint(format!("write `host.get(\"{key}\")`")),
+                ));
+            }
             _ => Vec::new(),
         };
-        let value = function.call(&self.engine, Dynamic::from(context.clone()), &mut arguments)?;
-        self.lock().insert(at, value.clone());
+        let value = function
+            .call(&self.engine, Dynamic::from(context), &mut arguments)
+            .map_err(|error| function.named(*error, &format!("get(\"{key}\")")))?;
+        locked(&self.worked_out).insert((host, key.to_owned()), value.clone());
+        drop(turn);
         Ok(Some(value))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Option<usize>, String), Dynamic>> {
-        self.worked_out.lock().unwrap_or_else(PoisonError::into_inner)
+    fn worked_out(&self, host: Option<usize>, key: &str) -> Option<Dynamic> {
+        locked(&self.worked_out).get(&(host, key.to_owned())).cloned()
     }
+}
+
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

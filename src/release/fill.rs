@@ -48,7 +48,7 @@ impl Duplicate {
             "auto" | "link" => Ok(Self::Link),
             "reflink" => Ok(Self::Reflink),
             "copy" => Ok(Self::Copy),
-            _ => bail!("`copy` is `auto`, `link`, `reflink` or `copy`, not `{text}`"),
+            _ => bail!("`{text}` is none of `auto`, `link`, `reflink` and `copy`"),
         }
     }
 

@@ -27,7 +27,7 @@ impl Drift {
             "report" => Ok(Self::Report),
             "fail" => Ok(Self::Fail),
             "adopt" => Ok(Self::Adopt),
-            _ => bail!("`drift` is `report`, `fail` or `adopt`, not `{text}`"),
+            _ => bail!("`{text}` is none of `report`, `fail` and `adopt`"),
         }
     }
 }

@@ -1,124 +1,59 @@
-//! Calls that cannot work: unknown functions, wrong numbers of arguments, properties that a host does not have,
-//! functions of the script that hide a primitive.
+//! Calls that cannot work: unknown functions, wrong numbers of arguments, members that a host does not have.
 
-use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
 use crate::event::{Report, Suggestion};
-use crate::recipe::context::Host;
+use crate::recipe::check::natives::{Counts, Kind, Natives};
+use crate::recipe::draft::Declared;
 use crate::recipe::sources::Source;
-use crate::recipe::world::World;
 
 /// Functions that the language itself knows, or that any value may have.
-const BUILT_IN: [&str; 12] = [
-    "Fn",
-    "call",
-    "curry",
-    "print",
-    "debug",
-    "type_of",
-    "is_def_var",
-    "is_def_fn",
-    "is_shared",
-    "eval",
-    "tag",
-    "range",
-];
+const BUILT_IN: [&str; 10] =
+    ["Fn", "call", "curry", "print", "debug", "type_of", "is_def_var", "is_def_fn", "is_shared", "tag"];
 
-/// The functions of the engine: by name, with the numbers of arguments they take.
-struct Natives {
-    /// Called as `f(a, b)`; a method `a.f(b)` is one of these as well.
-    all: HashMap<String, HashSet<usize>>,
-    /// Methods and properties of a host, less the host itself.
-    host: HashMap<String, HashSet<usize>>,
-    host_properties: HashSet<String>,
-    /// Ours, by name, with the number of arguments of a call as scripts write it.
-    primitives: HashMap<String, HashSet<(usize, bool)>>,
-}
-
-impl Natives {
-    fn of(engine: &Engine) -> Self {
-        let mut natives = Self {
-            all: HashMap::new(),
-            host: HashMap::new(),
-            host_properties: HashSet::new(),
-            primitives: HashMap::new(),
-        };
-        let functions = engine.collect_fn_metadata(
-            None,
-            |info| {
-                let of = info.metadata;
-                let is_host = of.param_types.first() == Some(&TypeId::of::<Host>());
-                let is_method = of.params_info.first().is_some_and(|param| param.contains("&mut"));
-                let is_ours = !of.comments.is_empty();
-                Some((of.name.to_string(), of.num_params, is_host, is_method, is_ours))
-            },
-            true,
-        );
-        let ours = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), false);
-        let ours: HashSet<String> = ours.into_iter().collect();
-        for (name, n_params, is_host, is_method, is_commented) in functions {
-            if let Some(property) = name.strip_prefix("get$") {
-                if is_host {
-                    natives.host_properties.insert(property.to_owned());
-                }
-                continue;
-            }
-            if is_host {
-                natives.host.entry(name.clone()).or_default().insert(n_params - 1);
-            }
-            if is_commented && ours.contains(&name) {
-                let written = n_params - usize::from(is_method);
-                natives.primitives.entry(name.clone()).or_default().insert((written, is_method));
-            }
-            natives.all.entry(name).or_default().insert(n_params);
-        }
-        natives
-    }
-}
+type Functions = BTreeMap<String, Counts>;
 
 /// One file under check.
 struct File<'a> {
     source: &'a Source,
     natives: &'a Natives,
-    /// Functions of the file, and of its imports by alias.
-    own: HashMap<String, HashSet<usize>>,
-    imports: HashMap<String, HashMap<String, HashSet<usize>>>,
-    settings: HashSet<&'a str>,
+    own: Functions,
+    /// The functions of its imports, by alias; `None` for one that could not be loaded.
+    imports: BTreeMap<String, Option<Functions>>,
+    /// Of all recipes; `None` while they are not all known.
+    settings: Option<&'a HashSet<&'a str>>,
+    /// By convention `host` is a host, unless the file gives the name to something else.
+    has_own_host: bool,
+    /// Calls whose receiver is known, and that were looked at with it.
+    seen: HashSet<Position>,
     problems: Vec<Report>,
 }
 
-pub fn check(world: &World, trees: &[(Source, AST)]) -> Vec<Report> {
-    let natives = Natives::of(&world.engine);
-    let functions: HashMap<&str, HashMap<String, HashSet<usize>>> =
+/// Looks at every call of every file. Settings are left out if a file could not be evaluated to its end.
+pub fn check(natives: &Natives, declared: &Declared, trees: &[(Source, AST)], is_whole: bool) -> Vec<Report> {
+    let functions: HashMap<&str, Functions> =
         trees.iter().map(|(source, ast)| (source.name.as_str(), functions_of(ast))).collect();
+    let settings: HashSet<&str> = declared.settings.keys().map(String::as_str).collect();
     let mut problems = Vec::new();
     for (source, ast) in trees {
         let mut file = File {
             source,
-            natives: &natives,
+            natives,
             own: functions_of(ast),
-            imports: HashMap::new(),
-            settings: world.declared.settings.keys().map(String::as_str).collect(),
+            imports: BTreeMap::new(),
+            settings: is_whole.then_some(&settings),
+            has_own_host: false,
+            seen: HashSet::new(),
             problems: Vec::new(),
         };
-        for (alias, path) in imports_of(ast) {
-            let target = world
-                .declared
-                .imports
-                .iter()
-                .find(|(importer, said, _)| *importer == source.name && *said == path)
-                .and_then(|(_, _, target)| functions.get(target.as_str()));
-            if let Some(target) = target {
-                file.imports.insert(alias, target.clone());
-            }
-        }
-        file.hidden_primitives(ast);
+        file.statements(ast, declared, &functions);
         ast.walk(&mut |path: &[ASTNode]| {
-            if let Some(ASTNode::Expr(expr)) = path.last() {
-                file.expression(expr);
+            match path.last() {
+                Some(ASTNode::Expr(expr)) => file.expression(expr),
+                Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => file.call(call, *position),
+                _ => {}
             }
             true
         });
@@ -127,51 +62,18 @@ pub fn check(world: &World, trees: &[(Source, AST)]) -> Vec<Report> {
     problems
 }
 
-fn functions_of(ast: &AST) -> HashMap<String, HashSet<usize>> {
-    let mut functions: HashMap<String, HashSet<usize>> = HashMap::new();
+fn functions_of(ast: &AST) -> Functions {
+    let mut functions = Functions::new();
     for function in ast.iter_functions() {
         functions.entry(function.name.to_owned()).or_default().insert(function.params.len());
     }
     functions
 }
 
-/// The imports of a file: alias and what was written.
-fn imports_of(ast: &AST) -> Vec<(String, String)> {
-    let mut imports = Vec::new();
-    ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last()
-            && let Expr::StringConstant(said, _) = &import.0
-        {
-            imports.push((import.1.name.to_string(), said.to_string()));
-        }
-        true
-    });
-    imports
-}
-
-/// The settings that the scripts read by a literal name.
-pub fn settings_read(trees: &[(Source, AST)]) -> HashSet<String> {
-    let mut read = HashSet::new();
-    for (_, ast) in trees {
-        ast.walk(&mut |path: &[ASTNode]| {
-            if let Some(ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _))) = path.last()
-                && call.name == "get"
-                && let Some(Expr::StringConstant(key, _)) = call.args.first()
-            {
-                read.insert(key.to_string());
-            }
-            true
-        });
-    }
-    read
-}
-
 /// "1 argument", "2 or 3 arguments".
-fn arguments(counts: &HashSet<usize>) -> String {
-    let mut counts: Vec<usize> = counts.iter().copied().collect();
-    counts.sort_unstable();
+fn arguments(counts: &Counts) -> String {
     let words: Vec<String> = counts.iter().map(usize::to_string).collect();
-    let plural = if counts == [1] { "argument" } else { "arguments" };
+    let plural = if words == ["1"] { "argument" } else { "arguments" };
     format!("{} {plural}", words.join(" or "))
 }
 
@@ -189,38 +91,40 @@ impl File<'_> {
         }
     }
 
-    /// `host.upload(x)` calls a script's `fn upload(x)` with the host as `this`, and not the primitive.
-    fn hidden_primitives(&mut self, ast: &AST) {
-        let natives = self.natives;
-        for function in ast.iter_functions() {
-            let Some(known) = natives.primitives.get(function.name) else {
-                continue;
-            };
-            let Some((_, is_method)) = known.iter().find(|(n, _)| *n == function.params.len()) else {
-                continue;
-            };
-            let subject = if *is_method { "host." } else { "" };
-            let name = function.name;
-            let shown = format!("fn {name}({})", function.params.join(", "));
-            let report = Report::new(format!("`{shown}` hides the primitive `{subject}{name}`"))
-                .hint("give the function another name; a task may keep the name");
-            self.problem(self.position_of(name), report);
-        }
-    }
-
-    /// Functions have no position in a syntax tree: their line is looked for.
-    fn position_of(&self, name: &str) -> Position {
-        let head = format!("fn {name}");
-        for (n, line) in self.source.text.lines().enumerate() {
-            if let Some(at) = line.find(&head)
-                && !line[at + head.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
-            {
-                let column = line[..at].chars().count() + 4;
-                let line = u16::try_from(n + 1).unwrap_or(1);
-                return Position::new(line, u16::try_from(column).unwrap_or(1));
+    /// What the file imports, and whether it has variables that are called `host`.
+    fn statements(&mut self, ast: &AST, declared: &Declared, functions: &HashMap<&str, Functions>) {
+        let is_import = |stmt: &&Stmt| matches!(stmt, Stmt::Import(..));
+        let first: HashSet<Position> =
+            ast.statements().iter().filter(is_import).map(Stmt::position).collect();
+        let mut late = Vec::new();
+        ast.walk(&mut |path: &[ASTNode]| {
+            match path.last() {
+                Some(ASTNode::Stmt(stmt @ Stmt::Import(import, _))) => {
+                    if !first.contains(&stmt.position()) {
+                        late.push(stmt.position());
+                    }
+                    if let Expr::StringConstant(said, _) = &import.0 {
+                        let is_it = |(importer, path, _): &&(String, String, String)| {
+                            *importer == self.source.name && path == said.as_str()
+                        };
+                        let target = declared.imports.iter().find(is_it);
+                        let target = target.and_then(|(.., target)| functions.get(target.as_str()));
+                        self.imports.insert(import.1.name.to_string(), target.cloned());
+                    }
+                }
+                Some(ASTNode::Stmt(Stmt::Var(variable, ..))) if variable.0.name == "host" => {
+                    self.has_own_host = true;
+                }
+                _ => {}
             }
+            true
+        });
+        for position in late {
+            self.problem(
+                position,
+                Report::new("an `import` stands at the top of a file, outside of everything"),
+            );
         }
-        Position::NONE
     }
 
     fn expression(&mut self, expr: &Expr) {
@@ -228,10 +132,8 @@ impl File<'_> {
             Expr::FnCall(call, position) => self.call(call, *position),
             Expr::MethodCall(call, position) => self.method(call, *position),
             Expr::Dot(dot, ..) => {
-                if let Expr::Variable(variable, ..) = &dot.lhs
-                    && variable.1 == "host"
-                {
-                    self.of_host(&dot.rhs);
+                if let Some(kind) = self.kind(&dot.lhs) {
+                    self.members(kind, &dot.rhs);
                 }
             }
             _ => {}
@@ -245,32 +147,50 @@ impl File<'_> {
         }
         let n = call.args.len();
         if !call.namespace.is_empty() {
-            let alias = call.namespace.root().to_owned();
-            self.imported(&alias, name, n, position);
+            self.imported(&call.namespace, name, n, position);
             return;
         }
         self.setting(call);
         let own = self.own.get(name);
-        let native = self.natives.all.get(name);
-        match (own, native) {
-            (Some(own), _) if own.contains(&n) => {}
-            (_, Some(native)) if native.contains(&n) => {}
-            (Some(counts), _) | (None, Some(counts)) => {
-                let report = Report::new(format!("`{name}` takes {}, not {n}", arguments(counts)));
-                self.problem(position, report);
-            }
-            (None, None) => {
-                let known = self.own.keys().chain(self.natives.primitives.keys());
-                let near = Suggestion::new(name, known.map(String::as_str));
-                let report = Report::new(format!("no function `{name}`{near}"));
-                self.problem(position, report);
-            }
+        let native = self.natives.functions.get(name);
+        if own.is_some_and(|own| own.contains(&n)) || native.is_some_and(|native| native.contains(&n)) {
+            return;
         }
+        let takes = |counts: &Counts| Report::new(format!("`{name}` takes {}, not {n}", arguments(counts)));
+        let report = match (own, self.natives.globals.get(name), self.natives.has_method(name), native) {
+            (Some(counts), ..) | (_, Some(counts), ..) => takes(counts),
+            (_, _, Some((kind, _)), _) => {
+                Report::new(format!("`{name}` is a method: write `{}.{name}(...)`", kind.example()))
+            }
+            (.., Some(counts)) => takes(counts),
+            (None, None, None, None) => {
+                let known = self.own.keys().chain(self.natives.globals.keys());
+                let near = Suggestion::new(name, known.map(String::as_str));
+                Report::new(format!("no function `{name}`{near}"))
+            }
+        };
+        self.problem(position, report);
     }
 
-    fn imported(&mut self, alias: &str, name: &str, n: usize, position: Position) {
-        let Some(functions) = self.imports.get(alias) else {
-            return;
+    fn imported(&mut self, namespace: &Namespace, name: &str, n: usize, position: Position) {
+        let alias = namespace.root();
+        let functions = match self.imports.get(alias) {
+            Some(Some(functions)) => functions,
+            Some(None) => return,
+            None if alias == "global" => return,
+            None => {
+                let near = Suggestion::new(alias, self.imports.keys().map(String::as_str)).to_string();
+                let report = Report::new(format!("no import is called `{alias}`{near}"));
+                self.problem(
+                    namespace.position(),
+                    match near.is_empty() {
+                        true => report
+                            .hint(format!("write `import \"{alias}\" as {alias};` at the top of the file")),
+                        false => report,
+                    },
+                );
+                return;
+            }
         };
         let report = match functions.get(name) {
             Some(counts) if counts.contains(&n) => return,
@@ -284,84 +204,133 @@ impl File<'_> {
         self.problem(position, report);
     }
 
+    /// A method of a value whose type nobody knows.
     fn method(&mut self, call: &FnCallExpr, position: Position) {
-        let name = call.name.as_str();
-        if !is_word(name) || BUILT_IN.contains(&name) {
-            return;
-        }
-        let n = call.args.len();
+        let (name, n) = (call.name.as_str(), call.args.len());
         let is_own = self.own.get(name).is_some_and(|counts| counts.contains(&n));
-        let is_native = self.natives.all.get(name).is_some_and(|counts| counts.contains(&(n + 1)));
-        if is_own || is_native {
+        if !is_word(name)
+            || BUILT_IN.contains(&name)
+            || self.seen.contains(&position)
+            || is_own
+            || self.natives.any_method(name, n)
+        {
             return;
         }
-        let report = match self.natives.host.get(name) {
-            Some(counts) => Report::new(format!("`{name}` takes {}, not {n}", arguments(counts))),
-            None => {
-                let known = self.natives.primitives.keys();
-                Report::new(format!("no method `{name}`{}", Suggestion::new(name, known.map(String::as_str))))
-            }
+        let report = if let Some((_, method)) = self.natives.has_method(name) {
+            Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
+        } else if self.natives.globals.contains_key(name) {
+            Report::new(format!("`{name}` is no method: write `{name}(...)`"))
+        } else if let Some(counts) = self.natives.functions.get(name) {
+            let counts: Counts = counts.iter().filter_map(|n| n.checked_sub(1)).collect();
+            Report::new(format!("`{name}` takes {}, not {n}", arguments(&counts)))
+        } else {
+            let known = self.natives.functions.keys().filter(|name| is_word(name));
+            let near = Suggestion::new(name, known.map(String::as_str));
+            Report::new(format!("no method `{name}`{near}"))
         };
         self.problem(position, report);
     }
 
-    /// What comes behind `host.`: by convention it is the host.
-    fn of_host(&mut self, rhs: &Expr) {
+    /// The type of an expression, if it is plain to see.
+    fn kind(&self, expr: &Expr) -> Option<Kind> {
+        match expr {
+            Expr::Variable(variable, ..) if variable.1 == "host" && !self.has_own_host => Some(Kind::Host),
+            Expr::FnCall(call, _)
+                if call.namespace.is_empty() && !self.own.contains_key(call.name.as_str()) =>
+            {
+                match call.name.as_str() {
+                    "hosts" => Some(Kind::Hosts),
+                    "task" => Some(Kind::Task),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// What comes behind the dot of a value of that type, and behind the dots after it.
+    fn members(&mut self, kind: Kind, rhs: &Expr) {
         match rhs {
-            Expr::Dot(dot, ..) => self.of_host(&dot.lhs),
-            Expr::Index(index, ..) => self.of_host(&index.lhs),
+            Expr::Dot(dot, ..) => {
+                if let Some(next) = self.member(kind, &dot.lhs) {
+                    self.members(next, &dot.rhs);
+                }
+            }
+            Expr::Index(index, ..) => {
+                self.member(kind, &index.lhs);
+            }
+            member => {
+                self.member(kind, member);
+            }
+        }
+    }
+
+    /// Answers the type of the member's value.
+    fn member(&mut self, kind: Kind, member: &Expr) -> Option<Kind> {
+        let words = kind.words();
+        match member {
             Expr::Property(property, position) => {
                 let name = property.2.as_str();
-                if !self.natives.host_properties.contains(name) {
-                    let known = self.natives.host_properties.iter().chain(self.natives.host.keys());
-                    let near = Suggestion::new(name, known.map(String::as_str));
-                    self.problem(*position, Report::new(format!("a host has no `{name}`{near}")));
+                if self.natives.has_property(kind, name) {
+                    return None;
                 }
+                let report = match self.natives.method(kind, name) {
+                    Some(_) => {
+                        Report::new(format!("`{name}` is a method: write `{}.{name}(...)`", kind.example()))
+                    }
+                    None => Report::new(format!("{words} has no `{name}`{}", self.near_member(kind, name))),
+                };
+                self.problem(*position, report);
             }
             Expr::MethodCall(call, position) => {
                 self.setting(call);
-                let name = call.name.as_str();
-                let is_own = self.own.get(name).is_some_and(|counts| counts.contains(&call.args.len()));
-                let is_native =
-                    self.natives.all.get(name).is_some_and(|counts| counts.contains(&(call.args.len() + 1)));
-                if is_native && !is_own && is_word(name) && !BUILT_IN.contains(&name) {
-                    match self.natives.host.get(name) {
-                        Some(counts) if counts.contains(&call.args.len()) => {}
-                        Some(counts) => {
-                            let report = Report::new(format!(
-                                "`{name}` takes {}, not {}",
-                                arguments(counts),
-                                call.args.len()
-                            ));
-                            self.problem(*position, report);
-                        }
-                        None => {
-                            let known = self.natives.host.keys().map(String::as_str);
-                            let near = Suggestion::new(name, known);
-                            self.problem(
-                                *position,
-                                Report::new(format!("a host has no method `{name}`{near}")),
-                            );
-                        }
-                    }
+                let (name, n) = (call.name.as_str(), call.args.len());
+                if !is_word(name) || BUILT_IN.contains(&name) {
+                    return None;
                 }
+                self.seen.insert(*position);
+                let method = self.natives.method(kind, name);
+                if let Some(method) = method.filter(|method| method.counts.contains(&n)) {
+                    return method.returns;
+                }
+                if self.own.get(name).is_some_and(|counts| counts.contains(&n)) {
+                    return None;
+                }
+                let report = if let Some(method) = method {
+                    Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
+                } else if self.natives.has_property(kind, name) {
+                    Report::new(format!("`{name}` is no method: write `{}.{name}`", kind.example()))
+                } else if self.natives.globals.contains_key(name) {
+                    Report::new(format!("{words} has no method `{name}`: write `{name}(...)`"))
+                } else if kind == Kind::Hosts && self.natives.method(Kind::Host, name).is_some() {
+                    Report::new(format!("{words} has no method `{name}`: a host has"))
+                        .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
+                } else {
+                    let near = self.near_member(kind, name);
+                    Report::new(format!("{words} has no method `{name}`{near}"))
+                };
+                self.problem(*position, report);
             }
             _ => {}
         }
+        None
+    }
+
+    fn near_member(&self, kind: Kind, name: &str) -> String {
+        Suggestion::new(name, self.natives.members(kind)).to_string()
     }
 
     /// `get("name")` of a setting that no recipe has.
     fn setting(&mut self, call: &FnCallExpr) {
-        if call.name != "get" || call.args.len() != 1 {
+        let Some(settings) = self.settings.filter(|_| call.name == "get" && call.args.len() == 1) else {
             return;
-        }
+        };
         let Some(Expr::StringConstant(key, position)) = call.args.first() else {
             return;
         };
-        if self.settings.contains(key.as_str()) {
-            return;
+        if !settings.contains(key.as_str()) {
+            let near = Suggestion::new(key, settings.iter().copied());
+            self.problem(*position, Report::new(format!("no recipe has a setting `{key}`{near}")));
         }
-        let near = Suggestion::new(key, self.settings.iter().copied());
-        self.problem(*position, Report::new(format!("no recipe has a setting `{key}`{near}")));
     }
 }

@@ -27,9 +27,11 @@ fn unknown(declared: &Declared, name: &str) -> Option<Report> {
 }
 
 fn unknown_tasks(declared: &Declared, problems: &mut Vec<Report>) {
-    let in_flows = declared.flows.values().flat_map(|flow| flow.tasks.iter().map(|task| (task, &flow.place)));
-    let in_hooks =
-        declared.hooks.iter().flat_map(|hook| [(&hook.anchor, &hook.place), (&hook.task, &hook.place)]);
+    let in_flows = declared.flows.values().flat_map(|flow| flow.tasks.iter().zip(&flow.task_places));
+    let in_hooks = declared
+        .hooks
+        .iter()
+        .flat_map(|hook| [(&hook.anchor, &hook.anchor_place), (&hook.task, &hook.task_place)]);
     let removed = declared.removed.iter().map(|(task, place)| (task, place));
     for (name, place) in in_flows.chain(in_hooks).chain(removed) {
         problems.extend(unknown(declared, name).map(|report| report.at(place.clone())));
@@ -39,11 +41,11 @@ fn unknown_tasks(declared: &Declared, problems: &mut Vec<Report>) {
 /// A hook of the user's on a task that is removed would never run; one of a shipped recipe's just goes with it.
 fn removed_anchors(declared: &Declared, problems: &mut Vec<Report>) {
     for hook in declared.hooks.iter().filter(|hook| !hook.is_shipped) {
-        for name in [&hook.anchor, &hook.task] {
+        for (name, at) in [(&hook.anchor, &hook.anchor_place), (&hook.task, &hook.task_place)] {
             if let Some((_, place)) = declared.removed.iter().find(|(removed, _)| removed == name) {
                 problems.push(
                     Report::new(format!("task `{name}` is removed, so this hook would never run"))
-                        .at(hook.place.clone())
+                        .at(at.clone())
                         .note(format!("it is removed at {}", place.place)),
                 );
             }
@@ -63,9 +65,11 @@ fn tasks_and_flows(declared: &Declared, problems: &mut Vec<Report>) {
             problems.push(Report::new(format!("flow `{name}` has no tasks")).at(flow.place.clone()));
         }
         let mut seen = HashSet::new();
-        for task in flow.tasks.iter().filter(|task| !seen.insert(task.as_str())) {
-            problems
-                .push(Report::new(format!("flow `{name}` runs task `{task}` twice")).at(flow.place.clone()));
+        for (task, place) in flow.tasks.iter().zip(&flow.task_places) {
+            if !seen.insert(task) {
+                problems
+                    .push(Report::new(format!("flow `{name}` runs task `{task}` twice")).at(place.clone()));
+            }
         }
     }
 }
@@ -81,13 +85,18 @@ fn idle_tasks(world: &World, doing: Option<&Doing>, problems: &mut Vec<Report>) 
     for (name, task) in declared.tasks.iter().filter(|(_, task)| !task.is_shipped) {
         let is_asked_for = matches!(doing, Some(Doing::Task(asked)) if asked == name);
         let is_removed = declared.removed.iter().any(|(removed, _)| removed == name);
-        if run.contains(name) || task.is_alone || is_asked_for || is_removed {
+        // A hook that does not work is told of already.
+        let is_hooked = declared.hooks.iter().any(|hook| hook.task == *name);
+        if run.contains(name) || task.is_alone || is_asked_for || is_removed || is_hooked {
             continue;
         }
-        let near = Suggestion::new(name, run.iter().map(String::as_str));
-        let mut report = Report::new(format!("no flow runs task `{name}`{near}")).hint(
-            "put it into a flow, or beside a task: `after(\"swap\", ...)`; or say `.alone()` to run it by name only",
-        );
+        let near = Suggestion::new(name, run.iter().map(String::as_str)).to_string();
+        let mut report = Report::new(format!("no flow runs task `{name}`{near}"));
+        if near.is_empty() {
+            report = report.hint(format!(
+                "write `after(\"swap\", \"{name}\");`, or `.alone()` behind the task to run it by name"
+            ));
+        }
         report.excerpt = task.place.clone();
         problems.push(report);
     }

@@ -1,196 +1,246 @@
-//! What a file declares at its top level: settings, tasks, flows, hooks.
+//! What a file declares at its top level besides settings: tasks, flows, hooks.
 
+use std::fmt;
 use std::time::Duration;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, FnPtr};
+use rhai::{Array, FnPtr};
 
 use crate::event::Report;
 use crate::flow::playbook::Side;
-use crate::recipe::draft::{Declared, Draft, FlowDraft, HookDraft, TaskDraft};
-use crate::recipe::failure::{Outcome, mistake, mistake_text};
+use crate::recipe::draft::{FlowDraft, HookDraft, TaskDraft};
+use crate::recipe::failure::Outcome;
 use crate::recipe::kept::Kept;
+use crate::recipe::statement::Statement;
+use crate::recipe::value::type_name;
 
 /// A declared task, so that more can be said of it: `task("x", f).once()`.
 #[derive(Clone)]
 pub struct Task {
-    pub name: String,
-    pub draft: Draft,
+    name: String,
 }
 
 impl Task {
-    fn change(&mut self, change: impl FnOnce(&mut TaskDraft)) -> Task {
-        if let Some(task) = self.draft.lock().tasks.get_mut(&self.name) {
+    fn change(&self, statement: &Statement, change: impl FnOnce(&mut TaskDraft)) -> Self {
+        if let Some(task) = statement.draft.lock().tasks.get_mut(&self.name) {
             change(task);
         }
         self.clone()
     }
+
+    /// What is said of hosts has no meaning for a task that runs once, here.
+    fn refuse_without_host(&self, statement: &Statement, what: &str) {
+        let is_here = statement
+            .draft
+            .lock()
+            .tasks
+            .get(&self.name)
+            .is_some_and(|task| task.body.as_ref().is_some_and(|body| body.arity == 0));
+        if is_here {
+            let message = format!("task `{}` runs once, on this machine: {what}", self.name);
+            statement.refuse(Report::new(message).hint("`|host| ...` makes a task run on hosts"));
+        }
+    }
 }
 
-/// The function a declaration is given, which must take one of so many arguments.
-pub fn kept(context: &NativeCallContext, function: FnPtr, arities: &[usize], what: &str) -> Outcome<Kept> {
-    let kept = Kept::new(context, function)?;
-    if !arities.contains(&kept.arity) {
-        let allowed: Vec<String> = arities.iter().map(usize::to_string).collect();
-        return Err(mistake(
-            Report::new(format!(
-                "{what} takes {} parameters, and this function has {}",
-                allowed.join(" or "),
-                kept.arity
-            ))
-            .hint("`|host| ...` runs on every host, `|| ...` once, on this machine"),
-        ));
+/// What a function that a recipe hands over may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    NoneOrHost,
+    Host,
+}
+
+impl Arity {
+    fn allows(self, n: usize) -> bool {
+        n == 1 || (n == 0 && self == Arity::NoneOrHost)
     }
-    Ok(kept)
+}
+
+impl fmt::Display for Arity {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Arity::NoneOrHost => "no parameter or one, the host",
+            Arity::Host => "one parameter, the host",
+        })
+    }
+}
+
+/// The function a declaration is given; refused if it does not take what it will be called with.
+pub fn kept(
+    statement: &Statement,
+    context: &NativeCallContext,
+    function: FnPtr,
+    arity: Arity,
+    what: &str,
+) -> Option<Kept> {
+    match Kept::new(context, function) {
+        Ok(kept) if arity.allows(kept.arity) => return Some(kept),
+        Ok(kept) => {
+            let n = if kept.arity == 0 { "none".to_owned() } else { kept.arity.to_string() };
+            let report = Report::new(format!("{what} takes {arity}; this function has {n}"));
+            statement.refuse(match arity {
+                Arity::NoneOrHost => {
+                    report.hint("`|host| ...` runs on every host, `|| ...` once, on this machine")
+                }
+                Arity::Host => report.hint("write `|host| ...`"),
+            });
+        }
+        Err(report) => statement.refuse(report),
+    }
+    None
 }
 
 /// The texts of a list.
-pub fn texts(list: Array, what: &str) -> Outcome<Vec<String>> {
+pub fn texts(list: Array, what: &str) -> Result<Vec<String>, String> {
     list.into_iter()
         .map(|item| {
-            let kind = crate::recipe::value::type_name(&item);
-            item.into_string()
-                .map_err(|_| mistake_text(format!("{what} is a list of texts, and this holds {kind}")))
+            let kind = type_name(&item);
+            item.into_string().map_err(|_| format!("{what} is a list of texts, and this holds {kind}"))
         })
         .collect()
 }
 
-fn declare_task(context: &NativeCallContext, name: &str, body: Option<Kept>) -> Outcome<Task> {
-    let draft = Draft::of(context)?;
-    Declared::check_name("task", name)?;
-    let mut declared = draft.lock();
-    let (place, file, is_shipped) = declared.here(context);
-    declared.once_per_file("task", name, &file)?;
+fn declare_task(statement: &Statement, name: &str, body: Option<Kept>) -> Task {
+    statement.check_name("task", name);
+    let mut declared = statement.draft.lock();
+    let place = statement.place_of(&declared, name);
+    declared.once_per_file("task", name, &statement.file, &place);
     let doc = declared.pending_doc.take();
     // An override keeps what was said of the task it replaces.
     let mut task = declared.tasks.get(name).cloned().unwrap_or_default();
     task.body = body;
     task.place = Some(place);
-    task.is_shipped = is_shipped;
-    task.file = file;
+    task.is_shipped = statement.is_shipped;
     if let Some(doc) = doc {
         task.doc = doc;
     }
     declared.tasks.insert(name.to_owned(), task);
-    drop(declared);
-    Ok(Task { name: name.to_owned(), draft })
+    Task { name: name.to_owned() }
 }
 
 fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> Outcome<()> {
-    let draft = Draft::of(context)?;
-    let mut declared = draft.lock();
-    let (place, _, is_shipped) = declared.here(context);
-    declared.hooks.push(HookDraft {
+    let statement = Statement::of(context)?;
+    let mut declared = statement.draft.lock();
+    let hook = HookDraft {
         side,
         anchor: anchor.to_owned(),
+        anchor_place: statement.place_of(&declared, anchor),
         task: task.to_owned(),
-        place,
-        is_shipped,
-    });
+        task_place: statement.place_of(&declared, task),
+        is_shipped: statement.is_shipped,
+    };
+    declared.hooks.push(hook);
     Ok(())
 }
 
 #[export_module]
 pub mod api {
-    /// Sets a setting, or makes it. A function as value is called once a host. `()`: the project must give it.
-    #[rhai_fn(return_raw)]
-    pub fn set(context: NativeCallContext, key: &str, value: Dynamic) -> Outcome<()> {
-        let draft = Draft::of(&context)?;
-        match value.try_cast_result::<FnPtr>() {
-            Ok(function) => {
-                let function = kept(&context, function, &[0, 1], "a setting's function")?;
-                draft.lock().set(&context, key, Dynamic::UNIT, Some(function))
-            }
-            Err(value) => draft.lock().set(&context, key, value, None),
-        }
-    }
-
-    /// Adds to a setting that is a list.
-    #[rhai_fn(return_raw)]
-    pub fn add(context: NativeCallContext, key: &str, items: Array) -> Outcome<()> {
-        Draft::of(&context)?.lock().add(&context, key, items)
-    }
-
     /// Declares a task. A function of one parameter runs on every host, of none once, on this machine.
     #[rhai_fn(return_raw)]
     pub fn task(context: NativeCallContext, name: &str, body: FnPtr) -> Outcome<Task> {
-        Draft::of(&context)?;
-        let body = kept(&context, body, &[0, 1], "a task")?;
-        declare_task(&context, name, Some(body))
+        let statement = Statement::of(&context)?;
+        let body = kept(&statement, &context, body, Arity::NoneOrHost, "a task");
+        Ok(declare_task(&statement, name, body))
     }
 
     /// Declares a task that does nothing yet: a place for others to fill.
     #[rhai_fn(name = "task", return_raw)]
     pub fn task_to_fill(context: NativeCallContext, name: &str) -> Outcome<Task> {
-        declare_task(&context, name, None)
+        Ok(declare_task(&Statement::of(&context)?, name, None))
     }
 
     /// Runs the task only on the first host of the stage that has its role.
-    pub fn once(task: &mut Task) -> Task {
-        task.change(|task| task.is_once = true)
+    #[rhai_fn(return_raw)]
+    pub fn once(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
+        Ok(task.change(&Statement::of(&context)?, |task| task.is_once = true))
     }
 
     /// Runs the task only on hosts with a role.
-    pub fn on(task: &mut Task, role: &str) -> Task {
-        task.change(|task| task.role = Some(role.to_owned()))
+    #[rhai_fn(return_raw)]
+    pub fn on(context: NativeCallContext, task: &mut Task, role: &str) -> Outcome<Task> {
+        let statement = Statement::of(&context)?;
+        task.refuse_without_host(&statement, "`on` has no hosts to choose from");
+        Ok(task.change(&statement, |task| task.role = Some(role.to_owned())))
     }
 
     /// Runs the task on so many hosts at a time.
     #[rhai_fn(return_raw)]
-    pub fn limit(task: &mut Task, hosts: i64) -> Outcome<Task> {
+    pub fn limit(context: NativeCallContext, task: &mut Task, hosts: i64) -> Outcome<Task> {
+        let statement = Statement::of(&context)?;
+        task.refuse_without_host(&statement, "`limit` has no hosts to count");
         match usize::try_from(hosts) {
-            Ok(hosts) if hosts > 0 => Ok(task.change(|task| task.limit = Some(hosts))),
-            _ => Err(mistake_text(format!("`limit` is 1 or more hosts, not {hosts}"))),
+            Ok(hosts) if hosts > 0 => Ok(task.change(&statement, |task| task.limit = Some(hosts))),
+            _ => {
+                statement.refuse(Report::new(format!("`limit` is 1 or more hosts, not {hosts}")));
+                Ok(task.clone())
+            }
         }
     }
 
     /// Ends the task's commands, and fails it, after so many seconds.
     #[rhai_fn(return_raw)]
-    pub fn timeout(task: &mut Task, seconds: i64) -> Outcome<Task> {
+    pub fn timeout(context: NativeCallContext, task: &mut Task, seconds: i64) -> Outcome<Task> {
+        let statement = Statement::of(&context)?;
         match u64::try_from(seconds) {
             Ok(seconds) if seconds > 0 => {
-                Ok(task.change(|task| task.timeout = Some(Duration::from_secs(seconds))))
+                let limit = Duration::from_secs(seconds);
+                Ok(task.change(&statement, |task| task.timeout = Some(limit)))
             }
-            _ => Err(mistake_text(format!("`timeout` is 1 or more seconds, not {seconds}"))),
+            _ => {
+                statement.refuse(Report::new(format!("`timeout` is 1 or more seconds, not {seconds}")));
+                Ok(task.clone())
+            }
         }
     }
 
     /// What takes the task back on a host, when it or a later step fails.
     #[rhai_fn(return_raw)]
     pub fn undo(context: NativeCallContext, task: &mut Task, body: FnPtr) -> Outcome<Task> {
-        let body = kept(&context, body, &[1], "an undo")?;
-        Ok(task.change(|task| task.undo = Some(body)))
+        let statement = Statement::of(&context)?;
+        task.refuse_without_host(&statement, "its undo would never run on a host");
+        let body = kept(&statement, &context, body, Arity::Host, "an undo");
+        Ok(task.change(&statement, |task| task.undo = body))
     }
 
     /// Runs the task again after a swap back, so that services take up the old release.
-    pub fn repeat_on_swap_back(task: &mut Task) -> Task {
-        task.change(|task| task.is_repeated = true)
+    #[rhai_fn(return_raw)]
+    pub fn repeat_on_swap_back(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
+        Ok(task.change(&Statement::of(&context)?, |task| task.is_repeated = true))
     }
 
     /// Says that no flow runs the task: it is run by its name.
-    pub fn alone(task: &mut Task) -> Task {
-        task.change(|task| task.is_alone = true)
+    #[rhai_fn(return_raw)]
+    pub fn alone(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
+        Ok(task.change(&Statement::of(&context)?, |task| task.is_alone = true))
     }
 
     /// Describes the next task, flow or setting of the file, for `runner tasks` and `runner docs`.
     #[rhai_fn(return_raw)]
     pub fn desc(context: NativeCallContext, text: &str) -> Outcome<()> {
-        Draft::of(&context)?.lock().pending_doc = Some(text.to_owned());
+        let statement = Statement::of(&context)?;
+        statement.draft.lock().pending_doc = Some(text.to_owned());
         Ok(())
     }
 
     /// Declares a flow: tasks, in order, each finished on all hosts before the next begins.
     #[rhai_fn(return_raw)]
     pub fn flow(context: NativeCallContext, name: &str, tasks: Array) -> Outcome<()> {
-        let draft = Draft::of(&context)?;
-        Declared::check_name("flow", name)?;
-        let tasks = texts(tasks, "a flow")?;
-        let mut declared = draft.lock();
-        let (place, file, _) = declared.here(&context);
-        declared.once_per_file("flow", name, &file)?;
+        let statement = Statement::of(&context)?;
+        statement.check_name("flow", name);
+        let tasks = match texts(tasks, "a flow") {
+            Ok(tasks) => tasks,
+            Err(message) => {
+                statement.refuse(Report::new(message));
+                return Ok(());
+            }
+        };
+        let mut declared = statement.draft.lock();
+        let place = statement.place_of(&declared, name);
+        declared.once_per_file("flow", name, &statement.file, &place);
         let doc = declared.pending_doc.take();
         let doc = doc.or_else(|| declared.flows.get(name).map(|flow| flow.doc.clone()));
-        let flow = FlowDraft { tasks, place, file, doc: doc.unwrap_or_default() };
+        let task_places = tasks.iter().map(|task| statement.place_of(&declared, task)).collect();
+        let flow = FlowDraft { tasks, task_places, place, doc: doc.unwrap_or_default() };
         declared.flows.insert(name.to_owned(), flow);
         Ok(())
     }
@@ -210,9 +260,9 @@ pub mod api {
     /// Takes a task out of every flow.
     #[rhai_fn(return_raw)]
     pub fn remove(context: NativeCallContext, task: &str) -> Outcome<()> {
-        let draft = Draft::of(&context)?;
-        let mut declared = draft.lock();
-        let (place, ..) = declared.here(&context);
+        let statement = Statement::of(&context)?;
+        let mut declared = statement.draft.lock();
+        let place = statement.place_of(&declared, task);
         declared.removed.push((task.to_owned(), place));
         Ok(())
     }

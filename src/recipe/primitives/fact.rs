@@ -4,20 +4,8 @@ use anyhow::anyhow;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
-use crate::event::{Report, Suggestion};
-use crate::recipe::context::{Context, Host};
-use crate::recipe::failure::{Failure, Outcome, mistake};
-
-/// The value of a setting for a host or the stage.
-pub fn setting(context: &Context, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
-    let world = context.world();
-    if let Some(value) = world.setting(context, host, key)? {
-        return Ok(value);
-    }
-    let known = world.declared.settings.keys().map(String::as_str);
-    let near = Suggestion::new(key, known);
-    Err(mistake(Report::new(format!("no recipe has a setting `{key}`{near}"))))
-}
+use crate::recipe::context::Host;
+use crate::recipe::failure::{Failure, Outcome};
 
 #[export_module]
 pub mod api {
@@ -74,12 +62,6 @@ pub mod api {
         let run = host.context.run().clone();
         let os = run.site(host.index).seen().map(|seen| seen.facts.os.clone());
         host.outcome(os)
-    }
-
-    /// The value of a setting for this host.
-    #[rhai_fn(pure, return_raw)]
-    pub fn get(host: &mut Host, key: &str) -> Outcome<Dynamic> {
-        setting(&host.context, Some(host.index), key)
     }
 
     /// Whether a program is on the host's search path.

@@ -10,8 +10,10 @@ use crate::event::Report;
 use crate::recipe::context::{Context, Hosts};
 use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::primitives::command::{ended, reported};
+use crate::recipe::world::locked;
 use crate::site::Asked;
 
+/// Questions need somebody to ask.
 fn prompt_allowed(context: &Context, what: &str) -> Outcome<()> {
     if context.world().can_prompt {
         return Ok(());
@@ -65,8 +67,15 @@ pub mod api {
         let value = match std::env::var(name) {
             Ok(value) => value,
             Err(_) => {
+                let mut typed = locked(&context.world().typed);
+                if let Some(value) = typed.get(name) {
+                    return Ok(value.clone());
+                }
                 prompt_allowed(&context, &format!("secret `{name}` is not in the environment"))?;
-                rpassword::prompt_password(format!("{name}: ")).map_err(|error| context.failure("", error))?
+                let value = rpassword::prompt_password(format!("{name}: "));
+                let value = value.map_err(|error| context.failure("", error))?;
+                typed.insert(name.to_owned(), value.clone());
+                value
             }
         };
         context.run().mask(&value);
@@ -78,6 +87,7 @@ pub mod api {
     pub fn ask(context: NativeCallContext, question: &str) -> Outcome<String> {
         let context = Context::of(&context)?;
         prompt_allowed(&context, question)?;
+        let _one_at_a_time = locked(&context.world().typed);
         Ok(read_line(question).map_err(|error| context.failure("", error))?)
     }
 
@@ -89,6 +99,7 @@ pub mod api {
             return Ok(true);
         }
         prompt_allowed(&context, question)?;
+        let _one_at_a_time = locked(&context.world().typed);
         let answer = read_line(&format!("{question} [y/N]")).map_err(|error| context.failure("", error))?;
         Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
     }
@@ -114,13 +125,6 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn stage(context: NativeCallContext) -> Outcome<String> {
         Ok(Context::of(&context)?.run().stage.clone())
-    }
-
-    /// The value of a setting for the stage. A host's own is `host.get(key)`.
-    #[rhai_fn(return_raw)]
-    pub fn get(context: NativeCallContext, key: &str) -> Outcome<Dynamic> {
-        let context = Context::of(&context)?;
-        crate::recipe::primitives::fact::setting(&context, None, key)
     }
 
     /// The release that `--release` names; `()` when it was not given.

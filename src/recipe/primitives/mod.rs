@@ -8,6 +8,7 @@ pub mod fact;
 pub mod here;
 pub mod release;
 pub mod set;
+pub mod setting;
 pub mod unanswered;
 
 use rhai::{Engine, exported_module};
@@ -23,6 +24,7 @@ pub fn register(engine: &mut Engine) {
     unanswered::register(engine);
     for module in [
         exported_module!(declare::api),
+        exported_module!(setting::api),
         exported_module!(here::api),
         exported_module!(fact::api),
         exported_module!(command::api),

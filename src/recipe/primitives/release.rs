@@ -58,7 +58,7 @@ pub mod api {
     /// Links shared paths into the release. What `shared/` lacks is taken from the release; a missing file is an error.
     #[rhai_fn(pure, return_raw)]
     pub fn link_shared(host: &mut Host, paths: Array) -> Outcome<()> {
-        let paths = texts(paths, "`shared`")?;
+        let paths = texts(paths, "`shared`").map_err(mistake_text)?;
         let paths = host.outcome(options::shared(&paths))?;
         let run = host.context.run().clone();
         host.outcome(run.link_shared(host.index, &paths))
@@ -67,7 +67,7 @@ pub mod api {
     /// Makes directories of the release writable for its owner and group.
     #[rhai_fn(pure, return_raw)]
     pub fn writable(host: &mut Host, paths: Array) -> Outcome<()> {
-        let paths = texts(paths, "`writable`")?;
+        let paths = texts(paths, "`writable`").map_err(mistake_text)?;
         let paths = host.outcome(options::paths("writable", &paths))?;
         let done = host.context.run().site(host.index).writable(&paths);
         host.outcome(done)

@@ -7,6 +7,7 @@ use crate::event::{Report, Suggestion};
 use crate::recipe::context::{Host, Hosts};
 use crate::recipe::failure::{Outcome, mistake, mistake_text};
 use crate::recipe::primitives::declare::texts;
+use crate::recipe::world::locked;
 use crate::release::ReleaseName;
 
 impl IntoIterator for Hosts {
@@ -63,7 +64,7 @@ pub mod api {
     /// Runs tasks on these hosts only, each finished on all of them before the next begins.
     #[rhai_fn(pure, return_raw)]
     pub fn perform(hosts: &mut Hosts, tasks: Array) -> Outcome<()> {
-        let names = texts(tasks, "`perform`")?;
+        let names = texts(tasks, "`perform`").map_err(mistake_text)?;
         let playbook = hosts.context.world().playbook.get().and_then(|book| book.upgrade());
         let Some(playbook) = playbook else {
             return Err(mistake_text("tasks can be performed in a run only"));
@@ -74,7 +75,18 @@ pub mod api {
                 return Err(mistake(Report::new(format!("no task named `{name}`{near}"))));
             }
         }
-        hosts.outcome(|run, indices| crate::flow::execute::perform_all(run, &playbook, &names, indices))
+        let world = hosts.context.world();
+        let mut open = locked(&world.performing);
+        let around = open.iter().map(String::as_str).chain([hosts.context.task()]);
+        if let Some(task) = around.into_iter().find(|task| names.iter().any(|name| name == task)) {
+            return Err(mistake_text(format!("task `{task}` performs itself")));
+        }
+        open.push(hosts.context.task().to_owned());
+        drop(open);
+        let done =
+            hosts.outcome(|run, indices| crate::flow::execute::perform_all(run, &playbook, &names, indices));
+        locked(&world.performing).pop();
+        done
     }
 
     /// Connects to the hosts and opens their sites for this run.

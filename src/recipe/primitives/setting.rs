@@ -1,0 +1,128 @@
+//! Settings: made, changed and read.
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, FnPtr};
+
+use crate::event::{Report, Suggestion};
+use crate::recipe::context::{Context, Host};
+use crate::recipe::draft::Setting;
+use crate::recipe::failure::{Outcome, mistake};
+use crate::recipe::kept::Kept;
+use crate::recipe::primitives::declare::{Arity, kept};
+use crate::recipe::statement::Statement;
+use crate::recipe::value::{fits, type_name};
+
+/// The value of a setting for a host or the stage.
+fn value_of(context: &Context, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
+    let world = context.world();
+    if let Some(value) = world.setting(context, host, key)? {
+        return Ok(value);
+    }
+    let known = world.declared.settings.keys().map(String::as_str);
+    Err(mistake(match world.declared.settings.contains_key(key) {
+        true => Report::new(format!("setting `{key}` has no value for the whole stage"))
+            .hint(format!("its hosts have one each: `host.get(\"{key}\")`")),
+        false => Report::new(format!("no recipe has a setting `{key}`{}", Suggestion::new(key, known))),
+    }))
+}
+
+fn is_name(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+}
+
+fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<Kept>) {
+    if !is_name(key) {
+        let report = Report::new(format!("`{key}` cannot be the name of a setting"));
+        statement.refuse_text(key, report.note("a name has letters, digits, `_` and `-` only"));
+        return;
+    }
+    let mut declared = statement.draft.lock();
+    let place = statement.place_of(&declared, key);
+    declared.once_per_file("setting", key, &statement.file, &place);
+    let doc = declared.pending_doc.take();
+    let Some(setting) = declared.settings.get_mut(key) else {
+        let is_shipped = statement.is_shipped;
+        let setting = Setting { default, function, place, is_shipped, doc: doc.unwrap_or_default() };
+        declared.settings.insert(key.to_owned(), setting);
+        return;
+    };
+    if function.is_none() && !default.is_unit() && !fits(&setting.default, &default) {
+        let report = Report::new(format!(
+            "setting `{key}` is {}, not {}",
+            type_name(&setting.default),
+            type_name(&default)
+        ))
+        .at(place)
+        .note(format!("its default is set at {}", setting.place.place));
+        declared.problems.push(report);
+        return;
+    }
+    setting.default = default;
+    setting.function = function;
+    setting.place = place;
+    if let Some(doc) = doc {
+        setting.doc = doc;
+    }
+}
+
+#[export_module]
+pub mod api {
+    /// Sets a setting, or makes it. A function as value is called once a host. `()`: the project must give it.
+    #[rhai_fn(return_raw)]
+    pub fn set(context: NativeCallContext, key: &str, value: Dynamic) -> Outcome<()> {
+        let statement = Statement::of(&context)?;
+        match value.try_cast_result::<FnPtr>() {
+            Ok(function) => {
+                if let Some(function) =
+                    kept(&statement, &context, function, Arity::NoneOrHost, "a setting's function")
+                {
+                    change(&statement, key, Dynamic::UNIT, Some(function));
+                }
+            }
+            Err(value) => change(&statement, key, value, None),
+        }
+        Ok(())
+    }
+
+    /// Adds to a setting that is a list.
+    #[rhai_fn(return_raw)]
+    pub fn add(context: NativeCallContext, key: &str, items: Array) -> Outcome<()> {
+        let statement = Statement::of(&context)?;
+        let mut declared = statement.draft.lock();
+        let place = statement.place_of(&declared, key);
+        let near = Suggestion::new(key, declared.settings.keys().map(String::as_str)).to_string();
+        let problem = match declared.settings.get_mut(key) {
+            None => Report::new(format!("no setting `{key}` to add to{near}")),
+            Some(setting) if setting.function.is_some() => Report::new(format!(
+                "setting `{key}` is worked out by a function: nothing can be added to it"
+            ))
+            .note(format!("it is set at {}", setting.place.place)),
+            Some(setting) if !setting.default.is_array() => {
+                let kind = type_name(&setting.default);
+                Report::new(format!("setting `{key}` is {kind}: only a list can be added to"))
+                    .note(format!("its default is set at {}", setting.place.place))
+            }
+            Some(setting) => {
+                if let Some(mut list) = setting.default.write_lock::<Array>() {
+                    list.extend(items);
+                }
+                setting.place = place;
+                return Ok(());
+            }
+        };
+        declared.problems.push(problem.at(place));
+        Ok(())
+    }
+
+    /// The value of a setting for this host.
+    #[rhai_fn(name = "get", pure, return_raw)]
+    pub fn get_of_host(host: &mut Host, key: &str) -> Outcome<Dynamic> {
+        value_of(&host.context, Some(host.index), key)
+    }
+
+    /// The value of a setting for the stage. A host's own is `host.get(key)`.
+    #[rhai_fn(return_raw)]
+    pub fn get(context: NativeCallContext, key: &str) -> Outcome<Dynamic> {
+        value_of(&Context::of(&context)?, None, key)
+    }
+}

@@ -1,0 +1,86 @@
+//! One call of a declaring function: which file makes it, where, and how it is refused.
+//!
+//! **Invariant:** a mistake in a declaration does not stop the file, so that all mistakes are told at once.
+
+use rhai::{NativeCallContext, Position};
+
+use crate::event::{Excerpt, Report};
+use crate::recipe::draft::{Declared, Draft};
+use crate::recipe::failure::{Outcome, mistake};
+use crate::recipe::sources;
+
+/// Words that the command line takes for itself.
+const VERBS: [&str; 6] = ["check", "unlock", "releases", "status", "tasks", "docs"];
+
+pub struct Statement {
+    pub draft: Draft,
+    pub file: String,
+    pub is_shipped: bool,
+    position: Position,
+}
+
+impl Statement {
+    /// Marks the file as one that declares. A task that runs has nothing left to declare to.
+    pub fn of(context: &NativeCallContext) -> Outcome<Self> {
+        let draft = context.tag().and_then(|tag| tag.read_lock::<Draft>().map(|d| d.clone()));
+        let draft = draft.ok_or_else(|| {
+            mistake(
+                Report::new(format!("`{}` declares, and cannot be used in a task", context.fn_name()))
+                    .hint("write it at the top level of the file"),
+            )
+        })?;
+        let file = context.global_runtime_state().source.as_deref().unwrap_or_default().to_owned();
+        let mut declared = draft.lock();
+        if !declared.has_declared.contains(&file) {
+            declared.has_declared.push(file.clone());
+        }
+        let is_shipped = declared.source(&file).is_some_and(|source| source.is_shipped());
+        drop(declared);
+        Ok(Self { draft, file, is_shipped, position: context.call_position() })
+    }
+
+    /// Where the statement says `text`, else where it begins.
+    pub fn place_of(&self, declared: &Declared, text: &str) -> Excerpt {
+        let (line, column) = (self.position.line().unwrap_or(1), self.position.position().unwrap_or(1));
+        match declared.source(&self.file) {
+            Some(source) => source.excerpt_of(line, column, text),
+            None => Excerpt::default(),
+        }
+    }
+
+    pub fn place(&self) -> Excerpt {
+        self.draft.lock().excerpt(&self.file, self.position).unwrap_or_default()
+    }
+
+    /// A mistake in the statement as a whole.
+    pub fn refuse(&self, report: Report) {
+        let report = report.at(self.place());
+        self.draft.lock().problems.push(report);
+    }
+
+    /// A mistake in one of the texts it says.
+    pub fn refuse_text(&self, text: &str, report: Report) {
+        let mut declared = self.draft.lock();
+        let report = report.at(self.place_of(&declared, text));
+        declared.problems.push(report);
+    }
+
+    /// Names of tasks and flows are words of the command line.
+    pub fn check_name(&self, kind: &str, name: &str) {
+        if VERBS.contains(&name) {
+            let message = format!("no {kind} can be named `{name}`: it is a verb of the command line");
+            self.refuse_text(name, Report::new(message));
+        } else if sources::recipe_names().contains(&name) {
+            let message = format!("no {kind} can be named `{name}`: it is a shipped recipe's name");
+            self.refuse_text(name, Report::new(message));
+        } else if name.is_empty() || name.starts_with('-') || name.ends_with(".rhai") || !is_plain(name) {
+            let message = format!("`{name}` cannot be the name of a {kind}");
+            let report = Report::new(message).note("a name has letters, digits, `_`, `-`, `:` and `.` only");
+            self.refuse_text(name, report);
+        }
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || "_-:.".contains(c))
+}

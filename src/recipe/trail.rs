@@ -1,0 +1,105 @@
+//! An error of a running script as a report: where it arose, and the calls that led there.
+
+use rhai::{Dynamic, Engine, EvalAltResult};
+
+use crate::event::{Report, Suggestion};
+use crate::recipe::docs;
+use crate::recipe::draft::Declared;
+use crate::recipe::failure::Failure;
+use crate::recipe::syntax::fragment;
+use crate::recipe::value::plain_type;
+
+/// What went wrong, told from inside out. `outer` is the file that the outermost position belongs to.
+pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAltResult) -> Report {
+    let mut trail: Vec<String> = Vec::new();
+    let (source, innermost) = innermost(declared, outer, error, &mut trail);
+    let mut report = message(engine, innermost);
+    if report.excerpt.is_none() {
+        report.excerpt = declared.excerpt(&source, innermost.position());
+    }
+    report.notes.extend(trail.into_iter().rev());
+    report
+}
+
+/// Walks down to where the error arose. The position of a call belongs to the caller, its source to the callee.
+fn innermost<'a>(
+    declared: &Declared,
+    outer: &str,
+    error: &'a EvalAltResult,
+    trail: &mut Vec<String>,
+) -> (String, &'a EvalAltResult) {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(name, callee, inner, position) => {
+            if let Some(excerpt) = declared.excerpt(outer, *position) {
+                let who = match name.starts_with("anon$") {
+                    true => "a closure".to_owned(),
+                    false => format!("`{name}`"),
+                };
+                trail.push(format!("{who} called at {}:{}", excerpt.place, excerpt.place.column));
+            }
+            let source = if callee.is_empty() { outer } else { callee };
+            innermost(declared, source, inner, trail)
+        }
+        EvalAltResult::ErrorInModule(file, inner, position) => {
+            if let Some(excerpt) = declared.excerpt(outer, *position) {
+                trail.push(format!("`{file}` is imported at {}", excerpt.place));
+            }
+            innermost(declared, file, inner, trail)
+        }
+        error => (outer.to_owned(), error),
+    }
+}
+
+fn message(engine: &Engine, error: &EvalAltResult) -> Report {
+    match error {
+        EvalAltResult::ErrorRuntime(value, _) => thrown(value),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(engine, signature),
+        EvalAltResult::ErrorVariableNotFound(name, _) if name.contains("::") => {
+            Report::new(format!("`{name}` is no value: a function of an import can only be called"))
+                .hint(format!("write `|host| {name}(host)`"))
+        }
+        EvalAltResult::ErrorVariableNotFound(name, _) => Report::new(format!("no variable `{name}`")),
+        EvalAltResult::ErrorPropertyNotFound(name, _) => Report::new(format!("no property `{name}`")),
+        EvalAltResult::ErrorModuleNotFound(name, _) => Report::new(format!("no import is called `{name}`")),
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            Report::new("this runs for ever: more than 50 million operations")
+        }
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Report::new("calls are nested more than 64 deep").hint("does a function call itself?")
+        }
+        EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
+            Report::new(format!("{} is needed here, not {}", plain_type(wanted), plain_type(got)))
+        }
+        EvalAltResult::ErrorTerminated(..) => Report::new("interrupted"),
+        error => {
+            let text = error.to_string();
+            // The place is shown apart.
+            Report::new(fragment(text.rsplit_once(" (line ").map_or(text.as_str(), |(text, _)| text)))
+        }
+    }
+}
+
+/// What a script or a primitive threw.
+fn thrown(value: &Dynamic) -> Report {
+    if let Some(failure) = value.read_lock::<Failure>() {
+        return failure.report();
+    }
+    Report::new(match value.read_lock::<rhai::Map>() {
+        Some(map) => map.get("message").map_or_else(|| format!("{map:?}"), Dynamic::to_string),
+        None => value.to_string(),
+    })
+}
+
+/// `signature` is `name (Type, Type)`.
+fn no_function(engine: &Engine, signature: &str) -> Report {
+    let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
+    let types: Vec<String> = types.trim_end_matches(')').split(", ").map(plain_type).collect();
+    let known = docs::functions(engine);
+    let same: Vec<&docs::Function> = known.iter().filter(|function| function.name == name).collect();
+    if same.is_empty() {
+        let near = Suggestion::new(name, known.iter().map(|function| function.name.as_str()));
+        return Report::new(format!("no function `{name}`{near} takes ({})", types.join(", ")));
+    }
+    let report = Report::new(format!("`{name}` does not take ({})", types.join(", ")));
+    same.iter().fold(report, |report, function| report.note(format!("there is `{}`", function.signature)))
+}

@@ -1,0 +1,1492 @@
+//! What is wrong with a recipe, `runner.toml` or the command line is said before any host is touched: exit code 2.
+
+mod support;
+
+use expect_test::{Expect, expect};
+use support::Test;
+
+/// A file for others to import.
+const BASE: &str = r#"
+fn artisan(host, command) { host.run(`php artisan ${command}`); }
+fn migrate(host) { artisan(host, "migrate"); }
+"#;
+
+/// A recipe that must be refused, with exactly these words.
+#[track_caller]
+fn refused(recipe: &str, want: Expect) {
+    told(Test::new().recipe(recipe), &[], want);
+}
+
+/// A project and words that must be refused.
+#[track_caller]
+fn told(test: Test, words: &[&str], want: Expect) {
+    let ran = test.ends(2, words);
+    assert_eq!(ran.out, "");
+    for site in ["site", "sites"] {
+        assert!(!test.path(site).exists(), "a host was touched\n{ran}");
+    }
+    // What differs from run to run, and from version to version.
+    let said = ran.err.replace(&test.root().display().to_string(), "[project]");
+    let lines = said.split_inclusive('\n').filter(|line| !line.starts_with(" = shipped:"));
+    want.assert_eq(&lines.collect::<String>());
+}
+
+// The text of a recipe.
+
+#[test]
+fn a_syntax_error() {
+    refused(
+        r#"set("keep_releases" 5);"#,
+        expect![[r#"
+        error: `,` is needed here to separate the arguments of `set`
+         --> deploy.rhai:1:21
+          |
+        1 | set("keep_releases" 5);
+          |                     ^
+    "#]],
+    );
+}
+
+#[test]
+fn text_in_single_quotes() {
+    refused(
+        r#"task("build", || local('npm ci'));"#,
+        expect![[r#"
+        error: single quotes hold one character
+         --> deploy.rhai:1:24
+          |
+        1 | task("build", || local('npm ci'));
+          |                        ^^^^^^^^
+        hint: text is written in "double quotes" or `backticks`
+    "#]],
+    );
+}
+
+#[test]
+fn a_missing_semicolon() {
+    refused(
+        r#"set("keep_releases", 5)   // five
+
+set("durable", true);"#,
+        expect![[r#"
+            error: a `;` is missing here
+             --> deploy.rhai:1:24
+              |
+            1 | set("keep_releases", 5)   // five
+              |                        ^
+        "#]],
+    );
+}
+
+#[test]
+fn a_doc_comment_before_a_closure() {
+    refused(
+        r#"/// Builds.
+task("build", || local("true"));"#,
+        expect![[r#"
+            error: `///` stands before something that is no `fn`
+             --> deploy.rhai:1:1
+              |
+            1 | /// Builds.
+              | ^
+            hint: write `//`, or `desc("...")` before the task of a closure
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_ends_early() {
+    refused(
+        r#"task("build", || {
+    local("true");"#,
+        expect![[r#"
+            error: `}` is needed here to terminate this block
+             --> deploy.rhai:2:19
+              |
+            2 |     local("true");
+              |                   ^
+        "#]],
+    );
+}
+
+#[test]
+fn a_variable_of_the_file_in_a_function() {
+    refused(
+        r#"let php = "php8.3";
+fn build() { local(php); }
+task("build", build);"#,
+        expect![[r#"
+            error: no variable `php` in this function
+             --> deploy.rhai:2:20
+              |
+            2 | fn build() { local(php); }
+              |                    ^^^
+            hint: functions do not see the `let` variables of their file: hand it over as a parameter, or write `const php = ...` and `global::php`
+        "#]],
+    );
+}
+
+#[test]
+fn a_constant_of_the_file_without_global() {
+    refused(
+        r#"const PHP = "php8.3";
+fn build() { local(PHP); }
+task("build", build);"#,
+        expect![[r#"
+            error: no variable `PHP` in this function
+             --> deploy.rhai:2:20
+              |
+            2 | fn build() { local(PHP); }
+              |                    ^^^
+            hint: functions see constants of their file as `global::PHP`
+        "#]],
+    );
+}
+
+#[test]
+fn a_misspelt_function_as_a_value() {
+    refused(
+        r#"fn build() { local("true"); }
+task("build", biuld);"#,
+        expect![[r#"
+            error: no variable or function `biuld` (did you mean `build`?)
+             --> deploy.rhai:2:15
+              |
+            2 | task("build", biuld);
+              |               ^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_misspelt_parameter() {
+    refused(
+        r#"task("build", |host| hots.run("true"));"#,
+        expect![[r#"
+        error: no variable or function `hots` (did you mean `host`?)
+         --> deploy.rhai:1:22
+          |
+        1 | task("build", |host| hots.run("true"));
+          |                      ^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn an_import_of_another_alias() {
+    told(
+        Test::new()
+            .recipe("import \"./base.rhai\" as base;\ntask(\"prepare\", |host| bsae::migrate(host));\n")
+            .write("base.rhai", BASE),
+        &[],
+        expect![[r#"
+            error: no import is called `bsae` (did you mean `base`?)
+             --> deploy.rhai:2:24
+              |
+            2 | task("prepare", |host| bsae::migrate(host));
+              |                        ^^^^
+        "#]],
+    );
+}
+
+// Calls.
+
+#[test]
+fn an_unknown_function() {
+    refused(
+        r#"task("build", || locla("true"));"#,
+        expect![[r#"
+        error: no function `locla` (did you mean `local`?)
+         --> deploy.rhai:1:18
+          |
+        1 | task("build", || locla("true"));
+          |                  ^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_function_at_the_top_level() {
+    refused(
+        r#"tsak("build", || local("true"));
+set("keep_relases", 5);"#,
+        expect![[r#"
+            error: no function `tsak` (did you mean `task`?)
+             --> deploy.rhai:1:1
+              |
+            1 | tsak("build", || local("true"));
+              | ^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_function_with_too_many_arguments() {
+    refused(
+        r#"fn build(a, b) { local(a + b); }
+task("build", || build("x"));"#,
+        expect![[r#"
+            error: `build` takes 2 arguments, not 1
+             --> deploy.rhai:2:18
+              |
+            2 | task("build", || build("x"));
+              |                  ^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_primitive_with_too_few_arguments() {
+    refused(
+        r#"task("build", || local());"#,
+        expect![[r#"
+        error: `local` takes 1 argument, not 0
+         --> deploy.rhai:1:18
+          |
+        1 | task("build", || local());
+          |                  ^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_method_of_a_host() {
+    refused(
+        r#"task("prepare", |host| host.rnu("true"));"#,
+        expect![[r#"
+        error: a host has no method `rnu` (did you mean `run`?)
+         --> deploy.rhai:1:29
+          |
+        1 | task("prepare", |host| host.rnu("true"));
+          |                             ^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_method_of_a_host_with_too_many_arguments() {
+    refused(
+        r#"task("prepare", |host| host.write("a", "b", "c"));"#,
+        expect![[r#"
+        error: `write` takes 2 arguments, not 3
+         --> deploy.rhai:1:29
+          |
+        1 | task("prepare", |host| host.write("a", "b", "c"));
+          |                             ^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_method_written_as_a_function() {
+    refused(
+        r#"task("prepare", |host| run("true"));"#,
+        expect![[r#"
+        error: `run` is a method: write `host.run(...)`
+         --> deploy.rhai:1:24
+          |
+        1 | task("prepare", |host| run("true"));
+          |                        ^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_function_written_as_a_method() {
+    refused(
+        r#"task("prepare", |host| host.local("true"));"#,
+        expect![[r#"
+        error: a host has no method `local`: write `local(...)`
+         --> deploy.rhai:1:29
+          |
+        1 | task("prepare", |host| host.local("true"));
+          |                             ^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_property_of_a_host() {
+    refused(
+        r#"task("prepare", |host| host.run(`echo ${host.nmae}`));"#,
+        expect![[r#"
+        error: a host has no `nmae` (did you mean `name`?)
+         --> deploy.rhai:1:46
+          |
+        1 | task("prepare", |host| host.run(`echo ${host.nmae}`));
+          |                                              ^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_method_without_its_arguments() {
+    refused(
+        r#"task("prepare", |host| host.releases.len());"#,
+        expect![[r#"
+        error: `releases` is a method: write `host.releases(...)`
+         --> deploy.rhai:1:29
+          |
+        1 | task("prepare", |host| host.releases.len());
+          |                             ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_property_with_arguments() {
+    refused(
+        r#"task("prepare", |host| host.run(host.name()));"#,
+        expect![[r#"
+        error: `name` is no method: write `host.name`
+         --> deploy.rhai:1:38
+          |
+        1 | task("prepare", |host| host.run(host.name()));
+          |                                      ^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_set_of_hosts_is_no_host() {
+    refused(
+        r#"task("prepare", || hosts().on("web").run("true"));"#,
+        expect![[r#"
+        error: a set of hosts has no method `run`: a host has
+         --> deploy.rhai:1:38
+          |
+        1 | task("prepare", || hosts().on("web").run("true"));
+          |                                      ^^^
+        hint: write `for host in hosts() { host.run(...); }`
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_word_behind_a_task() {
+    refused(
+        r#"task("prepare", |host| host.run("true")).onec();"#,
+        expect![[r#"
+        error: a task has no method `onec` (did you mean `once`?)
+         --> deploy.rhai:1:42
+          |
+        1 | task("prepare", |host| host.run("true")).onec();
+          |                                          ^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn the_wrong_type_at_the_top_level() {
+    refused(
+        r#"add("shared", "storage/");"#,
+        expect![[r#"
+        error: `add` does not take (text, text)
+         --> deploy.rhai:1:1
+          |
+        1 | add("shared", "storage/");
+          | ^^^
+          = there is `add(key: text, items: list)`
+    "#]],
+    );
+}
+
+#[test]
+fn a_setting_that_no_recipe_has() {
+    refused(
+        r#"task("prepare", |host| host.run(host.get("keep_relases")));"#,
+        expect![[r#"
+        error: no recipe has a setting `keep_relases` (did you mean `keep_releases`?)
+         --> deploy.rhai:1:42
+          |
+        1 | task("prepare", |host| host.run(host.get("keep_relases")));
+          |                                          ^^^^^^^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_function_that_hides_a_method() {
+    refused(
+        r#"fn run(command) { this.run(command); }
+task("prepare", |host| host.run("true"));"#,
+        expect![[r#"
+            error: `fn run(command)` hides the primitive `host.run`
+             --> deploy.rhai:1:4
+              |
+            1 | fn run(command) { this.run(command); }
+              |    ^^^
+            hint: give the function another name; a task may keep the name
+        "#]],
+    );
+}
+
+#[test]
+fn a_function_that_hides_a_function() {
+    refused(
+        r#"fn local(command) { print(command); }
+task("build", || local("true"));"#,
+        expect![[r#"
+            error: `fn local(command)` hides the primitive `local`
+             --> deploy.rhai:1:4
+              |
+            1 | fn local(command) { print(command); }
+              |    ^^^^^
+            hint: give the function another name; a task may keep the name
+        "#]],
+    );
+}
+
+#[test]
+fn a_command_at_the_top_level() {
+    refused(
+        r#"local("npm ci");"#,
+        expect![[r#"
+        error: `local` acts, and cannot be used at the top level of a file
+         --> deploy.rhai:1:1
+          |
+        1 | local("npm ci");
+          | ^^^^^
+        hint: put it into a task: `task("name", || ...);`
+    "#]],
+    );
+}
+
+#[test]
+fn hosts_at_the_top_level() {
+    refused(
+        r#"for host in hosts() { host.run("true"); }"#,
+        expect![[r#"
+        error: `hosts` acts, and cannot be used at the top level of a file
+         --> deploy.rhai:1:13
+          |
+        1 | for host in hosts() { host.run("true"); }
+          |             ^^^^^
+        hint: put it into a task: `task("name", || ...);`
+    "#]],
+    );
+}
+
+#[test]
+fn several_mistakes_at_once() {
+    refused(
+        r#"set("keep_releases", "5");
+task("biuld", || locla("true"));
+task("prepare", |host, x| host.rnu(x));
+task("prepare", |host| host.run(host.get("paht")));
+after("swpa", "prepare");"#,
+        expect![[r#"
+            error: setting `keep_releases` is a whole number, not text
+             --> deploy.rhai:1:5
+              |
+            1 | set("keep_releases", "5");
+              |     ^^^^^^^^^^^^^^^
+              = its default is set at shipped/settings.rhai:25
+            error: no flow runs task `biuld` (did you mean `build`?)
+             --> deploy.rhai:2:6
+              |
+            2 | task("biuld", || locla("true"));
+              |      ^^^^^^^
+            error: no function `locla` (did you mean `local`?)
+             --> deploy.rhai:2:18
+              |
+            2 | task("biuld", || locla("true"));
+              |                  ^^^^^
+            error: a task takes no parameter or one, the host; this function has 2
+             --> deploy.rhai:3:1
+              |
+            3 | task("prepare", |host, x| host.rnu(x));
+              | ^^^^
+            hint: `|host| ...` runs on every host, `|| ...` once, on this machine
+            error: a host has no method `rnu` (did you mean `run`?)
+             --> deploy.rhai:3:32
+              |
+            3 | task("prepare", |host, x| host.rnu(x));
+              |                                ^^^
+            error: task `prepare` is declared twice in this file
+             --> deploy.rhai:4:6
+              |
+            4 | task("prepare", |host| host.run(host.get("paht")));
+              |      ^^^^^^^^^
+              = the first time at deploy.rhai:3
+            error: no recipe has a setting `paht`
+             --> deploy.rhai:4:42
+              |
+            4 | task("prepare", |host| host.run(host.get("paht")));
+              |                                          ^^^^^^
+            error: no task named `swpa` (did you mean `swap`?)
+             --> deploy.rhai:5:7
+              |
+            5 | after("swpa", "prepare");
+              |       ^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn several_mistakes_before_one_that_ends_the_file() {
+    refused(
+        r#"add("sahred", ["x"]);
+fn run(command) {}
+task("build", || locla("true"));
+throw "no more";"#,
+        expect![[r#"
+            error: no setting `sahred` to add to (did you mean `shared`?)
+             --> deploy.rhai:1:5
+              |
+            1 | add("sahred", ["x"]);
+              |     ^^^^^^^^
+            error: `fn run(command)` hides the primitive `host.run`
+             --> deploy.rhai:2:4
+              |
+            2 | fn run(command) {}
+              |    ^^^
+            hint: give the function another name; a task may keep the name
+            error: no function `locla` (did you mean `local`?)
+             --> deploy.rhai:3:18
+              |
+            3 | task("build", || locla("true"));
+              |                  ^^^^^
+            error: no more
+             --> deploy.rhai:4:1
+              |
+            4 | throw "no more";
+              | ^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_task_within_a_helper_that_is_called_twice() {
+    refused(
+        r#"fn declare(name) { task(name, || local("true")); }
+declare("build");
+declare("build");"#,
+        expect![[r#"
+            error: task `build` is declared twice in this file
+             --> deploy.rhai:1:20
+              |
+            1 | fn declare(name) { task(name, || local("true")); }
+              |                    ^^^^
+              = both times by this statement
+        "#]],
+    );
+}
+
+// Imports.
+
+#[test]
+fn an_unknown_function_of_an_import() {
+    told(Test::new().recipe("import \"./base.rhai\" as base;\ntask(\"prepare\", |host| base::artsan(host, \"migrate\"));\n").write("base.rhai", BASE), &[], expect![[r#"
+        error: `base` has no function `artsan` (did you mean `artisan`?)
+         --> deploy.rhai:2:30
+          |
+        2 | task("prepare", |host| base::artsan(host, "migrate"));
+          |                              ^^^^^^
+    "#]]);
+}
+
+#[test]
+fn a_function_of_an_import_with_too_few_arguments() {
+    told(
+        Test::new()
+            .recipe("import \"./base.rhai\" as base;\ntask(\"prepare\", |host| base::artisan(host));\n")
+            .write("base.rhai", BASE),
+        &[],
+        expect![[r#"
+            error: `base::artisan` takes 2 arguments, not 1
+             --> deploy.rhai:2:30
+              |
+            2 | task("prepare", |host| base::artisan(host));
+              |                              ^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn an_unknown_recipe() {
+    told(
+        Test::new().recipe("import \"bsae\" as base;\n").write("bsae.rhai", BASE),
+        &[],
+        expect![[r#"
+        error: no shipped recipe `bsae`
+         --> deploy.rhai:1:8
+          |
+        1 | import "bsae" as base;
+          |        ^^^^^^
+        hint: for the file beside this one write "./bsae.rhai"
+    "#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    told(
+        Test::new().recipe("import \"./team/bsae.rhai\" as base;\n").write("team/base.rhai", BASE),
+        &[],
+        expect![[r#"
+            error: no file `team/bsae.rhai` to import (did you mean `base.rhai`?)
+             --> deploy.rhai:1:8
+              |
+            1 | import "./team/bsae.rhai" as base;
+              |        ^^^^^^^^^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_syntax_error_in_an_import() {
+    told(
+        Test::new()
+            .recipe("import \"./team/base.rhai\" as base;\n")
+            .write("team/base.rhai", "set(\"durable\", tru);\n"),
+        &[],
+        expect![[r#"
+            error: no variable or function `tru` (did you mean `true`?)
+             --> team/base.rhai:1:16
+              |
+            1 | set("durable", tru);
+              |                ^^^
+              = `team/base.rhai` is imported at deploy.rhai:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_mistake_in_an_import_of_an_import() {
+    told(
+        Test::new()
+            .recipe("import \"./a.rhai\" as a;\n")
+            .write("a.rhai", "import \"./b.rhai\" as b;\n")
+            .write("b.rhai", "\nfn three() { throw \"three\"; }\nthree();\n"),
+        &[],
+        expect![[r#"
+            error: three
+             --> b.rhai:2:14
+              |
+            2 | fn three() { throw "three"; }
+              |              ^^^^^
+              = `three` called at b.rhai:3:1
+              = `b.rhai` is imported at a.rhai:1
+              = `a.rhai` is imported at deploy.rhai:1
+        "#]],
+    );
+}
+
+#[test]
+fn two_files_that_import_each_other() {
+    told(
+        Test::new().recipe("import \"./a.rhai\" as a;\n").write("a.rhai", "import \"deploy.rhai\" as d;\n"),
+        &[],
+        expect![[r#"
+            error: imports go round in a circle: deploy.rhai -> a.rhai -> deploy.rhai
+             --> a.rhai:1:8
+              |
+            1 | import "deploy.rhai" as d;
+              |        ^^^^^^^^^^^^^
+              = `a.rhai` is imported at deploy.rhai:1
+        "#]],
+    );
+}
+
+#[test]
+fn three_files_that_import_each_other() {
+    told(
+        Test::new()
+            .recipe("import \"./a.rhai\" as a;\n")
+            .write("a.rhai", "import \"./b.rhai\" as b;\n")
+            .write("b.rhai", "import \"./c.rhai\" as c;\n")
+            .write("c.rhai", "import \"./a\" as a;\n"),
+        &[],
+        expect![[r#"
+            error: imports go round in a circle: a.rhai -> b.rhai -> c.rhai -> a.rhai
+             --> c.rhai:1:8
+              |
+            1 | import "./a" as a;
+              |        ^^^^^
+              = `c.rhai` is imported at b.rhai:1
+              = `b.rhai` is imported at a.rhai:1
+              = `a.rhai` is imported at deploy.rhai:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_imports_itself() {
+    refused(
+        r#"import "./deploy.rhai" as me;"#,
+        expect![[r#"
+        error: `deploy.rhai` imports itself
+         --> deploy.rhai:1:8
+          |
+        1 | import "./deploy.rhai" as me;
+          |        ^^^^^^^^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn an_import_after_a_declaration() {
+    told(
+        Test::new()
+            .recipe("set(\"durable\", true);\nimport \"./base.rhai\" as base;\n")
+            .write("base.rhai", BASE),
+        &[],
+        expect![[r#"
+            error: import of `./base.rhai` comes too late: imports come first
+             --> deploy.rhai:2:8
+              |
+            2 | import "./base.rhai" as base;
+              |        ^^^^^^^^^^^^^
+            hint: move it to the top of the file, so that what this file declares overrides it
+        "#]],
+    );
+}
+
+#[test]
+fn an_import_in_a_function() {
+    told(Test::new().recipe("fn build() { import \"./base.rhai\" as base; base::artisan(1, 2); }\ntask(\"build\", build);\n").write("base.rhai", BASE), &[], expect![[r#"
+        error: an `import` stands at the top of a file, outside of everything
+         --> deploy.rhai:1:14
+          |
+        1 | fn build() { import "./base.rhai" as base; base::artisan(1, 2); }
+          |              ^^^^^^
+    "#]]);
+}
+
+#[test]
+fn a_function_of_an_import_as_a_value() {
+    told(
+        Test::new()
+            .recipe("import \"./base.rhai\" as base;\ntask(\"prepare\", base::migrate);\n")
+            .write("base.rhai", BASE),
+        &[],
+        expect![[r#"
+            error: `base::migrate` is no value: a function of an import can only be called
+             --> deploy.rhai:2:17
+              |
+            2 | task("prepare", base::migrate);
+              |                 ^^^^
+            hint: write `|host| base::migrate(host)`
+        "#]],
+    );
+}
+
+// Tasks and flows.
+
+#[test]
+fn unknown_tasks_in_a_flow_and_in_hooks() {
+    refused(
+        r#"flow("blue", ["lock", "biuld", "swap"]);
+before("swpa", "build");
+after("swap", "reindx");
+remove("verfy");"#,
+        expect![[r#"
+            error: no task named `biuld` (did you mean `build`?)
+             --> deploy.rhai:1:23
+              |
+            1 | flow("blue", ["lock", "biuld", "swap"]);
+              |                       ^^^^^^^
+            error: no task named `swpa` (did you mean `swap`?)
+             --> deploy.rhai:2:8
+              |
+            2 | before("swpa", "build");
+              |        ^^^^^^
+            error: no task named `reindx`
+             --> deploy.rhai:3:15
+              |
+            3 | after("swap", "reindx");
+              |               ^^^^^^^^
+            error: no task named `verfy` (did you mean `verify`?)
+             --> deploy.rhai:4:8
+              |
+            4 | remove("verfy");
+              |        ^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_hook_on_a_removed_task() {
+    refused(
+        r#"task("check-in", || local("true"));
+remove("smoke");
+after("smoke", "check-in");"#,
+        expect![[r#"
+            error: task `smoke` is removed, so this hook would never run
+             --> deploy.rhai:3:7
+              |
+            3 | after("smoke", "check-in");
+              |       ^^^^^^^
+              = it is removed at deploy.rhai:2
+        "#]],
+    );
+}
+
+#[test]
+fn a_task_declared_twice() {
+    refused(
+        r#"task("build", || local("true"));
+task("build", || local("false"));"#,
+        expect![[r#"
+            error: task `build` is declared twice in this file
+             --> deploy.rhai:2:6
+              |
+            2 | task("build", || local("false"));
+              |      ^^^^^^^
+              = the first time at deploy.rhai:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_flow_declared_twice() {
+    refused(
+        r#"flow("restart", ["lock", "reload"]);
+flow("restart", ["lock"]);"#,
+        expect![[r#"
+            error: flow `restart` is declared twice in this file
+             --> deploy.rhai:2:6
+              |
+            2 | flow("restart", ["lock"]);
+              |      ^^^^^^^^^
+              = the first time at deploy.rhai:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_misspelt_override() {
+    refused(
+        r#"task("biuld", || local("true"));"#,
+        expect![[r#"
+        error: no flow runs task `biuld` (did you mean `build`?)
+         --> deploy.rhai:1:6
+          |
+        1 | task("biuld", || local("true"));
+          |      ^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_task_named_like_a_verb() {
+    refused(
+        r#"task("status", || local("true")).alone();"#,
+        expect![[r#"
+        error: no task can be named `status`: it is a verb of the command line
+         --> deploy.rhai:1:6
+          |
+        1 | task("status", || local("true")).alone();
+          |      ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_flow_named_like_a_verb() {
+    refused(
+        r#"flow("unlock", ["lock"]);"#,
+        expect![[r#"
+        error: no flow can be named `unlock`: it is a verb of the command line
+         --> deploy.rhai:1:6
+          |
+        1 | flow("unlock", ["lock"]);
+          |      ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_name_that_cannot_be_typed() {
+    refused(
+        r#"task("re index", || local("true")).alone();"#,
+        expect![[r#"
+        error: `re index` cannot be the name of a task
+         --> deploy.rhai:1:6
+          |
+        1 | task("re index", || local("true")).alone();
+          |      ^^^^^^^^^^
+          = a name has letters, digits, `_`, `-`, `:` and `.` only
+    "#]],
+    );
+}
+
+#[test]
+fn a_task_and_a_flow_of_one_name() {
+    refused(
+        r#"flow("build", ["lock"]);"#,
+        expect![[r#"
+        error: `build` is the name of a task and of a flow
+         --> deploy.rhai:1:6
+          |
+        1 | flow("build", ["lock"]);
+          |      ^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn an_empty_flow() {
+    refused(
+        r#"flow("nothing", []);"#,
+        expect![[r#"
+        error: flow `nothing` has no tasks
+         --> deploy.rhai:1:6
+          |
+        1 | flow("nothing", []);
+          |      ^^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_flow_that_runs_a_task_twice() {
+    refused(
+        r#"flow("again", ["lock", "reload", "reload"]);"#,
+        expect![[r#"
+        error: flow `again` runs task `reload` twice
+         --> deploy.rhai:1:24
+          |
+        1 | flow("again", ["lock", "reload", "reload"]);
+          |                        ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_flow_that_holds_a_function() {
+    refused(
+        r#"flow("again", ["lock", || 1]);"#,
+        expect![[r#"
+        error: a flow is a list of texts, and this holds a function
+         --> deploy.rhai:1:1
+          |
+        1 | flow("again", ["lock", || 1]);
+          | ^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_task_of_two_parameters() {
+    refused(
+        r#"task("prepare", |host, command| host.run(command));"#,
+        expect![[r#"
+        error: a task takes no parameter or one, the host; this function has 2
+         --> deploy.rhai:1:1
+          |
+        1 | task("prepare", |host, command| host.run(command));
+          | ^^^^
+        hint: `|host| ...` runs on every host, `|| ...` once, on this machine
+    "#]],
+    );
+}
+
+#[test]
+fn an_undo_without_a_parameter() {
+    refused(
+        r#"task("prepare", |host| host.run("true")).undo(|| local("true"));"#,
+        expect![[r#"
+        error: an undo takes one parameter, the host; this function has none
+         --> deploy.rhai:1:42
+          |
+        1 | task("prepare", |host| host.run("true")).undo(|| local("true"));
+          |                                          ^^^^
+        hint: write `|host| ...`
+    "#]],
+    );
+}
+
+#[test]
+fn an_undo_of_a_task_that_runs_here() {
+    refused(
+        r#"task("build", || local("true")).undo(|host| host.run("true"));"#,
+        expect![[r#"
+        error: task `build` runs once, on this machine: its undo would never run on a host
+         --> deploy.rhai:1:33
+          |
+        1 | task("build", || local("true")).undo(|host| host.run("true"));
+          |                                 ^^^^
+        hint: `|host| ...` makes a task run on hosts
+    "#]],
+    );
+}
+
+#[test]
+fn limits_of_zero() {
+    refused(
+        r#"task("prepare", |host| host.run("true")).limit(0).timeout(0);"#,
+        expect![[r#"
+        error: `limit` is 1 or more hosts, not 0
+         --> deploy.rhai:1:42
+          |
+        1 | task("prepare", |host| host.run("true")).limit(0).timeout(0);
+          |                                          ^^^^^
+        error: `timeout` is 1 or more seconds, not 0
+         --> deploy.rhai:1:51
+          |
+        1 | task("prepare", |host| host.run("true")).limit(0).timeout(0);
+          |                                                   ^^^^^^^
+    "#]],
+    );
+}
+
+// Settings.
+
+#[test]
+fn a_setting_set_twice() {
+    refused(
+        r#"set("keep_releases", 5);
+set("keep_releases", 6);"#,
+        expect![[r#"
+            error: setting `keep_releases` is set twice in this file
+             --> deploy.rhai:2:5
+              |
+            2 | set("keep_releases", 6);
+              |     ^^^^^^^^^^^^^^^
+              = the first time at deploy.rhai:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_setting_of_another_type() {
+    refused(
+        r#"set("keep_releases", "5");"#,
+        expect![[r#"
+        error: setting `keep_releases` is a whole number, not text
+         --> deploy.rhai:1:5
+          |
+        1 | set("keep_releases", "5");
+          |     ^^^^^^^^^^^^^^^
+          = its default is set at shipped/settings.rhai:25
+    "#]],
+    );
+}
+
+#[test]
+fn a_misspelt_setting() {
+    refused(
+        r#"set("keep_relases", 5);"#,
+        expect![[r#"
+        error: no recipe has a setting `keep_relases`, and nothing reads it (did you mean `keep_releases`?)
+         --> deploy.rhai:1:5
+          |
+        1 | set("keep_relases", 5);
+          |     ^^^^^^^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn adding_to_an_unknown_setting() {
+    refused(
+        r#"add("sahred", ["storage/"]);"#,
+        expect![[r#"
+        error: no setting `sahred` to add to (did you mean `shared`?)
+         --> deploy.rhai:1:5
+          |
+        1 | add("sahred", ["storage/"]);
+          |     ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn adding_to_what_is_no_list() {
+    refused(
+        r#"add("keep_releases", [1]);"#,
+        expect![[r#"
+        error: setting `keep_releases` is a whole number: only a list can be added to
+         --> deploy.rhai:1:5
+          |
+        1 | add("keep_releases", [1]);
+          |     ^^^^^^^^^^^^^^^
+          = its default is set at shipped/settings.rhai:25
+    "#]],
+    );
+}
+
+#[test]
+fn a_setting_that_the_project_must_give() {
+    refused(
+        r#"/// nothing
+fn x() {}
+set("domain", ());
+task("prepare", |host| host.run(host.get("domain")));"#,
+        expect![[r#"
+            error: setting `domain` has no value: the project must give it
+             --> deploy.rhai:3:5
+              |
+            3 | set("domain", ());
+              |     ^^^^^^^^
+            hint: write `domain = ...` below `[settings]` in `runner.toml`
+        "#]],
+    );
+}
+
+#[test]
+fn shared_paths_within_each_other() {
+    refused(
+        r#"set("shared", ["storage/", "storage/logs/"]);"#,
+        expect![[r#"
+        error: setting `shared`: shared paths `storage/` and `storage/logs/` lie within each other
+         --> deploy.rhai:1:5
+          |
+        1 | set("shared", ["storage/", "storage/logs/"]);
+          |     ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_shared_path_outside_of_the_site() {
+    refused(
+        r#"add("shared", ["../uploads"]);"#,
+        expect![[r#"
+        error: setting `shared`: `../uploads` cannot be a shared path: path `../uploads` must not hold `.` or `..`
+         --> deploy.rhai:1:5
+          |
+        1 | add("shared", ["../uploads"]);
+          |     ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn bad_words() {
+    refused(
+        r#"set("strategy", "copy");
+set("copy", "lnik");
+set("drift", "ignore");
+set("keep_releases", 0);"#,
+        expect![[r#"
+            error: setting `strategy`: no strategy `copy`: there are `copy-previous` and `cache`
+             --> deploy.rhai:1:5
+              |
+            1 | set("strategy", "copy");
+              |     ^^^^^^^^^^
+            error: setting `keep_releases` is 1 or more, not 0
+             --> deploy.rhai:4:5
+              |
+            4 | set("keep_releases", 0);
+              |     ^^^^^^^^^^^^^^^
+            error: setting `copy`: `lnik` is none of `auto`, `link`, `reflink` and `copy`
+             --> deploy.rhai:2:5
+              |
+            2 | set("copy", "lnik");
+              |     ^^^^^^
+            error: setting `drift`: `ignore` is none of `report`, `fail` and `adopt`
+             --> deploy.rhai:3:5
+              |
+            3 | set("drift", "ignore");
+              |     ^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_bad_name_of_an_environment_variable() {
+    refused(
+        r#"set("env", #{ "APP-ENV": "prod" });"#,
+        expect![[r#"
+        error: setting `env`: `APP-ENV` cannot be the name of an environment variable
+         --> deploy.rhai:1:5
+          |
+        1 | set("env", #{ "APP-ENV": "prod" });
+          |     ^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn unknown_settings_and_wrong_types_in_runner_toml() {
+    told(Test::new().toml("[settings]\nsource = \"source\"\nkeep_relases = 5\ndurable = \"yes\"\n\n[stage.local]\npath = \"site\"\ntransport = \"local\"\nhosts = [{ name = \"a\", settings = { copy = \"lnik\", strategyy = 1 } }]\n\n[stage.local.settings]\nshared.add = [\"../x\"]\nexclude = 3\n"), &[], expect![[r#"
+        error: no recipe has a setting `keep_relases` (did you mean `keep_releases`?)
+         --> runner.toml:3:1
+          |
+        3 | keep_relases = 5
+          | ^^^^^^^^^^^^
+        error: setting `durable` must be true or false, not text
+         --> runner.toml:4:1
+          |
+        4 | durable = "yes"
+          | ^^^^^^^
+          = its default is set at shipped/settings.rhai:34
+        error: setting `exclude` must be a list, not a whole number
+          --> runner.toml:13:1
+           |
+        13 | exclude = 3
+           | ^^^^^^^
+           = its default is set at shipped/settings.rhai:7
+        error: no recipe has a setting `strategyy` (did you mean `strategy`?)
+         --> runner.toml:9:52
+          |
+        9 | hosts = [{ name = "a", settings = { copy = "lnik", strategyy = 1 } }]
+          |                                                    ^^^^^^^^^
+        error: setting `shared`: `../x` cannot be a shared path: path `../x` must not hold `.` or `..`
+          --> runner.toml:12:1
+           |
+        12 | shared.add = ["../x"]
+           | ^^^^^^
+        error: setting `copy`: `lnik` is none of `auto`, `link`, `reflink` and `copy`
+         --> runner.toml:9:37
+          |
+        9 | hosts = [{ name = "a", settings = { copy = "lnik", strategyy = 1 } }]
+          |                                     ^^^^
+    "#]]);
+}
+
+#[test]
+fn a_bad_word_in_runner_toml() {
+    told(
+        Test::new()
+            .toml("[settings]\ncopy = \"lnik\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n"),
+        &[],
+        expect![[r#"
+            error: setting `copy`: `lnik` is none of `auto`, `link`, `reflink` and `copy`
+             --> runner.toml:2:1
+              |
+            2 | copy = "lnik"
+              | ^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn unknown_settings_and_wrong_types_on_the_command_line() {
+    told(
+        Test::new(),
+        &["--set", "keep_relases=5", "--set", "keep_releases=many", "--set", "durable.add=1"],
+        expect![[r#"
+            error: no recipe has a setting `keep_relases` (did you mean `keep_releases`?)
+             --> --set
+              |
+              | keep_relases=5
+              | ^^^^^^^^^^^^
+            error: setting `keep_releases` must be a whole number, not text
+             --> --set
+              |
+              | keep_releases=many
+              | ^^^^^^^^^^^^^
+              = its default is set at shipped/settings.rhai:25
+            error: setting `durable` cannot be added to: it is true or false, not a list
+             --> --set
+              |
+              | durable.add=1
+              | ^^^^^^^^^^^
+              = its default is set at shipped/settings.rhai:34
+        "#]],
+    );
+}
+
+#[test]
+fn a_set_without_a_value() {
+    told(
+        Test::new(),
+        &["--set", "keep_releases"],
+        expect![[r#"
+        error: `--set` needs `KEY=VALUE` or `KEY.add=VALUE`
+         --> --set
+          |
+          | keep_releases
+          | ^^^^^^^^^^^^^
+    "#]],
+    );
+}
+
+// runner.toml.
+
+#[test]
+fn a_syntax_error_in_runner_toml() {
+    told(
+        Test::new().toml("[stage.prod\npath = \"/x\"\n"),
+        &[],
+        expect![[r#"
+        error: invalid TOML: unclosed table, expected `]`
+         --> runner.toml:1:12
+          |
+        1 | [stage.prod
+          |            ^
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_key() {
+    told(
+        Test::new().toml("[stage.local]\npaht = \"site\"\ntransport = \"local\"\n"),
+        &[],
+        expect![[r#"
+        error: unknown key `paht` in a stage (did you mean `path`?)
+         --> runner.toml:2:1
+          |
+        2 | paht = "site"
+          | ^^^^
+          = known: `path`, `user`, `port`, `transport`, `hosts`, `settings`
+    "#]],
+    );
+}
+
+#[test]
+fn a_wrong_type_in_runner_toml() {
+    told(
+        Test::new().toml("[stage.local]\npath = 5\ntransport = \"local\"\n"),
+        &[],
+        expect![[r#"
+        error: `path` must be text, not 5
+         --> runner.toml:2:8
+          |
+        2 | path = 5
+          |        ^
+    "#]],
+    );
+}
+
+#[test]
+fn no_runner_toml() {
+    told(
+        Test::new().remove("runner.toml"),
+        &[],
+        expect![[r#"
+        error: no `runner.toml` in `[project]` or above it
+        hint: a `runner.toml` may be as short as this:
+            recipe = "deploy.rhai"
+
+            [stage.prod]
+            path = "/var/www/shop"
+            user = "deploy"
+            hosts = ["web1.example.com"]
+    "#]],
+    );
+}
+
+#[test]
+fn a_recipe_that_is_not_there() {
+    told(
+        Test::new()
+            .toml("recipe = \"deplyo.rhai\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n")
+            .recipe(""),
+        &[],
+        expect![[r#"
+            error: no recipe `deplyo.rhai` (did you mean `deploy.rhai`?)
+             --> runner.toml:1:10
+              |
+            1 | recipe = "deplyo.rhai"
+              |          ^^^^^^^^^^^^^
+        "#]],
+    );
+}
+
+// The command line.
+
+#[test]
+fn an_unknown_stage() {
+    told(Test::new().toml("[stage.prod]\npath = \"site\"\ntransport = \"local\"\n[stage.staging]\npath = \"site\"\ntransport = \"local\"\n"), &["--stage", "pord"], expect![[r#"
+        error: no stage named `pord` (did you mean `prod`?)
+         = stages of `runner.toml`: `prod`, `staging`
+    "#]]);
+}
+
+#[test]
+fn no_stage_where_there_are_several() {
+    told(Test::new().toml("[stage.prod]\npath = \"site\"\ntransport = \"local\"\n[stage.staging]\npath = \"site\"\ntransport = \"local\"\n"), &[], expect![[r#"
+        error: --stage is needed: `prod`, `staging`
+    "#]]);
+}
+
+#[test]
+fn an_unknown_host() {
+    told(
+        Test::with_sites(2),
+        &["--host", "h3"],
+        expect![[r#"
+        error: no host named `h3` in stage `local` (did you mean `h1`?)
+         = its hosts: `h1`, `h2`
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_role() {
+    told(Test::new().toml("[stage.local]\ntransport = \"local\"\nhosts = [{ name = \"a\", path = \"site\", roles = [\"web\"] }]\n"), &["--role", "wbe"], expect![[r#"
+        error: no host of stage `local` has the role `wbe` (did you mean `web`?)
+         = its roles: `web`
+    "#]]);
+}
+
+#[test]
+fn a_release_that_cannot_be_one() {
+    told(
+        Test::new(),
+        &["rollback", "--release", "../x"],
+        expect![[r#"
+        error: `../x` cannot be the name of a release
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_flow() {
+    told(
+        Test::new(),
+        &["rolback"],
+        expect![[r#"
+        error: no flow or task named `rolback` (did you mean `rollback`?)
+        hint: `runner tasks` lists them
+    "#]],
+    );
+}
+
+#[test]
+fn too_many_words() {
+    told(
+        Test::new(),
+        &["deploy", "rollback", "now"],
+        expect![[r#"
+        error: too many words: `deploy rollback now`
+         = `deploy` is no recipe: one ends in `.rhai`, has a `/` or is a shipped name
+        hint: `runner --help`
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_option() {
+    told(
+        Test::new(),
+        &["--stgae", "prod"],
+        expect![[r#"
+        error: unexpected argument '--stgae' found
+
+          tip: a similar argument exists: '--stage'
+
+        Usage: runner [OPTIONS] [RECIPE] [FLOW or TASK]
+               runner [OPTIONS] check|releases|status|tasks|docs|unlock [RECIPE]
+
+        For more information, try '--help'.
+    "#]],
+    );
+}
+
+#[test]
+fn a_recipe_typed_that_is_not_there() {
+    told(
+        Test::new().recipe(""),
+        &["deplyo.rhai"],
+        expect![[r#"
+        error: no recipe `deplyo.rhai` (did you mean `deploy.rhai`?)
+    "#]],
+    );
+}
+
+#[test]
+fn a_shipped_recipe_that_is_misspelt() {
+    // Only a program that ships recipes has a name to suggest.
+    if std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/laravel.rhai")).exists() {
+        let test = Test::new().recipe("import \"larvel\" as laravel;\n");
+        test.ends(2, &[]).says("no shipped recipe `larvel` (did you mean `laravel`?)");
+        test.ends(2, &["check"]).says("no shipped recipe `larvel` (did you mean `laravel`?)");
+    }
+}
