@@ -35,7 +35,7 @@ fn function(world: &Arc<World>, kept: &Kept) -> Function {
 fn report(world: &World, kept: &Kept, task: &str, error: &EvalAltResult) -> Report {
     let (source, inner) = kept.inner(error);
     let report = trail::report(&world.engine, &world.declared, source, inner);
-    let declared = world.declared.excerpt(kept.source(), kept.position).map(|excerpt| excerpt.place);
+    let declared = world.declared.excerpt(&kept.caller, kept.position).map(|excerpt| excerpt.place);
     let raised = report.excerpt.as_ref().map(|excerpt| &excerpt.place);
     match declared {
         Some(declared) if raised.is_none_or(|at| (&at.file, at.line) != (&declared.file, declared.line)) => {
@@ -82,7 +82,7 @@ fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
 /// The playbook of a recipe that was checked.
 pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
     let declared = &world.declared;
-    let is_removed = |name: &str| declared.removed.iter().any(|(removed, _)| removed == name);
+    let is_removed = |name: &str| declared.removed.iter().any(|removal| removal.task == name);
     let tasks = declared.tasks.iter().map(|(name, draft)| (name.clone(), task(world, name, draft))).collect();
     let flows = declared
         .flows

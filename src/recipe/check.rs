@@ -2,6 +2,7 @@
 
 mod calls;
 mod hidden;
+mod members;
 mod names;
 mod natives;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Error;
+use anyhow::{Error, bail};
 use rhai::{Dynamic, NativeCallContext};
 
 use crate::event::{Event, Report};
@@ -101,6 +101,21 @@ impl Context {
         match (own, left) {
             (Some(own), Some(left)) => Some(own.min(left)),
             (own, left) => own.or(left),
+        }
+    }
+
+    /// Waits, unless the user or the task's timeout ends it.
+    pub fn wait(&self, time: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + self.timeout(Some(time)).unwrap_or(time);
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            if self.run().interrupt.is_raised() {
+                bail!("interrupted");
+            }
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+        match self.inner.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            true => bail!("the time of the task is over"),
+            false => Ok(()),
         }
     }
 

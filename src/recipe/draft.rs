@@ -53,7 +53,13 @@ pub struct HookDraft {
     pub anchor_place: Excerpt,
     pub task: String,
     pub task_place: Excerpt,
-    pub is_shipped: bool,
+}
+
+pub struct Removal {
+    pub task: String,
+    pub place: Excerpt,
+    /// How many hooks were declared before it. In other files: they go with the task.
+    pub n_hooks: usize,
 }
 
 #[derive(Default)]
@@ -65,7 +71,7 @@ pub struct Declared {
     pub tasks: IndexMap<String, TaskDraft>,
     pub flows: IndexMap<String, FlowDraft>,
     pub hooks: Vec<HookDraft>,
-    pub removed: Vec<(String, Excerpt)>,
+    pub removed: Vec<Removal>,
     /// Files that have declared something: too late to import.
     pub has_declared: Vec<String>,
     /// Said by `desc` for the next task or flow.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Error;
-use rhai::{Dynamic, EvalAltResult, Position};
+use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use crate::event::Report;
 use crate::shell::Exit;
@@ -70,11 +70,19 @@ pub struct Failure {
     pub host: String,
     pub task: String,
     pub error: Arc<Error>,
+    /// The file and the place of the command that failed.
+    pub raised: Option<(String, Position)>,
 }
 
 impl Failure {
     pub fn new(host: &str, task: &str, error: impl Into<Error>) -> Self {
-        Self { host: host.to_owned(), task: task.to_owned(), error: Arc::new(error.into()) }
+        Self { host: host.to_owned(), task: task.to_owned(), error: Arc::new(error.into()), raised: None }
+    }
+
+    /// Remembers where it arose, for when a script catches it and throws it again.
+    pub fn raised_in(self, context: &NativeCallContext) -> Self {
+        let file = context.global_runtime_state().source.as_deref().unwrap_or_default().to_owned();
+        Self { raised: Some((file, context.call_position())), ..self }
     }
 
     pub fn ended(&self) -> Option<&Ended> {

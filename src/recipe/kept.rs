@@ -15,28 +15,33 @@ pub struct Kept {
     world: Arc<GlobalRuntimeState>,
     /// How many arguments it takes.
     pub arity: usize,
+    /// Where it was handed over, and in which file.
     pub position: Position,
+    pub caller: String,
 }
 
 impl Kept {
     pub fn new(context: &NativeCallContext, mut function: FnPtr) -> Result<Self, Report> {
-        let world = context.global_runtime_state().clone();
+        let mut world = context.global_runtime_state().clone();
         let curried = function.curry().len();
         let name = function.fn_name();
-        let arity = world
-            .lib
-            .iter()
-            .rev()
-            .flat_map(|module| module.iter_script_fn_info())
-            .find(|(_, _, known, ..)| *known == name)
-            .map(|(_, _, _, n_params, _)| n_params.saturating_sub(curried))
-            .ok_or_else(|| Report::new(format!("`{name}` is not a function of this file")))?;
+        // A closure may be handed to a function of another file, which hands it on: both are in the world then.
+        let found = world.lib.iter().rev().find_map(|module| {
+            let n_params = module.iter_script_fn_info().find(|(_, _, known, ..)| *known == name)?.3;
+            Some((n_params.saturating_sub(curried), module.id().map(Into::into)))
+        });
+        let (arity, file) =
+            found.ok_or_else(|| Report::new(format!("`{name}` is not a function of this file")))?;
+        let caller = world.source.as_deref().unwrap_or_default().to_owned();
+        if file.is_some() {
+            world.source = file;
+        }
         // Captured variables are shared cells, which threads would fight over: each call gets a copy of what they
         // hold now.
         for value in function.iter_curry_mut() {
             *value = flat(value);
         }
-        Ok(Self { function, world: Arc::new(world), arity, position: context.call_position() })
+        Ok(Self { function, world: Arc::new(world), arity, position: context.call_position(), caller })
     }
 
     /// Calls it with `tag` as what primitives find their surroundings by.
@@ -84,6 +89,7 @@ impl Kept {
         self.function.fn_name()
     }
 
+    /// The file that it is written in.
     pub fn source(&self) -> &str {
         self.world.source.as_deref().unwrap_or_default()
     }

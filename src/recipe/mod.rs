@@ -1,9 +1,9 @@
 //! The only place that knows Rhai: recipes are loaded, checked, documented, and turned into tasks and settings.
 
 mod body;
-pub mod check;
+mod check;
 mod context;
-pub mod docs;
+mod docs;
 mod draft;
 mod engine;
 mod failure;
@@ -11,7 +11,7 @@ mod kept;
 mod options;
 mod primitives;
 mod resolver;
-pub mod settings;
+mod settings;
 pub mod sources;
 mod statement;
 mod syntax;

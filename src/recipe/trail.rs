@@ -2,12 +2,15 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult};
 
-use crate::event::{Report, Suggestion};
+use crate::event::{Excerpt, Report, Suggestion};
 use crate::recipe::docs;
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::Failure;
 use crate::recipe::syntax::fragment;
 use crate::recipe::value::plain_type;
+
+/// How many calls are shown; of more the middle is left out.
+const LONGEST: usize = 8;
 
 /// What went wrong, told from inside out. `outer` is the file that the outermost position belongs to.
 pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAltResult) -> Report {
@@ -16,8 +19,19 @@ pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAlt
     let mut report = message(engine, innermost);
     if report.excerpt.is_none() {
         report.excerpt = declared.excerpt(&source, innermost.position());
+        if let Some(raised) = raised(declared, innermost)
+            && let Some(thrown) = report.excerpt.replace(raised)
+            && report.excerpt.as_ref() != Some(&thrown)
+        {
+            report.notes.push(format!("thrown again at {}", thrown.place));
+        }
     }
-    report.notes.extend(trail.into_iter().rev());
+    trail.reverse();
+    if trail.len() > LONGEST {
+        let n = trail.len() - LONGEST;
+        trail.splice(LONGEST / 2..LONGEST / 2 + n, [format!("... {n} more calls ...")]);
+    }
+    report.notes.extend(trail);
     report
 }
 
@@ -54,6 +68,10 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
     match error {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(engine, signature),
+        EvalAltResult::ErrorVariableNotFound(name, _) if name.starts_with("global::") => {
+            Report::new(format!("no constant `{name}` is seen here"))
+                .note("a closure that was handed to a function of an import sees the constants of that file")
+        }
         EvalAltResult::ErrorVariableNotFound(name, _) if name.contains("::") => {
             Report::new(format!("`{name}` is no value: a function of an import can only be called"))
                 .hint(format!("write `|host| {name}(host)`"))
@@ -65,7 +83,7 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
             Report::new("this runs for ever: more than 50 million operations")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
-            Report::new("calls are nested more than 64 deep").hint("does a function call itself?")
+            Report::new("calls are nested more than 64 deep: does a function call itself?")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
             Report::new(format!("{} is needed here, not {}", plain_type(wanted), plain_type(got)))
@@ -88,6 +106,15 @@ fn thrown(value: &Dynamic) -> Report {
         Some(map) => map.get("message").map_or_else(|| format!("{map:?}"), Dynamic::to_string),
         None => value.to_string(),
     })
+}
+
+/// Where a command failed, whatever a script did with the failure since.
+fn raised(declared: &Declared, error: &EvalAltResult) -> Option<Excerpt> {
+    let EvalAltResult::ErrorRuntime(value, _) = error else {
+        return None;
+    };
+    let (file, position) = value.read_lock::<Failure>()?.raised.clone()?;
+    declared.excerpt(&file, position)
 }
 
 /// `signature` is `name (Type, Type)`.

@@ -87,3 +87,28 @@ pub fn shown(value: &Dynamic) -> String {
     }
     value.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_called_by_the_names_that_scripts_know() {
+        for (kind, want) in [
+            ("&mut Host", "Host"),
+            ("Outcome<Array >", "list"),
+            ("&str | ImmutableString | String", "text"),
+            ("i64", "number"),
+            ("()", "nothing"),
+        ] {
+            assert_eq!(plain_type(kind), want);
+        }
+    }
+
+    #[test]
+    fn a_value_fits_a_default_of_its_type_and_a_default_of_none() {
+        let (text, number, float) = (Dynamic::from("a"), Dynamic::from(1_i64), Dynamic::from(1.5_f64));
+        assert!(fits(&Dynamic::UNIT, &text) && fits(&number, &number) && fits(&float, &number));
+        assert!(!fits(&number, &float) && !fits(&text, &number));
+    }
+}

@@ -1,33 +1,35 @@
-//! Calls that cannot work: unknown functions, wrong numbers of arguments, members that a host does not have.
+//! Calls that cannot work: unknown functions, wrong numbers of arguments.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
-use crate::event::{Report, Suggestion};
-use crate::recipe::check::natives::{Counts, Kind, Natives};
+use crate::event::{Excerpt, Report, Suggestion};
+use crate::recipe::check::natives::{Counts, Natives};
 use crate::recipe::draft::Declared;
 use crate::recipe::sources::Source;
 
 /// Functions that the language itself knows, or that any value may have.
-const BUILT_IN: [&str; 10] =
+pub(super) const BUILT_IN: [&str; 10] =
     ["Fn", "call", "curry", "print", "debug", "type_of", "is_def_var", "is_def_fn", "is_shared", "tag"];
 
 type Functions = BTreeMap<String, Counts>;
 
 /// One file under check.
-struct File<'a> {
-    source: &'a Source,
-    natives: &'a Natives,
-    own: Functions,
+pub(super) struct File<'a> {
+    pub(super) source: &'a Source,
+    pub(super) natives: &'a Natives,
+    pub(super) own: Functions,
     /// The functions of its imports, by alias; `None` for one that could not be loaded.
     imports: BTreeMap<String, Option<Functions>>,
     /// Of all recipes; `None` while they are not all known.
     settings: Option<&'a HashSet<&'a str>>,
     /// By convention `host` is a host, unless the file gives the name to something else.
-    has_own_host: bool,
+    pub(super) has_own_host: bool,
+    /// Names of properties and of the keys of tables: what they hold may be a function, called like a method.
+    pub(super) keys: HashSet<String>,
     /// Calls whose receiver is known, and that were looked at with it.
-    seen: HashSet<Position>,
+    pub(super) seen: HashSet<Position>,
     problems: Vec<Report>,
 }
 
@@ -45,6 +47,7 @@ pub fn check(natives: &Natives, declared: &Declared, trees: &[(Source, AST)], is
             imports: BTreeMap::new(),
             settings: is_whole.then_some(&settings),
             has_own_host: false,
+            keys: HashSet::new(),
             seen: HashSet::new(),
             problems: Vec::new(),
         };
@@ -70,22 +73,38 @@ fn functions_of(ast: &AST) -> Functions {
     functions
 }
 
+/// The keys of a table that is written out.
+pub(super) fn keys_of(expr: &Expr) -> Vec<String> {
+    match expr {
+        Expr::Map(map, _) => map.0.iter().map(|(key, _)| key.name.to_string()).collect(),
+        Expr::DynamicConstant(value, _) => match value.read_lock::<rhai::Map>() {
+            Some(map) => map.keys().map(ToString::to_string).collect(),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
 /// "1 argument", "2 or 3 arguments".
-fn arguments(counts: &Counts) -> String {
+pub(super) fn arguments(counts: &Counts) -> String {
     let words: Vec<String> = counts.iter().map(usize::to_string).collect();
     let plural = if words == ["1"] { "argument" } else { "arguments" };
     format!("{} {plural}", words.join(" or "))
 }
 
-fn is_word(name: &str) -> bool {
+pub(super) fn is_word(name: &str) -> bool {
     name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_') && !name.contains('$')
 }
 
 impl File<'_> {
-    fn problem(&mut self, position: Position, report: Report) {
+    pub(super) fn problem(&mut self, position: Position, report: Report) {
         let line = position.line().unwrap_or(1);
         let column = position.position().unwrap_or(1);
-        let report = report.at(self.source.excerpt(line, column));
+        self.problem_at(self.source.excerpt(line, column), report);
+    }
+
+    pub(super) fn problem_at(&mut self, place: Excerpt, report: Report) {
+        let report = report.at(place);
         if !self.problems.contains(&report) {
             self.problems.push(report);
         }
@@ -115,6 +134,10 @@ impl File<'_> {
                 Some(ASTNode::Stmt(Stmt::Var(variable, ..))) if variable.0.name == "host" => {
                     self.has_own_host = true;
                 }
+                Some(ASTNode::Expr(Expr::Property(property, _))) => {
+                    self.keys.insert(property.2.to_string());
+                }
+                Some(ASTNode::Expr(expr)) => self.keys.extend(keys_of(expr)),
                 _ => {}
             }
             true
@@ -143,6 +166,13 @@ impl File<'_> {
     fn call(&mut self, call: &FnCallExpr, position: Position) {
         let name = call.name.as_str();
         if call.is_operator_call() || !is_word(name) || BUILT_IN.contains(&name) {
+            return;
+        }
+        if name == "exit" {
+            self.problem(
+                position,
+                Report::new("`exit` is not for recipes").hint("`return;` ends a function"),
+            );
             return;
         }
         let n = call.args.len();
@@ -204,124 +234,8 @@ impl File<'_> {
         self.problem(position, report);
     }
 
-    /// A method of a value whose type nobody knows.
-    fn method(&mut self, call: &FnCallExpr, position: Position) {
-        let (name, n) = (call.name.as_str(), call.args.len());
-        let is_own = self.own.get(name).is_some_and(|counts| counts.contains(&n));
-        if !is_word(name)
-            || BUILT_IN.contains(&name)
-            || self.seen.contains(&position)
-            || is_own
-            || self.natives.any_method(name, n)
-        {
-            return;
-        }
-        let report = if let Some((_, method)) = self.natives.has_method(name) {
-            Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
-        } else if self.natives.globals.contains_key(name) {
-            Report::new(format!("`{name}` is no method: write `{name}(...)`"))
-        } else if let Some(counts) = self.natives.functions.get(name) {
-            let counts: Counts = counts.iter().filter_map(|n| n.checked_sub(1)).collect();
-            Report::new(format!("`{name}` takes {}, not {n}", arguments(&counts)))
-        } else {
-            let known = self.natives.functions.keys().filter(|name| is_word(name));
-            let near = Suggestion::new(name, known.map(String::as_str));
-            Report::new(format!("no method `{name}`{near}"))
-        };
-        self.problem(position, report);
-    }
-
-    /// The type of an expression, if it is plain to see.
-    fn kind(&self, expr: &Expr) -> Option<Kind> {
-        match expr {
-            Expr::Variable(variable, ..) if variable.1 == "host" && !self.has_own_host => Some(Kind::Host),
-            Expr::FnCall(call, _)
-                if call.namespace.is_empty() && !self.own.contains_key(call.name.as_str()) =>
-            {
-                match call.name.as_str() {
-                    "hosts" => Some(Kind::Hosts),
-                    "task" => Some(Kind::Task),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
-    }
-
-    /// What comes behind the dot of a value of that type, and behind the dots after it.
-    fn members(&mut self, kind: Kind, rhs: &Expr) {
-        match rhs {
-            Expr::Dot(dot, ..) => {
-                if let Some(next) = self.member(kind, &dot.lhs) {
-                    self.members(next, &dot.rhs);
-                }
-            }
-            Expr::Index(index, ..) => {
-                self.member(kind, &index.lhs);
-            }
-            member => {
-                self.member(kind, member);
-            }
-        }
-    }
-
-    /// Answers the type of the member's value.
-    fn member(&mut self, kind: Kind, member: &Expr) -> Option<Kind> {
-        let words = kind.words();
-        match member {
-            Expr::Property(property, position) => {
-                let name = property.2.as_str();
-                if self.natives.has_property(kind, name) {
-                    return None;
-                }
-                let report = match self.natives.method(kind, name) {
-                    Some(_) => {
-                        Report::new(format!("`{name}` is a method: write `{}.{name}(...)`", kind.example()))
-                    }
-                    None => Report::new(format!("{words} has no `{name}`{}", self.near_member(kind, name))),
-                };
-                self.problem(*position, report);
-            }
-            Expr::MethodCall(call, position) => {
-                self.setting(call);
-                let (name, n) = (call.name.as_str(), call.args.len());
-                if !is_word(name) || BUILT_IN.contains(&name) {
-                    return None;
-                }
-                self.seen.insert(*position);
-                let method = self.natives.method(kind, name);
-                if let Some(method) = method.filter(|method| method.counts.contains(&n)) {
-                    return method.returns;
-                }
-                if self.own.get(name).is_some_and(|counts| counts.contains(&n)) {
-                    return None;
-                }
-                let report = if let Some(method) = method {
-                    Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
-                } else if self.natives.has_property(kind, name) {
-                    Report::new(format!("`{name}` is no method: write `{}.{name}`", kind.example()))
-                } else if self.natives.globals.contains_key(name) {
-                    Report::new(format!("{words} has no method `{name}`: write `{name}(...)`"))
-                } else if kind == Kind::Hosts && self.natives.method(Kind::Host, name).is_some() {
-                    Report::new(format!("{words} has no method `{name}`: a host has"))
-                        .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
-                } else {
-                    let near = self.near_member(kind, name);
-                    Report::new(format!("{words} has no method `{name}`{near}"))
-                };
-                self.problem(*position, report);
-            }
-            _ => {}
-        }
-        None
-    }
-
-    fn near_member(&self, kind: Kind, name: &str) -> String {
-        Suggestion::new(name, self.natives.members(kind)).to_string()
-    }
-
     /// `get("name")` of a setting that no recipe has.
-    fn setting(&mut self, call: &FnCallExpr) {
+    pub(super) fn setting(&mut self, call: &FnCallExpr) {
         let Some(settings) = self.settings.filter(|_| call.name == "get" && call.args.len() == 1) else {
             return;
         };

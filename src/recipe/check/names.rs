@@ -32,21 +32,24 @@ fn unknown_tasks(declared: &Declared, problems: &mut Vec<Report>) {
         .hooks
         .iter()
         .flat_map(|hook| [(&hook.anchor, &hook.anchor_place), (&hook.task, &hook.task_place)]);
-    let removed = declared.removed.iter().map(|(task, place)| (task, place));
+    let removed = declared.removed.iter().map(|removal| (&removal.task, &removal.place));
     for (name, place) in in_flows.chain(in_hooks).chain(removed) {
         problems.extend(unknown(declared, name).map(|report| report.at(place.clone())));
     }
 }
 
-/// A hook of the user's on a task that is removed would never run; one of a shipped recipe's just goes with it.
+/// A hook on a task that is removed would never run; one of an imported recipe just goes with the task.
 fn removed_anchors(declared: &Declared, problems: &mut Vec<Report>) {
-    for hook in declared.hooks.iter().filter(|hook| !hook.is_shipped) {
+    for (n, hook) in declared.hooks.iter().enumerate() {
         for (name, at) in [(&hook.anchor, &hook.anchor_place), (&hook.task, &hook.task_place)] {
-            if let Some((_, place)) = declared.removed.iter().find(|(removed, _)| removed == name) {
+            let Some(removal) = declared.removed.iter().find(|removal| removal.task == *name) else {
+                continue;
+            };
+            if n >= removal.n_hooks || at.place.file == removal.place.place.file {
                 problems.push(
                     Report::new(format!("task `{name}` is removed, so this hook would never run"))
                         .at(at.clone())
-                        .note(format!("it is removed at {}", place.place)),
+                        .note(format!("it is removed at {}", removal.place.place)),
                 );
             }
         }
@@ -84,7 +87,7 @@ fn idle_tasks(world: &World, doing: Option<&Doing>, problems: &mut Vec<Report>) 
         .collect();
     for (name, task) in declared.tasks.iter().filter(|(_, task)| !task.is_shipped) {
         let is_asked_for = matches!(doing, Some(Doing::Task(asked)) if asked == name);
-        let is_removed = declared.removed.iter().any(|(removed, _)| removed == name);
+        let is_removed = declared.removed.iter().any(|removal| removal.task == *name);
         // A hook that does not work is told of already.
         let is_hooked = declared.hooks.iter().any(|hook| hook.task == *name);
         if run.contains(name) || task.is_alone || is_asked_for || is_removed || is_hooked {

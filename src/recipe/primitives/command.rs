@@ -8,7 +8,7 @@ use rhai::{Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::{Context, Host};
-use crate::recipe::failure::{Ended, Failure, Outcome, mistake, mistake_text};
+use crate::recipe::failure::{Ended, Outcome, mistake, mistake_text};
 use crate::recipe::value::type_name;
 use crate::shell::script::is_identifier;
 use crate::shell::{Answer, Exit};
@@ -28,10 +28,6 @@ pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<Strin
     })
 }
 
-pub fn reported(context: &Context, host: &str, end: Ended) -> Failure {
-    context.failure(host, end)
-}
-
 /// The last ten lines of each output: errors first, since they are what one looks for.
 fn last_lines(answer: &Answer) -> String {
     let tail = |bytes: &[u8]| {
@@ -46,6 +42,9 @@ fn last_lines(answer: &Answer) -> String {
         _ => format!("{errors}\n{said}"),
     }
 }
+
+/// What a command may be told.
+pub const OPTIONS: [&str; 4] = ["cwd", "env", "timeout", "user"];
 
 /// Reads `#{cwd, env, timeout, user}`.
 pub fn asked(context: &Context, command: &str, options: Map) -> Outcome<Asked> {
@@ -66,7 +65,7 @@ pub fn asked(context: &Context, command: &str, options: Map) -> Outcome<Asked> {
                 asked.env = environment(map).map_err(mistake)?;
             }
             other => {
-                let near = Suggestion::new(other, ["cwd", "env", "timeout", "user"]);
+                let near = Suggestion::new(other, OPTIONS);
                 return Err(mistake_text(format!("a command has no option `{other}`{near}")));
             }
         }
@@ -87,7 +86,7 @@ pub fn environment(map: Map) -> Result<Vec<(String, String)>, Report> {
         .collect()
 }
 
-fn run_it(host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+fn run_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
     let run = context.run();
@@ -97,10 +96,10 @@ fn run_it(host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
     let path = run.site(host.index).seen().map(|seen| seen.facts.path.clone()).ok();
     Ok(ended(command, &answer, path.as_deref())
         .map(Dynamic::from)
-        .map_err(|end| reported(context, &host.name(), end))?)
+        .map_err(|end| host.failed(end).raised_in(call))?)
 }
 
-fn test_it(host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+fn test_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
     let ran = context.run().site(host.index).test(&asked);
@@ -111,7 +110,7 @@ fn test_it(host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
             exit => {
                 let end =
                     Ended { command: command.to_owned(), exit, output: last_lines(&answer), path: None };
-                Err(reported(context, &host.name(), end).into())
+                Err(host.failed(end).raised_in(call).into())
             }
         },
     }
@@ -121,26 +120,36 @@ fn test_it(host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
 pub mod api {
     /// Runs a command in the release, or in `current` once it is swapped, and answers what it printed.
     #[rhai_fn(pure, return_raw)]
-    pub fn run(host: &mut Host, command: &str) -> Outcome<Dynamic> {
-        run_it(host, command, Map::new())
+    pub fn run(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
+        run_it(&call, host, command, Map::new())
     }
 
     /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`).
     #[rhai_fn(name = "run", pure, return_raw)]
-    pub fn run_with(host: &mut Host, command: &str, options: Map) -> Outcome<Dynamic> {
-        run_it(host, command, options)
+    pub fn run_with(
+        call: NativeCallContext,
+        host: &mut Host,
+        command: &str,
+        options: Map,
+    ) -> Outcome<Dynamic> {
+        run_it(&call, host, command, options)
     }
 
     /// Whether a command succeeds. It is expected to change nothing: a plan runs it too.
     #[rhai_fn(pure, return_raw)]
-    pub fn test(host: &mut Host, command: &str) -> Outcome<Dynamic> {
-        test_it(host, command, Map::new())
+    pub fn test(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
+        test_it(&call, host, command, Map::new())
     }
 
     /// The same with options, as for `run`.
     #[rhai_fn(name = "test", pure, return_raw)]
-    pub fn test_with(host: &mut Host, command: &str, options: Map) -> Outcome<Dynamic> {
-        test_it(host, command, options)
+    pub fn test_with(
+        call: NativeCallContext,
+        host: &mut Host,
+        command: &str,
+        options: Map,
+    ) -> Outcome<Dynamic> {
+        test_it(&call, host, command, options)
     }
 
     /// The text of a file on the host; relative to the release.

@@ -8,7 +8,7 @@ use rhai::{Array, FnPtr};
 
 use crate::event::Report;
 use crate::flow::playbook::Side;
-use crate::recipe::draft::{FlowDraft, HookDraft, TaskDraft};
+use crate::recipe::draft::{FlowDraft, HookDraft, Removal, TaskDraft};
 use crate::recipe::failure::Outcome;
 use crate::recipe::kept::Kept;
 use crate::recipe::statement::Statement;
@@ -127,7 +127,6 @@ fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> Ou
         anchor_place: statement.place_of(&declared, anchor),
         task: task.to_owned(),
         task_place: statement.place_of(&declared, task),
-        is_shipped: statement.is_shipped,
     };
     declared.hooks.push(hook);
     Ok(())
@@ -263,7 +262,8 @@ pub mod api {
         let statement = Statement::of(&context)?;
         let mut declared = statement.draft.lock();
         let place = statement.place_of(&declared, task);
-        declared.removed.push((task.to_owned(), place));
+        let n_hooks = declared.hooks.len();
+        declared.removed.push(Removal { task: task.to_owned(), place, n_hooks });
         Ok(())
     }
 }

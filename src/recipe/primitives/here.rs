@@ -1,6 +1,7 @@
 //! What happens on this machine: commands, the environment, questions, files.
 
 use std::io::{BufRead, Write};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use rhai::plugin::*;
@@ -9,20 +10,24 @@ use rhai::{Array, Dynamic};
 use crate::event::Report;
 use crate::recipe::context::{Context, Hosts};
 use crate::recipe::failure::{Outcome, mistake};
-use crate::recipe::primitives::command::{ended, reported};
+use crate::recipe::primitives::command::ended;
 use crate::recipe::world::locked;
 use crate::site::Asked;
 
 /// Questions need somebody to ask.
-fn prompt_allowed(context: &Context, what: &str) -> Outcome<()> {
+fn prompt_allowed(context: &Context, what: &str, instead: &str) -> Outcome<()> {
     if context.world().can_prompt {
         return Ok(());
     }
     Err(mistake(
         Report::new(format!("there is no terminal to ask on: {what}"))
-            .hint("run it in a terminal, or give the answer by a setting or the environment"),
+            .hint(format!("run it in a terminal, or {instead}")),
     ))
 }
+
+/// How a recipe does without a question.
+const BY_SETTING: &str =
+    "have the recipe read the answer from a setting: `get(\"answer\")`, `--set answer=...`";
 
 fn read_line(question: &str) -> anyhow::Result<String> {
     eprint!("{question} ");
@@ -36,8 +41,8 @@ fn read_line(question: &str) -> anyhow::Result<String> {
 pub mod api {
     /// Runs a command on this machine, beside `runner.toml`, and answers what it printed.
     #[rhai_fn(return_raw)]
-    pub fn local(context: NativeCallContext, command: &str) -> Outcome<Dynamic> {
-        let context = Context::of(&context)?;
+    pub fn local(call: NativeCallContext, command: &str) -> Outcome<Dynamic> {
+        let context = Context::of(&call)?;
         let asked = Asked { text: command.to_owned(), timeout: context.timeout(None), ..Asked::default() };
         let answer = context.run().local(&asked);
         let answer = answer.map_err(|error| context.failure("", error))?;
@@ -45,8 +50,25 @@ pub mod api {
             None => Ok(context.unanswered(command)),
             Some(answer) => Ok(ended(&asked.text, &answer, None)
                 .map(Dynamic::from)
-                .map_err(|end| reported(&context, "", end))?),
+                .map_err(|end| context.failure("", end).raised_in(&call))?),
         }
+    }
+
+    /// Waits so many seconds. Ctrl-C and the task's timeout end it.
+    #[rhai_fn(return_raw)]
+    pub fn sleep(context: NativeCallContext, seconds: i64) -> Outcome<()> {
+        let context = Context::of(&context)?;
+        Ok(context
+            .wait(Duration::from_secs(seconds.max(0).unsigned_abs()))
+            .map_err(|error| context.failure("", error))?)
+    }
+
+    /// The same with a fraction of a second.
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_fraction(context: NativeCallContext, seconds: f64) -> Outcome<()> {
+        let context = Context::of(&context)?;
+        let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Ok(context.wait(time).map_err(|error| context.failure("", error))?)
     }
 
     /// A variable of this machine's environment; `()` when it is not set.
@@ -71,7 +93,8 @@ pub mod api {
                 if let Some(value) = typed.get(name) {
                     return Ok(value.clone());
                 }
-                prompt_allowed(&context, &format!("secret `{name}` is not in the environment"))?;
+                let what = format!("secret `{name}` is not in the environment");
+                prompt_allowed(&context, &what, &format!("set it: `{name}=... runner ...`"))?;
                 let value = rpassword::prompt_password(format!("{name}: "));
                 let value = value.map_err(|error| context.failure("", error))?;
                 typed.insert(name.to_owned(), value.clone());
@@ -86,7 +109,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn ask(context: NativeCallContext, question: &str) -> Outcome<String> {
         let context = Context::of(&context)?;
-        prompt_allowed(&context, question)?;
+        prompt_allowed(&context, question, BY_SETTING)?;
         let _one_at_a_time = locked(&context.world().typed);
         Ok(read_line(question).map_err(|error| context.failure("", error))?)
     }
@@ -98,7 +121,7 @@ pub mod api {
         if context.run().mode.is_plan() {
             return Ok(true);
         }
-        prompt_allowed(&context, question)?;
+        prompt_allowed(&context, question, BY_SETTING)?;
         let _one_at_a_time = locked(&context.world().typed);
         let answer = read_line(&format!("{question} [y/N]")).map_err(|error| context.failure("", error))?;
         Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))

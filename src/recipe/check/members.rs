@@ -1,0 +1,152 @@
+//! What stands behind a dot: methods and properties that a host, a set of hosts or a task does not have.
+
+use rhai::{Expr, FnCallExpr, Position};
+
+use crate::event::{Excerpt, Report, Suggestion};
+use crate::recipe::check::calls::{BUILT_IN, File, arguments, is_word, keys_of};
+use crate::recipe::check::natives::{Counts, Kind};
+use crate::recipe::primitives::command::OPTIONS;
+
+impl File<'_> {
+    /// A method of a value whose type nobody knows.
+    pub(super) fn method(&mut self, call: &FnCallExpr, position: Position) {
+        let (name, n) = (call.name.as_str(), call.args.len());
+        let is_own = self.own.get(name).is_some_and(|counts| counts.contains(&n));
+        if !is_word(name)
+            || BUILT_IN.contains(&name)
+            || self.seen.contains(&position)
+            || is_own
+            || self.keys.contains(name)
+            || self.natives.any_method(name, n)
+        {
+            return;
+        }
+        let report = if let Some((_, method)) = self.natives.has_method(name) {
+            Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
+        } else if self.natives.globals.contains_key(name) {
+            Report::new(format!("`{name}` is no method: write `{name}(...)`"))
+        } else if let Some(counts) = self.natives.functions.get(name) {
+            let counts: Counts = counts.iter().filter_map(|n| n.checked_sub(1)).collect();
+            Report::new(format!("`{name}` takes {}, not {n}", arguments(&counts)))
+        } else {
+            let known = self.natives.functions.keys().filter(|name| is_word(name));
+            let near = Suggestion::new(name, known.map(String::as_str));
+            Report::new(format!("no method `{name}`{near}"))
+        };
+        self.problem(position, report);
+    }
+
+    /// The type of an expression, if it is plain to see.
+    pub(super) fn kind(&self, expr: &Expr) -> Option<Kind> {
+        match expr {
+            Expr::Variable(variable, ..) if variable.1 == "host" && !self.has_own_host => Some(Kind::Host),
+            Expr::FnCall(call, _)
+                if call.namespace.is_empty() && !self.own.contains_key(call.name.as_str()) =>
+            {
+                match call.name.as_str() {
+                    "hosts" => Some(Kind::Hosts),
+                    "task" => Some(Kind::Task),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// What comes behind the dot of a value of that type, and behind the dots after it.
+    pub(super) fn members(&mut self, kind: Kind, rhs: &Expr) {
+        match rhs {
+            Expr::Dot(dot, ..) => {
+                if let Some(next) = self.member(kind, &dot.lhs) {
+                    self.members(next, &dot.rhs);
+                }
+            }
+            Expr::Index(index, ..) => {
+                self.member(kind, &index.lhs);
+            }
+            member => {
+                self.member(kind, member);
+            }
+        }
+    }
+
+    /// Answers the type of the member's value.
+    fn member(&mut self, kind: Kind, member: &Expr) -> Option<Kind> {
+        let words = kind.words();
+        match member {
+            Expr::Property(property, position) => {
+                let name = property.2.as_str();
+                if self.natives.has_property(kind, name) {
+                    return None;
+                }
+                let report = match self.natives.method(kind, name) {
+                    Some(_) => {
+                        Report::new(format!("`{name}` is a method: write `{}.{name}(...)`", kind.example()))
+                    }
+                    None => Report::new(format!("{words} has no `{name}`{}", self.near_member(kind, name))),
+                };
+                self.problem(*position, report);
+            }
+            Expr::MethodCall(call, position) => {
+                self.setting(call);
+                self.options(call);
+                let (name, n) = (call.name.as_str(), call.args.len());
+                if !is_word(name) || BUILT_IN.contains(&name) {
+                    return None;
+                }
+                self.seen.insert(*position);
+                let method = self.natives.method(kind, name);
+                if let Some(method) = method.filter(|method| method.counts.contains(&n)) {
+                    return method.returns;
+                }
+                if self.own.get(name).is_some_and(|counts| counts.contains(&n)) {
+                    return None;
+                }
+                let report = if let Some(method) = method {
+                    Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
+                } else if self.natives.has_property(kind, name) {
+                    Report::new(format!("`{name}` is no method: write `{}.{name}`", kind.example()))
+                } else if self.natives.globals.contains_key(name) {
+                    Report::new(format!("{words} has no method `{name}`: write `{name}(...)`"))
+                } else if kind == Kind::Hosts && self.natives.method(Kind::Host, name).is_some() {
+                    Report::new(format!("{words} has no method `{name}`: a host has"))
+                        .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
+                } else {
+                    let near = self.near_member(kind, name);
+                    Report::new(format!("{words} has no method `{name}`{near}"))
+                };
+                self.problem(*position, report);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn near_member(&self, kind: Kind, name: &str) -> String {
+        Suggestion::new(name, self.natives.members(kind)).to_string()
+    }
+
+    /// The options of a command, where they are written out.
+    fn options(&mut self, call: &FnCallExpr) {
+        let Some(options) = call.args.last().filter(|_| ["run", "test"].contains(&&*call.name)) else {
+            return;
+        };
+        let keys = keys_of(options);
+        for key in keys.iter().filter(|key| !OPTIONS.contains(&key.as_str())) {
+            let near = Suggestion::new(key, OPTIONS);
+            let report = Report::new(format!("a command has no option `{key}`{near}"));
+            self.problem_at(self.place_of(options.position(), key), report);
+        }
+    }
+
+    /// Where a word stands next from a position on.
+    fn place_of(&self, position: Position, word: &str) -> Excerpt {
+        let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+        let source = self.source;
+        let start = source.offset(line, column).unwrap_or_default();
+        match source.text.get(start..).and_then(|rest| rest.find(word)) {
+            Some(at) => Excerpt::at_offset(&source.name, &source.text, start + at, word.chars().count()),
+            None => source.excerpt(line, column),
+        }
+    }
+}
