@@ -27,7 +27,7 @@ fn told(test: Test, words: &[&str], want: Expect) {
     }
     // What differs from run to run, and from version to version.
     let said = ran.err.replace(&test.root().display().to_string(), "[project]");
-    let lines = said.split_inclusive('\n').filter(|line| !line.starts_with(" = shipped:"));
+    let lines = said.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("= shipped:"));
     want.assert_eq(&lines.collect::<String>());
 }
 
@@ -358,6 +358,35 @@ fn a_set_of_hosts_is_no_host() {
         1 | task("prepare", || hosts().on("web").run("true"));
           |                                      ^^^
         hint: write `for host in hosts() { host.run(...); }`
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_option_of_a_command() {
+    refused(
+        r#"task("prepare", |host| host.run("true", #{ cwd: "/", timeuot: 5 }));"#,
+        expect![[r#"
+        error: a command has no option `timeuot` (did you mean `timeout`?)
+         --> deploy.rhai:1:54
+          |
+        1 | task("prepare", |host| host.run("true", #{ cwd: "/", timeuot: 5 }));
+          |                                                      ^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_word_that_the_language_does_not_have() {
+    refused(
+        r#"task("prepare", |host| exit());"#,
+        expect![[r#"
+        error: `exit` is not for recipes
+         --> deploy.rhai:1:24
+          |
+        1 | task("prepare", |host| exit());
+          |                        ^^^^
+        hint: `return;` ends a function
     "#]],
     );
 }

@@ -61,7 +61,10 @@ impl fmt::Display for Exit {
         match self {
             Exit::Code(code) => write!(f, "exited with status {code}"),
             Exit::Signal(number) => write!(f, "was killed by signal {number}"),
-            Exit::TimedOut(limit) => write!(f, "was ended after {} s", limit.as_secs_f64()),
+            // What is left of a task's time is no round number.
+            Exit::TimedOut(limit) => {
+                write!(f, "was ended after {} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
+            }
             Exit::Interrupted => write!(f, "was interrupted"),
         }
     }
