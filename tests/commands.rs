@@ -68,3 +68,15 @@ fn a_program_that_is_not_found_is_reported_with_the_path() {
         Test::new().source("a", "1").recipe("task(\"prepare\", |host| host.run(\"no-such-program\"));\n");
     test.ends(1, &[]).says("`no-such-program` exited with status 127").says("PATH was ").says("set `env`");
 }
+
+#[test]
+fn a_command_here_takes_options_and_words_are_quoted() {
+    let test = Test::new().source("it's a $dir/x", "1").recipe(
+        "task(\"build\", || {\n\
+           note(local(\"basename \\\"$PWD\\\"; echo $X\", #{ cwd: \"source\", env: #{ X: \"y z\" } }));\n\
+           local(`cp ${quote(\"source/it's a $dir/x\")} ${quote(\"-copy\")} 2>/dev/null || cp ${quote(\"source/it's a $dir/x\")} copy`);\n\
+         });\n",
+    );
+    test.deploy().says("source\ny z");
+    assert!(test.path("copy").exists());
+}

@@ -70,7 +70,7 @@ impl Recipe {
             let function = functions.find(|function| function.name == kept.name())?;
             Some(plain(&function.comments))
         });
-        comment.unwrap_or_default()
+        comment.filter(|comment| !comment.is_empty()).unwrap_or_else(|| task.inherited_doc.clone())
     }
 
     pub fn settings(&self) -> Vec<SettingDoc> {

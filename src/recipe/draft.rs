@@ -29,6 +29,8 @@ pub struct TaskDraft {
     pub place: Option<Excerpt>,
     pub is_shipped: bool,
     pub doc: String,
+    /// What the tasks that it replaces said of themselves.
+    pub inherited_doc: String,
     pub is_once: bool,
     pub role: Option<String>,
     pub limit: Option<usize>,

@@ -45,9 +45,7 @@ impl Run {
         record.revision = self.revision.commit.clone();
         record.dirty = self.revision.is_dirty;
         self.site(host).create_release(record)?;
-        self.on_undo(host, "gave up the new release", move |run| {
-            run.site(host).discard(run.now(), &run.by)
-        });
+        self.on_undo(host, "gave up the new release", move |run| run.site(host).discard(run.now(), &run.by));
         Ok(())
     }
 

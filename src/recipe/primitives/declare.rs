@@ -111,6 +111,11 @@ fn declare_task(statement: &Statement, name: &str, body: Option<Kept>) -> Task {
     task.body = body;
     task.place = Some(place);
     task.is_shipped = statement.is_shipped;
+    // The words of the task it replaces stand only where it has none of its own.
+    let before = std::mem::take(&mut task.doc);
+    if !before.is_empty() {
+        task.inherited_doc = before;
+    }
     if let Some(doc) = doc {
         task.doc = doc;
     }

@@ -96,7 +96,7 @@ pub mod api {
         failure.message()
     }
 
-    /// What went wrong, when a script threw a text.
+    // A script may throw a text: it is its own message.
     #[rhai_fn(get = "message", pure, name = "message_of_text")]
     pub fn message_of_text(text: &mut ImmutableString) -> ImmutableString {
         text.clone()

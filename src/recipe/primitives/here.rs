@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map};
 
 use crate::event::Report;
 use crate::recipe::context::{Context, Hosts};
 use crate::recipe::failure::{Outcome, mistake};
-use crate::recipe::primitives::command::ended;
+use crate::recipe::primitives::command::{asked, ended};
 use crate::recipe::world::locked;
-use crate::site::Asked;
+use crate::shell::Word;
 
 /// Questions need somebody to ask.
 fn prompt_allowed(context: &Context, what: &str, instead: &str) -> Outcome<()> {
@@ -37,21 +37,36 @@ fn read_line(question: &str) -> anyhow::Result<String> {
     Ok(line.trim().to_owned())
 }
 
+fn run_here(call: &NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
+    let context = Context::of(call)?;
+    let asked = asked(&context, command, options)?;
+    let answer = context.run().local(&asked);
+    let answer = answer.map_err(|error| context.failure("", error))?;
+    match answer {
+        None => Ok(context.unanswered(command)),
+        Some(answer) => Ok(ended(&asked.text, &answer, None)
+            .map(Dynamic::from)
+            .map_err(|end| context.failure("", end).raised_in(call))?),
+    }
+}
+
 #[export_module]
 pub mod api {
     /// Runs a command on this machine, beside `runner.toml`, and answers what it printed.
     #[rhai_fn(return_raw)]
     pub fn local(call: NativeCallContext, command: &str) -> Outcome<Dynamic> {
-        let context = Context::of(&call)?;
-        let asked = Asked { text: command.to_owned(), timeout: context.timeout(None), ..Asked::default() };
-        let answer = context.run().local(&asked);
-        let answer = answer.map_err(|error| context.failure("", error))?;
-        match answer {
-            None => Ok(context.unanswered(command)),
-            Some(answer) => Ok(ended(&asked.text, &answer, None)
-                .map(Dynamic::from)
-                .map_err(|end| context.failure("", end).raised_in(&call))?),
-        }
+        run_here(&call, command, Map::new())
+    }
+
+    /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`).
+    #[rhai_fn(name = "local", return_raw)]
+    pub fn local_with(call: NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
+        run_here(&call, command, options)
+    }
+
+    /// A text as one word of a command, whatever it holds: `host.run("rm " + quote(path))`.
+    pub fn quote(text: &str) -> String {
+        String::from_utf8_lossy(&Word::from(text).quoted()).into_owned()
     }
 
     /// Waits so many seconds. Ctrl-C and the task's timeout end it.
