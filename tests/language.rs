@@ -27,8 +27,13 @@ fn fails(test: &Test, want: Expect) -> Ran {
     let ran = test.ends(1, &[]);
     let said = ran.err.replace(&test.root().display().to_string(), "[project]");
     let lines = said.lines().skip_while(|line| !line.starts_with("error:"));
-    let is_after =
-        |line: &str| ["  discarded", "  swapped back", "failed"].iter().any(|end| line.starts_with(end));
+    // What was undone is told behind two spaces, and what the run came to at the margin.
+    let is_after = |line: &str| {
+        let word = line.strip_prefix("  ").unwrap_or(line);
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && !line.starts_with("error:")
+            && !line.starts_with("hint:")
+    };
     let report: Vec<&str> = lines.take_while(|line| !is_after(line)).collect();
     want.assert_eq(&(report.join("\n") + "\n"));
     ran
@@ -322,16 +327,16 @@ task("prepare", |host| {
     fails(
         &project(recipe),
         expect![[r#"
-        error: task `prepare` failed on `localhost`: `echo step 1; echo 'no such table' >&2; exit 4` exited with status 4
-         --> deploy.rhai:3:10
-          |
-        3 |     host.run(`echo step ${step}; echo 'no such table' >&2; exit 4`);
-          |          ^^^
-          = no such table
-          = step 1
-          = `migrate` called at deploy.rhai:8:9
-          = `prepare` is declared at deploy.rhai:6
-    "#]],
+            error: task `prepare` failed on `localhost`: `echo step 1; echo 'no such table' >&2; exit 4` exited with status 4
+             --> deploy.rhai:3:10
+              |
+            3 |     host.run(`echo step ${step}; echo 'no such table' >&2; exit 4`);
+              |          ^^^
+              = no such table
+              = step 1
+              = `migrate` called at deploy.rhai:8:9
+              = `prepare` is declared at deploy.rhai:6
+        "#]],
     );
 }
 
@@ -340,12 +345,12 @@ fn a_failure_on_several_hosts_is_told_once() {
     fails(
         &fleet(3, "task(\"prepare\", |host| host.run(\"exit 4\"));"),
         expect![[r#"
-        error: task `prepare` failed on `h1`, `h2`, `h3`: `exit 4` exited with status 4
-         --> deploy.rhai:1:29
-          |
-        1 | task("prepare", |host| host.run("exit 4"));
-          |                             ^^^
-    "#]],
+            error: task `prepare` failed on `h1`, `h2`, `h3`: `exit 4` exited with status 4
+             --> deploy.rhai:1:29
+              |
+            1 | task("prepare", |host| host.run("exit 4"));
+              |                             ^^^
+        "#]],
     );
 }
 
@@ -361,14 +366,14 @@ task("smoke", |host| {
     fails(
         &project(recipe).write("base.rhai", base),
         expect![[r#"
-        error: task `smoke` failed on `localhost`: `test about = x` exited with status 1
-         --> base.rhai:3:10
-          |
-        3 |     host.run(`test ${command} = x`);
-          |          ^^^
-          = `artisan` called at deploy.rhai:4:11
-          = `smoke` is declared at deploy.rhai:3
-    "#]],
+            error: task `smoke` failed on `localhost`: `test about = x` exited with status 1
+             --> base.rhai:3:10
+              |
+            3 |     host.run(`test ${command} = x`);
+              |          ^^^
+              = `artisan` called at deploy.rhai:4:11
+              = `smoke` is declared at deploy.rhai:3
+        "#]],
     );
 }
 
@@ -440,14 +445,14 @@ fn a_mistake_of_types_shows_what_there_is() {
     fails(
         &project("task(\"prepare\", |host| host.run(5));"),
         expect![[r#"
-        error: task `prepare` failed on `localhost`: `run` does not take (Host, number)
-         --> deploy.rhai:1:29
-          |
-        1 | task("prepare", |host| host.run(5));
-          |                             ^^^
-          = there is `host.run(command: text) -> value`
-          = there is `host.run(command: text, options: table) -> value`
-    "#]],
+            error: task `prepare` failed on `localhost`: `run` does not take (Host, number)
+             --> deploy.rhai:1:29
+              |
+            1 | task("prepare", |host| host.run(5));
+              |                             ^^^
+              = there is `host.run(command: text) -> value`
+              = there is `host.run(command: text, options: table) -> value`
+        "#]],
     );
     fails(
         &project("task(\"prepare\", |host| host.run(\"true\", #{ timeout: \"5\" }));"),
@@ -466,14 +471,14 @@ fn declaring_in_a_task_is_refused() {
     fails(
         &project("task(\"prepare\", |host| {\n    set(\"durable\", true);\n});"),
         expect![[r#"
-        error: task `prepare` failed on `localhost`: `set` declares, and cannot be used in a task
-         --> deploy.rhai:2:5
-          |
-        2 |     set("durable", true);
-          |     ^^^
-          = `prepare` is declared at deploy.rhai:1
-        hint: write it at the top level of the file
-    "#]],
+            error: task `prepare` failed on `localhost`: `set` declares, and cannot be used in a task
+             --> deploy.rhai:2:5
+              |
+            2 |     set("durable", true);
+              |     ^^^
+              = `prepare` is declared at deploy.rhai:1
+            hint: write it at the top level of the file
+        "#]],
     );
 }
 
@@ -602,15 +607,15 @@ task("prepare", |host| host.note(host.get("a")));
     fails(
         &project(recipe),
         expect![[r#"
-        error: task `prepare` failed on `localhost`: setting `a` is worked out from itself: a -> b -> a
-         --> deploy.rhai:3:22
-          |
-        3 | set("b", |host| host.get("a"));
-          |                      ^^^
-          = `get("b")` called at deploy.rhai:2:22
-          = `get("a")` called at deploy.rhai:4:39
-          = `prepare` is declared at deploy.rhai:4
-    "#]],
+            error: task `prepare` failed on `localhost`: setting `a` is worked out from itself: a -> b -> a
+             --> deploy.rhai:3:22
+              |
+            3 | set("b", |host| host.get("a"));
+              |                      ^^^
+              = `get("b")` called at deploy.rhai:2:22
+              = `get("a")` called at deploy.rhai:4:39
+              = `prepare` is declared at deploy.rhai:4
+        "#]],
     );
 }
 
@@ -627,14 +632,14 @@ task("prepare", |host| {
     fails(
         &project(recipe),
         expect![[r#"
-        error: task `prepare` failed on `localhost`: `exit 3` exited with status 3
-         --> deploy.rhai:3:10
-          |
-        3 |     host.run("exit 3")
-          |          ^^^
-          = `get("php")` called at deploy.rhai:6:20
-          = `prepare` is declared at deploy.rhai:5
-    "#]],
+            error: task `prepare` failed on `localhost`: `exit 3` exited with status 3
+             --> deploy.rhai:3:10
+              |
+            3 |     host.run("exit 3")
+              |          ^^^
+              = `get("php")` called at deploy.rhai:6:20
+              = `prepare` is declared at deploy.rhai:5
+        "#]],
     );
 }
 

@@ -33,14 +33,15 @@ impl Run {
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: asked.text.clone() });
         let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
-        let env = here.env.clone();
+        let mut env = here.env.clone();
+        env.extend(asked.env.iter().cloned());
         let command = Command {
             text: asked.text.clone(),
             place: Place::Site,
             cwd: asked.cwd.clone(),
             env,
             timeout: asked.timeout,
-            user: None,
+            user: asked.user.clone(),
             guard: None,
         };
         let step = command.test(&here.directory);

@@ -78,7 +78,7 @@ pub mod api {
             .map_err(|error| context.failure("", error))?)
     }
 
-    /// The same with a fraction of a second.
+    /// Waits so many seconds and a fraction.
     #[rhai_fn(name = "sleep", return_raw)]
     pub fn sleep_fraction(context: NativeCallContext, seconds: f64) -> Outcome<()> {
         let context = Context::of(&context)?;
