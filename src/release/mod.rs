@@ -11,6 +11,7 @@ pub mod probe;
 pub mod record;
 pub mod share;
 pub mod shared_path;
+pub mod survey;
 pub mod swap;
 
 pub use name::ReleaseName;
