@@ -328,8 +328,7 @@ fn what_commands_did_to_links_and_directories_is_not_inherited() {
         // And where the source drops them as well.
         let test = test.shell("touch site/.spoil; rm -rf site/moved.away");
         test.deploy();
-        let test =
-            test.shell("rm site/.spoil; rm -rf source/moved source/docs; echo x >source/docs");
+        let test = test.shell("rm site/.spoil; rm -rf source/moved source/docs; echo x >source/docs");
         let outside = tree(&test.path("site/moved.away"));
         test.deploy();
         test.serves_the_source("site");

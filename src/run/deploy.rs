@@ -123,6 +123,7 @@ impl Run {
         }
 
         // What will seed `shared/` travels with the release, but is not of it.
+        let n_seeds = seeds.iter().filter(|seed| seed.kind == Kind::File).count();
         let mut entries = managed.entries;
         let mut send = plan.change.send.clone();
         for seed in seeds {
@@ -135,7 +136,7 @@ impl Run {
             self.plan_fill(&mut site, &plan, &sent, &send, with_diff);
         }
         let pack = self.source.pack(&sent, &send, &plan.prefix(&name), &plan.extra())?;
-        site.fill(&Fill { plan: &plan, pack: &pack })
+        site.fill(&Fill { plan: &plan, pack: &pack, n_seeds })
     }
 
     fn plan_fill(

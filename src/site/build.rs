@@ -37,6 +37,8 @@ impl Drift {
 pub struct Fill<'a> {
     pub plan: &'a Plan,
     pub pack: &'a Pack,
+    /// Files in the pack that are to begin shared paths.
+    pub n_seeds: usize,
 }
 
 /// A directory on the server: what it was filled with, which entries are not as they were, and which of them are files
@@ -185,7 +187,7 @@ impl Site {
         if manifest.is_some() {
             bail!("the release is filled already");
         }
-        let Fill { plan, pack } = fill;
+        let Fill { plan, pack, n_seeds } = fill;
         record.strategy = Some(plan.strategy.name().to_owned());
         record.manifest = Some(plan.manifest.digest());
         let record = record.clone();
@@ -195,7 +197,7 @@ impl Site {
         let filled = self.send(step, pack)?;
         let sent = Sent {
             strategy: plan.strategy.name(),
-            n_files: plan.manifest.n_files(),
+            n_files: plan.manifest.n_files() + n_seeds,
             n_unpacked: pack.n_files,
             bytes: pack.content_bytes,
             n_removed: plan.change.remove.len(),

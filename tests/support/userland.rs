@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::Test;
@@ -18,12 +19,16 @@ pub fn everywhere(test: impl Fn(Test)) {
     }
 }
 
+/// A program of this machine.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
 impl Test {
     /// The shell and all tools of this test are busybox's. `None` where there is none.
     pub fn busybox(self) -> Option<Self> {
-        let path = std::env::var_os("PATH")?;
-        let busybox =
-            std::env::split_paths(&path).map(|dir| dir.join("busybox")).find(|file| file.is_file())?;
+        let busybox = program("busybox")?;
         let list = Command::new(&busybox).arg("--list").output().ok()?;
         let bin = self.path("bin");
         fs::create_dir(&bin).unwrap();
@@ -42,10 +47,13 @@ impl Test {
         }
         let nobody = NOBODY.to_string();
         self = self.shell(&format!("chown -hR {nobody}:{nobody} ."));
-        let words = ["setpriv", "--reuid", &nobody, "--regid", &nobody, "--clear-groups", "--"];
+        // Not the one of the test's own PATH.
+        let setpriv = program("setpriv").expect("`setpriv` is needed to run as another user");
+        let words =
+            [setpriv.to_str().unwrap(), "--reuid", &nobody, "--regid", &nobody, "--clear-groups", "--"];
         self.prefix = words.map(str::to_owned).to_vec();
         let answer = Command::new(&self.prefix[0]).args(&self.prefix[1..]).args(["id", "-u"]).output();
-        let answer = answer.expect("`setpriv` is needed to run as another user");
+        let answer = answer.unwrap();
         assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), nobody, "{answer:?}");
         self
     }
