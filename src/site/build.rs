@@ -90,7 +90,10 @@ impl Site {
             self.described(&place, name.as_str(), record.manifest, By::Stat, store)?
         {
             self.report_drift(&described.edited, &record.touched)?;
-            let Described { manifest, drifted, .. } = described;
+            let Described { manifest, mut drifted, .. } = described;
+            // One that was replaced by another of the same size and time looks as it did.
+            let replaced = manifest.entries().iter().map(|line| &line.entry.path);
+            drifted.extend(replaced.filter(|path| record.touched.contains(&path.to_string())).cloned());
             last.base = Base { release: Some(name), manifest, drifted };
         } else {
             self.warn(format!(

@@ -17,5 +17,4 @@ put .runner/cache "$cache_digest" || exit
 cp -a --reflink=auto -- cache/. "$new/" 2>/dev/null || cp -RpP -- cache/. "$new/" || exit
 cp -- "$manifest" ".runner/manifests/$name" && edit ".runner/manifests/$name" "$run/edit.release" || exit
 [ -z "$last" ] || starting start_shared
-check
 finish

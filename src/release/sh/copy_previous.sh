@@ -125,8 +125,4 @@ written_anew drop_generated
 change "$new" "$manifest"
 [ -z "$base" ] || carry
 [ -z "$last" ] || starting start_shared
-check
-# Which inodes are shared, so that one that is written is known again wherever it is moved.
-[ -z "$guarded" ] || [ -z "$base" ] || [ "$copy" != link ] ||
-  stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled
 finish

@@ -92,18 +92,27 @@ unreadable() {
 say_skipped() { sort -u | tops | while IFS= read -r path; do say skipped "$1$path"; done; }
 
 # Every managed file of the release is there as its manifest says, else the fill has failed.
-check() {
+finish() {
   if command -v sha256sum >/dev/null 2>&1; then
     case $(sha256sum <".runner/manifests/$name") in
       "$digest "*) ;;
       *) refuse 'the manifest is not what was sent' ;;
     esac
   fi
-  expect ".runner/manifests/$name" || exit
-  [ -z "$guarded" ] || guard "$new" || {
-    say_differs <.runner/guard/differs
-    refuse 'the release is not what was sent'
-  }
+  rm -rf .runner/guard && mkdir .runner/guard || exit
+  [ -z "$guarded" ] || watch ".runner/manifests/$name"
+  record "$name" "$record" && rm -rf -- "$run" && say filled yes
 }
 
-finish() { record "$name" "$record" && rm -rf -- "$run" && say filled yes; }
+# Keeps at hand what the guard compares, once it is what manifest $1 says.
+watch() {
+  names f "$1" >.runner/guard/names
+  expected_stats f "$1" >.runner/guard/expected
+  stats "$file_stats" "$new" <.runner/guard/names >.runner/guard/now
+  cmp -s .runner/guard/expected .runner/guard/now || {
+    without .runner/guard/now <.runner/guard/expected | say_differs
+    refuse 'the release is not what was sent'
+  }
+  stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled
+  : >.runner/guard/known
+}

@@ -6,7 +6,11 @@ if [ -f .runner/guard/filled ]; then
     if [ "$release" = "releases/$name" ] || [ ! -d "$release" ]; then continue; fi
     stats "%i $file_stats" "$release" <.runner/guard/names >.runner/guard/other
     without .runner/guard/filled <.runner/guard/other |
-      awk 'first { inodes[$1]; next } $1 in inodes' first=1 .runner/guard/filled first= -
+      awk '
+        # The inode and the name.
+        { key = $0; sub(/ [^ ]* [^ ]* [^ ]* /, "/", key) }
+        first { filled[key]; next }
+        key in filled' first=1 .runner/guard/filled first= -
   done | sort -u | sed 's/^[^ ]* //' | say_differs
 fi
 [ ! -f .runner/guard/differs ] || cp .runner/guard/differs .runner/guard/known

@@ -70,30 +70,23 @@ stats() { (cd -- "$2" && xargs -0 stat -c "$1" -- 2>/dev/null); }
 file_stats='%a %s %Y %n'
 directory_stats='%a 0 0 %n'
 
-# Keeps at hand what `guard` compares.
-expect() {
-  rm -rf .runner/guard && mkdir .runner/guard || return
-  names f "$1" >.runner/guard/names
-  expected_stats f "$1" >.runner/guard/expected
-  : >.runner/guard/known
-}
-
 # The lines on standard input that file $1 does not have (`without`), or that it has (`within`). Not every busybox
 # has `comm`.
 without() { awk 'first { seen[$0]; next } !($0 in seen)' first=1 "$1" first= -; }
 within() { awk 'first { seen[$0]; next } $0 in seen' first=1 "$1" first= -; }
 
-# Compares directory $1 with what is expected. The lines that differ are left in .runner/guard/differs; fails when
-# they are not the ones known already.
+# Compares directory $1 with what it was filled with. The lines that differ are left in .runner/guard/differs; fails
+# when they are not the ones known already. A file that was replaced has another inode.
 guard() {
-  stats "$file_stats" "$1" <.runner/guard/names >.runner/guard/now
-  if cmp -s .runner/guard/expected .runner/guard/now; then
+  stats "%i $file_stats" "$1" <.runner/guard/names >.runner/guard/now
+  if cmp -s .runner/guard/filled .runner/guard/now; then
     : >.runner/guard/differs
   else
-    without .runner/guard/now <.runner/guard/expected >.runner/guard/differs
+    without .runner/guard/now <.runner/guard/filled >.runner/guard/differs
   fi
   cmp -s .runner/guard/differs .runner/guard/known
 }
+say_guarded() { sed 's/^[^ ]* //' .runner/guard/differs | say_differs; }
 
 # Names the files that lines of `expected_stats` stand for.
 say_differs() { sed 's/^[^ ]* [^ ]* [^ ]* //' | while IFS= read -r path; do say differs "$path"; done; }

@@ -21,7 +21,10 @@ check_one() {
 
 # .runner/seeded says what this run put into `shared/`, for the undo: the release, then the seeds (`s`) and the
 # directories made for them (`d`).
-remember() { printf '%s%s\0' "$1" "$2" | lines >>.runner/seeded; }
+remember() {
+  [ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ] || printf '%s\n' "$name" >.runner/seeded || exit
+  printf '%s%s\0' "$1" "$2" | lines >>.runner/seeded
+}
 
 make_way() {
   case $1 in */*) ;; *) return 0 ;; esac
@@ -58,7 +61,6 @@ lost() { [ -e "shared/$1" ] || [ -L "shared/$1" ] || say brought "$1"; }
 
 shared check_one
 [ -z "$missing" ] || exit 1
-[ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ] || printf '%s\n' "$name" >.runner/seeded || exit
 shared link_one
 brought lost
 say linked yes

@@ -13,7 +13,7 @@ if [ -n "$guarded" ]; then
   enter
   guard "releases/$name" || {
     printf '%s' "$tag"
-    say_differs <.runner/guard/differs
+    say_guarded
   }
 fi
 exit "$status"
