@@ -52,9 +52,8 @@ fn the_newest_releases_are_kept_with_their_records_and_manifests() {
 #[test]
 fn failed_and_bad_releases_do_not_count_and_go() {
     everywhere(|test| {
-        let test = test.recipe(
-            r#"task("verify", |host| { if host.test("test -e fail") { fail("not well"); } });"#,
-        );
+        let test =
+            test.recipe(r#"task("verify", |host| { if host.test("test -e fail") { fail("not well"); } });"#);
         let names = deployed(&test, 3);
         let test = test.source("fail", "");
         for _ in 0..3 {
@@ -76,9 +75,8 @@ fn failed_and_bad_releases_do_not_count_and_go() {
 #[test]
 fn the_live_release_is_never_pruned_however_old() {
     everywhere(|test| {
-        let test = test.recipe(
-            r#"task("tidy", |host| { host.prune(1); }); flow("clean", ["lock", "tidy"]);"#,
-        );
+        let test =
+            test.recipe(r#"task("tidy", |host| { host.prune(1); }); flow("clean", ["lock", "tidy"]);"#);
         let names = deployed(&test, 4);
         test.ends(0, &["rollback", "--release", &names[0]]);
         test.ends(0, &["clean"]);
@@ -101,7 +99,8 @@ fn releases_with_read_only_directories_are_pruned() {
             .recipe(r#"task("prepare", |host| host.run("mkdir -p left/x/y; echo x >left/x/y/z; chmod 000 left/x/y; chmod 555 left/x left a/b a .; rm -f nothing"));"#)
             .unprivileged();
         for _ in 0..4 {
-            test.ends(0, &["--set", "keep_releases=1", "--set", "generated=[\"left\"]"]).says_not("could not be removed");
+            test.ends(0, &["--set", "keep_releases=1", "--set", "generated=[\"left\"]"])
+                .says_not("could not be removed");
         }
         assert_eq!(test.releases("site").len(), 1);
         for dir in ["", "left", "left/x", "left/x/y", "a", "a/b"] {
@@ -119,7 +118,9 @@ fn a_release_that_cannot_be_removed_is_a_warning() {
         return eprintln!("only root can make what is another's");
     }
     let first = test.current();
-    let test = test.shell(&format!("mkdir {first}/web; echo x >{first}/web/x; chown -R 1:1 {first}/web; chmod 755 {first}/web"));
+    let test = test.shell(&format!(
+        "mkdir {first}/web; echo x >{first}/web/x; chown -R 1:1 {first}/web; chmod 755 {first}/web"
+    ));
     let ran = test.ends(0, &["--set", "keep_releases=1"]);
     ran.says("warning:").says("could not be removed");
     assert_eq!(test.releases("site").len(), 1);
@@ -164,7 +165,8 @@ fn a_rollback_leads_to_the_release_that_is_asked_for() {
 
 #[test]
 fn a_failed_release_is_no_way_back() {
-    let test = Test::new().recipe(r#"task("verify", |host| { if host.test("test -e fail") { fail("no"); } });"#);
+    let test =
+        Test::new().recipe(r#"task("verify", |host| { if host.test("test -e fail") { fail("no"); } });"#);
     let names = deployed(&test, 2);
     let test = test.source("fail", "");
     test.ends(1, &[]);
@@ -212,7 +214,8 @@ fn a_deploy_after_a_rollback_starts_from_the_live_release() {
 
 #[test]
 fn a_failing_rollback_goes_back_to_where_it_was() {
-    let test = Test::new().recipe(r#"task("verify", |host| { if host.test("test -e ../../fail") { fail("no"); } });"#);
+    let test = Test::new()
+        .recipe(r#"task("verify", |host| { if host.test("test -e ../../fail") { fail("no"); } });"#);
     let names = deployed(&test, 2);
     let test = test.write("site/fail", "");
     let before = site(&test);
@@ -222,11 +225,28 @@ fn a_failing_rollback_goes_back_to_where_it_was() {
 
 #[test]
 fn a_failing_task_at_each_position_leaves_what_was_before() {
-    let tasks = ["preflight", "build", "release", "upload", "share", "prepare", "seal", "smoke", "swap", "reload", "verify", "watch"];
+    let tasks = [
+        "preflight",
+        "build",
+        "release",
+        "upload",
+        "share",
+        "prepare",
+        "seal",
+        "smoke",
+        "swap",
+        "reload",
+        "verify",
+        "watch",
+    ];
     everywhere(|test| {
         let settings = "[settings]\nsource = \"source\"\nwritable = [\"var\"]\n";
         let stage = "[stage.local]\npath = \"site\"\ntransport = \"local\"\n";
-        let test = test.toml(&format!("{settings}{stage}")).source("dir/same", "x").source("gone", "x").source("index", "0");
+        let test = test
+            .toml(&format!("{settings}{stage}"))
+            .source("dir/same", "x")
+            .source("gone", "x")
+            .source("index", "0");
         deployed(&test, 2);
         // Everything that a deploy can do to a site.
         let test = test
@@ -250,13 +270,18 @@ fn a_failing_task_at_each_position_leaves_what_was_before() {
             };
             let test = Borrowed(&test);
             let recipe = match task {
-                "swap" => "fn swap_all() { hosts().swap(); fail(\"on purpose\"); } task(\"swap\", swap_all);".to_owned(),
+                "swap" => "fn swap_all() { hosts().swap(); fail(\"on purpose\"); } task(\"swap\", swap_all);"
+                    .to_owned(),
                 "build" => "fn build() { fail(\"on purpose\"); } task(\"build\", build);".to_owned(),
                 task => format!("task(\"{task}\", |host| {{ {own} fail(\"on purpose\"); }});"),
             };
             test.recipe(&format!(
                 "{recipe} {}",
-                if task == "prepare" { "" } else { "task(\"prepare\", |host| host.run(\"mkdir gen; echo x >gen/x; echo x >more\"));" }
+                if task == "prepare" {
+                    ""
+                } else {
+                    "task(\"prepare\", |host| host.run(\"mkdir gen; echo x >gen/x; echo x >more\"));"
+                }
             ));
             test.0.ends(1, &[]).says("on purpose").says(&format!("serves {live}"));
             let mut after = site(test.0);

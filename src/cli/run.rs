@@ -98,7 +98,7 @@ pub fn run(
         interrupt: interrupt.clone(),
         here: Here {
             remote: crate::transport::local(interrupt.clone()),
-            directory: inventory.dir.to_string_lossy().into_owned(),
+            directory: inventory.dir.clone(),
             env: here.env,
         },
         source: Source::new(root, exclude, project::local_sites(&inventory)),

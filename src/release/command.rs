@@ -49,7 +49,7 @@ pub struct Said {
 }
 
 impl Command {
-    fn script(&self, root: &str, tag: &str) -> Script {
+    fn script(&self, root: impl Into<Word>, tag: &str) -> Script {
         let mut script = script(root, include_str!("sh/run.sh"))
             .var("place", self.place.path())
             .var("cwd", &self.cwd)
@@ -74,7 +74,7 @@ impl Command {
     }
 
     /// The same as a question: a recipe asks, and a plan may ask too.
-    pub fn test(&self, root: &str) -> Step<Answer> {
+    pub fn test(&self, root: impl Into<Word>) -> Step<Answer> {
         let script = self.script(root, "");
         Step::new("test", Effect::Reads, script, |answer| Ok(answer.clone()))
             .data("command", &self.text)
