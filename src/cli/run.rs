@@ -100,7 +100,7 @@ pub fn run(
         interrupt: interrupt.clone(),
         here: Here {
             remote: crate::transport::local(interrupt.clone()),
-            directory: inventory.dir.to_string_lossy().into_owned(),
+            directory: inventory.dir.clone(),
             env: known.into_iter().chain(here.env).collect(),
         },
         source: Source::new(root, exclude, project::local_sites(&inventory)),

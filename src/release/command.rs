@@ -52,7 +52,7 @@ pub struct Said {
 }
 
 impl Command {
-    fn script(&self, root: &str, tag: &str) -> Script {
+    fn script(&self, root: impl Into<Word>, tag: &str) -> Script {
         let mut script = Script::new(RUN);
         for (key, value) in &self.env {
             script = script.export(key, value);
@@ -77,7 +77,7 @@ impl Command {
     }
 
     /// The same as a question: a recipe asks, and a plan may ask too.
-    pub fn test(&self, root: &str) -> Step<Answer> {
+    pub fn test(&self, root: impl Into<Word>) -> Step<Answer> {
         let script = self.script(root, "");
         Step::new("test", Effect::Reads, script, |answer| Ok(answer.clone()))
             .data("command", &self.text)

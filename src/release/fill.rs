@@ -64,10 +64,20 @@ impl Duplicate {
 /// What a fill starts from: a release or the cache as its manifest describes it, less what was found to differ.
 #[derive(Debug, Clone, Default)]
 pub struct Base {
+    /// The release that is duplicated.
     pub release: Option<ReleaseName>,
     /// As it stands on the server, line for line: the edit counts on it.
     pub manifest: Manifest,
     pub drifted: Vec<TreePath>,
+}
+
+/// The release that was made before: the live one, else the newest.
+#[derive(Debug, Clone, Default)]
+pub struct Last {
+    pub name: Option<ReleaseName>,
+    pub base: Base,
+    /// Shared paths that it has links for.
+    pub shared: Vec<TreePath>,
 }
 
 /// Paths with a meaning of their own within a release.
@@ -98,6 +108,18 @@ impl Special {
     }
 }
 
+impl Last {
+    /// Whether a file of the source may begin a shared path: not where the last release has its own, which the
+    /// application may have written, unless that is as it was sent and the source has a newer one.
+    pub fn gives_way_to(&self, seed: &Entry) -> bool {
+        match self.base.manifest.get(&seed.path) {
+            None => true,
+            Some(line) if self.base.drifted.contains(&seed.path) => line.entry.kind != seed.kind,
+            Some(line) => (line.entry.kind, line.entry.hash) != (seed.kind, seed.hash),
+        }
+    }
+}
+
 /// A fill, decided.
 pub struct Plan {
     pub strategy: Strategy,
@@ -108,11 +130,23 @@ pub struct Plan {
     release_edit: Vec<u8>,
     left_out: Vec<TreePath>,
     generated: Vec<TreePath>,
+    last: Option<ReleaseName>,
+    starting: Vec<TreePath>,
 }
 
 impl Plan {
-    pub fn new(strategy: Strategy, base: Base, tree: &Tree, special: &Special) -> Self {
+    /// Starts from `cache` where there is one, else from the last release. `starting` are shared paths that `shared/`
+    /// has yet to get.
+    pub fn new(
+        last: Last,
+        cache: Option<Base>,
+        tree: &Tree,
+        special: &Special,
+        starting: Vec<TreePath>,
+    ) -> Self {
         let unlinked = special.unlinked();
+        let strategy = if cache.is_some() { Strategy::Cache } else { Strategy::CopyPrevious };
+        let base = cache.unwrap_or(last.base);
         // What differs on the server is sent whatever its manifest says.
         let trusted = base.manifest.distrusting(&base.drifted);
         let change = match strategy {
@@ -132,8 +166,10 @@ impl Plan {
             change,
             manifest,
             release_edit,
-            left_out: special.generated.iter().chain(&special.shared).cloned().collect(),
+            left_out: special.generated.iter().chain(&special.shared).chain(&last.shared).cloned().collect(),
             generated: special.generated.clone(),
+            last: last.name,
+            starting,
         }
     }
 
@@ -174,7 +210,8 @@ impl Plan {
 /// What a fill did beside the sending.
 #[derive(Debug, Default)]
 pub struct Filled {
-    pub carried: Vec<String>,
+    /// How many files and directories that commands left.
+    pub n_carried: usize,
     pub skipped: Vec<String>,
 }
 
@@ -202,6 +239,7 @@ pub fn fill(
         .var("name", &record.name)
         .var("record", record)
         .var("base", base.unwrap_or_default())
+        .var("last", plan.last.as_ref().map_or("", ReleaseName::as_str))
         .var("copy", duplicate.name())
         .var("guarded", flag(is_guarded))
         .var("cache_digest", plan.change.next.digest())
@@ -209,14 +247,16 @@ pub fn fill(
         .rows("gone_files", files)
         .rows("gone_directories", directories)
         .rows("left_out", paths(&plan.left_out))
-        .rows("written_anew", paths(&plan.generated));
+        .rows("written_anew", paths(&plan.generated))
+        .rows("starting", paths(&plan.starting));
     Step::new("fill", Effect::Writes, script, |answer| {
         let differs = Fields::parse(&answer.stdout).list("differs");
         let fields = Fields::read(answer, "filled").map_err(|error| match differs.first() {
             Some(first) => error.context(format!("`{first}` is not what was sent")),
             None => error,
         })?;
-        Ok(Filled { carried: fields.list("carried"), skipped: fields.list("skipped") })
+        let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
+        Ok(Filled { n_carried, skipped: fields.list("skipped") })
     })
     .data("strategy", plan.strategy.name())
     .data("files", pack.n_files)

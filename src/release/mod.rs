@@ -11,6 +11,7 @@ pub mod probe;
 pub mod record;
 pub mod share;
 pub mod shared_path;
+pub mod survey;
 pub mod swap;
 
 pub use name::ReleaseName;
@@ -23,7 +24,7 @@ const LIB: &str = include_str!("sh/lib.sh");
 const FILL: &str = include_str!("sh/fill_lib.sh");
 
 /// A script of this layer, working in the site at `root`.
-fn script(root: &str, body: &'static str) -> Script {
+fn script(root: impl Into<Word>, body: &'static str) -> Script {
     Script::new(body).var("root", root).with(LIB)
 }
 

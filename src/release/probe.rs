@@ -99,7 +99,7 @@ pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
 fn read(fields: &Fields) -> Result<Seen> {
     let text = |key| fields.get(key).unwrap_or_default();
     let root = text("root");
-    let facts = Facts {
+    let mut facts = Facts {
         user: text("user"),
         os: text("os"),
         path: text("path"),
@@ -118,8 +118,14 @@ fn read(fields: &Fields) -> Result<Seen> {
         .hint("use the newer `runner` that wrote it")
         .into());
     }
-    let mut records =
-        fields.list("record").iter().map(|text| Record::parse(text)).collect::<Result<Vec<_>>>()?;
+    if let Some(part) = fields.get("sealed_off") {
+        facts.nearest = format!("{root}/{part}");
+        facts.is_writable = false;
+    }
+    let recorded = fields.list("recorded").into_iter().zip(fields.list("record"));
+    let mut records = recorded
+        .map(|(name, text)| Record::parse(&name, &text).map_err(|error| unreadable(&root, &name, &error)))
+        .collect::<Result<Vec<_>>>()?;
     records.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     Ok(Seen {
         current: current(fields, &root)?,
@@ -136,13 +142,24 @@ fn read(fields: &Fields) -> Result<Seen> {
     })
 }
 
+fn unreadable(root: &str, name: &str, error: &anyhow::Error) -> anyhow::Error {
+    Report::new(format!("{error:#}"))
+        .hint(format!(
+            "`rm {root}/.runner/records/{name}` makes it a directory that is left alone, or adopted if it is being served"
+        ))
+        .into()
+}
+
 fn current(fields: &Fields, root: &str) -> Result<Current> {
     if let Some(what) = fields.get("blocked") {
-        return Err(Report::new(format!("`{root}/current` is a {what}, not a link to a release"))
-            .hint(format!(
+        let hint = match what.as_str() {
+            "directory" => format!(
                 "make it the first release: `cd {root} && mkdir -p releases && mv current releases/1 && ln -s releases/1 current` (a moment without the site), then run again: it is adopted"
-            ))
-            .into());
+            ),
+            _ => format!("move it away: `mv {root}/current {root}/current.old`, then run again"),
+        };
+        let message = format!("`{root}/current` is a {what}, not a link to a release");
+        return Err(Report::new(message).hint(hint).into());
     }
     let Some(link) = fields.get("current") else {
         return Ok(Current::Absent);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,9 @@ pub struct Record {
     /// Managed files that the recipe's own commands replaced: no drift when they differ next time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub touched: Vec<String>,
+    /// Shared paths that it has links for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -78,6 +81,7 @@ impl Record {
             first_served: None,
             adopted: false,
             touched: Vec::new(),
+            shared: Vec::new(),
         }
     }
 
@@ -94,8 +98,14 @@ impl Record {
         Self { state, ..self.clone() }
     }
 
-    pub fn parse(text: &str) -> Result<Self> {
-        serde_json::from_str(text).context("a release record cannot be read")
+    /// Reads the record that is kept under `name`.
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
+        let record: Self = serde_json::from_str(text)
+            .with_context(|| format!("the record of release `{name}` cannot be read"))?;
+        if record.name.as_str() != name {
+            bail!("the record of release `{name}` is that of `{}`", record.name);
+        }
+        Ok(record)
     }
 }
 
@@ -120,6 +130,7 @@ mod tests {
         let text = String::from_utf8_lossy(word.as_bytes());
         expect![[r#"{"name":"20261121193000","state":"building","created":"2026-11-21T19:30:00Z","by":"ann@laptop"}"#]]
             .assert_eq(&text);
-        assert_eq!(Record::parse(&text).unwrap(), record);
+        assert_eq!(Record::parse("20261121193000", &text).unwrap(), record);
+        assert!(Record::parse("20261121193001", &text).is_err());
     }
 }

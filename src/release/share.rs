@@ -63,10 +63,8 @@ impl fmt::Display for Paths<'_> {
 }
 
 /// The undo of `link`: what it seeded goes again, unless something was written there since. Answers what stays.
-pub fn unseed(root: &str, name: &ReleaseName, seeded: &[String]) -> Step<Vec<String>> {
-    let script = script(root, include_str!("sh/unseed.sh"))
-        .var("name", name)
-        .rows("seeded", seeded.iter().map(|path| [Word::from(path)]));
+pub fn unseed(root: &str, name: &ReleaseName) -> Step<Vec<String>> {
+    let script = script(root, include_str!("sh/unseed.sh")).var("name", name);
     Step::new("unseed", Effect::Writes, script, |answer| Ok(Fields::read(answer, "unseeded")?.list("kept")))
 }
 

@@ -13,6 +13,8 @@ pub enum Target {
     Release(ReleaseName),
     /// A link text as it was found, another tool's absolute one for example.
     Link(String),
+    /// A link text that leads to nothing, as it was found.
+    Dangling(String),
     Nothing,
 }
 
@@ -20,7 +22,8 @@ impl Target {
     pub fn of(current: &Current) -> Self {
         match current {
             Current::Absent => Target::Nothing,
-            Current::Release { link, .. } | Current::Dangling { link } => Target::Link(link.clone()),
+            Current::Release { link, .. } => Target::Link(link.clone()),
+            Current::Dangling { link } => Target::Dangling(link.clone()),
         }
     }
 
@@ -32,14 +35,14 @@ impl Target {
                 let last = link.trim_end_matches('/').rsplit('/').next();
                 ReleaseName::new(last.unwrap_or_default()).ok()
             }
-            Target::Nothing => None,
+            Target::Dangling(_) | Target::Nothing => None,
         }
     }
 
     pub fn link(&self) -> String {
         match self {
             Target::Release(name) => format!("releases/{name}"),
-            Target::Link(link) => link.clone(),
+            Target::Link(link) | Target::Dangling(link) => link.clone(),
             Target::Nothing => String::new(),
         }
     }
@@ -67,6 +70,7 @@ pub fn swap(
     let script = script(root, include_str!("sh/swap.sh"))
         .var("from", from.link())
         .var("to", to.link())
+        .var("dangling", flag(matches!(to, Target::Dangling(_))))
         .var("durable", flag(is_durable))
         .var("entry", entry)
         .rows("records", rows);

@@ -16,13 +16,22 @@ use crate::run::{Mode, Run};
 use crate::shell::Answer;
 use crate::site::{Asked, Fill, Ran};
 use crate::transport::mark::Nonce;
-use crate::tree::{Kind, Pack, Tree, TreePath, text_diff};
+use crate::tree::{Entry, Kind, Pack, Tree, TreePath, text_diff};
 
 /// How many changed files a plan names.
 const PLANNED_FILES: usize = 200;
 /// How many changed files a plan shows the difference of, and how large a file it reads for that.
 const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
+
+/// The first few of some paths, for a message.
+fn names(paths: &[TreePath]) -> String {
+    let names: Vec<String> = paths.iter().take(5).map(|path| format!("`{path}`")).collect();
+    match paths.len() - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
 
 impl Run {
     pub fn lock(&self, host: usize) -> Result<()> {
@@ -45,7 +54,23 @@ impl Run {
         record.revision = self.revision.commit.clone();
         record.dirty = self.revision.is_dirty;
         self.site(host).create_release(record)?;
-        self.on_undo(host, "gave up the new release", move |run| run.site(host).discard(run.now(), &run.by));
+        self.on_undo(host, "gave up the new release", move |run| {
+            let mended = run.mend(host);
+            run.site(host).discard(run.now(), &run.by)?;
+            mended
+        });
+        Ok(())
+    }
+
+    /// A command that was cut off could not be asked what it wrote: what it did to other releases is put right before
+    /// its own goes.
+    fn mend(&self, host: usize) -> Result<()> {
+        let written = self.site(host).inspect()?;
+        if written.is_empty() {
+            return Ok(());
+        }
+        self.restore(host, &written)?;
+        self.warn(format!("{} was written in place and is put back in every release", names(&written)));
         Ok(())
     }
 
@@ -80,13 +105,20 @@ impl Run {
         }
         let special = site.options.special.clone();
         let (managed, under) = special.split(&tree);
-        let has: Vec<String> = site.seen()?.shared.iter().cloned().collect();
-        let seeds = under.into_iter().filter(|entry| {
-            let top = special.shared.iter().find(|top| entry.path.starts_with(top));
-            top.is_some_and(|top| !has.contains(&top.to_string()))
-        });
-        let base = site.base(strategy, &self.store)?;
-        let plan = Plan::new(strategy, base, &managed, &special);
+        let has = site.seen()?.shared.clone();
+        let starting: Vec<TreePath> =
+            special.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
+        let last = site.last(&self.store)?;
+        let seeds: Vec<Entry> = under
+            .into_iter()
+            .filter(|entry| starting.iter().any(|top| entry.path.starts_with(top)))
+            .filter(|entry| last.gives_way_to(entry))
+            .collect();
+        let cache = match strategy {
+            Strategy::CopyPrevious => None,
+            Strategy::Cache => Some(site.cache(&self.store)?),
+        };
+        let plan = Plan::new(last, cache, &managed, &special, starting);
         for manifest in [&plan.manifest, &plan.change.next] {
             if let Some(warning) = self.store.put(manifest) {
                 self.warn(warning);
@@ -94,6 +126,7 @@ impl Run {
         }
 
         // What will seed `shared/` travels with the release, but is not of it.
+        let n_seeds = seeds.iter().filter(|seed| seed.kind == Kind::File).count();
         let mut entries = managed.entries;
         let mut send = plan.change.send.clone();
         for seed in seeds {
@@ -106,7 +139,7 @@ impl Run {
             self.plan_fill(&mut site, &plan, &sent, &send, with_diff);
         }
         let pack = self.source.pack(&sent, &send, &plan.prefix(&name), &plan.extra())?;
-        site.fill(&Fill { plan: &plan, pack: &pack })
+        site.fill(&Fill { plan: &plan, pack: &pack, n_seeds })
     }
 
     fn plan_fill(
@@ -169,14 +202,15 @@ impl Run {
             .map(|entry| entry.path)
             .collect();
         let mut site = self.site(host);
-        let linked = site.link_shared(paths, &brought, self.now())?;
         let name = site.release().cloned().context("there is no release")?;
-        drop(site);
-        if !linked.seeded.is_empty() {
+        let has = &site.seen()?.shared;
+        if special.shared.iter().any(|path| !has.contains(&path.to_string())) {
+            // Entered before: an answer that never came may have been a half.
             self.on_undo(host, "took back what was put into `shared/`", move |run| {
-                run.site(host).unseed(&name, &linked.seeded)
+                run.site(host).unseed(&name)
             });
         }
+        site.link_shared(paths, &brought, self.now())?;
         Ok(())
     }
 
@@ -187,7 +221,13 @@ impl Run {
         match ran {
             Ran::Planned => Ok(None),
             Ran::Done(answer, written) if written.is_empty() => Ok(Some(answer)),
-            Ran::Done(_, written) => Err(self.put_back(host, &written, Some(&asked.text))),
+            Ran::Done(answer, written) => {
+                let mut report = self.put_back(host, &written, Some(&asked.text));
+                if !answer.exit.is_success() {
+                    report = report.note(format!("besides, it {}", answer.exit));
+                }
+                Err(report.into())
+            }
         }
     }
 
@@ -195,41 +235,42 @@ impl Run {
         let written = self.site(host).seal()?;
         match written.is_empty() {
             true => Ok(()),
-            false => Err(self.put_back(host, &written, None)),
+            false => Err(self.put_back(host, &written, None).into()),
         }
     }
 
     /// Restores what was written in place, and says who wrote it.
-    fn put_back(&self, host: usize, written: &[TreePath], command: Option<&str>) -> anyhow::Error {
-        let names: Vec<String> = written.iter().take(5).map(|path| format!("`{path}`")).collect();
+    fn put_back(&self, host: usize, written: &[TreePath], command: Option<&str>) -> Report {
         let who = command.map_or("a command".to_owned(), |text| format!("`{text}`"));
         let report = Report::new(format!(
             "{who} wrote {} in place, which is one file with the release being served",
-            names.join(", ")
+            names(written)
         ));
         let first = &written[0];
         match self.restore(host, written) {
-            Ok(()) => report
-                .note("it was put back in every release")
-                .hint(format!(
-                    "declare what commands write: `add(\"generated\", [\"{first}\"])`, or let the command write a new file"
-                ))
-                .into(),
+            Ok(()) => report.note("it was put back in every release").hint(format!(
+                "declare what commands write: `add(\"generated\", [\"{first}\"])`, or let the command write a new file"
+            )),
             Err(error) => report
                 .note(format!("and it could not be put back: {error:#}"))
-                .hint("deploy the same source again: the files are sent anew")
-                .into(),
+                .hint("deploy the same source again: the files are sent anew"),
         }
     }
 
     fn restore(&self, host: usize, written: &[TreePath]) -> Result<()> {
-        let tree = self.source.tree()?;
-        let send: Vec<usize> = written
-            .iter()
-            .map(|path| tree.position(path).ok_or_else(|| anyhow!("`{path}` is not in the source")))
-            .collect::<Result<_>>()?;
+        let mut tree = (*self.source.tree()?).clone();
+        let mut site = self.site(host);
+        let mut send = Vec::new();
+        for path in written {
+            let index = tree.position(path).ok_or_else(|| anyhow!("`{path}` is not in the source"))?;
+            // As the releases have it, whose manifests speak of that time.
+            if let Some(line) = site.manifest().and_then(|manifest| manifest.get(path)) {
+                tree.entries[index].mtime = line.entry.mtime;
+            }
+            send.push(index);
+        }
         let pack = Pack::build(&tree, &send, b".runner/restore", &[])?;
-        self.site(host).restore(written, &pack)
+        site.restore(written, &pack)
     }
 
     /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.

@@ -1,5 +1,6 @@
 //! Commands on this machine: performed like a server's, by a shell of their own.
 
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use crate::transport::{Listener, Remote, Reply, Stream};
 /// This machine: where commands start, and with what in their environment.
 pub struct Here {
     pub remote: Box<dyn Remote>,
-    pub directory: String,
+    pub directory: PathBuf,
     pub env: Vec<(String, String)>,
 }
 
@@ -44,7 +45,7 @@ impl Run {
             user: asked.user.clone(),
             guard: None,
         };
-        let step = command.test(&here.directory);
+        let step = command.test(here.directory.as_path());
         let mut lines = Lines { run: self };
         match here.remote.perform(&step.act, &mut lines)? {
             Reply::Answered(answer) => Ok(Some(answer)),

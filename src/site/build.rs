@@ -5,11 +5,12 @@ use jiff::Timestamp;
 
 use super::{Site, Work};
 use crate::event::{Event, Report, Sent};
-use crate::release::fill::{self, Base, Plan, Strategy};
-use crate::release::guard::{self, By};
+use crate::release::fill::{self, Base, Last, Plan};
+use crate::release::guard;
 use crate::release::lifecycle::{self, Sealed};
 use crate::release::probe::Cache;
 use crate::release::share::{self, Linked};
+use crate::release::survey::{self, By};
 use crate::release::{Record, ReleaseName, SharedPath, State};
 use crate::tree::{Manifest, Pack, Store, TreePath};
 
@@ -36,6 +37,24 @@ impl Drift {
 pub struct Fill<'a> {
     pub plan: &'a Plan,
     pub pack: &'a Pack,
+    /// Files in the pack that are to begin shared paths.
+    pub n_seeds: usize,
+}
+
+/// A directory on the server: what it was filled with, which entries are not as they were, and which of them are files
+/// that somebody edited.
+struct Described {
+    manifest: Manifest,
+    drifted: Vec<TreePath>,
+    edited: Vec<TreePath>,
+}
+
+/// What follows a list of which `n_shown` are named.
+fn more(n: usize, n_shown: usize) -> String {
+    match n.saturating_sub(n_shown) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    }
 }
 
 impl Site {
@@ -49,91 +68,104 @@ impl Site {
             self.planned(format!("make release `{}`", record.name));
         }
         self.seen_mut()?.records.push(record.clone());
-        self.work = Work::Building { record, manifest: None, shared: Vec::new() };
+        self.work = Work::Building { record, manifest: None, shared: Vec::new(), touched: Vec::new() };
         Ok(())
     }
 
-    /// What a fill by `strategy` starts from. Reads the manifest from the server only where this machine has it not.
-    pub fn base(&mut self, strategy: Strategy, store: &Store) -> Result<Base> {
-        let seen = self.seen()?.clone();
-        let root = &seen.root;
-        let last = seen
-            .live()
-            .and_then(|live| seen.record(live))
-            .filter(|record| seen.is_complete(record))
-            .or_else(|| seen.complete().next_back());
-        let (release, kept_as, place, digest, by) = match strategy {
-            Strategy::CopyPrevious => {
-                let Some(last) = last else {
-                    return Ok(Base::default());
-                };
-                let place = format!("releases/{}", last.name);
-                let name = Some(last.name.clone());
-                (name, last.name.to_string(), place, last.manifest.clone(), By::Stat)
-            }
-            Strategy::Cache => {
-                let digest = match &seen.cache {
-                    Cache::Absent => return Ok(Base::default()),
-                    Cache::Dirty => None,
-                    Cache::Clean(digest) => Some(digest.clone()),
-                };
-                let by = if digest.is_some() { By::Stat } else { By::Hash };
-                (None, ".cache".to_owned(), "cache".to_owned(), digest, by)
-            }
+    /// The last release as it stands. Reads its manifest from the server only where this machine has it not.
+    pub fn last(&mut self, store: &Store) -> Result<Last> {
+        let seen = self.seen()?;
+        let live = seen.live().and_then(|live| seen.record(live)).filter(|record| seen.is_complete(record));
+        let Some(record) = live.or_else(|| seen.complete().next_back()).cloned() else {
+            return Ok(Last::default());
         };
-        let is_adopted = strategy == Strategy::CopyPrevious && last.is_some_and(|r| r.adopted);
-        if is_adopted {
+        let name = record.name.clone();
+        let shared = record.shared.iter().filter_map(|path| TreePath::new(path.as_bytes()).ok()).collect();
+        let mut last = Last { name: Some(name.clone()), shared, base: Base::default() };
+        let place = format!("releases/{name}");
+        if record.adopted {
             // Nothing is known of its content: all is sent, and what else is there is copied.
-            return Ok(Base { release, ..Base::default() });
+            last.base.release = Some(name);
+        } else if let Some(described) =
+            self.described(&place, name.as_str(), record.manifest, By::Stat, store)?
+        {
+            self.report_drift(&described.edited, &record.touched)?;
+            let Described { manifest, mut drifted, .. } = described;
+            // One that was replaced by another of the same size and time looks as it did.
+            let replaced = manifest.entries().iter().map(|line| &line.entry.path);
+            drifted.extend(replaced.filter(|path| record.touched.contains(&path.to_string())).cloned());
+            last.base = Base { release: Some(name), manifest, drifted };
+        } else {
+            self.warn(format!(
+                "the manifest of `{place}` is lost: what commands left there is not carried over, and its files are not used"
+            ));
         }
-        let Some(manifest) = self.manifest(root, &kept_as, digest, store)? else {
-            self.warn(format!("the manifest of `{place}` is lost: everything is sent"));
+        Ok(last)
+    }
+
+    /// The clean copy of the cache strategy as it stands.
+    pub fn cache(&mut self, store: &Store) -> Result<Base> {
+        let (digest, by) = match &self.seen()?.cache {
+            Cache::Absent => return Ok(Base::default()),
+            Cache::Dirty => (None, By::Hash),
+            Cache::Clean(digest) => (Some(digest.clone()), By::Stat),
+        };
+        let described = self.described("cache", ".cache", digest, by, store)?;
+        let Some(Described { manifest, drifted, .. }) = described else {
+            self.warn("the manifest of `cache` is lost: everything is sent".to_owned());
             return Ok(Base::default());
         };
-        let differs = match (seen.facts.has("stat"), by) {
-            (false, _) => None,
-            (true, By::Hash) if !seen.facts.has("sha256sum") => None,
-            (true, by) => Some(self.ask(guard::survey(root, &place, &kept_as, by))?),
-        };
-        let drifted = match differs {
-            Some(lines) => guard::named(&manifest, &lines),
-            // What cannot be compared cannot be trusted.
-            None => manifest.entries().iter().map(|l| l.entry.path.clone()).collect(),
-        };
-        if strategy == Strategy::CopyPrevious && seen.facts.has("stat") {
-            self.report_drift(&drifted, last.map_or(&[], |r| r.touched.as_slice()))?;
-        }
-        Ok(Base { release, manifest, drifted })
+        Ok(Base { release: None, manifest, drifted })
     }
 
-    fn manifest(
+    /// The manifest of a directory and which of its entries differ; `None` when the manifest is lost.
+    fn described(
         &mut self,
-        root: &str,
+        place: &str,
         kept_as: &str,
         digest: Option<String>,
+        by: By,
         store: &Store,
-    ) -> Result<Option<Manifest>> {
-        if let Some(digest) = &digest
-            && let Some(manifest) = store.get(digest)
-        {
-            return Ok(Some(manifest));
+    ) -> Result<Option<Described>> {
+        let seen = self.seen()?;
+        let root = seen.root.clone();
+        let (has_stat, has_hash) = (seen.facts.has("stat"), seen.facts.has("sha256sum"));
+        let known = digest.as_deref().and_then(|digest| store.get(digest));
+        // What is edited is the server's own: it must be the same, and a server that cannot hash has to show it.
+        let manifest = match known.filter(|_| has_stat && has_hash) {
+            Some(manifest) => manifest,
+            None => {
+                let text = self.ask(guard::manifest(&root, kept_as))?;
+                let digest = digest.as_deref();
+                let manifest = text.and_then(|text| Manifest::parse(&text).ok());
+                match manifest.filter(|m| digest.is_none_or(|digest| m.digest() == digest)) {
+                    Some(manifest) => manifest,
+                    None => return Ok(None),
+                }
+            }
+        };
+        if !has_stat || (by == By::Hash && !has_hash) {
+            // What cannot be compared cannot be trusted.
+            let all = manifest.entries().iter().map(|line| line.entry.path.clone()).collect();
+            return Ok(Some(Described { manifest, drifted: all, edited: Vec::new() }));
         }
-        let text = self.ask(guard::manifest(root, kept_as))?;
-        let manifest = Manifest::parse(&text).ok();
-        Ok(manifest.filter(|m| digest.is_none_or(|digest| m.digest() == digest)))
+        let survey = self.ask(survey::survey(&root, place, kept_as, by))?;
+        if survey.digest.as_ref().is_some_and(|digest| *digest != manifest.digest()) {
+            return Ok(None);
+        }
+        let (drifted, edited) = (survey.drifted(&manifest), survey.edited(&manifest));
+        Ok(Some(Described { manifest, drifted, edited }))
     }
 
-    fn report_drift(&self, drifted: &[TreePath], touched: &[String]) -> Result<()> {
+    /// Only files are spoken of: directories and links are put right without a word.
+    fn report_drift(&self, edited: &[TreePath], touched: &[String]) -> Result<()> {
         let edited: Vec<String> =
-            drifted.iter().map(ToString::to_string).filter(|path| !touched.contains(path)).collect();
+            edited.iter().map(ToString::to_string).filter(|path| !touched.contains(path)).collect();
         if edited.is_empty() {
             return Ok(());
         }
         let shown = edited.iter().take(5).map(|path| format!("`{path}`"));
-        let more = match edited.len().saturating_sub(5) {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
+        let more = more(edited.len(), 5);
         let what = format!(
             "changed on the server since the last deploy: {}{more}",
             shown.collect::<Vec<_>>().join(", ")
@@ -158,7 +190,7 @@ impl Site {
         if manifest.is_some() {
             bail!("the release is filled already");
         }
-        let Fill { plan, pack } = fill;
+        let Fill { plan, pack, n_seeds } = fill;
         record.strategy = Some(plan.strategy.name().to_owned());
         record.manifest = Some(plan.manifest.digest());
         let record = record.clone();
@@ -168,11 +200,11 @@ impl Site {
         let filled = self.send(step, pack)?;
         let sent = Sent {
             strategy: plan.strategy.name(),
-            n_files: plan.manifest.n_files(),
+            n_files: plan.manifest.n_files() + n_seeds,
             n_unpacked: pack.n_files,
             bytes: pack.content_bytes,
             n_removed: plan.change.remove.len(),
-            n_carried: filled.as_ref().map_or(0, |f| f.carried.len()),
+            n_carried: filled.as_ref().map_or(0, |f| f.n_carried),
         };
         for path in filled.iter().flat_map(|f| &f.skipped) {
             self.warn(format!("`{path}` of the last release could not be read and is not carried over"));
@@ -204,8 +236,9 @@ impl Site {
         if !linked.hidden.is_empty() {
             let names: Vec<String> = linked.hidden.iter().take(5).map(|p| format!("`{p}`")).collect();
             self.warn(format!(
-                "the source brings {} under a shared path, where nobody will see it",
-                names.join(", ")
+                "the source brings {}{} under a shared path, where nobody will see it: put it into `shared/` by hand if it is needed",
+                names.join(", "),
+                more(linked.hidden.len(), 5)
             ));
         }
         if let Work::Building { shared, .. } = &mut self.work {
@@ -214,9 +247,9 @@ impl Site {
         Ok(linked)
     }
 
-    pub fn unseed(&mut self, name: &ReleaseName, seeded: &[String]) -> Result<()> {
+    pub fn unseed(&mut self, name: &ReleaseName) -> Result<()> {
         let root = self.locked_root()?;
-        let kept = self.act(share::unseed(&root, name, seeded))?;
+        let kept = self.act(share::unseed(&root, name))?;
         for path in kept.unwrap_or_default() {
             self.note(format!("`shared/{path}` was written since it was made, and stays"));
         }
@@ -250,20 +283,21 @@ impl Site {
         let root = self.locked_root()?;
         let is_durable = self.options.is_durable;
         let is_guarded = self.seen()?.facts.has("stat");
-        let Work::Building { record, manifest, shared } = &self.work else {
+        let Work::Building { record, manifest, shared, touched } = &self.work else {
             bail!("there is no release to seal: task `release` must come first");
         };
         let manifest = manifest.clone().context("the release is empty: task `upload` must come first")?;
         let (mut record, shared) = (record.clone(), shared.clone());
+        record.shared = shared.iter().map(|shared| shared.path.to_string()).collect();
+        record.touched = touched.iter().map(ToString::to_string).collect();
         let step =
             |record: &Record, is_guarded| lifecycle::seal(&root, record, &shared, is_guarded, is_durable);
         if let Some(Sealed::Differs(lines)) = self.act(step(&record, is_guarded))? {
-            let differs = guard::named(&manifest, &lines);
-            let written = self.inspect(&record.name, &manifest, &differs)?;
+            let written = self.inspect()?;
             if !written.is_empty() {
                 return Ok(written);
             }
-            record.touched = differs.iter().map(ToString::to_string).collect();
+            record.touched = survey::named(&manifest, &lines).iter().map(ToString::to_string).collect();
             self.act(step(&record, false))?;
         }
         record.state = State::Complete;
@@ -275,16 +309,23 @@ impl Site {
         Ok(Vec::new())
     }
 
-    /// Of managed files that differ, those that are one inode with another release's.
-    pub(super) fn inspect(
-        &mut self,
-        name: &ReleaseName,
-        manifest: &Manifest,
-        differs: &[TreePath],
-    ) -> Result<Vec<TreePath>> {
-        let root = self.root()?;
-        let lines = self.ask(guard::inspect(&root, name, differs))?;
-        Ok(guard::named(manifest, &lines))
+    /// The files shared with other releases that were written in place; none where nothing is being built.
+    pub fn inspect(&mut self) -> Result<Vec<TreePath>> {
+        let root = self.locked_root()?;
+        let Work::Building { record, manifest: Some(manifest), .. } = &self.work else {
+            return Ok(Vec::new());
+        };
+        let (name, manifest) = (record.name.clone(), manifest.clone());
+        let lines = self.act(guard::inspect(&root, &name))?.unwrap_or_default();
+        Ok(survey::named(&manifest, &lines))
+    }
+
+    /// The manifest of the release that is being built.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match &self.work {
+            Work::Building { manifest, .. } => manifest.as_ref(),
+            _ => None,
+        }
     }
 
     /// Puts the sent content of written files back into every release that shares them.
@@ -292,6 +333,9 @@ impl Site {
         let root = self.root()?;
         let name = self.release().cloned().context("there is no release")?;
         self.send(guard::restore(&root, &name, written), pack)?;
+        if let Work::Building { touched, .. } = &mut self.work {
+            touched.retain(|path| !written.contains(path));
+        }
         Ok(())
     }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::{Site, Told, Work};
 use crate::event::Event;
 use crate::release::command::{self, Command, Place};
-use crate::release::guard;
+use crate::release::survey;
 use crate::shell::Answer;
 use crate::transport::Reply;
 use crate::tree::TreePath;
@@ -47,15 +47,13 @@ impl Site {
         let Some(said) = self.read(step, reply)? else {
             return Ok(Ran::Planned);
         };
-        let written = match (&self.work, said.differs.as_slice()) {
-            (_, []) => Vec::new(),
-            (Work::Building { record, manifest: Some(manifest), .. }, lines) => {
-                let (name, manifest) = (record.name.clone(), manifest.clone());
-                let differs = guard::named(&manifest, lines);
-                self.inspect(&name, &manifest, &differs)?
-            }
-            _ => bail!("the guard spoke of a release that is not being built"),
-        };
+        if said.differs.is_empty() {
+            return Ok(Ran::Done(said.answer, Vec::new()));
+        }
+        if let Work::Building { manifest: Some(manifest), touched, .. } = &mut self.work {
+            *touched = survey::named(manifest, &said.differs);
+        }
+        let written = self.inspect()?;
         Ok(Ran::Done(said.answer, written))
     }
 

@@ -20,7 +20,7 @@ use crate::release::swap::Target;
 use crate::release::{Record, ReleaseName, SharedPath, lifecycle};
 use crate::shell::{Answer, Step};
 use crate::transport::{Listener, Lost, Remote, Reply, Stream};
-use crate::tree::{Manifest, Pack};
+use crate::tree::{Manifest, Pack, TreePath};
 
 pub use build::{Drift, Fill};
 pub use command::{Asked, Ran};
@@ -58,6 +58,8 @@ enum Work {
         record: Record,
         manifest: Option<Manifest>,
         shared: Vec<SharedPath>,
+        /// Managed files that commands replaced.
+        touched: Vec<TreePath>,
     },
     Complete {
         record: Record,
@@ -130,10 +132,12 @@ impl Site {
         let root = &seen.root;
         if !seen.facts.is_writable {
             let (nearest, user) = (&seen.facts.nearest, &seen.facts.user);
-            bail!(
-                Report::new(format!("`{nearest}` is not writable by `{user}`"))
-                    .hint(format!("on the server: `sudo install -d -o {user} {root}`"))
-            );
+            bail!(Report::new(format!("`{nearest}` is not writable by `{user}`")).hint(
+                match nearest.starts_with(root) {
+                    true => format!("on the server: `sudo chown -R {user} {root}`"),
+                    false => format!("on the server: `sudo install -d -o {user} {root}`"),
+                }
+            ));
         }
         if matches!(seen.current, probe::Current::Dangling { .. }) {
             self.warn(format!("`{root}/current` leads to nothing"));

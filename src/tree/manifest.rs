@@ -100,13 +100,15 @@ impl Manifest {
         files.count()
     }
 
-    /// The same, line for line, but nothing is believed of the content of `paths`: they are sent again.
+    /// The same, line for line, but nothing is believed of `paths`: they are sent again.
     pub fn distrusting(&self, paths: &[TreePath]) -> Self {
         let paths: HashSet<&TreePath> = paths.iter().collect();
         let mut lines = self.lines.clone();
         for line in &mut lines {
             if paths.contains(&line.entry.path) {
                 line.entry.hash = Hash::NONE;
+                // No directory has it, so that one whose mode was changed is sent as well.
+                line.entry.mode = 0;
             }
         }
         Self { lines }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod files;
+pub mod userland;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -17,6 +20,8 @@ use tempfile::TempDir;
 pub struct Test {
     dir: TempDir,
     env: Vec<(String, String)>,
+    /// Words before the program's: a program that runs it as another user, say.
+    prefix: Vec<String>,
 }
 
 /// What a run of the program said.
@@ -30,7 +35,7 @@ impl Test {
     /// One stage, `local`, with one site, and no recipe of its own.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("runner-test-").tempdir().unwrap();
-        let test = Self { dir, env: Vec::new() };
+        let test = Self { dir, env: Vec::new(), prefix: Vec::new() };
         fs::create_dir(test.path("source")).unwrap();
         test.toml("[settings]\nsource = \"source\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n")
     }
@@ -109,8 +114,10 @@ impl Test {
 
     /// The program with these words, in the project's directory, in an environment with nothing else in it.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        let mut all = self.prefix.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_runner")]);
+        let mut command = Command::new(all.next().unwrap());
         command
+            .args(all)
             .args(words)
             .current_dir(self.dir.path())
             .env_clear()

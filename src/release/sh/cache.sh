@@ -2,16 +2,19 @@
 # that a run that dies in between leaves a cache that the next one checks by hash.
 begin
 manifest=.runner/manifests/.cache
-remove_other() { drop "cache/$path"; }
 
 put .runner/cache dirty || exit
-mkdir -p -- cache || exit
+[ ! -L cache ] || rm -f cache
+mkdir -p cache || exit
 [ -n "$base" ] || : >"$manifest"
-others cache "$manifest" >"$run/others"
-each cache remove_other <"$run/others"
+list cache >"$run/all"
+managed dfgl "$manifest" >"$run/managed"
+without "$run/managed" <"$run/all" | tops >"$run/tops"
+clear_out cache "$run/tops"
 change cache "$manifest"
 put .runner/cache "$cache_digest" || exit
 
 cp -a --reflink=auto -- cache/. "$new/" 2>/dev/null || cp -RpP -- cache/. "$new/" || exit
 cp -- "$manifest" ".runner/manifests/$name" && edit ".runner/manifests/$name" "$run/edit.release" || exit
-check
+[ -z "$last" ] || starting start_shared
+finish

@@ -4,55 +4,125 @@ begin
 manifest=.runner/manifests/$name
 : >"$manifest"
 
-drop_generated() { drop "$new/$1"; }
-remove_other() { drop "$new/$path"; }
-drop_below() { case $1 in "$path"/*) drop "$new/$1" ;; esac; }
-is_at() { case $path in "$1" | "$1"/*) at=yes ;; esac; }
-is_left_out() {
-  at=
-  left_out is_at
-  [ -n "$at" ]
-}
-
-copy_one() {
-  if is_left_out || [ -e "$new/$path" ] || [ -L "$new/$path" ]; then return 0; fi
-  cp -RpP -- "releases/$base/$path" "$new/$path" 2>>"$run/errors" || say skipped "$path"
-  left_out drop_below
-  say carried "$path"
-}
-
-# A directory that the source has by now as well: what it lacks is copied, file by file.
-merge_one() {
-  path=$top/$path
-  if [ -d "releases/$base/$path" ] && [ ! -L "releases/$base/$path" ]; then
-    is_left_out || [ -e "$new/$path" ] || mkdir -- "$new/$path"
-  else
-    copy_one
-  fi
-}
-
-carry() {
-  if [ -d "$new/$path" ] && [ ! -L "$new/$path" ] && [ ! -L "releases/$base/$path" ] && ! is_left_out; then
-    top=$path
-    list "releases/$base/$top" >"$run/inner"
-    each "releases/$base/$top" merge_one <"$run/inner"
-  else
-    copy_one
-  fi
-}
-
-if [ -n "$base" ]; then
-  [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
-  others "releases/$base" "$manifest" >"$run/others"
+duplicate() {
   case $copy in
     link) cp -al -- "releases/$base/." "$new/" 2>"$run/errors" ;;
     reflink) cp -a --reflink=always -- "releases/$base/." "$new/" 2>"$run/errors" ;;
     *) false ;;
   esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
   # What could not be copied was another's: it is named below, or missed by the check.
-  each "releases/$base" remove_other <"$run/others"
+  tops <"$run/others" >"$run/tops"
+  clear_out "$new" "$run/tops"
+}
+
+drop_generated() { drop "$new/$1"; }
+
+print_one() { printf '%s\0' "$1"; }
+
+# Chooses from the others what is carried over. `out`: left out, with all that is in it, or a file or link of the
+# source by now. `directory`: there by now. What leads to something left out is made (`m`), not copied whole (`c`).
+choose() {
+  left_out print_one | lines >"$run/left_out"
+  managed fgl "$manifest" >"$run/files"
+  managed d "$manifest" >"$run/directories"
+  : >"$run/wanted"
+  awk -v wanted="$run/wanted" '
+    kind == "left" {
+      out[$0]
+      for (path = $0; sub(/\/[^\/]*$/, "", path);) way[path]
+      next
+    }
+    kind == "file" { out[$0]; next }
+    kind == "directory" { directory[$0]; next }
+    {
+      parent = $0
+      if (!sub(/\/[^\/]*$/, "", parent)) parent = ""
+      if (parent in whole) {
+        whole[$0]
+        print >wanted
+        next
+      }
+      if ($0 in out || parent in out) {
+        out[$0]
+        next
+      }
+      for (path = parent; path != "";) {
+        if (path in out) {
+          out[$0]
+          next
+        }
+        if (!sub(/\/[^\/]*$/, "", path)) path = ""
+      }
+      if ($0 in directory) next
+      if ($0 in way) {
+        print "m" $0
+        next
+      }
+      whole[$0]
+      print >wanted
+      print "c" $0
+    }' kind=left "$run/left_out" kind=file "$run/files" kind=directory "$run/directories" \
+    kind=other "$run/others" >"$run/chosen"
+}
+
+# Copies the chosen ones, those of one directory by one command.
+carry() {
+  choose
+  n=0
+  into=
+  failed=
+  set --
+  while IFS= read -r line; do
+    path=${line#?}
+    decode "releases/$base"
+    case $path in */*) parent=$path; parent=${parent%/*}/ ;; *) parent= ;; esac
+    if [ $# -ge 100 ] || [ "$into" != "$parent" ]; then
+      copy "$@"
+      set --
+      into=$parent
+    fi
+    n=$((n + 1))
+    case $line in
+      m*)
+        if [ -d "releases/$base/$path" ] && [ ! -L "releases/$base/$path" ]; then
+          make_one
+          continue
+        fi
+        ;;
+    esac
+    set -- "$@" "releases/$base/$path"
+  done <"$run/chosen"
+  copy "$@"
+  say carried "$n"
+  [ -z "$failed" ] || {
+    list "$new" >"$run/here"
+    without "$run/here" <"$run/wanted" >"$run/missed"
+    unreadable "releases/$base" <"$run/wanted" >>"$run/missed"
+    say_skipped '' <"$run/missed"
+  }
+}
+
+make_one() {
+  mkdir -p -- "$new/$path" || exit
+  chmod "$(stat -c %a -- "releases/$base/$path")" "$new/$path" 2>/dev/null || :
+}
+
+copy() {
+  [ $# -gt 0 ] || return 0
+  [ -d "$new/$into" ] || mkdir -p -- "$new/$into" || exit
+  cp -RpP -- "$@" "$new/$into" 2>>"$run/errors" || failed=yes
+}
+
+if [ -n "$base" ]; then
+  [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
+  list "releases/$base" >"$run/all"
+  managed dfgl "$manifest" >"$run/managed"
+  without "$run/managed" <"$run/all" >"$run/others"
+  # Of an adopted release nothing is managed.
+  [ ! -s "$manifest" ] || duplicate
 fi
 written_anew drop_generated
 change "$new" "$manifest"
-[ -z "$base" ] || each "releases/$base" carry <"$run/others"
-check
+[ -z "$base" ] || carry
+[ -z "$last" ] || starting start_shared
+finish

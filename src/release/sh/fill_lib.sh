@@ -1,6 +1,5 @@
 # Functions of the two fills. `$run` is a scratch directory; the pack on standard input brings its `edit` files.
 run=.runner/fill
-mark=$(printf '\001')
 
 begin() {
   enter
@@ -9,43 +8,41 @@ begin() {
   new=releases/$name
 }
 
-# Everything below a directory, a line each; \001 stands for a newline within a name.
-list() { (cd -- "$1" && find . -print0) | tr '\n\0' '\001\n' | sed -e 's|^\./||' -e '/^\.$/d' | sort; }
-
-# What stands in directory $1 and not in manifest $2; of a whole directory only its top.
-others() {
-  list "$1" >"$run/all"
-  names dfgl "$2" | tr '\n\0' '\001\n' | sort >"$run/managed"
-  comm -23 "$run/all" "$run/managed" | awk '{
+# Of names on standard input and what lies in them only the tops.
+tops() {
+  awk '{
     parent = $0
     if (!sub(/\/[^\/]*$/, "", parent) || !(parent in seen)) print
-    seen[$0] = 1
+    seen[$0]
   }'
 }
 
-# Runs $2... with `path` set to each name that the lines of `list` on standard input stand for in directory $1.
-each() {
-  directory=$1
-  shift
+# Removes from directory $1 what the lines in file $2 name: at once, and one by one what that leaves.
+clear_out() {
+  sed "/$mark/d" "$2" | tr '\n' '\0' | (cd -- "$1" && xargs -0 rm -rf --) 2>/dev/null
   while IFS= read -r path; do
-    case $path in
-      *"$mark"*)
-        [ -e "$directory/$path" ] || [ -L "$directory/$path" ] || {
-          path=$(printf '%s.' "$path" | tr '\001' '\n')
-          path=${path%.}
-        }
-        ;;
-    esac
-    "$@" </dev/null || return
-  done
+    decode "$1"
+    if [ -e "$1/$path" ] || [ -L "$1/$path" ]; then drop "$1/$path"; fi
+  done <"$2"
+}
+
+# Removes from directory $1 what is not of the kind that manifest $2 says, a link in place of a directory above all:
+# nothing may be removed or unpacked behind it. What is a directory is made writable.
+settle() {
+  list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) >"$run/directories"
+  managed d "$2" | without "$run/directories" >"$run/misplaced"
+  managed fgl "$2" | within "$run/directories" >>"$run/misplaced"
+  sort "$run/misplaced" | tops >"$run/tops"
+  clear_out "$1" "$run/tops"
 }
 
 # Turns directory $1, described by manifest $2, into what the pack says: removes what is gone, unpacks the rest.
 change() {
+  settle "$1" "$2"
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
   # -p keeps modes whatever the umask (busybox needs `umask 0` for it), -o makes the files ours.
   (umask 0 && tar -xpof -) || refuse 'the pack could not be unpacked'
-  edit "$2" "$run/edit"
+  edit "$2" "$run/edit" || refuse 'the manifest could not be written'
 }
 
 # What is gone already, or holds what cannot be removed, is no failure here: the check at the end decides.
@@ -53,18 +50,69 @@ remove_directories() { rmdir -- "$@" 2>/dev/null || :; }
 
 edit() { awk -f "$run/edit.awk" "$2" "$1" >"$1.next" && mv -f -- "$1.next" "$1"; }
 
+# A path that is shared from now on and that `shared/` lacks is to hold what the application left in the last
+# release, and on top of that what the source brings anew.
+start_shared() {
+  old=releases/$last/$1
+  if [ ! -e "$old" ] || [ -L "$old" ]; then return 0; fi
+  if [ ! -e "$new/$1" ] && [ ! -L "$new/$1" ]; then
+    case $1 in */*) mkdir -p -- "$new/${1%/*}" || exit ;; esac
+    cp -RpP -- "$old" "$new/$1" 2>>"$run/errors" || say_missed "$old" "$new/$1" "$1"
+  elif [ -d "$old" ] && [ -d "$new/$1" ] && [ ! -L "$new/$1" ]; then
+    mv -- "$new/$1" "$run/brought" || exit
+    cp -RpP -- "$old" "$new/$1" 2>>"$run/errors" || say_missed "$old" "$new/$1" "$1"
+    (umask 0 && (cd -- "$run/brought" && tar -cf - .) | (cd -- "$new/$1" && tar -xpof -)) ||
+      refuse "what the source brings does not fit into \`$1\` of the last release"
+    drop "$run/brought"
+  fi
+}
+
+# Names what a copy from $1 to $2 missed, with $3 before it.
+say_missed() {
+  if [ ! -d "$1" ]; then
+    say skipped "$3"
+    return 0
+  fi
+  list "$1" >"$run/there" 2>/dev/null
+  : >"$run/here"
+  [ ! -d "$2" ] || list "$2" >"$run/here"
+  { without "$run/here" <"$run/there"; unreadable "$1" <"$run/there"; } | say_skipped "$3/"
+}
+
+# A directory that may not be read is copied, but nothing in it.
+unreadable() {
+  while IFS= read -r line; do
+    path=$line
+    decode "$1"
+    if [ ! -d "$1/$path" ] || [ -L "$1/$path" ]; then continue; fi
+    if [ ! -r "$1/$path" ] || [ ! -x "$1/$path" ]; then printf '%s\n' "$line"; fi
+  done
+}
+
+say_skipped() { sort -u | tops | while IFS= read -r path; do say skipped "$1$path"; done; }
+
 # Every managed file of the release is there as its manifest says, else the fill has failed.
-check() {
+finish() {
   if command -v sha256sum >/dev/null 2>&1; then
     case $(sha256sum <".runner/manifests/$name") in
       "$digest "*) ;;
       *) refuse 'the manifest is not what was sent' ;;
     esac
   fi
-  expect ".runner/manifests/$name" || exit
-  [ -z "$guarded" ] || guard "$new" || {
-    say_differs <.runner/guard/differs
+  rm -rf .runner/guard && mkdir .runner/guard || exit
+  [ -z "$guarded" ] || watch ".runner/manifests/$name"
+  record "$name" "$record" && rm -rf -- "$run" && say filled yes
+}
+
+# Keeps at hand what the guard compares, once it is what manifest $1 says.
+watch() {
+  names f "$1" >.runner/guard/names
+  expected_stats f "$1" >.runner/guard/expected
+  stats "$file_stats" "$new" <.runner/guard/names >.runner/guard/now
+  cmp -s .runner/guard/expected .runner/guard/now || {
+    without .runner/guard/now <.runner/guard/expected | say_differs
     refuse 'the release is not what was sent'
   }
-  record "$name" "$record" && rm -rf -- "$run" && say filled yes
+  stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled
+  : >.runner/guard/known
 }

@@ -1,12 +1,17 @@
-# Reads of the files that differ whether they are one inode with another release's, which makes them a danger.
+# Reads which files of other releases were written through an inode that the release was filled with, under whatever
+# name. A file that a command replaced, moved or removed is no danger.
 enter
-while_linked() {
-  for path in "$@"; do
-    file=releases/$name/$path
-    [ -f "$file" ] && [ ! -L "$file" ] || continue
-    [ "$(stat -c %h -- "$file")" = 1 ] || say written "$path"
-  done
-}
-suspects while_linked
-cp .runner/guard/differs .runner/guard/known
+if [ -f .runner/guard/filled ]; then
+  for release in releases/* releases/.[!.]*; do
+    if [ "$release" = "releases/$name" ] || [ ! -d "$release" ]; then continue; fi
+    stats "%i $file_stats" "$release" <.runner/guard/names >.runner/guard/other
+    without .runner/guard/filled <.runner/guard/other |
+      awk '
+        # The inode and the name.
+        { key = $0; sub(/ [^ ]* [^ ]* [^ ]* /, "/", key) }
+        first { filled[key]; next }
+        key in filled' first=1 .runner/guard/filled first= -
+  done | sort -u | sed 's/^[^ ]* //' | say_differs
+fi
+[ ! -f .runner/guard/differs ] || cp .runner/guard/differs .runner/guard/known
 say inspected yes

@@ -20,11 +20,12 @@ record() { put ".runner/records/$1" "$2"; }
 
 note() { printf '%s\n' "$1" >>.runner/history; }
 
-# Removes trees. Directories are made writable first; files are not, since a mode belongs to every link of a file.
+# Removes trees. Directories are made writable first, each before it is entered; files are not, since a mode belongs
+# to every link of a file.
 drop() {
   for tree in "$@"; do
     [ -d "$tree" ] && [ ! -L "$tree" ] &&
-      find "$tree" -type d ! -perm -u=rwx -exec chmod u+rwx {} + 2>/dev/null
+      find "$tree" -type d ! -perm -700 -exec chmod u+rwx {} \; 2>/dev/null
     rm -rf -- "$tree"
   done
 }
@@ -43,36 +44,54 @@ plain() {
 /g' -e 's/\\0134/\\/g'
 }
 
-# What `stat` says of the managed files of manifest $1 that nobody may write in place, and of those of directory $1.
-expected_stats() { sed -n 's/^f \([^ ]* [^ ]* [^ ]*\) [^ ]* /\1 /p' "$1" | plain; }
-stats() { (cd -- "$1" && xargs -0 stat -c '%a %s %Y %n' -- 2>/dev/null); }
+# Names with NUL ends as lines; \001 stands for a newline within a name.
+mark=$(printf '\001')
+lines() { tr '\n\0' '\001\n'; }
 
-# Keeps at hand what `guard` compares.
-expect() {
-  rm -rf .runner/guard && mkdir .runner/guard || return
-  names f "$1" >.runner/guard/names
-  expected_stats "$1" >.runner/guard/expected
-  : >.runner/guard/known
+# Turns the line `$path` into the name that it stands for in directory $1.
+decode() {
+  case $path in
+    *"$mark"*)
+      [ -e "$1/$path" ] || [ -L "$1/$path" ] || {
+        path=$(printf '%s.' "$path" | tr '\001' '\n')
+        path=${path%.}
+      }
+      ;;
+  esac
 }
 
-# The lines of file $1 that file $2 does not have.
-only_in() {
-  sort "$1" >"$1.sorted"
-  sort "$2" >"$2.sorted"
-  comm -23 "$1.sorted" "$2.sorted"
+managed() { names "$1" "$2" | lines | sort; }
+
+# Everything below directory $1 as such lines, of what the operands of `find` behind it choose.
+list() {
+  (cd -- "$1" && shift && find . "$@" -print0) | lines | sed -e 's|^\./||' -e '/^\.$/d' | sort
 }
 
-# Compares directory $1 with what is expected. The lines that differ are left in .runner/guard/differs; fails when
-# they are not the ones known already.
+# What `stat` says of the entries of manifest $2 whose kind is in $1. `f` are the files that nobody may write in place.
+expected_stats() { sed -n "s/^[$1] \([^ ]* [^ ]* [^ ]*\) [^ ]* /\1 /p" "$2" | plain; }
+
+# The same of what is in directory $2, by format $1, for the names on standard input.
+stats() { (cd -- "$2" && xargs -0 stat -c "$1" -- 2>/dev/null); }
+file_stats='%a %s %Y %n'
+directory_stats='%a 0 0 %n'
+
+# The lines on standard input that file $1 does not have (`without`), or that it has (`within`). Not every busybox
+# has `comm`.
+without() { awk 'first { seen[$0]; next } !($0 in seen)' first=1 "$1" first= -; }
+within() { awk 'first { seen[$0]; next } $0 in seen' first=1 "$1" first= -; }
+
+# Compares directory $1 with what it was filled with. The lines that differ are left in .runner/guard/differs; fails
+# when they are not the ones known already. A file that was replaced has another inode.
 guard() {
-  stats "$1" <.runner/guard/names >.runner/guard/now
-  if cmp -s .runner/guard/expected .runner/guard/now; then
+  stats "%i $file_stats" "$1" <.runner/guard/names >.runner/guard/now
+  if cmp -s .runner/guard/filled .runner/guard/now; then
     : >.runner/guard/differs
   else
-    only_in .runner/guard/expected .runner/guard/now >.runner/guard/differs
+    without .runner/guard/now <.runner/guard/filled >.runner/guard/differs
   fi
   cmp -s .runner/guard/differs .runner/guard/known
 }
+say_guarded() { sed 's/^[^ ]* //' .runner/guard/differs | say_differs; }
 
 # Names the files that lines of `expected_stats` stand for.
 say_differs() { sed 's/^[^ ]* [^ ]* [^ ]* //' | while IFS= read -r path; do say differs "$path"; done; }

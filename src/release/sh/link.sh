@@ -19,8 +19,23 @@ check_one() {
   fi
 }
 
+# .runner/seeded says what this run put into `shared/`, for the undo: the release, then the seeds (`s`) and the
+# directories made for them (`d`).
+remember() {
+  [ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ] || printf '%s\n' "$name" >.runner/seeded || exit
+  printf '%s%s\0' "$1" "$2" | lines >>.runner/seeded
+}
+
+make_way() {
+  case $1 in */*) ;; *) return 0 ;; esac
+  [ ! -d "shared/${1%/*}" ] || return 0
+  make_way "${1%/*}"
+  set -- "${1%/*}"
+  remember d "$1"
+  mkdir -- "shared/$1" || exit
+}
+
 link_one() {
-  mkdir -p -- "$(dirname -- "shared/$2")" "$(dirname -- "$new/$2")" || exit
   if [ ! -e "shared/$2" ] && [ ! -L "shared/$2" ]; then
     drop .runner/seed
     if [ -e "$new/$2" ] && [ ! -L "$new/$2" ]; then
@@ -29,11 +44,16 @@ link_one() {
     else
       mkdir .runner/seed || exit
     fi
+    make_way "$2"
+    remember s "$2"
     note "$stamp seed $name $2"
     mv -- .runner/seed "shared/$2" || exit
+    # What is written under a seeded path from here on is newer than that file.
+    touch .runner/seeded
     say seeded "$2"
   fi
   drop "$new/$2"
+  case $2 in */*) mkdir -p -- "$new/${2%/*}" || exit ;; esac
   ln -s -- "$3" "$new/$2" || exit
 }
 
@@ -42,7 +62,5 @@ lost() { [ -e "shared/$1" ] || [ -L "shared/$1" ] || say brought "$1"; }
 shared check_one
 [ -z "$missing" ] || exit 1
 shared link_one
-# What is written under a seeded path from here on is newer than this file.
-: >.runner/seeded
 brought lost
 say linked yes

@@ -32,7 +32,7 @@ cd -- "$root" || exit 0
 for path in .runner/records/*; do
   [ -f "$path" ] && case $path in
     *.new) ;;
-    *) say record "$(cat "$path")" ;;
+    *) say recorded "${path##*/}" && say record "$(cat "$path")" ;;
   esac
 done
 for path in releases/* releases/.[!.]*; do

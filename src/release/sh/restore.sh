@@ -3,14 +3,21 @@
 enter
 rm -rf .runner/restore && mkdir .runner/restore || exit
 (umask 0 && tar -xpof -) || refuse 'the pack could not be unpacked'
+is_shared() {
+  [ -f "$1" ] && [ ! -L "$1" ] || return
+  [ "$1" -ef "$2" ] || grep -q "^$(stat -c %i -- "$1") " .runner/guard/filled
+}
 restore_one() {
   written=releases/$name/$1
   for release in releases/* releases/.[!.]*; do
-    if [ "$release" = "releases/$name" ] || [ ! "$release/$1" -ef "$written" ]; then continue; fi
-    cp -p -- ".runner/restore/$1" ".runner/restored" && mv -f -- .runner/restored "$release/$1" || exit
+    if [ "$release" = "releases/$name" ] || ! is_shared "$release/$1" "$written"; then continue; fi
+    cp -p -- ".runner/restore/$1" .runner/restored && mv -f -- .runner/restored "$release/$1" || exit
   done
-  mv -f -- ".runner/restore/$1" "$written" || exit
+  if [ -d "$written" ] && [ ! -L "$written" ]; then return 0; fi
+  if [ -e "$written" ] || [ -L "$written" ]; then mv -f -- ".runner/restore/$1" "$written" || exit; fi
 }
 restored restore_one
-rm -rf .runner/restore
+drop .runner/restore
+# From here on it would be written again, and not still.
+: >.runner/guard/known
 say restored yes

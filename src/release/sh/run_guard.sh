@@ -4,7 +4,7 @@ if [ -n "$runner_release" ]; then
   enter
   guard "releases/$runner_release" || {
     printf '%s' "$runner_tag"
-    say_differs <.runner/guard/differs
+    say_guarded
   }
 fi
 exit "$runner_status"

@@ -5,7 +5,7 @@ new=releases/$name
 linked_one() { [ "$(readlink "$new/$2")" = "$3" ] || refuse "\`$2\` is not the link into \`shared/\` any more"; }
 shared linked_one
 if [ -n "$guarded" ] && ! guard "$new"; then
-  say_differs <.runner/guard/differs
+  say_guarded
   exit 1
 fi
 [ -z "$durable" ] || sync

@@ -4,7 +4,7 @@ enter
 if [ -z "$to" ]; then
   rm -f current || exit
 else
-  [ -d "$to" ] || refuse "\`$to\` is gone"
+  [ -d "$to" ] || [ -n "$dangling" ] || refuse "\`$to\` is gone"
   point "$to" || refuse '`current` could not be re-pointed'
 fi
 records record || exit

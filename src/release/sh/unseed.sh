@@ -1,8 +1,18 @@
 # Takes back what a failed run put into `shared/`, unless something was written there since.
 enter
-unseed_one() {
-  [ -z "$(find "shared/$1" -newer .runner/seeded 2>/dev/null | head -n 1)" ] || { say kept "$1"; return 0; }
-  drop "shared/$1"
-}
-seeded unseed_one
+if [ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ]; then
+  sed -n 's/^s//p' .runner/seeded | while IFS= read -r path; do
+    decode shared
+    if [ -z "$(find "shared/$path" -newer .runner/seeded 2>/dev/null | head -n 1)" ]; then
+      drop "shared/$path"
+    else
+      say kept "$path"
+    fi
+  done
+  sed -n 's/^d//p' .runner/seeded | sort -r | while IFS= read -r path; do
+    decode shared
+    rmdir -- "shared/$path" 2>/dev/null
+  done
+  rm -f .runner/seeded
+fi
 say unseeded yes

@@ -1,0 +1,126 @@
+//! What of a filled directory is no longer as its manifest says: drift, and what a command or a dead run left.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::release::answer::Fields;
+use crate::release::script;
+use crate::shell::{Effect, Step};
+use crate::tree::{Hash, Kind, Manifest, TreePath};
+
+/// How a filled directory is compared with its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Size, time and mode: what no honest run leaves wrong.
+    Stat,
+    /// Content as well: for a cache that a dead run left half changed.
+    Hash,
+}
+
+/// What a server said of a directory.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// Of the manifest as it stands there; `None` where the server cannot tell.
+    pub digest: Option<String>,
+    /// Lines of names; one ends at a newline, within a name too.
+    differs: HashSet<Vec<u8>>,
+    /// Managed directories that are none, \x01 for a newline.
+    gone: HashSet<Vec<u8>>,
+    targets: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Survey {
+    /// The managed entries that are not as `manifest` says, in its order.
+    pub fn drifted(&self, manifest: &Manifest) -> Vec<TreePath> {
+        let mut gone: Vec<&TreePath> = Vec::new();
+        let mut drifted = Vec::new();
+        for entry in manifest.entries().iter().map(|line| &line.entry) {
+            let path = &entry.path;
+            let is_gone = entry.kind == Kind::Directory && self.gone.contains(&as_line(path));
+            if is_gone {
+                gone.push(path);
+            }
+            let differs = match entry.kind {
+                Kind::File | Kind::Directory => self.differs.contains(first_line(path)),
+                Kind::Link => {
+                    self.targets.get(path.as_bytes()).is_none_or(|target| Hash::of(target) != entry.hash)
+                }
+            };
+            if differs || gone.iter().any(|top| path.starts_with(top)) {
+                drifted.push(path.clone());
+            }
+        }
+        drifted
+    }
+
+    /// The managed files that are not as `manifest` says themselves, whatever became of their directories.
+    pub fn edited(&self, manifest: &Manifest) -> Vec<TreePath> {
+        let differs: Vec<Vec<u8>> = self.differs.iter().cloned().collect();
+        named(manifest, &differs)
+    }
+
+    fn read(fields: &Fields) -> Self {
+        let digest = fields.get("digest").map(|text| text.chars().take_while(|c| *c != ' ').collect());
+        let links = fields.bytes("link").zip(fields.bytes("target"));
+        Self {
+            digest,
+            differs: fields.byte_list("differs").into_iter().collect(),
+            gone: fields.byte_list("gone").into_iter().collect(),
+            targets: links.map(|(link, target)| (link.to_vec(), target.to_vec())).collect(),
+        }
+    }
+}
+
+fn first_line(path: &TreePath) -> &[u8] {
+    path.as_bytes().split(|&byte| byte == b'\n').next().unwrap_or_default()
+}
+
+fn as_line(path: &TreePath) -> Vec<u8> {
+    path.as_bytes().iter().map(|&byte| if byte == b'\n' { 1 } else { byte }).collect()
+}
+
+/// Compares directory `place` with the manifest kept as `.runner/manifests/MANIFEST`.
+pub fn survey(root: &str, place: &str, manifest: &str, by: By) -> Step<Survey> {
+    let by_word = match by {
+        By::Stat => "stat",
+        By::Hash => "hash",
+    };
+    let script = script(root, include_str!("sh/survey.sh"))
+        .var("place", place)
+        .var("manifest", format!(".runner/manifests/{manifest}"))
+        .var("by", by_word);
+    Step::new("survey", Effect::Reads, script, |answer| Ok(Survey::read(&Fields::read(answer, "surveyed")?)))
+        .data("place", place)
+}
+
+/// The managed files that `differs` lines stand for.
+pub fn named(manifest: &Manifest, differs: &[Vec<u8>]) -> Vec<TreePath> {
+    let differs: HashSet<&[u8]> = differs.iter().map(Vec::as_slice).collect();
+    manifest
+        .entries()
+        .iter()
+        .filter(|line| line.entry.kind == Kind::File && !line.is_generated)
+        .map(|line| &line.entry.path)
+        .filter(|path| differs.contains(first_line(path)))
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_behind_a_lost_directory_and_a_link_to_elsewhere_have_drifted() {
+        let hash = Hash::of(b"target");
+        let text = format!(
+            "d 755 0 0 - a\nf 644 1 5 {hash} a/x\nl 777 0 0 {hash} b\nl 777 0 0 {hash} c\n\
+             d 755 0 0 - d\nf 644 1 5 {hash} e\nf 644 1 5 {hash} h\nd 755 0 0 - f\\0012g\n"
+        );
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        let said = b"digest=123  -\0differs=e\0differs=d\0gone=a\0gone=f\x01g\0link=b\0target=target\0link=c\0target=elsewhere\0";
+        let survey = Survey::read(&Fields::parse(said));
+        assert_eq!(survey.digest.as_deref(), Some("123"));
+        let drifted: Vec<String> = survey.drifted(&manifest).iter().map(ToString::to_string).collect();
+        assert_eq!(drifted, ["a", "a/x", "c", "d", "e", "f\\ng"]);
+    }
+}

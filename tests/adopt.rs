@@ -1,0 +1,211 @@
+//! Sites that were laid out by another tool or by hand: taken over as they are, or refused with a way forward.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use support::files::{files, same, stamps};
+use support::userland::everywhere;
+use support::{Test, tree};
+
+fn capistrano(test: Test) -> Test {
+    test.shell(
+        r#"mkdir -p site/releases/20200101000000/public site/releases/20210101000000/public site/repo site/shared/config
+        echo old >site/releases/20200101000000/index; echo live >site/releases/20210101000000/index
+        echo css >site/releases/20210101000000/public/app.css; echo deadbeef >site/releases/20210101000000/REVISION
+        echo secret >site/shared/config/db.yml; mkdir site/releases/20210101000000/config
+        ln -s "$PWD/site/shared/config/db.yml" site/releases/20210101000000/config/db.yml
+        echo HEAD >site/repo/HEAD; echo log >site/revisions.log
+        ln -s "$PWD/site/releases/20210101000000" site/current"#,
+    )
+    .source("index", "new")
+    .source("public/app.css", "css\n")
+}
+
+fn deployer(test: Test) -> Test {
+    test.shell(
+        r#"mkdir -p site/releases/1 site/releases/2 site/releases/3 site/.dep site/shared/storage
+        for n in 1 2 3; do echo $n >site/releases/$n/index; done; echo x >site/.dep/latest_release
+        ln -s ../../shared/storage site/releases/2/storage
+        ln -s releases/2 site/current; ln -s releases/3 site/release"#,
+    )
+    .source("index", "new")
+}
+
+/// Deploys on a site of another tool, and rolls back to what it served.
+fn taken_over(test: &Test, live: &str, left_alone: &[&str], index: &str) {
+    let old = tree(&test.path("site"));
+    let before = stamps(&test.path("site"));
+    let ran = test.deploy();
+    ran.says("adopted").says(&format!("`{live}`"));
+    for name in left_alone {
+        ran.says(name);
+    }
+    assert_eq!(test.serves("site", "index"), "new");
+    // All that was there is there still, byte for byte, inode for inode.
+    let after = stamps(&test.path("site"));
+    for path in old.keys().filter(|path| path.as_slice() != b"current") {
+        assert_eq!(after.get(path), before.get(path), "{}", path.escape_ascii());
+    }
+    for path in files(&test.path("site/current/")) {
+        let file = support::files::below(&test.path("site/current"), &path);
+        assert_eq!(fs::metadata(&file).unwrap().nlink(), 1, "{}", file.display());
+    }
+    test.ends(0, &["rollback"]).says(&format!("serves {live}"));
+    assert_eq!(test.serves("site", "index"), format!("{index}\n"));
+    assert_eq!(test.live("site").as_deref(), Some(live));
+    // From here on it is a site like any other.
+    test.deploy().says_not("adopted").says_not("warning");
+    test.deploy().says_not("warning").says("0 of ");
+    for name in left_alone {
+        assert!(test.path("site/releases").join(name).is_dir(), "{name}");
+    }
+}
+
+#[test]
+fn a_site_of_capistrano_is_taken_over() {
+    everywhere(|test| taken_over(&capistrano(test), "20210101000000", &["20200101000000"], "live"));
+}
+
+#[test]
+fn a_site_of_deployer_is_taken_over() {
+    everywhere(|test| taken_over(&deployer(test), "2", &["1", "3"], "2"));
+}
+
+#[test]
+fn a_site_laid_out_by_hand_is_taken_over() {
+    everywhere(|test| {
+        let test = test
+            .shell(
+                r#"mkdir -p "site/releases/my site v1.0" "site/releases/it's -x" site/releases/.hidden
+                echo mine >"site/releases/my site v1.0/index"; ln -s "releases/my site v1.0/" site/current"#,
+            )
+            .source("index", "new");
+        taken_over(&test, "my site v1.0", &["it's -x", ".hidden"], "mine");
+    });
+}
+
+#[test]
+fn what_the_old_tool_shared_can_be_shared_on() {
+    everywhere(|test| {
+        let test = capistrano(test).toml(
+            "[settings]\nsource = \"source\"\nshared = [\"config/db.yml\"]\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n",
+        );
+        test.deploy();
+        assert_eq!(test.serves("site", "config/db.yml"), "secret\n");
+        let link = fs::read_link(test.path("site/current/config/db.yml")).unwrap();
+        assert_eq!(link.to_str(), Some("../../../shared/config/db.yml"));
+    });
+}
+
+#[test]
+fn a_link_that_the_old_tool_made_into_shared_is_kept_while_nobody_says_otherwise() {
+    everywhere(|test| {
+        let test = deployer(test);
+        for _ in 0..3 {
+            test.deploy();
+            assert!(test.path("site/current/storage/").is_dir());
+        }
+    });
+}
+
+#[test]
+fn a_failed_first_deploy_leaves_the_old_site_as_it_was() {
+    everywhere(|test| {
+        let test = capistrano(test).recipe(r#"task("verify", |host| fail("no"));"#);
+        let before = stamps(&test.path("site"));
+        test.ends(1, &[]).says("serves 20210101000000");
+        let after = stamps(&test.path("site"));
+        for (path, what) in &before {
+            // The link is a new one that says the same.
+            if path != b"current" {
+                assert_eq!(after.get(path), Some(what), "{}", path.escape_ascii());
+            }
+        }
+        assert_eq!(tree(&test.path("site"))[&b"current"[..]], {
+            let target = test.path("site/releases/20210101000000");
+            format!("link to {target:?}")
+        });
+    });
+}
+
+#[test]
+fn an_adopted_release_is_pruned_when_its_time_has_come() {
+    let test = deployer(Test::new());
+    for _ in 0..3 {
+        test.ends(0, &["--set", "keep_releases=2"]);
+    }
+    assert!(!test.has("site/releases/2") && test.has("site/releases/1") && test.has("site/releases/3"));
+}
+
+/// A site that cannot be deployed to as it is: nothing in it changes.
+#[track_caller]
+fn refused(test: &Test, words: &[&str]) {
+    fs::write(test.path("source/index"), "new").unwrap();
+    let before = stamps(&test.path("site"));
+    let ran = test.ends(1, &[]);
+    for word in words.iter().chain(&["hint:"]) {
+        ran.says(word);
+    }
+    same(&stamps(&test.path("site")), &before);
+}
+
+#[test]
+fn a_current_that_is_a_directory_is_refused_and_the_way_forward_works() {
+    everywhere(|test| {
+        let test = test.write("site/current/index", "live");
+        refused(&test, &["is a directory"]);
+        let ran = test.run(&[]);
+        let hint = ran.err.split("first release: `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+        let test = test.shell(&hint.to_owned());
+        test.deploy().says("adopted `1`");
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.serves("site", "index"), "live");
+    });
+}
+
+#[test]
+fn a_current_that_is_a_file_is_refused() {
+    everywhere(|test| {
+        refused(&test.write("site/current", "x"), &["is a file"]);
+    });
+}
+
+#[test]
+fn a_current_that_leads_elsewhere_is_refused() {
+    everywhere(|test| {
+        let test = test.write("elsewhere/index", "x").shell("mkdir site; ln -s ../elsewhere site/current");
+        refused(&test, &["elsewhere", "not under `releases/`"]);
+    });
+    everywhere(|test| {
+        let test = test.write("site/releases/1/public/index", "x").link("releases/1/public", "site/current");
+        refused(&test, &["releases/1/public"]);
+    });
+}
+
+#[test]
+fn a_current_that_leads_to_nothing_is_replaced_and_put_back_by_a_failure() {
+    everywhere(|test| {
+        let test = test.shell("mkdir site; ln -s releases/gone site/current").source("index", "new");
+        let test =
+            test.recipe(r#"task("verify", |host| { if host.test("test -e ../../fail") { fail("no"); } });"#);
+        let test = test.write("site/fail", "");
+        test.ends(1, &[]).says("leads to nothing").says("serves nothing");
+        assert_eq!(fs::read_link(test.path("site/current")).unwrap().to_str(), Some("releases/gone"));
+        let test = test.remove("site/fail");
+        test.deploy().says("leads to nothing");
+        assert_eq!(test.serves("site", "index"), "new");
+    });
+}
+
+#[test]
+fn a_releases_directory_that_is_a_link_is_followed() {
+    let test = Test::new().shell(
+        "mkdir -p disk/releases/1 site; echo live >disk/releases/1/index; ln -s ../disk/releases site/releases; ln -s releases/1 site/current",
+    );
+    let test = test.source("index", "new");
+    test.deploy().says("adopted `1`");
+    test.ends(0, &["rollback"]);
+    assert_eq!(test.serves("site", "index"), "live\n");
+}

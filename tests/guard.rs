@@ -1,0 +1,250 @@
+//! Commands that write a file which releases share: found by name, put right in every release; and drift.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use support::files::{same, stamps};
+use support::userland::everywhere;
+use support::{Test, tree};
+
+/// A recipe whose `prepare` runs the script `prepare.sh` of the project, in the release.
+const RECIPE: &str = r#"task("prepare", |host| { if host.test("test -e ../../../prepare.sh") { host.run("sh -e ../../../prepare.sh"); } });"#;
+
+/// Two releases that share everything, and a third whose `prepare` runs `script`.
+fn third(test: Test, script: &str) -> Test {
+    let test = test
+        .source("shared.txt", "old bytes")
+        .source("a b/-x", "old too")
+        .source("other", "another!!")
+        .source("weird \\ '\n", "odd")
+        .recipe(RECIPE);
+    test.deploy();
+    test.deploy();
+    test.write("prepare.sh", script)
+}
+
+/// All of a site but what only grows.
+fn site(test: &Test) -> std::collections::BTreeMap<Vec<u8>, String> {
+    let mut all = tree(&test.path("site"));
+    all.remove(&b".runner/history"[..]);
+    all
+}
+
+#[test]
+fn a_command_that_writes_in_place_fails_by_name_and_is_undone_in_every_release() {
+    for (script, names) in [
+        ("echo more >>shared.txt", vec!["`shared.txt`"]),
+        ("chmod 600 'a b/-x'", vec!["`a b/-x`"]),
+        ("cp other shared.txt", vec!["`shared.txt`"]),
+        ("printf 'new bytes' >shared.txt", vec!["`shared.txt`"]),
+        ("printf X | dd of=shared.txt conv=notrunc", vec!["`shared.txt`"]),
+        ("touch shared.txt; truncate -s 0 'a b/-x'", vec!["`shared.txt`", "`a b/-x`"]),
+        (
+            "printf y >\"$(printf 'weird \\\\ \\047\\nx')\" || :; for f in weird*; do echo y >>\"$f\"; done",
+            vec!["weird"],
+        ),
+        ("mv shared.txt moved; echo more >>moved", vec!["`shared.txt`"]),
+        ("ln shared.txt second; echo more >>second; rm shared.txt", vec!["`shared.txt`"]),
+        ("echo more >>shared.txt; exit 3", vec!["`shared.txt`", "3"]),
+        (
+            "echo more >>shared.txt; echo more >>\"../$(ls .. | head -n 1)/other\"",
+            vec!["`shared.txt`", "`other`"],
+        ),
+    ] {
+        everywhere(|test| {
+            let test = third(test, script);
+            let before = site(&test);
+            let live = test.live("site");
+            let ran = test.ends(1, &[]);
+            for name in &names {
+                ran.says(name);
+            }
+            ran.says("in place").says("hint:").says("generated");
+            assert_eq!(test.live("site"), live, "{script}");
+            same(&site(&test), &before);
+            // And that was all: the next deploy finds nothing changed.
+            let test = test.remove("prepare.sh");
+            test.deploy().says("0 of 4 files unpacked").says_not("warning");
+        });
+    }
+}
+
+#[test]
+fn a_command_that_was_cut_off_while_it_wrote_is_undone_as_well() {
+    everywhere(|test| {
+        let test = third(test, "echo more >>shared.txt; kill -9 $PPID");
+        let before = site(&test);
+        test.ends(1, &[]);
+        same(&site(&test), &before);
+    });
+}
+
+#[test]
+fn a_time_limit_in_a_command_that_wrote_is_undone_as_well() {
+    let test = third(Test::new(), "echo more >>shared.txt; exec sleep 1000")
+        .recipe(r#"task("prepare", |host| host.run("sh ../../../prepare.sh", #{ timeout: 1 }));"#);
+    let before = site(&test);
+    test.ends(1, &[]);
+    same(&site(&test), &before);
+}
+
+#[test]
+fn a_command_that_replaces_a_file_is_fine_and_no_drift() {
+    for script in [
+        "sed -i s/old/new/ shared.txt",
+        "printf new >x; mv x shared.txt",
+        "mv other shared.txt",
+        "rm shared.txt",
+        "cp -p shared.txt x; rm shared.txt; mv x shared.txt; chmod 600 shared.txt",
+        "rm -rf 'a b'; mv shared.txt third",
+        "rm weird*; echo x >\"$(printf 'weird \\\\ \\047\\nx')\"",
+    ] {
+        everywhere(|test| {
+            let test = third(test, script);
+            let old = test.path(test.current());
+            let before = stamps(&old);
+            test.deploy().says_not("warning");
+            same(&stamps(&old), &before);
+            // Every time: the command finds the local content again.
+            test.deploy().says_not("warning").says_not("0 of 4 files");
+            let test = test.remove("prepare.sh");
+            test.deploy().says_not("warning").says_not("0 of 4 files");
+            for (path, text) in [("shared.txt", "old bytes"), ("a b/-x", "old too"), ("other", "another!!")] {
+                assert_eq!(test.serves("site", path), text, "{script}");
+            }
+            test.deploy().says("0 of 4 files unpacked").says_not("warning");
+        });
+    }
+}
+
+#[test]
+fn a_command_after_one_that_replaced_a_file_is_still_watched() {
+    everywhere(|test| {
+        let test = third(test, "").recipe(
+            r#"task("prepare", |host| {
+                host.run("sed -i s/old/new/ shared.txt");
+                host.run("echo fine >>shared.txt");
+                host.run("echo bad >>other");
+            });"#,
+        );
+        let before = site(&test);
+        test.ends(1, &[]).says("`other`").says("echo bad").says_not("`shared.txt`");
+        same(&site(&test), &before);
+    });
+}
+
+#[test]
+fn a_write_in_place_that_the_recipe_caught_is_undone_all_the_same() {
+    everywhere(|test| {
+        let test = third(test, "").recipe(
+            r#"task("prepare", |host| {
+                try { host.run("echo bad >>shared.txt"); } catch { }
+                try { host.run("echo bad >>shared.txt"); } catch { }
+            });"#,
+        );
+        let old = test.path(test.current());
+        test.deploy();
+        assert_eq!(fs::read_to_string(old.join("shared.txt")).unwrap(), "old bytes");
+        // Once it was put back, the new release has one of its own.
+        assert_eq!(test.serves("site", "shared.txt"), "old bytesbad\n");
+        let test = test.recipe("");
+        test.deploy().says_not("warning");
+        test.serves_the_source("site");
+    });
+}
+
+#[test]
+fn a_write_in_the_same_second_and_of_the_same_size_is_noticed() {
+    everywhere(|test| {
+        // The source is as new as can be, and so is what the command writes.
+        let test =
+            third(test, "").recipe(r#"task("prepare", |host| host.run("printf 'new bytes' >shared.txt"));"#);
+        let test = test.shell("touch source/shared.txt");
+        let before = site(&test);
+        test.ends(1, &[]).says("`shared.txt`");
+        same(&site(&test), &before);
+    });
+}
+
+#[test]
+fn a_new_file_may_be_written_in_place() {
+    everywhere(|test| {
+        let test = third(test, "echo more >>new; echo more >>shared.txt")
+            .source("shared.txt", "newer")
+            .source("new", "x");
+        test.deploy().says_not("warning");
+        assert_eq!(test.serves("site", "shared.txt"), "newermore\n");
+    });
+}
+
+#[test]
+fn commands_of_the_cache_strategy_may_write_what_they_like() {
+    everywhere(|test| {
+        let test = third(test, "echo more >>shared.txt; chmod 600 other");
+        for _ in 0..2 {
+            test.ends(0, &["--set", "strategy=cache"]).says_not("warning");
+            assert_eq!(test.serves("site", "shared.txt"), "old bytesmore\n");
+        }
+        let test = test.remove("prepare.sh");
+        test.ends(0, &["--set", "strategy=cache"]);
+        test.serves_the_source("site");
+        test.deploy().says_not("warning");
+        test.serves_the_source("site");
+    });
+}
+
+#[test]
+fn a_file_edited_on_the_server_is_reported_and_the_new_release_has_the_local_content() {
+    for strategy in ["strategy=copy-previous", "strategy=cache"] {
+        everywhere(|test| {
+            let test = test.source("page", "local").source("odd\nname", "local").source("gone", "x");
+            test.ends(0, &["--set", strategy]);
+            let edit = |test: Test| {
+                test.shell(
+                    "cd site/current; echo hot fix >page; for f in odd*; do echo x >>\"$f\"; done; rm gone",
+                )
+            };
+            let test = edit(test);
+            let old = test.path(test.current());
+            let before = tree(&old);
+            let ran = test.ends(0, &["--set", strategy]);
+            ran.says("warning:")
+                .says("changed on the server")
+                .says("`page`")
+                .says("`odd\\nname`")
+                .says("`gone`");
+            test.serves_the_source("site");
+            same(&tree(&old), &before);
+            test.ends(0, &["--set", strategy]).says_not("warning");
+
+            let test = edit(test);
+            let before = site(&test);
+            let ran = test.ends(1, &["--set", strategy, "--set", "drift=fail"]);
+            ran.says("error:").says("`page`").says("hint:");
+            if strategy == "strategy=copy-previous" {
+                same(&site(&test), &before);
+            }
+            let ran = test.ends(0, &["--set", strategy, "--set", "drift=adopt"]);
+            ran.says_not("warning").says("`page`");
+            test.serves_the_source("site");
+        });
+    }
+}
+
+#[test]
+fn a_hundred_written_files_are_put_back_at_once() {
+    everywhere(|test| {
+        let test = (0..100).fold(test, |test, n| test.source(&format!("many/{n}"), &format!("{n}")));
+        let test = third(test, "chmod -R g+w .");
+        let before = site(&test);
+        test.ends(1, &[]).says("and 99 more").says("put back in every release").says_not("warning");
+        same(&site(&test), &before);
+        let inode = |n: usize| {
+            let names = test.releases("site");
+            test.meta(format!("site/releases/{}/many/7", names[n])).ino()
+        };
+        assert_ne!(inode(0), inode(1), "each was given a file of its own");
+    });
+}

@@ -1,0 +1,310 @@
+//! The way back: which releases are kept, where a rollback leads, and what a failure leaves.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use support::files::{chmod, same};
+use support::userland::everywhere;
+use support::{Test, tree};
+
+/// Deploys versions `1` to `n` of `index` and answers their names.
+fn deployed(test: &Test, n: usize) -> Vec<String> {
+    (1..=n)
+        .map(|version| {
+            fs::write(test.path("source/index"), version.to_string()).unwrap();
+            test.ends(0, &["--set", "keep_releases=10"]);
+            test.live("site").unwrap()
+        })
+        .collect()
+}
+
+/// All of a site but what only grows.
+fn site(test: &Test) -> BTreeMap<Vec<u8>, String> {
+    let mut all = tree(&test.path("site"));
+    all.remove(&b".runner/history"[..]);
+    all
+}
+
+#[test]
+fn the_newest_releases_are_kept_with_their_records_and_manifests() {
+    everywhere(|test| {
+        let names = deployed(&test, 6);
+        test.ends(0, &["--set", "keep_releases=2"]);
+        let live = test.live("site").unwrap();
+        let kept = vec![names[5].clone(), live];
+        assert_eq!(test.releases("site"), kept);
+        for place in ["site/.runner/records", "site/.runner/manifests"] {
+            let mut files: Vec<String> = fs::read_dir(test.path(place))
+                .unwrap()
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .collect();
+            files.sort();
+            assert_eq!(files, kept, "{place}");
+        }
+        assert!(!test.has("site/.runner/trash"));
+        test.ends(0, &["--set", "keep_releases=1"]);
+        assert_eq!(test.releases("site").len(), 1);
+    });
+}
+
+#[test]
+fn failed_and_bad_releases_do_not_count_and_go() {
+    everywhere(|test| {
+        let test =
+            test.recipe(r#"task("verify", |host| { if host.test("test -e fail") { fail("not well"); } });"#);
+        let names = deployed(&test, 3);
+        let test = test.source("fail", "");
+        for _ in 0..3 {
+            test.ends(1, &["--set", "keep_releases=10"]);
+        }
+        let failed: Vec<String> = test.releases("site").split_off(3);
+        assert!(failed.iter().all(|name| test.record("site", name)["state"] == "failed"), "{failed:?}");
+        assert_eq!(test.live("site").as_ref(), Some(&names[2]));
+        let test = test.remove("source/fail");
+        test.ends(0, &["rollback"]);
+        test.ends(0, &["--set", "keep_releases=2"]);
+        assert_eq!(test.releases("site"), [names[1].clone(), test.live("site").unwrap()]);
+        // Two are kept, so there is one to go back to.
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.live("site").as_ref(), Some(&names[1]));
+    });
+}
+
+#[test]
+fn the_live_release_is_never_pruned_however_old() {
+    everywhere(|test| {
+        let test =
+            test.recipe(r#"task("tidy", |host| { host.prune(1); }); flow("clean", ["lock", "tidy"]);"#);
+        let names = deployed(&test, 4);
+        test.ends(0, &["rollback", "--release", &names[0]]);
+        test.ends(0, &["clean"]);
+        assert!(test.releases("site").contains(&names[0]));
+        assert_eq!(test.serves("site", "index"), "1");
+        test.deploy();
+        assert_eq!(test.serves("site", "index"), "4");
+        // Marked bad, the last one was no base; the deploy started from the live one.
+        test.ends(0, &["rollback"]);
+        test.live("site").unwrap();
+    });
+}
+
+#[test]
+fn releases_with_read_only_directories_are_pruned() {
+    everywhere(|test| {
+        let test = test
+            .source("index", "x")
+            .source("a/b/c", "x")
+            .recipe(r#"task("prepare", |host| host.run("mkdir -p left/x/y; echo x >left/x/y/z; chmod 000 left/x/y; chmod 555 left/x left a/b a .; rm -f nothing"));"#)
+            .unprivileged();
+        for _ in 0..4 {
+            test.ends(0, &["--set", "keep_releases=1", "--set", "generated=[\"left\"]"])
+                .says_not("could not be removed");
+        }
+        assert_eq!(test.releases("site").len(), 1);
+        for dir in ["", "left", "left/x", "left/x/y", "a", "a/b"] {
+            chmod(&test.path("site/current").join(dir), 0o755);
+        }
+    });
+}
+
+#[test]
+fn a_release_that_cannot_be_removed_is_a_warning() {
+    let test = Test::new().source("index", "x").unprivileged();
+    test.deploy();
+    // Another user's directory, which we may not write; as root's tools know no such thing, only root can make one.
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("only root can make what is another's");
+    }
+    let first = test.current();
+    let test = test.shell(&format!(
+        "mkdir {first}/web; echo x >{first}/web/x; chown -R 1:1 {first}/web; chmod 755 {first}/web"
+    ));
+    let ran = test.ends(0, &["--set", "keep_releases=1"]);
+    ran.says("warning:").says("could not be removed");
+    assert_eq!(test.releases("site").len(), 1);
+    test.ends(0, &["--set", "keep_releases=1"]).says("warning:");
+    assert_eq!(test.releases("site").len(), 1);
+}
+
+#[test]
+fn a_rollback_walks_back_one_release_at_a_time_and_marks_what_it_leaves() {
+    everywhere(|test| {
+        let names = deployed(&test, 3);
+        test.ends(0, &["rollback"]).says(&format!("serves {}", names[1]));
+        assert_eq!(test.serves("site", "index"), "2");
+        assert_eq!(test.record("site", &names[2])["state"], "bad");
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.serves("site", "index"), "1");
+        assert_eq!(test.record("site", &names[1])["state"], "bad");
+        let before = site(&test);
+        test.ends(1, &["rollback"]).says("no earlier complete release").says(&format!("serves {}", names[0]));
+        same(&site(&test), &before);
+    });
+}
+
+#[test]
+fn a_rollback_leads_to_the_release_that_is_asked_for() {
+    everywhere(|test| {
+        let names = deployed(&test, 4);
+        test.ends(0, &["rollback", "--release", &names[1]]);
+        assert_eq!(test.serves("site", "index"), "2");
+        let before = site(&test);
+        // Bad, being served, unknown.
+        let ran = test.ends(1, &["rollback", "--release", &names[3]]);
+        ran.says("is bad").says(&names[0]).says(&names[2]);
+        test.ends(1, &["rollback", "--release", &names[1]]).says("already");
+        test.ends(1, &["rollback", "--release", "20010101000000"]).says("not there").says(&names[0]);
+        same(&site(&test), &before);
+        // Forward again is a way as well.
+        test.ends(0, &["rollback", "--release", &names[2]]);
+        assert_eq!(test.serves("site", "index"), "3");
+    });
+}
+
+#[test]
+fn a_failed_release_is_no_way_back() {
+    let test =
+        Test::new().recipe(r#"task("verify", |host| { if host.test("test -e fail") { fail("no"); } });"#);
+    let names = deployed(&test, 2);
+    let test = test.source("fail", "");
+    test.ends(1, &[]);
+    let failed = test.releases("site").pop().unwrap();
+    test.ends(1, &["rollback", "--release", &failed]).says("is failed").says(&names[0]);
+    assert_eq!(test.live("site").as_ref(), Some(&names[1]));
+}
+
+#[test]
+fn without_anything_to_go_back_to_a_rollback_fails_and_changes_nothing() {
+    let test = Test::new().source("index", "x");
+    test.ends(1, &["rollback"]).says("deploy first");
+    test.deploy();
+    let before = site(&test);
+    test.ends(1, &["rollback"]).says("no earlier complete release");
+    same(&site(&test), &before);
+}
+
+#[test]
+fn a_rollback_needs_no_source_and_sends_nothing() {
+    everywhere(|test| {
+        let names = deployed(&test, 3);
+        let test = test.remove("source").remove("cache");
+        test.ends(0, &["rollback"]).says_not("unpacked");
+        test.ends(0, &["rollback", "--release", &names[0]]).says_not("unpacked");
+        assert_eq!(test.serves("site", "index"), "1");
+        assert!(!test.has("cache"));
+    });
+}
+
+#[test]
+fn a_deploy_after_a_rollback_starts_from_the_live_release() {
+    everywhere(|test| {
+        let test = test.source("big", "the same in all");
+        deployed(&test, 3);
+        let test = test.write("site/current/left", "by a command of the bad one");
+        test.ends(0, &["rollback"]);
+        let test = test.write("site/current/kept", "by a command of the live one").source("index", "2");
+        test.deploy().says("0 of 2 files unpacked").says_not("warning");
+        assert!(test.has("site/current/kept") && !test.has("site/current/left"));
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.serves("site", "index"), "2");
+    });
+}
+
+#[test]
+fn a_failing_rollback_goes_back_to_where_it_was() {
+    let test = Test::new()
+        .recipe(r#"task("verify", |host| { if host.test("test -e ../../fail") { fail("no"); } });"#);
+    let names = deployed(&test, 2);
+    let test = test.write("site/fail", "");
+    let before = site(&test);
+    test.ends(1, &["rollback"]).says(&format!("serves {}", names[1]));
+    same(&site(&test), &before);
+}
+
+#[test]
+fn a_failing_task_at_each_position_leaves_what_was_before() {
+    let tasks = [
+        "preflight",
+        "build",
+        "release",
+        "upload",
+        "share",
+        "prepare",
+        "seal",
+        "smoke",
+        "swap",
+        "reload",
+        "verify",
+        "watch",
+    ];
+    everywhere(|test| {
+        let settings = "[settings]\nsource = \"source\"\nwritable = [\"var\"]\n";
+        let stage = "[stage.local]\npath = \"site\"\ntransport = \"local\"\n";
+        let test = test
+            .toml(&format!("{settings}{stage}"))
+            .source("dir/same", "x")
+            .source("gone", "x")
+            .source("index", "0");
+        deployed(&test, 2);
+        // Everything that a deploy can do to a site.
+        let test = test
+            .write("site/current/left", "x")
+            .remove("source/gone")
+            .source("new/file", "x")
+            .source("seed/deep/x", "x")
+            .source("index", "3")
+            .mode("source/dir/same", 0o755)
+            .toml(&format!("{settings}shared = [\"seed/deep/\", \"made/\"]\ngenerated = [\"gen\"]\n{stage}"));
+        let before = site(&test);
+        let live = test.live("site").unwrap();
+        for task in tasks {
+            // After the task's own work, so that there is as much to undo as can be.
+            let own = match task {
+                "release" => "host.create_release();",
+                "upload" => "host.fill(#{ strategy: host.get(\"strategy\") });",
+                "share" => "host.link_shared(host.get(\"shared\")); host.writable(host.get(\"writable\"));",
+                "seal" => "host.seal();",
+                _ => "",
+            };
+            let test = Borrowed(&test);
+            let recipe = match task {
+                "swap" => "fn swap_all() { hosts().swap(); fail(\"on purpose\"); } task(\"swap\", swap_all);"
+                    .to_owned(),
+                "build" => "fn build() { fail(\"on purpose\"); } task(\"build\", build);".to_owned(),
+                task => format!("task(\"{task}\", |host| {{ {own} fail(\"on purpose\"); }});"),
+            };
+            test.recipe(&format!(
+                "{recipe} {}",
+                if task == "prepare" {
+                    ""
+                } else {
+                    "task(\"prepare\", |host| host.run(\"mkdir gen; echo x >gen/x; echo x >more\"));"
+                }
+            ));
+            test.0.ends(1, &[]).says("on purpose").says(&format!("serves {live}"));
+            let mut after = site(test.0);
+            // What was served, however shortly, stays until the next prune.
+            if let Some(failed) = test.0.releases("site").into_iter().find(|name| *name > live) {
+                assert_eq!(test.0.record("site", &failed)["state"], "failed", "{task}");
+                assert!(["swap", "reload", "verify", "watch"].contains(&task), "{task}");
+                after.retain(|path, _| !String::from_utf8_lossy(path).contains(&failed));
+                for place in ["records", "manifests"] {
+                    fs::remove_file(test.0.path("site/.runner").join(place).join(&failed)).unwrap();
+                }
+                fs::remove_dir_all(test.0.path("site/releases").join(&failed)).unwrap();
+            }
+            same(&after, &before);
+        }
+    });
+}
+
+/// A test that is given another recipe in between.
+struct Borrowed<'a>(&'a Test);
+
+impl Borrowed<'_> {
+    fn recipe(&self, text: &str) {
+        fs::write(self.0.path("deploy.rhai"), text).unwrap();
+    }
+}

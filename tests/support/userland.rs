@@ -1,0 +1,60 @@
+//! Other surroundings for a test: busybox instead of the system's tools, a user without privileges.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::Test;
+
+/// `nobody`, or whoever has that number.
+const NOBODY: u32 = 65534;
+
+/// Runs a test with the system's tools, and with busybox's where there is a busybox.
+pub fn everywhere(test: impl Fn(Test)) {
+    test(Test::new());
+    match Test::new().busybox() {
+        Some(with_busybox) => test(with_busybox),
+        None => eprintln!("no busybox here: tested with the system's tools only"),
+    }
+}
+
+/// A program of this machine.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+impl Test {
+    /// The shell and all tools of this test are busybox's. `None` where there is none.
+    pub fn busybox(self) -> Option<Self> {
+        let busybox = program("busybox")?;
+        let list = Command::new(&busybox).arg("--list").output().ok()?;
+        let bin = self.path("bin");
+        fs::create_dir(&bin).unwrap();
+        for applet in String::from_utf8(list.stdout).unwrap().lines() {
+            symlink(&busybox, bin.join(applet)).unwrap();
+        }
+        let bin = bin.to_str().unwrap().to_owned();
+        Some(self.env("PATH", &bin))
+    }
+
+    /// The project is another user's, who runs the program; where we are no privileged user, it is ours. A test that
+    /// needs it must not pass without it.
+    pub fn unprivileged(mut self) -> Self {
+        if !rustix::process::geteuid().is_root() {
+            return self;
+        }
+        let nobody = NOBODY.to_string();
+        self = self.shell(&format!("chown -hR {nobody}:{nobody} ."));
+        // Not the one of the test's own PATH.
+        let setpriv = program("setpriv").expect("`setpriv` is needed to run as another user");
+        let words =
+            [setpriv.to_str().unwrap(), "--reuid", &nobody, "--regid", &nobody, "--clear-groups", "--"];
+        self.prefix = words.map(str::to_owned).to_vec();
+        let answer = Command::new(&self.prefix[0]).args(&self.prefix[1..]).args(["id", "-u"]).output();
+        let answer = answer.unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), nobody, "{answer:?}");
+        self
+    }
+}
