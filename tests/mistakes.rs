@@ -240,12 +240,12 @@ fn a_primitive_with_too_few_arguments() {
     refused(
         r#"task("build", || local());"#,
         expect![[r#"
-        error: `local` takes 1 argument, not 0
-         --> deploy.rhai:1:18
-          |
-        1 | task("build", || local());
-          |                  ^^^^^
-    "#]],
+            error: `local` takes 1 or 2 arguments, not 0
+             --> deploy.rhai:1:18
+              |
+            1 | task("build", || local());
+              |                  ^^^^^
+        "#]],
     );
 }
 

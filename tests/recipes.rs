@@ -180,7 +180,7 @@ fn the_database_is_migrated_on_one_host_and_caches_are_warmed_on_all() {
 fn a_plan_of_laravel_tells_its_commands_and_runs_none() {
     let test = laravel(&["php"]).source("composer.json", "{}");
     test.ends(0, &["--plan"])
-        .says("here: run `cd 'source' && composer install")
+        .says("here: run `composer install")
         .says("localhost: run `php artisan migrate --force --no-interaction`")
         .says("nothing was changed");
     assert_eq!(log(&test), "");
