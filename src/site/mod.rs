@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** `current` is re-pointed only to a release whose record was seen complete.
 
+mod base;
 mod build;
 mod command;
 mod serve;
@@ -22,7 +23,8 @@ use crate::shell::{Answer, Step};
 use crate::transport::{Listener, Lost, Remote, Reply, Stream};
 use crate::tree::{Manifest, Pack, TreePath};
 
-pub use build::{Drift, Fill};
+pub use base::Drift;
+pub use build::Fill;
 pub use command::{Asked, Ran};
 
 /// What the settings say of one host, read and checked before the run.
