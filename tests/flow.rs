@@ -121,10 +121,10 @@ fn a_first_deploy_that_fails_after_the_swap_leaves_nothing_live() {
 }
 
 #[test]
-fn undos_run_in_reverse_and_reload_runs_again_after_a_swap_back() {
+fn undos_run_in_reverse_where_their_tasks_did_and_reload_runs_again_after_a_swap_back() {
     let recipe = r#"
 fn say(host, text) { host.run(`echo "${text}" >> "${host.path}/../log"`); }
-task("prepare", |host| say(host, "prepare")).undo(|host| say(host, "undo prepare"));
+task("prepare", |host| say(host, "prepare")).undo(|host| say(host, "undo prepare of $(cat a)"));
 task("smoke", |host| say(host, "smoke")).undo(|host| say(host, "undo smoke"));
 task("reload", |host| say(host, "reload $(cat a)"));
 task("verify", |host| host.fail("no"));
@@ -134,7 +134,7 @@ task("verify", |host| host.fail("no"));
     let test = test.source("a", "new").recipe(recipe);
     test.ends(1, &[]).says("swapped back on localhost").says("undid `smoke` on localhost");
     let log = fs::read_to_string(test.path("log")).unwrap();
-    assert_eq!(log, "prepare\nsmoke\nreload new\nreload old\nundo smoke\nundo prepare\n");
+    assert_eq!(log, "prepare\nsmoke\nreload new\nreload old\nundo smoke\nundo prepare of new\n");
 }
 
 #[test]

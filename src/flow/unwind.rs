@@ -100,8 +100,12 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
             .filter(|&host| run.site(host).seen().is_ok_and(|seen| seen.live().is_some()))
             .filter(|&host| task.role.as_deref().is_none_or(|role| run.hosts[host].has_role(role)))
             .collect();
-        let failures = run
-            .on_each(&hosts, |host| body(&Call { run, task: &task.name, host: Some(host), deadline: None }));
+        let failures = run.on_each(&hosts, |host| {
+            run.site(host).is_in_current = true;
+            let done = body(&Call { run, task: &task.name, host: Some(host), deadline: None });
+            run.site(host).is_in_current = false;
+            done
+        });
         for (host, error) in failures {
             let name = &run.hosts[host].name;
             let report = Report::new(format!("`{}` after the swap back on `{name}`: {error:#}", task.name));

@@ -262,3 +262,163 @@ pub fn fill(
     .data("files", pack.n_files)
     .data("bytes", pack.content_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::{FILL, LIB};
+    use crate::tree::Hash;
+    use expect_test::{Expect, expect};
+
+    fn path(text: &str) -> TreePath {
+        TreePath::new(text.as_bytes()).unwrap()
+    }
+
+    /// `dir/`, or `file=content`.
+    fn tree(words: &[&str]) -> Tree {
+        let entry = |word: &&str| match word.split_once('=') {
+            None => Entry {
+                path: path(word.trim_end_matches('/')),
+                kind: Kind::Directory,
+                mode: 0o755,
+                size: 0,
+                mtime: 0,
+                hash: Hash::NONE,
+            },
+            Some((name, content)) => Entry {
+                path: path(name),
+                kind: Kind::File,
+                mode: 0o644,
+                size: content.len() as u64,
+                mtime: 7,
+                hash: Hash::of(content.as_bytes()),
+            },
+        };
+        let mut entries: Vec<Entry> = words.iter().map(entry).collect();
+        Tree::sort(&mut entries);
+        Tree { root: "/nowhere".into(), entries }
+    }
+
+    fn last(words: &[&str], drifted: &[&str]) -> Last {
+        let name = ReleaseName::new("7").unwrap();
+        let base = Base {
+            release: Some(name.clone()),
+            manifest: Manifest::of(&tree(words), &[]),
+            drifted: drifted.iter().map(|text| path(text)).collect(),
+        };
+        Last { name: Some(name), base, shared: vec![path("old")] }
+    }
+
+    fn special() -> Special {
+        Special {
+            generated: vec![path("gen")],
+            writable: vec![path("var")],
+            shared: vec![path("up"), path("it's")],
+        }
+    }
+
+    /// What goes before the constant texts of the script.
+    #[track_caller]
+    fn head(plan: &Plan, want: Expect) {
+        let record = Record::building(
+            ReleaseName::new("8").unwrap(),
+            "2026-11-21T19:30:00Z".parse().unwrap(),
+            "me@here",
+        );
+        let pack = Pack::build(&tree(&[]), &[], b"", &[]).unwrap();
+        let step = fill("/srv/it's here", &record, plan, Duplicate::Link, true, &pack);
+        let text = String::from_utf8(step.act.script.text()).unwrap();
+        let text = text.replace(LIB, "").replace(FILL, "");
+        let body = text.find("# Fills a release").unwrap();
+        want.assert_eq(&text[..body]);
+    }
+
+    #[test]
+    fn a_plan_from_the_last_release_sends_what_changed_drifted_or_is_written_anew() {
+        let base = &[
+            "dir/",
+            "dir/gone=x",
+            "edited=x",
+            "gen/",
+            "gen/g=x",
+            "same=x",
+            "up/",
+            "up/u=x",
+            "var/",
+            "var/v=x",
+        ];
+        let source = tree(&["edited=x", "gen/", "gen/g=x", "same=x", "up/", "up/u=x", "var/", "var/v=x"]);
+        let (managed, under) = special().split(&source);
+        let under: Vec<String> = under.iter().map(|entry| entry.path.to_string()).collect();
+        assert_eq!(under, ["up", "up/u"]);
+        let plan = Plan::new(last(base, &["edited"]), None, &managed, &special(), vec![path("up")]);
+        let sent: Vec<String> =
+            plan.change.send.iter().map(|&index| managed.entries[index].path.to_string()).collect();
+        assert_eq!(sent, ["edited", "gen", "gen/g", "var", "var/v"]);
+        assert_eq!(plan.prefix(&ReleaseName::new("8").unwrap()), b"releases/8");
+        head(
+            &plan,
+            expect![[r#"
+                root='/srv/it'\''s here'
+                name='8'
+                record='{"name":"8","state":"building","created":"2026-11-21T19:30:00Z","by":"me@here"}'
+                base='7'
+                last='7'
+                copy='link'
+                guarded='yes'
+                cache_digest='1e50e3a4175c5174632fafa23e7ef26e8aeefc6328cd545d99c7b4682e351cda'
+                digest='1e50e3a4175c5174632fafa23e7ef26e8aeefc6328cd545d99c7b4682e351cda'
+                gone_files() {
+                  "$@" 'dir/gone' 'up/u' || return
+                  :
+                }
+                gone_directories() {
+                  "$@" 'dir' 'up' || return
+                  :
+                }
+                left_out() {
+                  "$@" 'gen' || return
+                  "$@" 'up' || return
+                  "$@" 'it'\''s' || return
+                  "$@" 'old' || return
+                  :
+                }
+                written_anew() {
+                  "$@" 'gen' || return
+                  :
+                }
+                starting() {
+                  "$@" 'up' || return
+                  :
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_plan_from_the_cache_has_a_manifest_of_its_own_for_the_release() {
+        let source = tree(&["a=new", "gen/", "gen/g=x"]);
+        let base =
+            Base { manifest: Manifest::of(&tree(&["a=old", "gen/", "gen/g=x"]), &[]), ..Base::default() };
+        let plan = Plan::new(Last::default(), Some(base), &source, &special(), Vec::new());
+        assert_eq!(plan.change.send, [0]);
+        assert_eq!(plan.prefix(&ReleaseName::new("8").unwrap()), b"cache");
+        assert_ne!(plan.manifest, plan.change.next);
+        let kinds: Vec<bool> = plan.manifest.entries().iter().map(|line| line.is_generated).collect();
+        assert_eq!(kinds, [false, false, true]);
+    }
+
+    #[test]
+    fn what_users_wrote_begins_a_shared_path_unless_the_source_has_something_newer() {
+        #[track_caller]
+        fn case(base: &[&str], drifted: &[&str], seed: &str, want: bool) {
+            let seed = &tree(&[seed]).entries[0];
+            assert_eq!(last(base, drifted).gives_way_to(seed), want);
+        }
+        case(&[], &[], "up/a=x", true);
+        case(&["up/a=x"], &[], "up/a=x", false);
+        case(&["up/a=x"], &[], "up/a=newer", true);
+        case(&["up/a=x"], &["up/a"], "up/a=newer", false);
+        case(&["up/a/"], &[], "up/a=x", true);
+    }
+}

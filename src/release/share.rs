@@ -45,7 +45,11 @@ pub fn link(
 fn missing_report(root: &str, missing: &[String]) -> Report {
     let names: Vec<String> = missing.iter().map(|path| format!("`{path}`")).collect();
     let first = &missing[0];
-    Report::new(format!("shared file {} is missing", names.join(", "))).hint(format!(
+    let what = match names.as_slice() {
+        [name] => format!("shared file {name} is missing"),
+        names => format!("shared files {} are missing", names.join(", ")),
+    };
+    Report::new(what).hint(format!(
         "put it at `{root}/shared/{first}`; if it is a directory, write `{first}/` in the recipe"
     ))
 }
@@ -74,4 +78,43 @@ pub fn writable(root: &str, name: &ReleaseName, paths: &[TreePath]) -> Step<()> 
         .rows("writable", paths.iter().map(|p| [Word::new(p.as_bytes())]));
     Step::new("writable", Effect::Writes, script, |answer| Fields::read(answer, "writable").map(drop))
         .data("paths", paths.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::LIB;
+    use crate::shell::{Answer, Exit};
+    use expect_test::expect;
+
+    #[test]
+    fn shared_paths_reach_the_script_as_rows_and_missing_files_come_back_as_one_error() {
+        let shared = SharedPath::parse_all(["storage/", "it's/a.ini"]).unwrap();
+        let brought = [TreePath::new(b"storage/-x").unwrap()];
+        let name = ReleaseName::new("8").unwrap();
+        let step = link("/srv/shop", &name, &shared, &brought, "NOW");
+        let text = String::from_utf8(step.act.script.text()).unwrap().replace(LIB, "");
+        expect![[r#"
+            root='/srv/shop'
+            name='8'
+            stamp='NOW'
+            shared() {
+              "$@" 'directory' 'storage' '../../shared/storage' || return
+              "$@" 'file' 'it'\''s/a.ini' '../../../shared/it'\''s/a.ini' || return
+              :
+            }
+            brought() {
+              "$@" 'storage/-x' || return
+              :
+            }
+        "#]]
+        .assert_eq(&text[..text.find("# Links the shared paths").unwrap()]);
+
+        let said = b"missing=a\0missing=b c\0".to_vec();
+        let answer = Answer { exit: Exit::Code(1), stdout: said, stderr: Vec::new() };
+        expect![[r#"
+            shared files `a`, `b c` are missing
+            hint: put it at `/srv/shop/shared/a`; if it is a directory, write `a/` in the recipe"#]]
+        .assert_eq(&(step.read)(&answer).unwrap_err().to_string());
+    }
 }

@@ -114,7 +114,9 @@ impl Site {
 
     fn command(&self, asked: &Asked) -> Command {
         let mut env = self.options.env.clone();
-        if let Some(release) = self.release() {
+        let live = self.seen.as_ref().and_then(|seen| seen.live());
+        let release = if self.is_in_current { live } else { self.release() };
+        if let Some(release) = release {
             env.push(("RELEASE".to_owned(), release.to_string()));
         }
         env.extend(asked.env.iter().cloned());
@@ -135,8 +137,11 @@ impl Site {
 
     /// Where commands work by default.
     fn place(&self) -> Place {
+        let is_live = self.seen.as_ref().is_some_and(|seen| seen.live().is_some());
         match (&self.work, &self.seen) {
-            (Work::Building { record, .. } | Work::Complete { record }, _) => {
+            _ if self.is_in_current && is_live => Place::Current,
+            // An undo works where its task did.
+            (Work::Building { record, .. } | Work::Complete { record } | Work::TakenBack { record }, _) => {
                 Place::Release(record.name.clone())
             }
             (Work::Swapped { .. }, _) => Place::Current,

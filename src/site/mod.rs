@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** `current` is re-pointed only to a release whose record was seen complete.
 
+mod base;
 mod build;
 mod command;
 mod serve;
@@ -22,7 +23,8 @@ use crate::shell::{Answer, Step};
 use crate::transport::{Listener, Lost, Remote, Reply, Stream};
 use crate::tree::{Manifest, Pack, TreePath};
 
-pub use build::{Drift, Fill};
+pub use base::Drift;
+pub use build::Fill;
 pub use command::{Asked, Ran};
 
 /// What the settings say of one host, read and checked before the run.
@@ -64,6 +66,10 @@ enum Work {
     Complete {
         record: Record,
     },
+    /// It was swapped to and taken back: it stays as failed until the next prune, since processes may still be in it.
+    TakenBack {
+        record: Record,
+    },
     /// `current` leads to it: the release of this run, or the one that was rolled back to.
     Swapped {
         record: Record,
@@ -81,6 +87,8 @@ pub struct Site {
     work: Work,
     /// Where `current` led when this run first saw it.
     before: Target,
+    /// Commands work in `current` whatever the release is at: after a swap back, services take up what is served.
+    pub is_in_current: bool,
     /// A plan: what writes is recorded, and what would then be there is only imagined.
     is_planning: bool,
 }
@@ -98,6 +106,7 @@ impl Site {
             options,
             remote,
             events,
+            is_in_current: false,
             is_planning,
             seen: None,
             is_locked: false,
@@ -181,9 +190,10 @@ impl Site {
     pub fn release(&self) -> Option<&ReleaseName> {
         match &self.work {
             Work::None => None,
-            Work::Building { record, .. } | Work::Complete { record } | Work::Swapped { record, .. } => {
-                Some(&record.name)
-            }
+            Work::Building { record, .. }
+            | Work::Complete { record }
+            | Work::TakenBack { record }
+            | Work::Swapped { record, .. } => Some(&record.name),
         }
     }
 

@@ -20,6 +20,7 @@ impl Site {
             Work::Building { .. } => bail!("the release is not complete: task `seal` must come first"),
             Work::None => bail!("there is no release to swap to: task `release` must come first"),
             Work::Swapped { .. } => bail!("the release is swapped to already"),
+            Work::TakenBack { .. } => bail!("the release was taken back"),
         }
     }
 
@@ -63,7 +64,7 @@ impl Site {
         let (record, is_new) = match &self.work {
             Work::Complete { record } => (record.clone(), true),
             Work::Swapped { record, is_new } => (record.clone(), *is_new),
-            Work::None | Work::Building { .. } => return Ok(()),
+            Work::None | Work::Building { .. } | Work::TakenBack { .. } => return Ok(()),
         };
         if self.look()?.live() != Some(&record.name) {
             return Ok(());
@@ -78,8 +79,10 @@ impl Site {
         let left = left.and_then(|name| self.seen().ok()?.record(&name).cloned());
         records.extend(left.map(|left| left.with_state(State::Complete)));
         self.point(back, records, "swap-back", now, by)?;
-        // The release was served, so processes may still be in it: it stays, as failed, until the next prune.
-        self.work = Work::None;
+        self.work = match is_new {
+            true => Work::TakenBack { record },
+            false => Work::None,
+        };
         Ok(())
     }
 

@@ -31,12 +31,12 @@ drop() {
 }
 
 # The paths of a manifest's entries whose kind is in $1, a line each, still escaped.
-paths() { sed -n "s/^[$1] [^ ]* [^ ]* [^ ]* [^ ]* //p" "$2"; }
+paths() { sed -n "/^[$1] /p" "$2" | cut -d ' ' -f 6-; }
 
 # The same as bytes with NUL ends. Only names with a newline or a backslash are escaped, and come last in a manifest.
 names() {
-  paths "$1" "$2" | sed '/\\/d' | tr '\n' '\0'
-  paths "$1" "$2" | sed -n '/\\/p' | while IFS= read -r path; do printf '%b\0' "$path"; done
+  paths "$1" "$2" | sed '/\\/,$d' | tr '\n' '\0'
+  paths "$1" "$2" | sed -n '/\\/,$p' | while IFS= read -r path; do printf '%b\0' "$path"; done
 }
 
 plain() {
@@ -68,7 +68,7 @@ list() {
 }
 
 # What `stat` says of the entries of manifest $2 whose kind is in $1. `f` are the files that nobody may write in place.
-expected_stats() { sed -n "s/^[$1] \([^ ]* [^ ]* [^ ]*\) [^ ]* /\1 /p" "$2" | plain; }
+expected_stats() { sed -n "/^[$1] /p" "$2" | cut -d ' ' -f 2-4,6- | plain; }
 
 # The same of what is in directory $2, by format $1, for the names on standard input.
 stats() { (cd -- "$2" && xargs -0 stat -c "$1" -- 2>/dev/null); }
