@@ -32,9 +32,17 @@ fn site(test: &Test) -> std::collections::BTreeMap<Vec<u8>, String> {
     all
 }
 
+/// With busybox only the first few of many: what differs between the tools is in them.
+fn mostly_here(n: usize, test: impl Fn(Test)) {
+    match n < 3 {
+        true => everywhere(test),
+        false => test(Test::new()),
+    }
+}
+
 #[test]
 fn a_command_that_writes_in_place_fails_by_name_and_is_undone_in_every_release() {
-    for (script, names) in [
+    for (n, (script, names)) in [
         ("echo more >>shared.txt", vec!["`shared.txt`"]),
         ("chmod 600 'a b/-x'", vec!["`a b/-x`"]),
         ("cp other shared.txt", vec!["`shared.txt`"]),
@@ -52,8 +60,11 @@ fn a_command_that_writes_in_place_fails_by_name_and_is_undone_in_every_release()
             "echo more >>shared.txt; echo more >>\"../$(ls .. | head -n 1)/other\"",
             vec!["`shared.txt`", "`other`"],
         ),
-    ] {
-        everywhere(|test| {
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        mostly_here(n, |test| {
             let test = third(test, script);
             let before = site(&test);
             let live = test.live("site");
@@ -92,7 +103,7 @@ fn a_time_limit_in_a_command_that_wrote_is_undone_as_well() {
 
 #[test]
 fn a_command_that_replaces_a_file_is_fine_and_no_drift() {
-    for script in [
+    for (n, script) in [
         "sed -i s/old/new/ shared.txt",
         "printf new >x; mv x shared.txt",
         "mv other shared.txt",
@@ -100,8 +111,11 @@ fn a_command_that_replaces_a_file_is_fine_and_no_drift() {
         "cp -p shared.txt x; rm shared.txt; mv x shared.txt; chmod 600 shared.txt",
         "rm -rf 'a b'; mv shared.txt third",
         "rm weird*; echo x >\"$(printf 'weird \\\\ \\047\\nx')\"",
-    ] {
-        everywhere(|test| {
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        mostly_here(n, |test| {
             let test = third(test, script);
             let old = test.path(test.current());
             let before = stamps(&old);

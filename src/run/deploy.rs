@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
 use crate::event::{Event, Report};
@@ -13,25 +13,14 @@ use crate::release::fill::{Plan, Special, Strategy};
 use crate::release::{Record, ReleaseName, SharedPath};
 use crate::run::undo::Undo;
 use crate::run::{Mode, Run};
-use crate::shell::Answer;
-use crate::site::{Asked, Fill, Ran};
-use crate::transport::mark::Nonce;
-use crate::tree::{Entry, Kind, Pack, Tree, TreePath, text_diff};
+use crate::site::Fill;
+use crate::tree::{Entry, Kind, Tree, TreePath, text_diff};
 
 /// How many changed files a plan names.
 const PLANNED_FILES: usize = 200;
 /// How many changed files a plan shows the difference of, and how large a file it reads for that.
 const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
-
-/// The first few of some paths, for a message.
-fn names(paths: &[TreePath]) -> String {
-    let names: Vec<String> = paths.iter().take(5).map(|path| format!("`{path}`")).collect();
-    match paths.len() - names.len() {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
-}
 
 impl Run {
     pub fn lock(&self, host: usize) -> Result<()> {
@@ -59,18 +48,6 @@ impl Run {
             run.site(host).discard(run.now(), &run.by)?;
             mended
         });
-        Ok(())
-    }
-
-    /// A command that was cut off could not be asked what it wrote: what it did to other releases is put right before
-    /// its own goes.
-    fn mend(&self, host: usize) -> Result<()> {
-        let written = self.site(host).inspect()?;
-        if written.is_empty() {
-            return Ok(());
-        }
-        self.restore(host, &written)?;
-        self.warn(format!("{} was written in place and is put back in every release", names(&written)));
         Ok(())
     }
 
@@ -212,65 +189,6 @@ impl Run {
         }
         site.link_shared(paths, &brought, self.now())?;
         Ok(())
-    }
-
-    /// Runs a command. `None` in a plan. A linked file that it wrote in place is put back at once, and is a failure.
-    pub fn command(&self, host: usize, asked: &Asked) -> Result<Option<Answer>> {
-        let tag = Nonce::random().mark(0).to_string();
-        let ran = self.site(host).run(asked, &tag)?;
-        match ran {
-            Ran::Planned => Ok(None),
-            Ran::Done(answer, written) if written.is_empty() => Ok(Some(answer)),
-            Ran::Done(answer, written) => {
-                let mut report = self.put_back(host, &written, Some(&asked.text));
-                if !answer.exit.is_success() {
-                    report = report.note(format!("besides, it {}", answer.exit));
-                }
-                Err(report.into())
-            }
-        }
-    }
-
-    pub fn seal(&self, host: usize) -> Result<()> {
-        let written = self.site(host).seal()?;
-        match written.is_empty() {
-            true => Ok(()),
-            false => Err(self.put_back(host, &written, None).into()),
-        }
-    }
-
-    /// Restores what was written in place, and says who wrote it.
-    fn put_back(&self, host: usize, written: &[TreePath], command: Option<&str>) -> Report {
-        let who = command.map_or("a command".to_owned(), |text| format!("`{text}`"));
-        let report = Report::new(format!(
-            "{who} wrote {} in place, which is one file with the release being served",
-            names(written)
-        ));
-        let first = &written[0];
-        match self.restore(host, written) {
-            Ok(()) => report.note("it was put back in every release").hint(format!(
-                "declare what commands write: `add(\"generated\", [\"{first}\"])`, or let the command write a new file"
-            )),
-            Err(error) => report
-                .note(format!("and it could not be put back: {error:#}"))
-                .hint("deploy the same source again: the files are sent anew"),
-        }
-    }
-
-    fn restore(&self, host: usize, written: &[TreePath]) -> Result<()> {
-        let mut tree = (*self.source.tree()?).clone();
-        let mut site = self.site(host);
-        let mut send = Vec::new();
-        for path in written {
-            let index = tree.position(path).ok_or_else(|| anyhow!("`{path}` is not in the source"))?;
-            // As the releases have it, whose manifests speak of that time.
-            if let Some(line) = site.manifest().and_then(|manifest| manifest.get(path)) {
-                tree.entries[index].mtime = line.entry.mtime;
-            }
-            send.push(index);
-        }
-        let pack = Pack::build(&tree, &send, b".runner/restore", &[])?;
-        site.restore(written, &pack)
     }
 
     /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.

@@ -1,6 +1,7 @@
 //! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
 
 pub mod deploy;
+pub mod guard;
 pub mod here;
 pub mod revision;
 pub mod source;
