@@ -10,7 +10,7 @@ use crate::event::{Report, Sink};
 use crate::host::Inventory;
 use crate::release::Record;
 use crate::release::probe::Seen;
-use crate::run::deploy::in_parallel;
+use crate::run::parallel::in_parallel;
 use crate::site::{Options, Site};
 use crate::transport::Interrupt;
 

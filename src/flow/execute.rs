@@ -11,7 +11,7 @@ use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call, Function, Task};
 use crate::flow::unwind;
 use crate::run::Run;
-use crate::run::deploy::in_parallel;
+use crate::run::parallel::in_parallel;
 
 /// From the end of this task on, what was done stays.
 const LAST_UNDONE: &str = "watch";

@@ -6,7 +6,7 @@ use crate::event::{Event, Report};
 use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call};
 use crate::run::Run;
-use crate::run::deploy::in_parallel;
+use crate::run::parallel::in_parallel;
 use crate::run::undo::Undo;
 
 /// Whether the hosts serve again what they served before.

@@ -3,7 +3,10 @@
 pub mod deploy;
 pub mod guard;
 pub mod here;
+pub mod parallel;
+mod plan;
 pub mod revision;
+mod serve;
 pub mod source;
 pub mod undo;
 
