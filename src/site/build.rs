@@ -11,7 +11,7 @@ use crate::release::guard;
 use crate::release::lifecycle::{self, Sealed};
 use crate::release::share::{self, Linked};
 use crate::release::survey;
-use crate::release::{Record, ReleaseName, SharedPath, State};
+use crate::release::{Record, ReleaseName, SharedKind, SharedPath, State};
 use crate::tree::{Manifest, Pack, TreePath};
 
 /// A fill, decided and packed.
@@ -82,8 +82,14 @@ impl Site {
         let stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let step = share::link(&root, &name, paths, brought, &stamp);
         let Some(linked) = self.act(step)? else {
+            let has = self.seen()?.shared.clone();
             for path in paths {
                 self.planned(format!("link `{path}`"));
+                let is_there = has.contains(&path.path.to_string());
+                let comes = brought.iter().any(|entry| entry.starts_with(&path.path));
+                if path.kind == SharedKind::File && !is_there && !comes {
+                    self.warn(format!("`shared/{path}` is missing: a deploy would fail"));
+                }
             }
             return Ok(Linked::default());
         };
