@@ -1,5 +1,7 @@
 //! Sites that were laid out by another tool or by hand: taken over as they are, or refused with a way forward.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::fs;
@@ -158,7 +160,7 @@ fn a_current_that_is_a_directory_is_refused_and_the_way_forward_works() {
         refused(&test, &["is a directory"]);
         let ran = test.run(&[]);
         let hint = ran.err.split("first release: `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
-        let test = test.shell(&hint.to_owned());
+        let test = test.shell(hint);
         test.deploy().says("adopted `1`");
         test.ends(0, &["rollback"]);
         assert_eq!(test.serves("site", "index"), "live");

@@ -1,5 +1,7 @@
 //! What cannot work is said clearly, and leaves everything as it was.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! What a release holds, how it is shared with the last one, and how little is sent: both strategies, any name.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -96,7 +98,7 @@ fn change_kinds(test: Test, round: usize) -> Test {
     fs::create_dir(&kinds).unwrap();
     for (n, name) in hostile_names().iter().enumerate() {
         for start in 0..5 {
-            let path = below(&kinds, &[name, format!("{start}").as_bytes()].concat()[..].to_vec());
+            let path = below(&kinds, &[name, format!("{start}").as_bytes()].concat());
             if path.file_name().unwrap().len() > 250 {
                 continue;
             }

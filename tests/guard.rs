@@ -1,5 +1,7 @@
 //! Commands that write a file which releases share: found by name, put right in every release; and drift.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Names of sites, sources and settings that a shell could trip over.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The way back: which releases are kept, where a rollback leads, and what a failure leaves.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! What outlives releases, what commands write in them, and what is carried from one to the next.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::fs;

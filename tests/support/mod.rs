@@ -1,6 +1,7 @@
 //! A project, its source and its sites in a temporary directory; the real program is run on it and asked what it did.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 pub mod files;
 pub mod userland;
