@@ -227,7 +227,9 @@ fn a_plan_changes_nothing_and_tells_what_would_be_done() {
 #[test]
 fn a_plan_warns_of_a_shared_file_that_is_missing() {
     let test = Test::new().source("a", "1").recipe("set(\"shared\", [\".env\", \"logs/\"]);\n");
-    test.ends(0, &["--plan"]).says("`shared/.env` is missing: a deploy would fail").says_not("logs` is missing");
+    test.ends(0, &["--plan"])
+        .says("`shared/.env` is missing: a deploy would fail")
+        .says_not("logs` is missing");
     let test = test.write("site/shared/.env", "");
     test.ends(0, &["--plan"]).says_not("is missing");
 }
