@@ -6,11 +6,11 @@ use std::path::Path;
 use ssh2::{Agent, Session};
 
 use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
-use crate::transport::ssh::auth::order::{Candidate, order};
+use crate::transport::ssh::auth::login::{ANSWER, Login, NOT_VERIFIED, REFUSED, Step};
+use crate::transport::ssh::auth::order::{Candidate, order, unusable};
 use crate::transport::ssh::auth::tried::Tried;
-use crate::transport::ssh::auth::{ANSWER, Login, NOT_VERIFIED, REFUSED, Step};
 use crate::transport::ssh::config::{Config, Method};
-use crate::transport::ssh::dial::Failure;
+use crate::transport::ssh::failure::Failure;
 use crate::transport::ssh::public_key::PublicKey;
 use crate::transport::ssh::talk::Stop;
 
@@ -54,20 +54,14 @@ impl Keys {
             true => (identities, publics),
             false => (Vec::new(), Vec::new()),
         };
-        let mut candidates = order(&files, &publics, config.identities_only);
-        candidates.retain(|candidate| {
-            let key = match candidate {
-                Candidate::Agent(i) => Some(&publics[*i]),
-                Candidate::File { file, .. } => files[*file].public.as_ref(),
-            };
-            let unusable = key.filter(|key| key.is_security_key());
-            if let Some(key) = unusable {
-                tried.note(format!(
-                    "{key}: libssh2 cannot use keys of security tokens (`transport = \"openssh\"` will)"
-                ));
+        let handles =
+            files.iter().filter_map(|file| file.public.as_ref()).filter(|key| key.is_security_key());
+        for key in handles.chain(&publics) {
+            if let Some(why) = unusable(key) {
+                tried.note(format!("{key}: {why} (`transport = \"openssh\"` will)"));
             }
-            unusable.is_none()
-        });
+        }
+        let candidates = order(&files, &publics, config.identities_only);
         Self { files, agent, identities, candidates, spent: HashSet::new() }
     }
 

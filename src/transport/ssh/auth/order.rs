@@ -14,6 +14,16 @@ pub enum Candidate {
     },
 }
 
+/// Why libssh2 cannot make the agent sign with a key.
+pub fn unusable(key: &PublicKey) -> Option<&'static str> {
+    match key.kind() {
+        _ if key.is_security_key() => Some("libssh2 cannot use keys of security tokens"),
+        // It asks the agent for a signature with SHA-1, which no server takes.
+        "ssh-rsa-cert-v01@openssh.com" => Some("libssh2 cannot use RSA certificates of an agent"),
+        _ => None,
+    }
+}
+
 /// Certificates first: where they are used, plain keys are not. Then what the configuration names, beginning with what
 /// the agent has; then the agent's other keys; then the usual files; last what needs a passphrase.
 pub fn order(files: &[KeyFile], agent: &[PublicKey], identities_only: bool) -> Vec<Candidate> {
@@ -23,11 +33,12 @@ pub fn order(files: &[KeyFile], agent: &[PublicKey], identities_only: bool) -> V
             candidates.push(candidate);
         }
     };
-    let in_agent = |key: &PublicKey| agent.iter().position(|held| held == key);
+    let is_usable = |i: &usize| unusable(&agent[*i]).is_none();
+    let in_agent = |key: &PublicKey| agent.iter().position(|held| held == key).filter(is_usable);
     for file in files {
         let is_its = |held: &PublicKey| held.certified().is_some_and(|key| file.public == Some(key));
-        let held = agent.iter().enumerate().filter(|(_, held)| is_its(held));
-        held.for_each(|(i, _)| add(Candidate::Agent(i)));
+        let held = (0..agent.len()).filter(|i| is_its(&agent[*i])).filter(is_usable);
+        held.for_each(|i| add(Candidate::Agent(i)));
     }
     for candidate in certificates(files, agent, |file| !file.is_encrypted()) {
         add(candidate);
@@ -39,7 +50,7 @@ pub fn order(files: &[KeyFile], agent: &[PublicKey], identities_only: bool) -> V
         add(candidate);
     }
     if !identities_only {
-        (0..agent.len()).for_each(|i| add(Candidate::Agent(i)));
+        (0..agent.len()).filter(is_usable).for_each(|i| add(Candidate::Agent(i)));
     }
     for candidate in plain(files, agent, |file| !file.is_encrypted()) {
         add(candidate);
@@ -76,8 +87,10 @@ fn plain(files: &[KeyFile], agent: &[PublicKey], is_meant: impl Fn(&KeyFile) -> 
     files.map(|(file, _)| Candidate::File { file, certificate: None }).collect()
 }
 
+/// The file holds a private key, and not merely the handle of one in a security token.
 fn has_secret(key: &KeyFile) -> bool {
-    !matches!(key.secret, Secret::Absent)
+    let is_handle = key.public.as_ref().is_some_and(PublicKey::is_security_key);
+    !matches!(key.secret, Secret::Absent) && !is_handle
 }
 
 #[cfg(test)]

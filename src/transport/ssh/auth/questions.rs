@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ssh2::KeyboardInteractivePrompt;
 
-use crate::transport::ssh::auth::{ANSWER, Login, REFUSED, Step};
+use crate::transport::ssh::auth::login::{ANSWER, Login, REFUSED, Step};
 use crate::transport::ssh::config::Method;
-use crate::transport::ssh::dial::Failure;
+use crate::transport::ssh::failure::Failure;
 use crate::transport::ssh::logins::Prompt;
 
 /// For the host to go on after an answer: it may ask a telephone.

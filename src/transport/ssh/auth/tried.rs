@@ -34,19 +34,19 @@ impl Tried {
         self.locked.get_or_insert_with(|| path.to_owned());
     }
 
-    pub fn report(&self, config: &Config, accepted: Option<&[String]>) -> Report {
-        let accepted = match accepted {
-            None | Some([]) => "nothing more".to_owned(),
-            Some(methods) => methods.join(", "),
-        };
+    pub fn report(&self, config: &Config, accepted: &[String]) -> Report {
         let report = Report::new(format!("`{}` may not log in to {}", config.user, config.place()));
-        self.tell(report).note(format!("the host accepts: {accepted}")).hint(self.hint(config))
+        self.tell(report).note(accepts(accepted)).hint(self.hint(config))
     }
 
     /// The host ended the connection in the middle of it.
-    pub fn hung_up(&self, config: &Config, stop: &Stop) -> Report {
+    pub fn hung_up(&self, config: &Config, accepted: Option<&[String]>, stop: &Stop) -> Report {
         let message = format!("{} broke off the login of `{}`: {stop}", config.place(), config.user);
         let report = self.tell(Report::new(message));
+        let report = match accepted {
+            None => report,
+            Some(accepted) => return report.note(accepts(accepted)),
+        };
         match self.notes.len() {
             0 | 1 => report,
             _ => report.hint(
@@ -72,4 +72,11 @@ impl Tried {
             ),
         }
     }
+}
+
+fn accepts(methods: &[String]) -> String {
+    format!(
+        "the host accepts: {}",
+        if methods.is_empty() { "nothing more".to_owned() } else { methods.join(", ") }
+    )
 }

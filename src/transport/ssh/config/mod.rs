@@ -108,6 +108,12 @@ impl Config {
         let answers = Answers::parse(text);
         let host = answers.get("hostname").unwrap_or(&target.address).to_ascii_lowercase();
         let port = answers.get("port").and_then(|port| port.parse().ok()).or(target.port).unwrap_or(22);
+        if answers.is("proxyusefdpass", false) {
+            return Err(Report::new(format!(
+                "`ProxyUseFdpass` of `{}` is not understood here",
+                target.address
+            )));
+        }
         let local_user = || env("LOGNAME").or_else(|| env("USER"));
         let user = answers.get("user").map(str::to_owned).or_else(|| target.user.clone()).or_else(local_user);
         let user = user.ok_or_else(|| {

@@ -1,9 +1,18 @@
-//! Listens in on a handshake: what a host says before libssh2 judges it, since libssh2 keeps that to itself.
+//! What a host offers, or why it does not want to talk: libssh2 keeps both to itself, so the host is asked again.
 
-use rustix::net::{RecvFlags, recv};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::transport::Interrupt;
 use crate::transport::ssh::socket::Socket;
+use crate::transport::ssh::talk::TICK;
 use crate::transport::ssh::wire::Wire;
+
+const HELLO: &[u8] = b"SSH-2.0-runner\r\n";
+const PATIENCE: Duration = Duration::from_secs(5);
+/// No offer is as long.
+const LIMIT: usize = 64 * 1024;
 
 /// SSH_MSG_KEXINIT (RFC 4253, 7.1).
 const KEXINIT: u8 = 20;
@@ -11,7 +20,7 @@ const KEXINIT: u8 = 20;
 /// What was heard.
 #[derive(Debug, Default)]
 pub struct Offer {
-    /// The first line that is not SSH's: why the host does not want to talk.
+    /// Said instead of hello: why the host does not want to talk.
     pub refusal: Option<String>,
     pub algorithms: Option<Algorithms>,
 }
@@ -26,41 +35,41 @@ pub struct Algorithms {
 }
 
 impl Offer {
-    /// Looks at what waits to be read, and leaves it there.
-    pub fn look(&mut self, socket: &Socket) {
-        let mut buffer = [0; 8192];
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        // An error is met again by who reads.
-        let Ok((_, n)) = recv(socket, &mut buffer[..], flags) else {
-            return;
-        };
-        self.hear(&buffer[..n]);
-    }
-
-    fn hear(&mut self, bytes: &[u8]) {
-        if let Some(algorithms) = Algorithms::parse(bytes) {
-            self.algorithms = Some(algorithms);
-        }
-        let is_text = |line: &str| !line.is_empty() && line.chars().all(|c| !c.is_control());
-        let lines = bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line));
-        for line in lines.take(5) {
-            let line = line.trim_end();
-            if line.starts_with("SSH-") || !is_text(line) {
+    /// Says hello on a connection that is for nothing else, and listens until the host has shown what it wants.
+    pub fn of(socket: &Socket, interrupt: &Interrupt) -> Self {
+        let mut heard = Vec::new();
+        let start = Instant::now();
+        // What fails here fails to explain a failure: there is nothing to add then.
+        let mut is_open = rustix::io::write(socket, HELLO).is_ok();
+        while is_open && start.elapsed() < PATIENCE && !interrupt.is_raised() && heard.len() < LIMIT {
+            let mut fds = [PollFd::new(socket, PollFlags::IN)];
+            let n_ready = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()).unwrap_or_default();
+            let mut buffer = [0; 4096];
+            match if n_ready == 0 { continue } else { rustix::io::read(socket, &mut buffer) } {
+                Ok(0) | Err(_) => is_open = false,
+                Ok(n) => heard.extend(&buffer[..n]),
+            }
+            if Algorithms::parse(&heard).is_some() {
                 break;
             }
-            self.refusal.get_or_insert_with(|| line.to_owned());
         }
+        Self::heard(&heard)
+    }
+
+    fn heard(bytes: &[u8]) -> Self {
+        let first = bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line)).next();
+        let first = first.map(|line| line.trim_end().to_owned());
+        let is_text =
+            |line: &String| !line.is_empty() && !line.starts_with("SSH-") && !line.contains(char::is_control);
+        Self { refusal: first.filter(is_text), algorithms: Algorithms::parse(bytes) }
     }
 }
 
 impl Algorithms {
-    /// Reads a KEXINIT that stands at the front, or behind the line `SSH-2.0-...`.
+    /// Reads the packet behind the line `SSH-2.0-...`.
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let packet = match bytes.strip_prefix(b"SSH-") {
-            None => bytes,
-            Some(rest) => &rest[rest.iter().position(|byte| *byte == b'\n')? + 1..],
-        };
-        let mut wire = Wire(packet);
+        let end = bytes.starts_with(b"SSH-").then(|| bytes.iter().position(|byte| *byte == b'\n'))??;
+        let mut wire = Wire(&bytes[end + 1..]);
         let (_length, _padding) = (wire.number()?, wire.byte()?);
         if wire.byte()? != KEXINIT {
             return None;
@@ -89,37 +98,37 @@ mod tests {
     }
 
     #[test]
-    fn the_offer_is_heard_with_and_without_the_banner() {
+    fn the_offer_is_heard() {
+        let names = |text: &str| text.split(',').map(str::to_owned).collect();
         let want = Algorithms {
-            key_exchange: vec!["kex1".to_owned(), "kex2".to_owned()],
-            host_key: vec!["ssh-ed25519".to_owned()],
-            cipher: vec!["aes".to_owned(), "chacha".to_owned()],
-            mac: vec!["mac1".to_owned()],
+            key_exchange: names("kex1,kex2"),
+            host_key: names("ssh-ed25519"),
+            cipher: names("aes,chacha"),
+            mac: names("mac1"),
         };
-        for before in ["", "SSH-2.0-OpenSSH_9.2\r\n"] {
-            let mut offer = Offer::default();
-            offer.hear(&[before.as_bytes(), &kexinit()].concat());
-            assert_eq!((offer.algorithms.as_ref(), &offer.refusal), (Some(&want), &None), "{before}");
-        }
+        let hello = b"SSH-2.0-OpenSSH_9.2\r\n";
+        let offer = Offer::heard(&[&hello[..], &kexinit()].concat());
+        assert_eq!((offer.algorithms, offer.refusal), (Some(want), None));
     }
 
     #[test]
     fn a_part_of_an_offer_is_none() {
-        let whole = kexinit();
+        let whole = [b"SSH-2.0-x\n".to_vec(), kexinit()].concat();
         for n in 0..whole.len() - 16 {
-            let mut offer = Offer::default();
-            offer.hear(&whole[..n]);
-            assert_eq!(offer.algorithms, None, "{n}");
+            assert_eq!(Offer::heard(&whole[..n]).algorithms, None, "{n}");
         }
     }
 
     #[test]
     fn a_refusal_in_plain_text_is_heard() {
-        let mut offer = Offer::default();
-        offer.hear(b"Not allowed at this time\r\n");
-        assert_eq!(offer.refusal.as_deref(), Some("Not allowed at this time"));
-        let mut offer = Offer::default();
-        offer.hear(b"SSH-2.0-x\r\n");
-        assert_eq!(offer.refusal, None);
+        #[track_caller]
+        fn case(bytes: &[u8], want: Option<&str>) {
+            assert_eq!(Offer::heard(bytes).refusal.as_deref(), want);
+        }
+        case(b"Not allowed at this time\r\n", Some("Not allowed at this time"));
+        case(b"no newline", Some("no newline"));
+        case(b"SSH-2.0-x\r\n", None);
+        case(b"\x16\x03\x01", None);
+        case(b"", None);
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketType, connect, ipproto, sockopt};
 
 use crate::transport::Interrupt;
 use crate::transport::ssh::config::Family;
@@ -17,6 +17,7 @@ use crate::transport::ssh::talk::TICK;
 /// How long an address is waited for before the next is tried as well; a network that swallows IPv6 costs no more.
 const HEAD_START: Duration = Duration::from_secs(1);
 
+#[cfg(target_os = "linux")]
 /// Sent but not acknowledged for so long, the connection is dead, whatever is waited for.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
@@ -139,12 +140,27 @@ fn race(addresses: &[SocketAddr], limit: Duration, interrupt: &Interrupt) -> Res
 
 fn start(address: SocketAddr) -> io::Result<Attempt> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    let socket = open(family)?;
     match connect(&socket, &address) {
         Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(Attempt { address, socket, since: Instant::now() }),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A socket that does not block and that no child inherits.
+#[cfg(not(target_vendor = "apple"))]
+fn open(family: AddressFamily) -> io::Result<OwnedFd> {
+    use rustix::net::{SocketFlags, socket_with};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?)
+}
+
+#[cfg(target_vendor = "apple")]
+fn open(family: AddressFamily) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket(family, SocketType::STREAM, Some(ipproto::TCP))?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
 }
 
 fn outcome(attempt: &Attempt, is_answered: bool, limit: Duration) -> Option<io::Result<()>> {

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::transport::ssh::known_hosts::KnownName;
 use crate::transport::ssh::known_hosts::line::{self, Claim, Line};
+use crate::transport::ssh::known_hosts::name::KnownName;
 use crate::transport::ssh::public_key::PublicKey;
 
 /// Adds the key, unless another run has just done so. The line is written by one `write` to the file's end, so a

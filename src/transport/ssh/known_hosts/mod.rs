@@ -7,6 +7,7 @@
 
 mod append;
 mod line;
+mod name;
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::transport::ssh::known_hosts::append::append;
 use crate::transport::ssh::known_hosts::line::{Claim, Line};
+pub use crate::transport::ssh::known_hosts::name::KnownName;
 use crate::transport::ssh::public_key::PublicKey;
 
 /// Where a line stands; lines count from 1.
@@ -130,28 +132,6 @@ fn algorithms(kind: &str) -> &'static [&'static str] {
     }
 }
 
-/// What a host is called in the files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownName {
-    pub name: String,
-    portless: Option<String>,
-}
-
-impl KnownName {
-    pub fn of(host: &str, port: u16) -> Self {
-        let host = host.to_ascii_lowercase();
-        match port {
-            22 => Self { name: host, portless: None },
-            _ => Self { name: format!("[{host}]:{port}"), portless: Some(host) },
-        }
-    }
-
-    /// A name that was chosen, and has no port.
-    pub fn alias(alias: &str) -> Self {
-        Self { name: alias.to_ascii_lowercase(), portless: None }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,10 +216,5 @@ mod tests {
         case("web1 $RSA", 22, "rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed25519,ecdsa-sha2-nistp256");
         case("web1 $RSA", 2222, "rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed25519,ecdsa-sha2-nistp256");
         case("@revoked web1 $RSA", 22, "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
-    }
-
-    #[test]
-    fn an_alias_has_no_port() {
-        assert_eq!(KnownName::alias("Ali"), KnownName { name: "ali".to_owned(), portless: None });
     }
 }
