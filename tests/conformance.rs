@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/dial.rs"]
-mod dial;
 #[path = "support/sshd.rs"]
 mod sshd;
 
@@ -19,7 +17,7 @@ use std::time::Duration;
 use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::transport::framed::Framed;
 use runner::transport::local::Local;
-use runner::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local};
+use runner::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local, ssh};
 
 use crate::sshd::Sshd;
 
@@ -581,13 +579,13 @@ fn the_local_transport_conforms_with_other_shells() {
 #[test]
 fn openssh_conforms() {
     let sshd = Sshd::openssh();
-    conforms(&dial::open(&sshd));
+    conforms(&|interrupt| ssh(sshd.target(), interrupt));
 }
 
 #[test]
 fn dropbear_with_busybox_conforms() {
     let sshd = Sshd::dropbear();
-    conforms(&dial::open(&sshd));
+    conforms(&|interrupt| ssh(sshd.target(), interrupt));
 }
 
 fn with_path(path: &Path) -> impl Fn(Interrupt) -> Box<dyn Remote> {

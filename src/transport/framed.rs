@@ -76,23 +76,25 @@ impl<L: Link> Framed<L> {
     /// Opens the persistent shell by a command that performs the act, if anybody may read it and it fits in. `None`: it
     /// was not performed, since it does not fit or the host has no such command.
     fn perform_on_the_way(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Option<Answer>, Lost> {
-        if !act.is_public || self.link.command_max() == 0 {
+        let max = if act.is_public { self.link.command_max()? } else { 0 };
+        if max == 0 {
             return Ok(None);
         }
         let mark = Nonce::random().mark(0);
         let command = encode::bootstrap(&mark, &act.script);
-        if command.len() > self.link.command_max() {
+        if command.len() > max {
             return Ok(None);
         }
         let channel = self.link.open(&command)?;
         self.shell = Some(Shell { channel, is_greeted: false });
         let mut exchange = Exchange::new(channel, &mark, Input::text(Vec::new()));
-        let outcome = self.run(&mut exchange, act.timeout, listener)?;
-        if matches!(outcome, Outcome::Closed(_)) && exchange.begun().is_none() {
-            self.close_shell();
-            return Ok(None);
+        match self.run(&mut exchange, act.timeout, listener) {
+            Err(Lost::Refused { .. }) => {}
+            Ok(Outcome::Closed(_)) if exchange.begun().is_none() => {}
+            outcome => return answer(exchange, outcome?).map(Some),
         }
-        answer(exchange, outcome).map(Some)
+        self.close_shell();
+        Ok(None)
     }
 
     /// Performs an act on a channel of its own.

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use runner::transport::ssh::Target;
 use tempfile::TempDir;
 
 pub struct Sshd {
@@ -119,6 +120,12 @@ impl Sshd {
     }
 
     fn start(dir: TempDir, user: String, program: impl Fn(&Path, u16) -> Program) -> Self {
+        let at = dir.path().display();
+        let config = format!(
+            "IdentityFile {at}/id\nIdentitiesOnly yes\nUserKnownHostsFile {at}/known_hosts\n\
+             GlobalKnownHostsFile none\n"
+        );
+        fs::write(dir.path().join("ssh_config"), config).unwrap();
         let mut said = String::new();
         // A port may be taken between the look and the start.
         for _ in 0..5 {
@@ -157,6 +164,17 @@ impl Sshd {
     /// The private key (ed25519, no passphrase) that lets the user in.
     pub fn key(&self) -> PathBuf {
         self.dir.path().join("id")
+    }
+
+    /// The way in, which no configuration of this machine's has a part in.
+    pub fn target(&self) -> Target {
+        Target {
+            port: Some(self.port),
+            user: Some(self.user.clone()),
+            accept_new: true,
+            config: Some(self.dir.path().join("ssh_config")),
+            ..Target::new("web1", "127.0.0.1")
+        }
     }
 
     /// Its keys, its configuration, and room for a test's own files.

@@ -15,8 +15,10 @@ use crate::transport::{Lost, Stream};
 
 /// The longest command that is said twice to the login shell.
 const TWICE_MAX: usize = 1024;
-/// dropbear refuses commands of more than 9,000 bytes (its MAX_CMD_LEN).
-const COMMAND_MAX: usize = 8000;
+/// What fits into one packet (RFC 4253 §6.1).
+const COMMAND_MAX: usize = 30_000;
+/// dropbear hangs up at commands of more than 9,000 bytes (its MAX_CMD_LEN); who knows about others.
+const COMMAND_MAX_CAREFUL: usize = 8000;
 /// The driver and libssh2 below it need little.
 const STACK: usize = 512 * 1024;
 
@@ -35,10 +37,11 @@ pub struct Ssh {
 struct Driven {
     pipes: Arc<Pipes>,
     thread: Option<JoinHandle<()>>,
+    command_max: usize,
 }
 
 impl Ssh {
-    /// `silence`: how long nothing may come from a host that was asked for a sign of life; at least 3 s.
+    /// `silence`: how long nothing may come from a host that is asked for a sign of life meanwhile.
     pub fn new(
         silence: Duration,
         connect: impl FnMut() -> Result<Connection, Lost> + Send + 'static,
@@ -77,12 +80,14 @@ impl Ssh {
 
 impl Driven {
     fn start(connection: Connection, silence: Duration) -> io::Result<Self> {
+        let is_openssh = connection.session.banner().is_some_and(|banner| banner.contains("OpenSSH"));
+        let command_max = if is_openssh { COMMAND_MAX } else { COMMAND_MAX_CAREFUL };
         let (pipes, bell) = Pipes::new()?;
         let pipes = Arc::new(pipes);
         let driver = Driver::new(connection, Arc::clone(&pipes), bell, silence);
         let thread =
             thread::Builder::new().name("ssh".to_owned()).stack_size(STACK).spawn(move || driver.run())?;
-        Ok(Self { pipes, thread: Some(thread) })
+        Ok(Self { pipes, thread: Some(thread), command_max })
     }
 }
 
@@ -108,8 +113,8 @@ impl Link for Ssh {
         Ok(id)
     }
 
-    fn command_max(&self) -> usize {
-        COMMAND_MAX
+    fn command_max(&mut self) -> Result<usize, Lost> {
+        self.driven().map(|driven| driven.command_max)
     }
 
     fn write(&mut self, id: ChannelId, bytes: &[u8]) -> io::Result<usize> {

@@ -1,6 +1,8 @@
 //! Any server with `sshd`, through libssh2: one connection a host, driven by a thread of its own.
 
 pub mod auth;
+mod call;
+mod channel;
 pub mod config;
 pub mod dial;
 mod driver;

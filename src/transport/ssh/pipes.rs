@@ -109,7 +109,7 @@ impl State {
         let closed = || io::Error::new(ErrorKind::NotConnected, "the channel is closed");
         let pipe = self.channels.get_mut(&id).ok_or_else(closed)?;
         match &pipe.refused {
-            Some(why) => Err(io::Error::other(why.clone())),
+            Some(why) => Err(io::Error::new(ErrorKind::ConnectionRefused, why.clone())),
             None => Ok(pipe),
         }
     }

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// libssh2 asks no more often than every two seconds.
+const LEAST: Duration = Duration::from_secs(6);
+
 /// A quiet host is asked after a third of the time, and has the other two to answer.
 #[derive(Debug)]
 pub struct Silence {
@@ -20,7 +23,7 @@ pub enum Verdict {
 
 impl Silence {
     pub fn new(limit: Duration, now: Instant) -> Self {
-        Self { limit, heard: now, asked: None }
+        Self { limit: limit.max(LEAST), heard: now, asked: None }
     }
 
     pub fn heard(&mut self, now: Instant) {
