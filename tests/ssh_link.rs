@@ -258,7 +258,7 @@ fn a_line_that_freezes_is_given_up_and_a_silent_command_is_not() {
         scope.spawn(|| {
             let proxy = Proxy::new(sshd.port, Duration::ZERO);
             let mut remote = open(&proxy);
-            let script = act(Script::new("echo begun; sleep 1000"));
+            let script = act(Script::new("echo begun; sleep 30"));
             let lost = remote.perform(&script, &mut Freezing(&proxy));
             is_given_up(lost, proxy.struck().unwrap());
             let start = Instant::now();
