@@ -136,7 +136,8 @@ pub fn functions(engine: &Engine) -> Vec<Function> {
         },
         false,
     );
-    all.sort_by(|a, b| (&a.is_method_of, &a.signature).cmp(&(&b.is_method_of, &b.signature)));
+    // Overloads may look alike: their words keep the order the same.
+    all.sort_by(|a, b| (&a.is_method_of, &a.signature, &a.doc).cmp(&(&b.is_method_of, &b.signature, &b.doc)));
     all
 }
 
