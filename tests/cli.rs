@@ -123,8 +123,10 @@ fn a_dirty_work_tree_is_warned_about_and_recorded_with_the_revision() {
 
 #[test]
 fn a_transport_that_is_not_there_yet_is_named_before_anything_happens() {
-    let test = Test::new().source("a", "1").toml("[stage.prod]\npath = \"/srv/x\"\nhosts = [\"web1\"]\n");
-    test.ends(2, &[]).says("host `web1` is reached by `ssh`, which this version does not have yet");
+    let test = Test::new()
+        .source("a", "1")
+        .toml("[stage.prod]\npath = \"/srv/x\"\ntransport = \"openssh\"\nhosts = [\"web1\"]\n");
+    test.ends(2, &[]).says("host `web1` is reached by `openssh`, which this version does not have yet");
 }
 
 #[test]

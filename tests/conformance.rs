@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/sshd.rs"]
+mod sshd;
+
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::symlink;
@@ -14,7 +17,9 @@ use std::time::Duration;
 use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::transport::framed::Framed;
 use runner::transport::local::Local;
-use runner::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local};
+use runner::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local, ssh};
+
+use crate::sshd::Sshd;
 
 /// Opens one more connection to the host.
 type Open<'a> = &'a dyn Fn(Interrupt) -> Box<dyn Remote>;
@@ -459,7 +464,9 @@ fn a_reader_may_close_its_input_and_go_on(remote: &mut dyn Remote, _: Open) {
 
 fn outputs_are_drained_while_sending(remote: &mut dyn Remote, _: Open) {
     let bytes = noise(3_000_000);
-    let script = act(Script::new("tee /dev/stderr"));
+    // Not by `/dev/stderr`: a pipe that the server made as root cannot be opened again.
+    let script = "d=$(mktemp -d); mkfifo $d/fifo; cat $d/fifo >&2 & tee $d/fifo; wait; rm -r $d";
+    let script = act(Script::new(script));
     let answer = answered(remote.send(&script, &mut &bytes[..], &mut Silent));
     assert!(answer.stdout == bytes);
     assert!(answer.stderr == bytes);
@@ -567,6 +574,18 @@ fn the_local_transport_conforms_with_other_shells() {
         let programs = programs_but(&["sh"], Some(&shell));
         conforms(&with_path(programs.path()));
     }
+}
+
+#[test]
+fn openssh_conforms() {
+    let sshd = Sshd::openssh();
+    conforms(&|interrupt| ssh(sshd.target(), interrupt));
+}
+
+#[test]
+fn dropbear_with_busybox_conforms() {
+    let sshd = Sshd::dropbear();
+    conforms(&|interrupt| ssh(sshd.target(), interrupt));
 }
 
 fn with_path(path: &Path) -> impl Fn(Interrupt) -> Box<dyn Remote> {

@@ -5,6 +5,7 @@ mod check;
 mod docs;
 mod out;
 mod project;
+mod prompt;
 mod releases;
 mod report;
 mod run;

@@ -9,6 +9,7 @@ use crate::event::{Report, Sink};
 use crate::host::{Host, Inventory, Kind};
 use crate::recipe::sources::{self, Source};
 use crate::recipe::{Recipe, Setting};
+use crate::transport::ssh::{Logins, Target};
 use crate::transport::{Interrupt, Remote};
 
 /// The inventory; verbs that need no host do without.
@@ -94,15 +95,31 @@ pub fn load(
     )
 }
 
-/// The connection to a host.
-pub fn remote(host: &Host, interrupt: &Interrupt) -> Result<Box<dyn Remote>, Report> {
+/// The way to a host. Nothing is connected yet.
+pub fn remote(
+    host: &Host,
+    accept_new: bool,
+    logins: &Arc<Logins>,
+    interrupt: &Interrupt,
+) -> Result<Box<dyn Remote>, Report> {
     match host.transport {
         Kind::Local => Ok(crate::transport::local(interrupt.clone())),
-        kind => Err(Report::new(format!(
-            "host `{}` is reached by `{kind}`, which this version does not have yet",
+        Kind::Ssh => {
+            let target = Target {
+                port: host.port,
+                user: host.user.clone(),
+                accept_new,
+                config: std::env::var_os("RUNNER_SSH_CONFIG").map(PathBuf::from),
+                logins: logins.clone(),
+                ..Target::new(&host.name, &host.address)
+            };
+            Ok(crate::transport::ssh(target, interrupt.clone()))
+        }
+        Kind::OpenSsh => Err(Report::new(format!(
+            "host `{}` is reached by `openssh`, which this version does not have yet",
             host.name
         ))
-        .hint("`transport = \"local\"` deploys on this machine")),
+        .hint("`transport = \"ssh\"` is the default")),
     }
 }
 

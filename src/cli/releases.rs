@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::Args;
 use crate::cli::out;
 use crate::cli::table::Table;
-use crate::cli::{Ended, Stop, project};
+use crate::cli::{Ended, Stop, project, prompt};
 use crate::event::{Report, Sink};
 use crate::host::Inventory;
 use crate::release::Record;
@@ -21,9 +21,10 @@ pub type AllSeen = Vec<(String, Result<Seen, Report>)>;
 pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Result<AllSeen, Stop> {
     let inventory = Inventory::find(args.directory.as_deref())?;
     let selected = inventory.select(&args.selection())?;
+    let logins = prompt::logins();
     let mut sites = Vec::new();
     for host in &selected.hosts {
-        let remote = project::remote(host, interrupt)?;
+        let remote = project::remote(host, false, &logins, interrupt)?;
         let site = Site::new(host.clone(), Options::default(), remote, events.clone(), false);
         sites.push(std::sync::Mutex::new(site));
     }

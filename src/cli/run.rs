@@ -5,7 +5,7 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::args::Args;
-use crate::cli::{Ended, project};
+use crate::cli::{Ended, project, prompt};
 use crate::event::mask::Mask;
 use crate::event::{Event, Sink};
 use crate::flow::{Doing, execute};
@@ -63,10 +63,12 @@ pub fn run(
     let root = inventory.dir.join(source);
     let revision = Revision::of(&root);
     let mut open = Vec::new();
+    let logins = prompt::logins();
     let known = about(&selected.stage.name, &revision);
     for (host, mut options) in hosts.iter().zip(sites) {
         options.env.splice(..0, known.clone());
-        let mut remote: Box<dyn Remote> = project::remote(host, interrupt)?;
+        let mut remote: Box<dyn Remote> =
+            project::remote(host, options.accepts_new_keys, &logins, interrupt)?;
         if mode.is_plan() {
             remote = Box::new(Planning::new(remote, Arc::default()));
         }

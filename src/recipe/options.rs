@@ -117,6 +117,11 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         "abort" => Ok(Some(())),
         _ => anyhow::bail!("`abort` is the only answer that this version has, not `{text}`"),
     });
+    let accepts_new_keys = reader.text("host_keys", |text| match text {
+        "strict" => Ok(false),
+        "accept-new" => Ok(true),
+        _ => anyhow::bail!("`{text}` is none of `strict` and `accept-new`"),
+    });
     let options = site::Options {
         special: Special {
             generated,
@@ -132,6 +137,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),
+        accepts_new_keys: accepts_new_keys.unwrap_or(false),
     };
     (options, reader.problems)
 }

@@ -93,7 +93,7 @@ pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
     let paths = shared.iter().map(|p| [Word::new(p.path.as_bytes())]);
     let script =
         Script::new(include_str!("sh/probe.sh")).var("root", root).rows("shared", paths).with(super::LIB);
-    Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?))
+    Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?)).public()
 }
 
 fn read(fields: &Fields) -> Result<Seen> {

@@ -86,6 +86,8 @@ pub struct Act {
     pub script: Script,
     /// From the start of the script; none by default, since a silent healthy command may run for hours.
     pub timeout: Option<Duration>,
+    /// Anybody on the host may read the script, so it may travel as an argument.
+    pub is_public: bool,
 }
 
 type Read<A> = Box<dyn Fn(&Answer) -> Result<A> + Send>;
@@ -104,12 +106,18 @@ impl<A> Step<A> {
         read: impl Fn(&Answer) -> Result<A> + Send + 'static,
     ) -> Self {
         let op = Op { name, data: Vec::new() };
-        Self { act: Act { op, effect, script, timeout: None }, read: Box::new(read) }
+        Self { act: Act { op, effect, script, timeout: None, is_public: false }, read: Box::new(read) }
     }
 
     /// Adds a piece of data to the act's name.
     pub fn data(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.act.op.data.push((key, value.to_string()));
+        self
+    }
+
+    /// Lets the script be read by anybody on the host: it saves a round trip when it is the first.
+    pub fn public(mut self) -> Self {
+        self.act.is_public = true;
         self
     }
 

@@ -36,6 +36,8 @@ pub struct Options {
     pub duplicate: Duplicate,
     pub drift: Drift,
     pub is_durable: bool,
+    /// Whether a host that nobody knows yet is believed to be who it says.
+    pub accepts_new_keys: bool,
 }
 
 /// For one who only looks.
@@ -48,6 +50,7 @@ impl Default for Options {
             duplicate: Duplicate::Link,
             drift: Drift::Report,
             is_durable: false,
+            accepts_new_keys: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a script never travels as an argument or in the environment of a process, where others could read
 //! it and 128 KiB are the limit (Linux: MAX_ARG_STRLEN), nor by a here-document, for which some shells need a disk
-//! that is not full.
+//! that is not full. The one exception is a first script that says of itself that anybody may read it (`bootstrap`).
 //!
 //! **Invariant:** a text that arrives in part does nothing.
 
@@ -39,6 +39,40 @@ _run() {
 /// `s=$?` stands within the braces: of braces around a lone `( )`, dash forgets the inner redirections.
 const FIRST_WORDS: &str =
     r#"{ n=$(printf '\nx'); n=${n%x}; _run() { { ( eval "$1" ) 2>&4 4>&-; s=$?; } 4>&2 2>/dev/null; }; "#;
+
+/// What `bootstrap` runs first, to the same ends as `HELLO`; `$2` is the script, in the alphabet of arguments.
+const BOOTSTRAP: &str = r#"if command -v setsid >/dev/null 2>&1; then _new=setsid _way=session; else _new= _way=tree; fi
+{
+  $_new sh -c 'printf "%s<%s %s;" "$1" $$ "$2"; printf "%s<;" "$1" >&2; _s=$3; set --; eval "$_s"' \
+    sh "$_m" "$_way" "$(printf %b "$2")" </dev/null 2>&4 4>&-
+  _s=$?
+} 4>&2 2>/dev/null
+printf '%s>%s;' "$_m" "$_s"
+printf '%s>;' "$_m" >&2
+"#;
+
+/// Opens the persistent shell and has it perform its first script on the way: that one is in the command, so that no
+/// round trip is needed to tell it, and anybody on the host can read it. The mark must be of a nonce of its own, for
+/// it can be read as well. The shell that then stands knows no `_run` yet.
+pub fn bootstrap(mark: &Mark, script: &Script) -> String {
+    let first = format!("_m={}{}\n{BOOTSTRAP}", mark.stem(), mark.number());
+    let (first, script) = (argument(first.as_bytes()), argument(&script.text()));
+    format!(r#"sh -c 'eval "$(printf %b "$1")"; exec sh' sh '{first}' '{script}'"#)
+}
+
+/// Bytes as what `printf %b` makes them of, in an alphabet that within single quotes means itself to bash, zsh, fish,
+/// csh and the like: csh knows no newline and no `!` there, fish a `\\` and a `\'`.
+fn argument(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for &byte in bytes {
+        match byte {
+            b'\n' => text.push_str("\\n"),
+            b'\'' | b'\\' | b'!' | 0..=0x1f | 0x7f.. => text.push_str(&format!("\\0{byte:03o}")),
+            byte => text.push(char::from(byte)),
+        }
+    }
+    text
+}
 
 /// The first words to a persistent shell.
 pub fn hello(mark: &Mark) -> Vec<u8> {
@@ -118,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bootstrap_is_one_command_in_the_alphabet_of_all_shells() {
+        let script = Script::new("echo \"$a\" `b` \\c # café!\n").var("a", "it's");
+        let text = bootstrap(&known(0), &script);
+        assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'!'));
+        let (_, text) = text.split_once("' '").unwrap();
+        case(
+            text.as_bytes().to_vec(),
+            expect![[r#"a=\0047it\0047\0134\0047\0047s\0047\necho "$a" `b` \0134c # caf\0303\0251\0041\n'"#]],
+        );
+    }
+
+    #[test]
     fn a_first_line_that_arrives_in_part_does_nothing() {
         let line = first_line(&known(7), &Script::new("echo done"));
         let from = line.len() - 90;
@@ -140,7 +186,8 @@ mod tests {
     #[test]
     fn no_text_holds_the_mark_that_it_makes() {
         let mark = known(7);
-        for text in [hello(&mark), frame(&mark, &script()), first_line(&mark, &script())] {
+        let bootstrap = bootstrap(&mark, &script()).into_bytes();
+        for text in [hello(&mark), frame(&mark, &script()), first_line(&mark, &script()), bootstrap] {
             assert!(!String::from_utf8_lossy(&text).contains(&mark.to_string()));
         }
     }

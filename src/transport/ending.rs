@@ -13,7 +13,8 @@ use crate::transport::{Listener, Lost, Silent};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends TERM to all that belongs to `$pid`, gives it half a second, then sends KILL. Belonging goes by the `$way`
-/// that the script's own mark named: its session, its process group, or being below it. `$list` is kept from
+/// that the script's own mark named: its session, its process group, or being below it. A group that it does not lead
+/// is not its own: dropbear has all channels of a connection in one. `$list` is kept from
 /// look to look, for what is below loses its parents when they end. Processes that only wait to be reaped are gone: in a
 /// container nobody may reap them.
 const END: &str = r#"
@@ -44,6 +45,7 @@ look() {
 }
 group=$(table | while read -r p pp g s state; do [ "$p" != "$pid" ] || echo "$g"; done)
 : "${group:=$pid}"
+[ "$way" != group ] || [ "$group" = "$pid" ] || way=tree
 list=$pid
 look
 [ "$list" ] && kill -TERM $list 2>/dev/null

@@ -34,6 +34,10 @@ impl<'a> Input<'a> {
         Self { payload: Some(payload), ..Self::text(text) }
     }
 
+    fn is_empty(&self) -> bool {
+        self.block.is_empty() && self.payload.is_none()
+    }
+
     /// Writes nothing more, and leaves standard input open.
     fn stop(&mut self) {
         self.payload = None;
@@ -91,10 +95,11 @@ impl<'a> Exchange<'a> {
     pub fn new(channel: ChannelId, mark: &Mark, input: Input<'a>) -> Self {
         Self {
             channel,
-            input,
             out: Capture::new(Stream::Stdout, mark),
             err: Capture::new(Stream::Stderr, mark),
-            started: None,
+            // With nothing to be written it has started already.
+            started: input.is_empty().then(Instant::now),
+            input,
             buffer: vec![0; BUFFER],
         }
     }

@@ -25,7 +25,15 @@ pub struct Framed<L: Link> {
     interrupt: Interrupt,
     nonce: Nonce,
     n_marks: u64,
-    shell: Option<ChannelId>,
+    shell: Option<Shell>,
+}
+
+/// The persistent shell.
+#[derive(Clone, Copy)]
+struct Shell {
+    channel: ChannelId,
+    /// It was told the first words.
+    is_greeted: bool,
 }
 
 /// How an exchange came to its end.
@@ -45,27 +53,81 @@ impl<L: Link> Framed<L> {
         self.nonce.mark(self.n_marks)
     }
 
-    /// Performs an act in `shell`, which is lost if this is.
-    fn perform_in(
+    /// Performs an act in the persistent shell, and opens it if there is none. The shell is lost if this is.
+    fn perform_in_shell(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
+        if self.shell.is_none()
+            && let Some(answer) = self.perform_on_the_way(act, listener)?
+        {
+            return Ok(answer);
+        }
+        let mark = self.next_mark();
+        let (channel, mut text) = match self.shell {
+            Some(Shell { channel, is_greeted: true }) => (channel, Vec::new()),
+            Some(Shell { channel, .. }) => (channel, encode::hello(&mark)),
+            None => (self.link.open(encode::SHELL)?, encode::hello(&mark)),
+        };
+        self.shell = Some(Shell { channel, is_greeted: true });
+        text.extend(encode::frame(&mark, &act.script));
+        let mut exchange = Exchange::new(channel, &mark, Input::text(text));
+        let outcome = self.run(&mut exchange, act.timeout, listener)?;
+        answer(exchange, outcome)
+    }
+
+    /// Opens the persistent shell by a command that performs the act, if anybody may read it and it fits in. `None`: it
+    /// was not performed, since it does not fit or the host has no such command.
+    fn perform_on_the_way(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Option<Answer>, Lost> {
+        let max = if act.is_public { self.link.command_max()? } else { 0 };
+        if max == 0 {
+            return Ok(None);
+        }
+        let mark = Nonce::random().mark(0);
+        let command = encode::bootstrap(&mark, &act.script);
+        if command.len() > max {
+            return Ok(None);
+        }
+        let channel = self.link.open(&command)?;
+        self.shell = Some(Shell { channel, is_greeted: false });
+        let mut exchange = Exchange::new(channel, &mark, Input::text(Vec::new()));
+        match self.run(&mut exchange, act.timeout, listener) {
+            Err(Lost::Refused { .. }) => {}
+            Ok(Outcome::Closed(_)) if exchange.begun().is_none() => {}
+            outcome => return answer(exchange, outcome?).map(Some),
+        }
+        self.close_shell();
+        Ok(None)
+    }
+
+    /// Performs an act on a channel of its own.
+    fn send_by_channel(
         &mut self,
-        shell: ChannelId,
-        first_words: Vec<u8>,
-        mark: Mark,
         act: &Act,
+        payload: &mut dyn Read,
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost> {
-        let mut text = first_words;
-        text.extend(encode::frame(&mark, &act.script));
-        let mut exchange = Exchange::new(shell, &mark, Input::text(text));
-        let outcome = self.run(&mut exchange, act.timeout, listener)?;
-        let why = match outcome {
-            Outcome::Exit(exit) if exchange.status().is_some() => {
-                return Ok(exchange.into_answer(exit));
+        let mark = self.next_mark();
+        let channel = self.link.open(encode::CHANNEL)?;
+        let line = encode::first_line(&mark, &act.script);
+        let mut exchange = Exchange::new(channel, &mark, Input::with_payload(line, payload));
+        let outcome = self.run(&mut exchange, act.timeout, listener);
+        if let Ok(Outcome::Closed(_)) = outcome {
+            // Whatever still reads the payload must not take its part for the whole.
+            let _ = self.end(&mut exchange, listener);
+        }
+        self.link.close(channel);
+        match outcome? {
+            Outcome::Exit(exit) => Ok(exchange.into_answer(exit)),
+            // Without a mark there is no success, whatever the process says.
+            Outcome::Closed(exit) if exit.is_success() => {
+                Err(exchange.lost("the channel ended without an answer"))
             }
-            Outcome::Exit(exit) => format!("the script {exit} but the shell did not come back"),
-            Outcome::Closed(exit) => format!("the shell {exit}"),
-        };
-        Err(exchange.lost(&why))
+            Outcome::Closed(exit) => Ok(exchange.into_answer(exit)),
+        }
+    }
+
+    fn close_shell(&mut self) {
+        if let Some(shell) = self.shell.take() {
+            self.link.close(shell.channel);
+        }
     }
 
     /// Runs an exchange to its end, or ends it.
@@ -147,16 +209,9 @@ impl<L: Link> Remote for Framed<L> {
         if let Some(reply) = self.refuse() {
             return Ok(reply);
         }
-        let mark = self.next_mark();
-        let (shell, first_words) = match self.shell {
-            Some(shell) => (shell, Vec::new()),
-            None => (self.link.open(encode::SHELL)?, encode::hello(&mark)),
-        };
-        self.shell = Some(shell);
-        let answer = self.perform_in(shell, first_words, mark, act, listener);
+        let answer = self.perform_in_shell(act, listener);
         if answer.is_err() {
-            self.shell = None;
-            self.link.close(shell);
+            self.close_shell();
         }
         answer.map(Reply::Answered)
     }
@@ -170,33 +225,29 @@ impl<L: Link> Remote for Framed<L> {
         if let Some(reply) = self.refuse() {
             return Ok(reply);
         }
-        let mark = self.next_mark();
-        let channel = self.link.open(encode::CHANNEL)?;
-        let line = encode::first_line(&mark, &act.script);
-        let mut exchange = Exchange::new(channel, &mark, Input::with_payload(line, payload));
-        let outcome = self.run(&mut exchange, act.timeout, listener);
-        if let Ok(Outcome::Closed(_)) = outcome {
-            // Whatever still reads the payload must not take its part for the whole.
-            let _ = self.end(&mut exchange, listener);
+        let answer = self.send_by_channel(act, payload, listener);
+        if let Err(Lost::Gone { .. }) = answer {
+            // Whatever broke, the next act must not seem to go on in the shell of before.
+            self.close_shell();
         }
-        self.link.close(channel);
-        match outcome? {
-            Outcome::Exit(exit) => Ok(Reply::Answered(exchange.into_answer(exit))),
-            // Without a mark there is no success, whatever the process says.
-            Outcome::Closed(exit) if exit.is_success() => {
-                Err(exchange.lost("the channel ended without an answer"))
-            }
-            Outcome::Closed(exit) => Ok(Reply::Answered(exchange.into_answer(exit))),
-        }
+        answer.map(Reply::Answered)
     }
 }
 
 impl<L: Link> Drop for Framed<L> {
     fn drop(&mut self) {
-        if let Some(shell) = self.shell.take() {
-            self.link.close(shell);
-        }
+        self.close_shell();
     }
+}
+
+/// What the persistent shell answered, if it is still there to be asked again.
+fn answer(exchange: Exchange, outcome: Outcome) -> Result<Answer, Lost> {
+    let why = match outcome {
+        Outcome::Exit(exit) if exchange.status().is_some() => return Ok(exchange.into_answer(exit)),
+        Outcome::Exit(exit) => format!("the script {exit} but the shell did not come back"),
+        Outcome::Closed(exit) => format!("the shell {exit}"),
+    };
+    Err(exchange.lost(&why))
 }
 
 /// How long the exchange may still run.

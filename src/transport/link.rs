@@ -22,13 +22,19 @@ pub enum Got {
 }
 
 /// Channels to one host, used by one thread. An `io::Error` of any call, but `BrokenPipe` of a write, means that
-/// the connection is no more.
+/// the connection is no more, or, if it is `ConnectionRefused`, that the host did not start the channel's command.
 pub trait Link: Send {
-    /// Starts `command`, one simple command for the login shell of the host: printable ASCII without `\` and `!`
-    /// that reads the same in csh and fish. The link puts `exec` before it where that shell knows it (rbash
-    /// refuses), so that the process leads its group. May return before the channel is there; its writes then accept
-    /// nothing yet, and its failure is told by any later call.
+    /// Starts `command`, one simple command for the login shell of the host: printable ASCII that reads the same in
+    /// csh and fish (so no `!`, and `\` only before a letter or a digit). The link puts `exec` before it where that
+    /// shell knows it (rbash refuses) and the length allows. May return before the channel is there; its writes then
+    /// accept nothing yet, and its failure is told by any later call.
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost>;
+
+    /// How long a command may be that carries the first script, to save the round trip of telling it to a shell that
+    /// stands. 0 where there is nothing to save. Connects if that is not done.
+    fn command_max(&mut self) -> Result<usize, Lost> {
+        Ok(0)
+    }
 
     /// Accepts some of `bytes`, maybe 0. After 0 the caller comes back with the same bytes at the same place
     /// (libssh2's rule). `BrokenPipe`: the process does not read any more, which harms nothing else.

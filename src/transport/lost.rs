@@ -6,7 +6,7 @@ use std::io;
 /// The act was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
-    /// There is no connection: the act was not started.
+    /// There is no connection, or the host starts nothing more on it: the act was not started.
     Refused { why: String },
     /// The connection or the shell broke. Whether the act was done is unknown; `sent` bytes of its payload were
     /// taken before. The next act opens a new shell, which holds nothing of what the old one held.
@@ -19,7 +19,11 @@ pub enum Lost {
 impl Lost {
     /// What an error of the link means.
     pub fn broken(error: &io::Error, sent: u64) -> Self {
-        Lost::Gone { why: error.to_string(), sent }
+        let why = error.to_string();
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Lost::Refused { why },
+            _ => Lost::Gone { why, sent },
+        }
     }
 }
 

@@ -19,10 +19,13 @@ pub mod lost;
 pub mod mark;
 pub mod planning;
 pub mod simulated;
+pub mod ssh;
 
 use std::io::Read;
 
 use crate::shell::{Act, Answer};
+use crate::transport::ssh::link::Ssh;
+use crate::transport::ssh::{Target, dial};
 
 pub use interrupt::Interrupt;
 pub use listener::{Listener, Silent, Stream};
@@ -67,4 +70,12 @@ impl<R: Remote + ?Sized> Remote for Box<R> {
 /// This machine as a host. Its shell is started by the first act.
 pub fn local(interrupt: Interrupt) -> Box<dyn Remote> {
     Box::new(framed::Framed::new(local::Local::default(), interrupt))
+}
+
+/// A host over ssh. It is connected to by the first act.
+pub fn ssh(target: Target, interrupt: Interrupt) -> Box<dyn Remote> {
+    let silence = target.silence;
+    let dialling = interrupt.clone();
+    let link = Ssh::new(silence, move || dial::connect(&target, &dialling));
+    Box::new(framed::Framed::new(link, interrupt))
 }

@@ -1,0 +1,228 @@
+//! The keys at hand, of files and of the agent, shown to the host one after the other.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use ssh2::{Agent, Session};
+
+use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
+use crate::transport::ssh::auth::login::{ANSWER, Login, NOT_VERIFIED, REFUSED, Step};
+use crate::transport::ssh::auth::order::{Candidate, order, unusable};
+use crate::transport::ssh::auth::tried::Tried;
+use crate::transport::ssh::config::{Config, Method};
+use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::public_key::PublicKey;
+use crate::transport::ssh::talk::Stop;
+
+/// What ssh tries of itself, in `~/.ssh`.
+const USUAL: [&str; 7] =
+    ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"];
+
+pub struct Keys {
+    files: Vec<KeyFile>,
+    agent: Option<Agent>,
+    identities: Vec<ssh2::PublicKey>,
+    candidates: Vec<Candidate>,
+    /// Each was right for an earlier factor, and cannot be for another.
+    spent: HashSet<usize>,
+}
+
+impl Keys {
+    /// Reads the files and asks the agent. What is of no use is noted.
+    pub fn gather(session: &Session, config: &Config, tried: &mut Tried) -> Self {
+        let mut files = Vec::new();
+        for path in &config.identities {
+            let is_usual = is_usual(path, Path::new(&config.tokens.home));
+            match KeyFile::read(path, is_usual) {
+                Ok(Some(file)) => files.push(file),
+                Ok(None) if is_usual => {}
+                Ok(None) => tried.note(format!("`{}`: there is no such file", path.display())),
+                Err(why) => tried.note(format!("`{}`: {why}", path.display())),
+            }
+        }
+        add_certificates(&mut files, config, tried);
+        let (agent, identities) = match open_agent(session, config) {
+            Ok((agent, identities)) => (agent, identities),
+            Err(why) => {
+                tried.note(why);
+                (None, Vec::new())
+            }
+        };
+        let publics: Vec<PublicKey> =
+            identities.iter().filter_map(|identity| PublicKey::from_blob(identity.blob())).collect();
+        let (identities, publics) = match publics.len() == identities.len() {
+            true => (identities, publics),
+            false => (Vec::new(), Vec::new()),
+        };
+        let handles =
+            files.iter().filter_map(|file| file.public.as_ref()).filter(|key| key.is_security_key());
+        for key in handles.chain(&publics) {
+            if let Some(why) = unusable(key) {
+                tried.note(format!("{key}: {why} (`transport = \"openssh\"` will)"));
+            }
+        }
+        let candidates = order(&files, &publics, config.identities_only);
+        Self { files, agent, identities, candidates, spent: HashSet::new() }
+    }
+
+    /// Shows one key after the other until one is right.
+    pub fn show(&mut self, login: &mut Login) -> Result<Step, Failure> {
+        for (i, candidate) in self.candidates.clone().into_iter().enumerate() {
+            if self.spent.contains(&i) {
+                continue;
+            }
+            let step = match candidate {
+                Candidate::Agent(i) => self.show_held(i, login)?,
+                Candidate::File { file, certificate } => {
+                    let file = &self.files[file];
+                    show_file(file, certificate.map(|i| &file.certificates[i]), login)?
+                }
+            };
+            match step {
+                Step::Refused => {}
+                Step::In => return Ok(Step::In),
+                Step::Further(methods) => {
+                    self.spent.insert(i);
+                    return Ok(Step::Further(methods));
+                }
+            }
+        }
+        Ok(Step::Refused)
+    }
+
+    fn show_held(&self, i: usize, login: &mut Login) -> Result<Step, Failure> {
+        let (Some(agent), Some(identity)) = (&self.agent, self.identities.get(i)) else {
+            return Ok(Step::Refused);
+        };
+        let name = match PublicKey::from_blob(identity.blob()) {
+            Some(key) => format!("agent key `{}` ({key})", identity.comment()),
+            None => format!("agent key `{}`", identity.comment()),
+        };
+        let user = login.config.user.clone();
+        let result = login.call(ANSWER, || agent.userauth(&user, identity))?;
+        judge(result, &name, login)
+    }
+}
+
+/// What the host's answer to a key means.
+fn judge(result: Result<(), Stop>, name: &str, login: &mut Login) -> Result<Step, Failure> {
+    let Err(stop) = result else {
+        return Ok(Step::In);
+    };
+    let step = match stop.code() {
+        Some(REFUSED) => Step::Refused,
+        Some(NOT_VERIFIED) => login.weigh(Method::PublicKey)?,
+        _ => {
+            login.tried.note(format!("{name}: cannot be used: {stop}"));
+            return Ok(Step::Refused);
+        }
+    };
+    let word = if matches!(step, Step::Refused) { "refused" } else { "accepted" };
+    login.tried.note(format!("{name}: {word}"));
+    Ok(step)
+}
+
+fn show_file(file: &KeyFile, certificate: Option<&PublicKey>, login: &mut Login) -> Result<Step, Failure> {
+    let name = match certificate {
+        None => format!("key `{}`", file.path.display()),
+        Some(_) => format!("certificate of key `{}`", file.path.display()),
+    };
+    let public = certificate.or(file.public.as_ref()).map(PublicKey::line);
+    match &file.secret {
+        Secret::Absent => Ok(Step::Refused),
+        Secret::Plain(text) => {
+            let result = sign(login, public.as_deref(), text, "")?;
+            judge(result, &name, login)
+        }
+        Secret::Encrypted(text) => show_encrypted(file, &name, public.as_deref(), text, login),
+    }
+}
+
+/// Nobody is asked for the passphrase of a key that the host does not want.
+fn show_encrypted(
+    file: &KeyFile,
+    name: &str,
+    public: Option<&str>,
+    text: &str,
+    login: &mut Login,
+) -> Result<Step, Failure> {
+    if public.is_some() {
+        // An empty passphrase cannot be right: the host says what it thinks of the key, and the signature fails.
+        let result = sign(login, public, text, "")?;
+        if result.as_ref().is_err_and(|stop| stop.code() == Some(REFUSED)) {
+            return judge(result, name, login);
+        }
+    }
+    let question = format!("passphrase of `{}`", file.path.display());
+    let mut wrong = None;
+    for _ in 0..login.config.n_prompts {
+        let Some(passphrase) = login.target.logins.secret(&question, wrong.as_deref()) else {
+            login.tried.locked(&file.path, login.target.logins.prompt().is_some());
+            return Ok(Step::Refused);
+        };
+        let result = sign(login, public, text, &passphrase)?;
+        match result.as_ref().err().map(Stop::code) {
+            None => return Ok(Step::In),
+            Some(Some(REFUSED)) => return judge(result, name, login),
+            Some(Some(NOT_VERIFIED)) => match login.weigh(Method::PublicKey)? {
+                Step::Refused => {}
+                step => return Ok(step),
+            },
+            // Without its public half, a key that cannot be read is not even shown.
+            Some(_) => {}
+        }
+        wrong = Some(passphrase);
+    }
+    login.tried.note(format!("{name}: the passphrase is wrong"));
+    Ok(Step::Refused)
+}
+
+fn sign(
+    login: &mut Login,
+    public: Option<&str>,
+    text: &str,
+    passphrase: &str,
+) -> Result<Result<(), Stop>, Failure> {
+    let (session, user) = (login.talk.session, login.config.user.clone());
+    login.call(ANSWER, || session.userauth_pubkey_memory(&user, public, text, Some(passphrase)))
+}
+
+fn is_usual(path: &Path, home: &Path) -> bool {
+    USUAL.iter().any(|name| home.join(".ssh").join(name) == path)
+}
+
+/// Gives each certificate of the configuration to the file that has its private key.
+fn add_certificates(files: &mut [KeyFile], config: &Config, tried: &mut Tried) {
+    for path in &config.certificates {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let Some((certificate, key)) = PublicKey::from_line(&text)
+            .and_then(|certificate| Some((certificate.clone(), certificate.certified()?)))
+        else {
+            tried.note(format!("`{}`: is no certificate that could be read", path.display()));
+            continue;
+        };
+        match files.iter_mut().find(|file| file.public.as_ref() == Some(&key)) {
+            Some(file) if file.certificates.contains(&certificate) => {}
+            Some(file) => file.certificates.push(certificate),
+            None => {
+                tried.note(format!("`{}`: no file among the identities has its private key", path.display()))
+            }
+        }
+    }
+}
+
+/// The agent and its keys; no agent is no trouble, one that does not answer is.
+fn open_agent(session: &Session, config: &Config) -> Result<(Option<Agent>, Vec<ssh2::PublicKey>), String> {
+    let Some(path) = &config.agent else {
+        return Ok((None, Vec::new()));
+    };
+    let open = || {
+        let mut agent = session.agent()?;
+        agent.set_identity_path(path)?;
+        agent.connect()?;
+        agent.list_identities()?;
+        let identities = agent.identities()?;
+        Ok((Some(agent), identities))
+    };
+    open().map_err(|error: ssh2::Error| format!("the agent at `{}`: {}", path.display(), error.message()))
+}

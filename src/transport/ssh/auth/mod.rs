@@ -1,0 +1,66 @@
+//! Proves to a host who we are: by keys, then by what a person can answer, in as many factors as the host wants.
+//!
+//! **Invariant:** no secret is part of any message.
+
+mod key_file;
+mod keys;
+mod login;
+mod order;
+mod questions;
+mod tried;
+
+use crate::transport::ssh::Target;
+use crate::transport::ssh::auth::keys::Keys;
+use crate::transport::ssh::auth::login::{Login, Step};
+use crate::transport::ssh::auth::tried::Tried;
+use crate::transport::ssh::config::{Config, Method};
+use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::talk::Talk;
+
+/// No known server asks for so many.
+const N_FACTORS: usize = 5;
+
+/// Logs in, or says what was tried and what the host would accept.
+pub fn log_in(talk: &Talk, target: &Target, config: &Config) -> Result<(), Failure> {
+    let mut login = Login { talk, target, config, accepted: None, tried: Tried::default() };
+    let mut keys = None;
+    for _ in 0..N_FACTORS {
+        match factor(&mut login, &mut keys)? {
+            Step::In => return Ok(()),
+            Step::Further(methods) => login.accepted = Some(methods),
+            Step::Refused => break,
+        }
+    }
+    Err(Failure::Final(login.tried.report(config, login.accepted.as_deref().unwrap_or_default())))
+}
+
+/// Tries every method until one is right.
+fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<Step, Failure> {
+    for method in &login.config.methods {
+        let is_blind = *method == Method::PublicKey && login.accepted.is_none();
+        if !is_blind && !login.accepts(*method)? {
+            match login.talk.session.authenticated() {
+                true => return Ok(Step::In),
+                false => continue,
+            }
+        }
+        let step = match method {
+            Method::PublicKey => {
+                let keys = match keys {
+                    Some(keys) => keys,
+                    None => keys.insert(Keys::gather(login.talk.session, login.config, &mut login.tried)),
+                };
+                keys.show(login)?
+            }
+            Method::KeyboardInteractive => questions::converse(login)?,
+            Method::Password => questions::password(login)?,
+        };
+        if !matches!(step, Step::Refused) {
+            return Ok(step);
+        }
+    }
+    if login.accepted.is_none() {
+        login.accepted = Some(login.ask()?);
+    }
+    Ok(Step::Refused)
+}

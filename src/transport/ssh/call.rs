@@ -1,0 +1,55 @@
+//! What a call into libssh2 came to. It tells more errors apart than its crate has names for.
+
+use std::io::{self, ErrorKind};
+
+use ssh2::{Error, ErrorCode, Session};
+
+/// LIBSSH2_ERROR_EAGAIN
+const EAGAIN: ErrorCode = ErrorCode::Session(-37);
+
+/// What the connection's end is called when nobody says why.
+pub const CLOSED: &str = "it was closed by the host or the network";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Moved,
+    Nothing,
+    /// It would have had to wait, and is to be called again.
+    Again,
+}
+
+pub fn outcome(result: Result<(), Error>) -> Result<Outcome, Error> {
+    match result {
+        Ok(()) => Ok(Outcome::Moved),
+        Err(error) if is_again(&error) => Ok(Outcome::Again),
+        Err(error) => Err(error),
+    }
+}
+
+/// Of a read or a write. The crate tells their failures without a code; the session still knows it.
+pub fn transferred(session: &Session, result: io::Result<usize>) -> Result<Outcome, Error> {
+    match result {
+        Ok(0) => Ok(Outcome::Nothing),
+        Ok(_) => Ok(Outcome::Moved),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Outcome::Again),
+        Err(_) => Err(Error::last_session_error(session).unwrap_or_else(Error::eof)),
+    }
+}
+
+pub fn is_again(error: &Error) -> bool {
+    error.code() == EAGAIN
+}
+
+/// LIBSSH2_ERROR_CHANNEL_FAILURE, _CHANNEL_REQUEST_DENIED: the host said no, and the connection is well.
+pub fn is_refusal(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(-21 | -22))
+}
+
+/// What an error that ends the connection means to its user.
+pub fn reason(error: &Error) -> String {
+    match error.code() {
+        // LIBSSH2_ERROR_SOCKET_SEND, _SOCKET_DISCONNECT, _SOCKET_RECV
+        ErrorCode::Session(-7 | -13 | -43) => CLOSED.to_owned(),
+        _ => error.to_string(),
+    }
+}

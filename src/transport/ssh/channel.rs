@@ -1,0 +1,260 @@
+//! One channel as the driver knows it: how far it is, what there is to call, and what the calls taught.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use ssh2::{Error, Session};
+
+use crate::shell::Exit;
+use crate::transport::Stream;
+use crate::transport::ssh::call::{Outcome, is_refusal, outcome, transferred};
+use crate::transport::ssh::exit;
+use crate::transport::ssh::pipes::Pipe;
+
+/// How long after a process's end more of its output may come while others hold its streams open: sshd may tell the
+/// end before it has read the last of it.
+const LATE: Duration = Duration::from_millis(500);
+/// How long what a call on one channel read for another may go unnoticed, where neither is told.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How often a channel is opened that the host closes before anything was asked of it.
+const TRIES: u32 = 5;
+
+#[derive(Default)]
+pub struct Channel {
+    /// `None` until it is opened.
+    ssh: Option<ssh2::Channel>,
+    n_opened: u32,
+    command: String,
+    start: Start,
+    /// The input being written: the slice from `at` stays as it is until all of it is taken.
+    block: Vec<u8>,
+    at: usize,
+    is_input_over: bool,
+    is_eof_sent: bool,
+    /// Both streams are at their end and everything was passed on.
+    is_at_end: bool,
+    /// The host closed it.
+    is_closed: bool,
+    /// When its process was first known to have ended.
+    ended: Option<Instant>,
+    is_exit_told: bool,
+    /// When the caller let go of it.
+    left: Option<Instant>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    #[default]
+    Wanted,
+    /// The request is out. Its input may follow, and its output may come, before the answer does.
+    Asked,
+    Done,
+    Refused,
+}
+
+/// One call into libssh2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Start,
+    Write,
+    EndInput,
+    Read(Stream),
+    AwaitClose,
+    Close,
+}
+
+impl Channel {
+    pub fn new(command: String) -> Self {
+        Self { command, ..Self::default() }
+    }
+
+    /// Whether it is yet to be opened.
+    pub fn is_waiting(&self) -> bool {
+        self.ssh.is_none() && self.start == Start::Wanted
+    }
+
+    pub fn opened(&mut self, ssh: ssh2::Channel) {
+        self.ssh = Some(ssh);
+        self.n_opened += 1;
+    }
+
+    /// The host opens no channel.
+    pub fn refused(&mut self) {
+        self.start = Start::Refused;
+    }
+
+    /// Whether its command was asked for.
+    pub fn is_under_way(&self) -> bool {
+        self.start != Start::Wanted
+    }
+
+    pub fn leave(&mut self) {
+        self.left.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether the caller let go of it less than `span` ago.
+    pub fn left_within(&self, span: Duration) -> bool {
+        self.left.is_some_and(|left| left.elapsed() < span)
+    }
+
+    /// Whether nobody holds it and there is nothing to close.
+    pub fn is_over(&self) -> bool {
+        self.left.is_some() && self.ssh.is_none()
+    }
+
+    pub fn ssh(&mut self) -> Option<&mut ssh2::Channel> {
+        self.ssh.as_mut()
+    }
+
+    /// Takes the caller's next input once the last is written.
+    pub fn take_input(&mut self, pipe: &mut Pipe) -> bool {
+        let next = pipe.input.take_if(|_| self.at == self.block.len());
+        let has_moved = next.is_some();
+        if let Some(block) = next {
+            (self.block, self.at) = (block, 0);
+        }
+        self.is_input_over = pipe.is_input_over && pipe.input.is_none();
+        has_moved
+    }
+
+    /// What there is to call now.
+    pub fn calls(&self, pipe: Option<&Pipe>) -> Vec<Call> {
+        let (Some(_), Some(pipe)) = (&self.ssh, pipe.filter(|_| self.left.is_none())) else {
+            return if self.ssh.is_some() { vec![Call::Close] } else { Vec::new() };
+        };
+        match self.start {
+            Start::Wanted => return vec![Call::Start],
+            Start::Refused => return Vec::new(),
+            Start::Asked | Start::Done => {}
+        }
+        let is_writing = !self.is_closed && !self.is_eof_sent;
+        let is_written = self.at == self.block.len();
+        [
+            (Call::Read(Stream::Stdout), !self.is_at_end && !pipe.stdout.is_full()),
+            (Call::Read(Stream::Stderr), !self.is_at_end && !pipe.stderr.is_full()),
+            (Call::Start, self.start == Start::Asked),
+            (Call::AwaitClose, self.is_at_end && !self.is_closed),
+            (Call::Write, is_writing && !is_written),
+            (Call::EndInput, is_writing && is_written && self.is_input_over),
+        ]
+        .into_iter()
+        .filter_map(|(call, is_due)| is_due.then_some(call))
+        .collect()
+    }
+
+    /// Asks for the command, and for the answer until there is one.
+    pub fn start(&mut self) -> Result<Outcome, Error> {
+        let Some(ssh) = &mut self.ssh else {
+            return Ok(Outcome::Nothing);
+        };
+        if self.start == Start::Wanted && ssh.eof() && self.n_opened < TRIES {
+            // Closed before anything was asked of it: another one will do.
+            self.ssh = None;
+            return Ok(Outcome::Moved);
+        }
+        let outcome = outcome(ssh.exec(&self.command));
+        self.start = match &outcome {
+            Ok(Outcome::Moved) => Start::Done,
+            Err(error) if is_refusal(error) => Start::Refused,
+            _ => Start::Asked,
+        };
+        outcome
+    }
+
+    pub fn write(&mut self, session: &Session) -> Result<Outcome, Error> {
+        let Some(ssh) = &mut self.ssh else {
+            return Ok(Outcome::Nothing);
+        };
+        let written = ssh.write(&self.block[self.at..]);
+        self.at += *written.as_ref().unwrap_or(&0);
+        transferred(session, written)
+    }
+
+    /// How many bytes of `stream` were read, too.
+    pub fn read(
+        &mut self,
+        session: &Session,
+        stream: Stream,
+        buffer: &mut [u8],
+    ) -> Result<(Outcome, usize), Error> {
+        let Some(ssh) = &mut self.ssh else {
+            return Ok((Outcome::Nothing, 0));
+        };
+        let read = match stream {
+            Stream::Stdout => ssh.read(buffer),
+            Stream::Stderr => ssh.stderr().read(buffer),
+        };
+        let n = *read.as_ref().unwrap_or(&0);
+        Ok((transferred(session, read)?, n))
+    }
+
+    pub fn end_input(&mut self) -> Result<Outcome, Error> {
+        let outcome = self.on(ssh2::Channel::send_eof)?;
+        self.is_eof_sent = outcome == Outcome::Moved;
+        Ok(outcome)
+    }
+
+    pub fn await_close(&mut self) -> Result<Outcome, Error> {
+        let outcome = self.on(ssh2::Channel::wait_close)?;
+        self.is_closed = outcome == Outcome::Moved;
+        Ok(outcome)
+    }
+
+    pub fn close(&mut self) -> Result<Outcome, Error> {
+        let outcome = self.on(ssh2::Channel::close)?;
+        if outcome == Outcome::Moved {
+            self.ssh = None;
+        }
+        Ok(outcome)
+    }
+
+    fn on(&mut self, call: impl FnOnce(&mut ssh2::Channel) -> Result<(), Error>) -> Result<Outcome, Error> {
+        self.ssh.as_mut().map_or(Ok(Outcome::Nothing), |ssh| outcome(call(ssh)))
+    }
+
+    /// Learns what needs no call: that the streams ended, that the process did.
+    pub fn settle(&mut self, pipe: &mut Pipe) -> bool {
+        let Some(ssh) = self.ssh.as_ref().filter(|_| self.is_under_way() && !self.is_exit_told) else {
+            return false;
+        };
+        let is_new_end = !self.is_at_end && ssh.eof();
+        if is_new_end {
+            self.is_at_end = true;
+            pipe.stdout.is_ended = true;
+            pipe.stderr.is_ended = true;
+        }
+        // Closed without a word about its process is all the same: no mark, no success.
+        let Some(exit) = exit::told(ssh).or(self.is_closed.then_some(Exit::Code(0))) else {
+            return is_new_end;
+        };
+        let ended = *self.ended.get_or_insert_with(Instant::now);
+        self.is_exit_told = self.is_at_end || ended.elapsed() >= LATE;
+        if self.is_exit_told {
+            pipe.exit = Some(exit);
+            pipe.is_deaf = true;
+        }
+        self.is_exit_told || is_new_end
+    }
+
+    /// Whether something came that no call has been told of: a call on one channel reads for all.
+    pub fn has_more(&self, pipe: &Pipe) -> bool {
+        let Some(ssh) = self.ssh.as_ref().filter(|_| matches!(self.start, Start::Asked | Start::Done)) else {
+            return false;
+        };
+        let is_read = !pipe.stdout.is_full() && !pipe.stderr.is_full();
+        let is_writing = self.at < self.block.len() && !self.is_closed;
+        is_read && ssh.read_window().available > 0 || is_writing && ssh.write_window().remaining > 0
+    }
+
+    /// How long it needs no look if nothing comes.
+    pub fn at_most(&self, pipe: Option<&Pipe>) -> Duration {
+        let is_half_read = pipe.is_some_and(|pipe| pipe.stdout.is_full() != pipe.stderr.is_full());
+        if self.start != Start::Done || self.left.is_some() || is_half_read {
+            return GLANCE;
+        }
+        match self.ended {
+            Some(ended) if !self.is_exit_told => LATE.saturating_sub(ended.elapsed()),
+            _ => Duration::MAX,
+        }
+    }
+}

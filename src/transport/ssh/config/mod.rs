@@ -1,0 +1,367 @@
+//! What `~/.ssh/config` says of a host. `ssh -G` is asked, so that Include, Match and the rest mean what they mean to ssh.
+
+mod answers;
+mod tokens;
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::event::report::Report;
+use crate::transport::ssh::Target;
+use crate::transport::ssh::config::answers::Answers;
+pub use crate::transport::ssh::config::tokens::Tokens;
+
+/// A path that makes ssh say what `~`, `%u`, `%l` and `%L` are: its home is that of the password file, not `$HOME`.
+const TELL_TALE: &str = "ControlPath=~/%u/%l/%L";
+
+/// What holds where there is no `ssh` to be asked.
+const DEFAULTS: &str = "\
+identityfile ~/.ssh/id_rsa
+identityfile ~/.ssh/id_ecdsa
+identityfile ~/.ssh/id_ed25519
+userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2
+globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
+";
+
+/// How the host's sshd is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    Direct,
+    /// Through these hosts, `a,b`, one behind the other.
+    Jump(String),
+    /// Through a process whose standard input and output are the connection.
+    Command(String),
+}
+
+/// A way to prove who one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    PublicKey,
+    KeyboardInteractive,
+    Password,
+}
+
+impl Method {
+    pub const ALL: [Method; 3] = [Method::PublicKey, Method::KeyboardInteractive, Method::Password];
+
+    /// As the protocol calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::PublicKey => "publickey",
+            Method::KeyboardInteractive => "keyboard-interactive",
+            Method::Password => "password",
+        }
+    }
+}
+
+/// All that it takes to reach a host, with nothing left open.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub route: Route,
+    /// For one address.
+    pub connect_timeout: Option<Duration>,
+    pub family: Family,
+    /// What the host is called in `known_hosts`, instead of its name and port.
+    pub host_key_alias: Option<String>,
+    /// The first is where new hosts are written.
+    pub user_known_hosts: Vec<PathBuf>,
+    pub global_known_hosts: Vec<PathBuf>,
+    pub revoked_host_keys: Option<PathBuf>,
+    pub accept_new: bool,
+    pub hash_known_hosts: bool,
+    /// Key files, not all of which exist.
+    pub identities: Vec<PathBuf>,
+    pub certificates: Vec<PathBuf>,
+    /// No keys of the agent but those of `identities`.
+    pub identities_only: bool,
+    /// The agent's socket.
+    pub agent: Option<PathBuf>,
+    /// In the order to be tried.
+    pub methods: Vec<Method>,
+    /// How often a secret may be asked for.
+    pub n_prompts: u32,
+    pub tokens: Tokens,
+}
+
+/// Addresses to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    Any,
+    V4,
+    V6,
+}
+
+impl Config {
+    pub fn of(target: &Target) -> Result<Self, Report> {
+        let env = |name: &str| std::env::var(name).ok();
+        let text = ask(target)?.unwrap_or_else(|| DEFAULTS.to_owned());
+        Self::parse(&text, target, &env)
+    }
+
+    /// Reads what `ssh -G` printed.
+    pub fn parse(text: &str, target: &Target, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Report> {
+        let answers = Answers::parse(text);
+        let host = answers.get("hostname").unwrap_or(&target.address).to_ascii_lowercase();
+        let port = answers.get("port").and_then(|port| port.parse().ok()).or(target.port).unwrap_or(22);
+        if answers.is("proxyusefdpass", false) {
+            return Err(Report::new(format!(
+                "`ProxyUseFdpass` of `{}` is not understood here",
+                target.address
+            )));
+        }
+        let local_user = || env("LOGNAME").or_else(|| env("USER"));
+        let user = answers.get("user").map(str::to_owned).or_else(|| target.user.clone()).or_else(local_user);
+        let user = user.ok_or_else(|| {
+            Report::new(format!("no user to log in as on `{host}`"))
+                .hint("name one in runner.toml: `user = \"deploy\"`")
+        })?;
+        let alias = answers.get("hostkeyalias").map(str::to_owned);
+        let tokens = Tokens {
+            host: host.clone(),
+            called: target.address.clone(),
+            alias: alias.clone().unwrap_or_else(|| host.clone()),
+            port: port.to_string(),
+            user: user.clone(),
+            ..told(&answers, env)
+        };
+        let path = |text: &str| tokens.path(text, env);
+        let paths = |name| answers.paths(name).iter().map(|text| path(text)).collect();
+        Ok(Self {
+            route: route(&answers, &tokens),
+            connect_timeout: answers.get("connecttimeout").and_then(seconds),
+            family: match answers.get("addressfamily") {
+                Some("inet") => Family::V4,
+                Some("inet6") => Family::V6,
+                _ => Family::Any,
+            },
+            user_known_hosts: paths("userknownhostsfile"),
+            global_known_hosts: paths("globalknownhostsfile"),
+            revoked_host_keys: answers.get("revokedhostkeys").map(path),
+            // Of `StrictHostKeyChecking no`, as much as is safe is granted: a changed key is refused all the same.
+            accept_new: target.accept_new
+                || matches!(
+                    answers.get("stricthostkeychecking"),
+                    Some("accept-new" | "no" | "false" | "off")
+                ),
+            hash_known_hosts: answers.is("hashknownhosts", false),
+            identities: answers.all("identityfile").map(path).collect(),
+            certificates: answers.all("certificatefile").map(path).collect(),
+            identities_only: answers.is("identitiesonly", false),
+            agent: agent(&answers, &tokens, env),
+            methods: methods(&answers),
+            n_prompts: answers.get("numberofpasswordprompts").and_then(|n| n.parse().ok()).unwrap_or(3),
+            host_key_alias: alias,
+            host,
+            port,
+            user,
+            tokens,
+        })
+    }
+
+    /// The host as messages name it.
+    pub fn place(&self) -> String {
+        format!("{} port {}", self.host, self.port)
+    }
+}
+
+/// What `ssh -G` prints; `None` if there is no `ssh`.
+fn ask(target: &Target) -> Result<Option<String>, Report> {
+    let mut ssh = Command::new("ssh");
+    if let Some(file) = &target.config {
+        ssh.arg("-F").arg(file);
+    }
+    if let Some(port) = target.port {
+        ssh.arg("-p").arg(port.to_string());
+    }
+    if let Some(user) = &target.user {
+        ssh.arg("-l").arg(user);
+    }
+    ssh.args(["-T", "-o", TELL_TALE, "-G", "--", &target.address]).stdin(Stdio::null());
+    let output = match ssh.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Report::new(format!("failed to run `ssh -G`: {error}"))),
+        Ok(output) => output,
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let report = Report::new(format!("`ssh -G {}` failed, so the way there is unknown", target.address));
+        return Err(report.note(said));
+    }
+    Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
+/// The tokens that `TELL_TALE` reveals. Old versions print it as it is.
+fn told(answers: &Answers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
+    let path = answers.get("controlpath").filter(|path| path.starts_with('/')).unwrap_or_default();
+    let mut parts = path.rsplitn(4, '/').map(str::to_owned);
+    let (short, host, user) = (parts.next(), parts.next(), parts.next());
+    Tokens {
+        home: parts.next().or_else(|| env("HOME")).unwrap_or_default(),
+        local_user: user.or_else(|| env("LOGNAME")).unwrap_or_default(),
+        local_host: host.unwrap_or_default(),
+        local_host_short: short.unwrap_or_default(),
+        ..Tokens::default()
+    }
+}
+
+fn route(answers: &Answers, tokens: &Tokens) -> Route {
+    match (answers.get("proxyjump"), answers.get("proxycommand")) {
+        (Some(jump), _) => Route::Jump(jump.to_owned()),
+        (None, Some(command)) => Route::Command(tokens.expand(command)),
+        (None, None) => Route::Direct,
+    }
+}
+
+/// `IdentityAgent` may name the variable that holds the socket's path.
+fn agent(answers: &Answers, tokens: &Tokens, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let socket = |name| env(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    match answers.get("identityagent") {
+        None if answers.is_none("identityagent") => None,
+        None | Some("SSH_AUTH_SOCK") => socket("SSH_AUTH_SOCK"),
+        Some(name) if name.starts_with('$') && !name.starts_with("${") => socket(&name[1..]),
+        Some(path) => Some(tokens.path(path, env)),
+    }
+}
+
+fn methods(answers: &Answers) -> Vec<Method> {
+    let is_on = |method: &Method| match method {
+        Method::PublicKey => answers.is("pubkeyauthentication", true),
+        Method::KeyboardInteractive => answers.is("kbdinteractiveauthentication", true),
+        Method::Password => answers.is("passwordauthentication", true),
+    };
+    let named = |name: &str| Method::ALL.into_iter().find(|method| method.as_str() == name.trim());
+    let methods = match answers.get("preferredauthentications") {
+        None => Method::ALL.to_vec(),
+        Some(names) => names.split(',').filter_map(named).collect(),
+    };
+    methods.into_iter().filter(is_on).collect()
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    text.parse().ok().filter(|n| *n > 0).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let env = |name: &str| match name {
+            "SSH_AUTH_SOCK" => Some("/run/agent".to_owned()),
+            "LOGNAME" => Some("ann".to_owned()),
+            "HOME" => Some("/home/ann".to_owned()),
+            "SOCK" => Some("/run/other".to_owned()),
+            _ => None,
+        };
+        Config::parse(text, &Target::new("web1", "web1"), &env).unwrap()
+    }
+
+    #[test]
+    fn what_ssh_prints_is_understood() {
+        let config = config(
+            "user deploy\nhostname Web1.example.com\nport 2222\ncontrolpath /root/home/root/desk.lan/desk\n\
+             identityfile ~/.ssh/%h_%r\nidentityfile /key\ncertificatefile %d/c-cert.pub\nidentitiesonly yes\n\
+             userknownhostsfile /root/kh /root/k h2\nglobalknownhostsfile /etc/kh\nstricthostkeychecking accept-new\n\
+             connecttimeout 7\naddressfamily inet6\nhostkeyalias ali\nproxycommand nc -X %h %p %%\n\
+             preferredauthentications password,gssapi-with-mic,publickey\nnumberofpasswordprompts 1\n\
+             hashknownhosts yes\nrevokedhostkeys ~/revoked\n",
+        );
+        expect_test::expect![[r#"
+            Config {
+                host: "web1.example.com",
+                port: 2222,
+                user: "deploy",
+                route: Command(
+                    "nc -X web1.example.com 2222 %",
+                ),
+                connect_timeout: Some(
+                    7s,
+                ),
+                family: V6,
+                host_key_alias: Some(
+                    "ali",
+                ),
+                user_known_hosts: [
+                    "/root/kh",
+                    "/root/k h2",
+                ],
+                global_known_hosts: [
+                    "/etc/kh",
+                ],
+                revoked_host_keys: Some(
+                    "/root/home/revoked",
+                ),
+                accept_new: true,
+                hash_known_hosts: true,
+                identities: [
+                    "/root/home/.ssh/web1.example.com_deploy",
+                    "/key",
+                ],
+                certificates: [
+                    "/root/home/c-cert.pub",
+                ],
+                identities_only: true,
+                agent: Some(
+                    "/run/agent",
+                ),
+                methods: [
+                    Password,
+                    PublicKey,
+                ],
+                n_prompts: 1,
+                tokens: Tokens {
+                    home: "/root/home",
+                    local_user: "root",
+                    local_host: "desk.lan",
+                    local_host_short: "desk",
+                    host: "web1.example.com",
+                    called: "web1",
+                    alias: "ali",
+                    port: "2222",
+                    user: "deploy",
+                },
+            }
+        "#]]
+        .assert_debug_eq(&config);
+    }
+
+    #[test]
+    fn without_ssh_the_defaults_hold() {
+        let config = config(DEFAULTS);
+        assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("web1", 22, "ann"));
+        assert_eq!(config.identities[2], PathBuf::from("/home/ann/.ssh/id_ed25519"));
+        assert_eq!(config.user_known_hosts[0], PathBuf::from("/home/ann/.ssh/known_hosts"));
+        assert_eq!(config.methods, Method::ALL);
+        assert!(!config.accept_new);
+    }
+
+    #[test]
+    fn the_agent_may_be_named_in_several_ways() {
+        #[track_caller]
+        fn case(line: &str, want: Option<&str>) {
+            assert_eq!(config(line).agent, want.map(PathBuf::from), "{line}");
+        }
+        case("", Some("/run/agent"));
+        case("identityagent none", None);
+        case("identityagent SSH_AUTH_SOCK", Some("/run/agent"));
+        case("identityagent $SOCK", Some("/run/other"));
+        case("identityagent $UNSET", None);
+        case("identityagent ~/agent", Some("/home/ann/agent"));
+    }
+
+    #[test]
+    fn the_route_is_direct_unless_said_otherwise() {
+        #[track_caller]
+        fn case(text: &str, want: Route) {
+            assert_eq!(config(text).route, want, "{text}");
+        }
+        case("", Route::Direct);
+        case("proxycommand none\nproxyjump none\n", Route::Direct);
+        case("proxyjump a,b@c:1\n", Route::Jump("a,b@c:1".to_owned()));
+    }
+}

@@ -1,0 +1,107 @@
+//! From a target to an authenticated connection: the way there, the handshake, the host's key, the login.
+//!
+//! **Invariant:** nothing of the user's is shown to a host before its key is believed.
+
+mod handshake;
+mod offer;
+mod proxy;
+mod tcp;
+mod way;
+
+use std::hash::{BuildHasher, RandomState};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ssh2::Session;
+
+use crate::event::report::Report;
+use crate::transport::ssh::config::{Config, Route};
+use crate::transport::ssh::dial::handshake::handshake;
+use crate::transport::ssh::dial::way::Way;
+use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::host_key::HostKeys;
+use crate::transport::ssh::public_key::PublicKey;
+use crate::transport::ssh::talk::{TICK, Talk};
+use crate::transport::ssh::{Connection, Target, auth};
+use crate::transport::{Interrupt, Lost};
+
+/// How often a port is tried where nothing listens: sshd may be about to start.
+const N_NOBODY: u32 = 3;
+
+/// How often a host is tried that hangs up at once. Behind a proxy it may be the jump host that does, and does not like
+/// our key: more of that would get us banned.
+const N_DROPPED: u32 = 6;
+const N_DROPPED_BEHIND_PROXY: u32 = 2;
+
+/// Reaches the target, checks who it is and logs in.
+pub fn connect(target: &Target, interrupt: &Interrupt) -> Result<Connection, Lost> {
+    let refused = |report: Report| Lost::Refused { why: report.to_string() };
+    let interrupted = || Lost::Refused { why: "interrupted".to_owned() };
+    let config = Config::of(target).map_err(refused)?;
+    let way = Way { target, config: &config, interrupt };
+    let mut n_made = 0;
+    loop {
+        let Some(knock) = target.logins.knock(&door(&config), interrupt) else {
+            return Err(interrupted());
+        };
+        let failure = match attempt(&way) {
+            Ok(connection) => return Ok(connection),
+            Err(failure) => failure,
+        };
+        drop(knock);
+        n_made += 1;
+        let (report, n_attempts) = match failure {
+            Failure::Interrupted => return Err(interrupted()),
+            Failure::Final(report) => return Err(refused(report)),
+            Failure::Nobody(report) => (report, N_NOBODY),
+            Failure::Dropped(report) if config.route != Route::Direct => (report, N_DROPPED_BEHIND_PROXY),
+            Failure::Dropped(report) if n_made == N_DROPPED => (way.explain(report), N_DROPPED),
+            Failure::Dropped(report) => (report, N_DROPPED),
+        };
+        if n_made >= n_attempts {
+            let message = format!("{} ({n_made} attempts)", report.message);
+            return Err(refused(Report { message, ..report }));
+        }
+        pause(n_made, interrupt);
+    }
+}
+
+/// What a login knocks at: the sshd that is met first.
+fn door(config: &Config) -> String {
+    match &config.route {
+        Route::Direct => format!("{}:{}", config.host, config.port),
+        Route::Jump(hosts) => hosts.split(',').next().unwrap_or_default().to_owned(),
+        Route::Command(command) => command.clone(),
+    }
+}
+
+/// Waits longer each time, and never as long as others do: between half of it and all of 0.25 s, 0.5 s, 1 s, ...
+fn pause(n_made: u32, interrupt: &Interrupt) {
+    let longest = Duration::from_millis(250) * 2_u32.pow(n_made.saturating_sub(1).min(4));
+    let jitter = RandomState::new().hash_one(n_made) % 1000;
+    let chosen = longest / 2 + longest / 2 * u32::try_from(jitter).unwrap_or_default() / 1000;
+    let start = Instant::now();
+    while start.elapsed() < chosen && !interrupt.is_raised() {
+        thread::sleep(TICK.min(chosen));
+    }
+}
+
+fn attempt(way: &Way) -> Result<Connection, Failure> {
+    let Way { target, config, interrupt } = *way;
+    let host_keys = HostKeys::read(config).map_err(Failure::Final)?;
+    let (socket, words) = way.open()?;
+    let mut session = Session::new().map_err(|error| Failure::told(error.message()))?;
+    let preferences = host_keys.prefer(&session);
+    let preferences = preferences.map_err(|error| Failure::told(error.message()))?;
+    socket
+        .give_to(&mut session)
+        .map_err(|error| Failure::told(format!("failed to share the socket: {error}")))?;
+    session.set_blocking(false);
+    let talk = Talk { session: &session, socket: &socket, interrupt };
+    handshake(&talk, way, &preferences, words)?;
+    let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
+    let key = key.ok_or_else(|| Failure::told("the host showed no key that could be read"))?;
+    host_keys.check(&key).map_err(Failure::Final)?;
+    auth::log_in(&talk, target, config)?;
+    Ok(Connection { session, socket })
+}

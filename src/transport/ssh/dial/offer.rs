@@ -1,0 +1,134 @@
+//! What a host offers, or why it does not want to talk: libssh2 keeps both to itself, so the host is asked again.
+
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::transport::Interrupt;
+use crate::transport::ssh::socket::Socket;
+use crate::transport::ssh::talk::TICK;
+use crate::transport::ssh::wire::Wire;
+
+const HELLO: &[u8] = b"SSH-2.0-runner\r\n";
+const PATIENCE: Duration = Duration::from_secs(5);
+/// No offer is as long.
+const LIMIT: usize = 64 * 1024;
+
+/// SSH_MSG_KEXINIT (RFC 4253, 7.1).
+const KEXINIT: u8 = 20;
+
+/// What was heard.
+#[derive(Debug, Default)]
+pub struct Offer {
+    /// Said instead of hello: why the host does not want to talk.
+    pub refusal: Option<String>,
+    pub algorithms: Option<Algorithms>,
+}
+
+/// The names that a host offers, of each group the client must know one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Algorithms {
+    pub key_exchange: Vec<String>,
+    pub host_key: Vec<String>,
+    pub cipher: Vec<String>,
+    pub mac: Vec<String>,
+}
+
+impl Offer {
+    /// Says hello on a connection that is for nothing else, and listens until the host has shown what it wants.
+    pub fn of(socket: &Socket, interrupt: &Interrupt) -> Self {
+        let mut heard = Vec::new();
+        let start = Instant::now();
+        // What fails here fails to explain a failure: there is nothing to add then.
+        let mut is_open = rustix::io::write(socket, HELLO).is_ok();
+        while is_open && start.elapsed() < PATIENCE && !interrupt.is_raised() && heard.len() < LIMIT {
+            let mut fds = [PollFd::new(socket, PollFlags::IN)];
+            let n_ready = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()).unwrap_or_default();
+            let mut buffer = [0; 4096];
+            match if n_ready == 0 { continue } else { rustix::io::read(socket, &mut buffer) } {
+                Ok(0) | Err(_) => is_open = false,
+                Ok(n) => heard.extend(&buffer[..n]),
+            }
+            if Algorithms::parse(&heard).is_some() {
+                break;
+            }
+        }
+        Self::heard(&heard)
+    }
+
+    fn heard(bytes: &[u8]) -> Self {
+        let first = bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line)).next();
+        let first = first.map(|line| line.trim_end().to_owned());
+        let is_text =
+            |line: &String| !line.is_empty() && !line.starts_with("SSH-") && !line.contains(char::is_control);
+        Self { refusal: first.filter(is_text), algorithms: Algorithms::parse(bytes) }
+    }
+}
+
+impl Algorithms {
+    /// Reads the packet behind the line `SSH-2.0-...`.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.starts_with(b"SSH-").then(|| bytes.iter().position(|byte| *byte == b'\n'))??;
+        let mut wire = Wire(&bytes[end + 1..]);
+        let (_length, _padding) = (wire.number()?, wire.byte()?);
+        if wire.byte()? != KEXINIT {
+            return None;
+        }
+        let _cookie = wire.bytes(16)?;
+        let mut names = || Some(wire.text()?.split(',').map(str::to_owned).collect());
+        let (key_exchange, host_key) = (names()?, names()?);
+        let (_to_server, cipher) = (names()?, names()?);
+        let (_to_server, mac): (Vec<String>, _) = (names()?, names()?);
+        Some(Self { key_exchange, host_key, cipher, mac })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::ssh::wire::put_string;
+
+    fn kexinit() -> Vec<u8> {
+        let mut packet = vec![0, 0, 1, 0, 4, KEXINIT];
+        packet.extend([7; 16]);
+        for names in ["kex1,kex2", "ssh-ed25519", "up", "aes,chacha", "up", "mac1", "none", "none"] {
+            put_string(&mut packet, names.as_bytes());
+        }
+        packet
+    }
+
+    #[test]
+    fn the_offer_is_heard() {
+        let names = |text: &str| text.split(',').map(str::to_owned).collect();
+        let want = Algorithms {
+            key_exchange: names("kex1,kex2"),
+            host_key: names("ssh-ed25519"),
+            cipher: names("aes,chacha"),
+            mac: names("mac1"),
+        };
+        let hello = b"SSH-2.0-OpenSSH_9.2\r\n";
+        let offer = Offer::heard(&[&hello[..], &kexinit()].concat());
+        assert_eq!((offer.algorithms, offer.refusal), (Some(want), None));
+    }
+
+    #[test]
+    fn a_part_of_an_offer_is_none() {
+        let whole = [b"SSH-2.0-x\n".to_vec(), kexinit()].concat();
+        for n in 0..whole.len() - 16 {
+            assert_eq!(Offer::heard(&whole[..n]).algorithms, None, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_in_plain_text_is_heard() {
+        #[track_caller]
+        fn case(bytes: &[u8], want: Option<&str>) {
+            assert_eq!(Offer::heard(bytes).refusal.as_deref(), want);
+        }
+        case(b"Not allowed at this time\r\n", Some("Not allowed at this time"));
+        case(b"no newline", Some("no newline"));
+        case(b"SSH-2.0-x\r\n", None);
+        case(b"\x16\x03\x01", None);
+        case(b"", None);
+    }
+}

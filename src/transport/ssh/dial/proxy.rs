@@ -1,0 +1,75 @@
+//! A connection through a child process: `ssh -W` for `ProxyJump`, any command for `ProxyCommand`.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::transport::ssh::config::Config;
+use crate::transport::ssh::socket::Socket;
+
+/// What the child says about itself.
+pub struct Words(File);
+
+impl Words {
+    /// The last lines that it said until now.
+    pub fn last(&mut self) -> String {
+        let mut said = Vec::new();
+        let from = self.0.seek(SeekFrom::End(0)).unwrap_or_default().saturating_sub(2048);
+        // What cannot be read is not worth an error: this is an explanation of one.
+        let _ = self.0.seek(SeekFrom::Start(from)).and_then(|_| self.0.read_to_end(&mut said));
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
+    }
+}
+
+/// `ssh -W` to the last of the jump hosts, through those before it. ssh's own configuration holds for all of them.
+pub fn jump(hosts: &str, config: &Config, file: Option<&Path>, may_ask: bool) -> Command {
+    let (before, last) = match hosts.rsplit_once(',') {
+        None => (None, hosts),
+        Some((before, last)) => (Some(before), last),
+    };
+    let mut ssh = Command::new("ssh");
+    if let Some(file) = file {
+        ssh.arg("-F").arg(file);
+    }
+    if let Some(before) = before {
+        ssh.arg("-J").arg(before);
+    }
+    if !may_ask {
+        ssh.args(["-o", "BatchMode=yes"]);
+    }
+    // Without a bracket, the port of an IPv6 address could not be told.
+    ssh.arg("-W").arg(format!("[{}]:{}", config.host, config.port)).arg("--");
+    // A host is `[user@]host[:port]`, or all that as a URI, which is the only form that `ssh` takes for its own host.
+    match last.starts_with("ssh://") {
+        true => ssh.arg(last),
+        false => ssh.arg(format!("ssh://{last}")),
+    };
+    ssh
+}
+
+/// The command of `ProxyCommand`, as the user's shell reads it.
+pub fn command(text: &str) -> Command {
+    let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+    let mut command = Command::new(shell.unwrap_or_else(|| "/bin/sh".into()));
+    command.arg("-c").arg(format!("exec {text}"));
+    command
+}
+
+/// Starts the child, in a process group of its own: a Ctrl-C at the terminal is this program's to pass on.
+pub fn start(mut command: Command) -> io::Result<(Socket, Words)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let words = tempfile::tempfile()?;
+    let child = command
+        .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
+        .stdout(Stdio::from(OwnedFd::from(theirs)))
+        .stderr(words.try_clone()?)
+        .process_group(0)
+        .spawn()?;
+    Ok((Socket::Proxy { stream: ours, child }, Words(words)))
+}

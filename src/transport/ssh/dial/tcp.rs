@@ -1,0 +1,238 @@
+//! A TCP connection to the first address of a host that answers.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketType, connect, ipproto, sockopt};
+
+use crate::transport::Interrupt;
+use crate::transport::ssh::config::Family;
+use crate::transport::ssh::talk::TICK;
+
+/// How long an address is waited for before the next is tried as well; a network that swallows IPv6 costs no more.
+const HEAD_START: Duration = Duration::from_secs(1);
+
+#[cfg(target_os = "linux")]
+/// Sent but not acknowledged for so long, the connection is dead, whatever is waited for.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum NoConnection {
+    Interrupted,
+    /// The name has no address.
+    Unresolved(String),
+    /// What became of each address. `is_passing` if sshd may merely be starting or busy.
+    Failed {
+        why: Vec<(SocketAddr, String)>,
+        is_passing: bool,
+    },
+}
+
+/// Connects to `host`, waiting for each address for at most `limit`.
+pub fn reach(
+    host: &str,
+    port: u16,
+    family: Family,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<TcpStream, NoConnection> {
+    let mut addresses = resolve(host, port, limit, interrupt)?;
+    addresses.retain(|address| match family {
+        Family::Any => true,
+        Family::V4 => address.is_ipv4(),
+        Family::V6 => address.is_ipv6(),
+    });
+    if addresses.is_empty() {
+        return Err(NoConnection::Unresolved(format!(
+            "`{host}` has no address of the family that is asked for"
+        )));
+    }
+    let stream = race(&addresses, limit, interrupt)?;
+    // Keystroke-sized frames must not wait for company.
+    let configured = stream.set_nodelay(true).and_then(|()| keep_alive(&stream));
+    configured.map_err(|error| failed(&addresses, &error.to_string()))?;
+    Ok(stream)
+}
+
+fn failed(addresses: &[SocketAddr], why: &str) -> NoConnection {
+    let why = addresses.iter().map(|address| (*address, why.to_owned())).collect();
+    NoConnection::Failed { why, is_passing: false }
+}
+
+/// Asks the resolver in a thread that is left behind if it takes too long: it cannot be stopped.
+fn resolve(
+    host: &str,
+    port: u16,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<Vec<SocketAddr>, NoConnection> {
+    let (sender, receiver) = channel();
+    let name = host.to_owned();
+    thread::spawn(move || {
+        let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+        // Nobody listens any more if it took too long.
+        let _ = sender.send(found);
+    });
+    let unresolved = |why: &str| NoConnection::Unresolved(format!("no address for `{host}`: {why}"));
+    let start = Instant::now();
+    loop {
+        match receiver.recv_timeout(TICK) {
+            Ok(Ok(addresses)) if addresses.is_empty() => return Err(unresolved("the name is empty")),
+            Ok(found) => return found.map_err(|error| unresolved(&error.to_string())),
+            Err(RecvTimeoutError::Disconnected) => return Err(unresolved("the resolver failed")),
+            Err(RecvTimeoutError::Timeout) if interrupt.is_raised() => return Err(NoConnection::Interrupted),
+            Err(RecvTimeoutError::Timeout) if start.elapsed() > limit => {
+                return Err(unresolved("the resolver does not answer"));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// A connection that is being made.
+struct Attempt {
+    address: SocketAddr,
+    socket: OwnedFd,
+    since: Instant,
+}
+
+/// Tries the addresses in order, each with a head start before the next.
+fn race(addresses: &[SocketAddr], limit: Duration, interrupt: &Interrupt) -> Result<TcpStream, NoConnection> {
+    let mut next = addresses.iter();
+    let mut running: Vec<Attempt> = Vec::new();
+    let mut failures: Vec<(SocketAddr, io::Error)> = Vec::new();
+    loop {
+        if running.last().is_none_or(|last| last.since.elapsed() >= HEAD_START) {
+            match next.next().map(|address| (address, start(*address))) {
+                Some((_, Ok(attempt))) => running.push(attempt),
+                Some((address, Err(error))) => failures.push((*address, error)),
+                None if running.is_empty() => break,
+                None => {}
+            }
+        }
+        if interrupt.is_raised() {
+            return Err(NoConnection::Interrupted);
+        }
+        let mut fds: Vec<PollFd> =
+            running.iter().map(|attempt| PollFd::new(&attempt.socket, PollFlags::OUT)).collect();
+        // An error of poll shows in what it leaves unanswered: time runs out.
+        let _ = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref());
+        let answered: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let attempts = std::mem::take(&mut running);
+        for (attempt, is_answered) in attempts.into_iter().zip(answered) {
+            match outcome(&attempt, is_answered, limit) {
+                None => running.push(attempt),
+                Some(Ok(())) => return Ok(TcpStream::from(attempt.socket)),
+                Some(Err(error)) => failures.push((attempt.address, error)),
+            }
+        }
+    }
+    let is_passing = failures.iter().any(|(_, error)| is_passing(error));
+    let why = failures.into_iter().map(|(address, error)| (address, error.to_string())).collect();
+    Err(NoConnection::Failed { why, is_passing })
+}
+
+fn start(address: SocketAddr) -> io::Result<Attempt> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = open(family)?;
+    match connect(&socket, &address) {
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(Attempt { address, socket, since: Instant::now() }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A socket that does not block and that no child inherits.
+#[cfg(not(target_vendor = "apple"))]
+fn open(family: AddressFamily) -> io::Result<OwnedFd> {
+    use rustix::net::{SocketFlags, socket_with};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?)
+}
+
+#[cfg(target_vendor = "apple")]
+fn open(family: AddressFamily) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket(family, SocketType::STREAM, Some(ipproto::TCP))?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
+}
+
+fn outcome(attempt: &Attempt, is_answered: bool, limit: Duration) -> Option<io::Result<()>> {
+    if is_answered {
+        let outcome = match sockopt::socket_error(&attempt.socket) {
+            Ok(outcome) => outcome.map_err(io::Error::from),
+            Err(error) => Err(error.into()),
+        };
+        return Some(outcome);
+    }
+    let why = || io::Error::new(ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
+    (attempt.since.elapsed() >= limit).then(|| Err(why()))
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
+}
+
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    #[cfg(target_os = "linux")]
+    sockopt::set_tcp_user_timeout(stream, u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn try_reach(host: &str, port: u16, family: Family) -> Result<TcpStream, NoConnection> {
+        reach(host, port, family, Duration::from_secs(5), &Interrupt::default())
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_tried() {
+        // `localhost` may be `::1` first, where nobody listens.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let addresses = [SocketAddr::from(([127, 0, 0, 2], port)), SocketAddr::from(([127, 0, 0, 1], port))];
+        let stream = race(&addresses, Duration::from_secs(5), &Interrupt::default()).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        assert!(try_reach("localhost", port, Family::V4).unwrap().nodelay().unwrap());
+    }
+
+    #[test]
+    fn a_refused_port_may_be_a_passing_trouble() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let refused = try_reach("127.0.0.1", port, Family::Any);
+        assert!(matches!(refused, Err(NoConnection::Failed { is_passing: true, .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_told() {
+        let unknown = try_reach("no-such-host.invalid", 22, Family::Any);
+        assert!(matches!(unknown, Err(NoConnection::Unresolved(_))), "{unknown:?}");
+        let other = try_reach("127.0.0.1", 22, Family::V6);
+        assert!(matches!(other, Err(NoConnection::Unresolved(_))), "{other:?}");
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_waiting() {
+        // TEST-NET-1 (RFC 5737) answers nobody; where there is no route at all, that is told instead.
+        let interrupt = Interrupt::default();
+        interrupt.raise();
+        let reached = reach("192.0.2.1", 22, Family::Any, Duration::from_secs(60), &interrupt);
+        assert!(
+            matches!(reached, Err(NoConnection::Interrupted | NoConnection::Failed { .. })),
+            "{reached:?}"
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! The way to a host's sshd, which may have to be gone twice.
+
+use std::time::Duration;
+
+use crate::event::report::Report;
+use crate::transport::Interrupt;
+use crate::transport::ssh::Target;
+use crate::transport::ssh::config::{Config, Route};
+use crate::transport::ssh::dial::offer::Offer;
+use crate::transport::ssh::dial::proxy::{self, Words};
+use crate::transport::ssh::dial::tcp::{self, NoConnection};
+use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::socket::Socket;
+
+/// For one address to answer, where `ConnectTimeout` says nothing.
+const CONNECT: Duration = Duration::from_secs(15);
+
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    pub target: &'a Target,
+    pub config: &'a Config,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Way<'_> {
+    /// Opens a connection. A proxy has something to say if that fails later.
+    pub fn open(&self) -> Result<(Socket, Option<Words>), Failure> {
+        let may_ask = self.target.logins.prompt().is_some();
+        let command = match &self.config.route {
+            Route::Direct => return Ok((self.open_directly()?, None)),
+            Route::Jump(hosts) => proxy::jump(hosts, self.config, self.target.config.as_deref(), may_ask),
+            Route::Command(text) => proxy::command(text),
+        };
+        let (socket, words) = proxy::start(command).map_err(|error| {
+            Failure::told(format!("failed to start the proxy for {}: {error}", self.config.place()))
+        })?;
+        Ok((socket, Some(words)))
+    }
+
+    fn open_directly(&self) -> Result<Socket, Failure> {
+        let Config { host, port, family, .. } = self.config;
+        let limit = self.config.connect_timeout.unwrap_or(CONNECT);
+        let result = tcp::reach(host, *port, *family, limit, self.interrupt);
+        result.map(Socket::Tcp).map_err(|error| match error {
+            NoConnection::Interrupted => Failure::Interrupted,
+            NoConnection::Unresolved(why) => Failure::told(why),
+            NoConnection::Failed { why, is_passing } => {
+                let report = Report::new(format!("nobody answers at {}", self.config.place()));
+                let notes = why.iter().map(|(address, why)| format!("{address}: {why}"));
+                let report = notes.fold(report, Report::note);
+                if is_passing { Failure::Nobody(report) } else { Failure::Final(report) }
+            }
+        })
+    }
+
+    /// What the host offers on a connection of its own.
+    pub fn offer(&self) -> Offer {
+        self.open().map(|(socket, _)| Offer::of(&socket, self.interrupt)).unwrap_or_default()
+    }
+
+    /// Adds what the host says when it hangs up.
+    pub fn explain(&self, report: Report) -> Report {
+        match self.offer().refusal {
+            None => report,
+            Some(refusal) => report.note(format!("it says: {refusal}")),
+        }
+    }
+}

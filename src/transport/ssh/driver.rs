@@ -1,0 +1,366 @@
+//! The one thread that touches a session: it moves the bytes of all channels, keeps the clock and never waits for
+//! anything but the socket and its caller's bell.
+//!
+//! **Invariant:** a packet that went out in part is finished by the call that began it, with the same arguments, before
+//! anything else is sent: libssh2 keeps one packet under way and refuses all others meanwhile.
+//!
+//! **Invariant:** end of input, close and keepalive, which libssh2 builds on its stack and may forget half sent, are
+//! begun only while the socket has room for all of them.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use ssh2::{BlockDirections, Error, Session};
+
+use crate::transport::Stream;
+use crate::transport::link::ChannelId;
+use crate::transport::ssh::Connection;
+use crate::transport::ssh::call::{CLOSED, Outcome, is_again, is_refusal, outcome, reason};
+use crate::transport::ssh::channel::{Call, Channel};
+use crate::transport::ssh::pipes::Pipes;
+use crate::transport::ssh::silence::{Silence, Verdict};
+use crate::transport::ssh::socket::Socket;
+
+/// For the process of a channel that was let go to end, where that disturbs what is opened meanwhile.
+const AFTERMATH: Duration = Duration::from_secs(1);
+const BUFFER: usize = 64 * 1024;
+
+/// Why the connection is no more.
+type Gone = String;
+
+pub struct Driver {
+    // Channels before their session, for the drop.
+    channels: BTreeMap<ChannelId, Channel>,
+    spare: Spare,
+    /// dropbear closes a channel that runs nothing yet when a process of another ends, and breaks the connection if
+    /// something is started in it all the same.
+    is_dropbear: bool,
+    session: Session,
+    socket: Socket,
+    pipes: Arc<Pipes>,
+    bell: UnixStream,
+    /// The call whose packet is out in part.
+    stuck: Option<Job>,
+    /// The socket was read until it had nothing more.
+    is_pumped: bool,
+    silence: Silence,
+    buffer: Vec<u8>,
+}
+
+/// A channel that is opened while nobody waits for it, so that the next command is one round trip nearer.
+enum Spare {
+    None,
+    Ready(ssh2::Channel),
+    /// The host allows no more or would not keep it; it is not asked again.
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Open,
+    On(ChannelId, Call),
+}
+
+impl Driver {
+    pub fn new(connection: Connection, pipes: Arc<Pipes>, bell: UnixStream, silence: Duration) -> Self {
+        let Connection { session, socket, .. } = connection;
+        session.set_blocking(false);
+        // `Silence` asks when it is due; libssh2's own interval, of which 2 s is the least, must not forbid it.
+        session.set_keepalive(true, 1);
+        let is_dropbear = session.banner().is_some_and(|banner| banner.contains("dropbear"));
+        Self {
+            channels: BTreeMap::new(),
+            spare: if is_dropbear { Spare::Refused } else { Spare::None },
+            is_dropbear,
+            session,
+            socket,
+            pipes,
+            bell,
+            stuck: None,
+            is_pumped: false,
+            silence: Silence::new(silence, Instant::now()),
+            buffer: vec![0; BUFFER],
+        }
+    }
+
+    /// Drives the connection until it is gone or its caller leaves.
+    pub fn run(mut self) {
+        let why = loop {
+            match self.turn().and_then(|has_moved| self.wait(has_moved)) {
+                Ok(()) if self.pipes.lock().is_leaving => {
+                    self.leave();
+                    break "it was closed".to_owned();
+                }
+                Ok(()) => {}
+                Err(why) => break why,
+            }
+        };
+        self.pipes.lock().gone = Some(why);
+    }
+
+    /// Says what can be said without waiting: input that ends, channels that close, a farewell.
+    fn leave(&mut self) {
+        // Whatever fails here fails because the connection is gone already.
+        let _ = self.turn();
+        if self.stuck.is_none() && self.has_room() {
+            let _ = self.session.disconnect(None, "", None);
+        }
+    }
+
+    /// Does all that can be done without waiting, once. False when there was nothing.
+    fn turn(&mut self) -> Result<bool, Gone> {
+        let mut has_moved = self.meet();
+        // Even while nothing can be sent: a server that cannot write may not read either.
+        self.is_pumped = self.pump()?;
+        if let Some(job) = self.stuck {
+            has_moved |= self.attempt(job)?;
+        }
+        for job in self.jobs() {
+            if self.stuck.is_some() {
+                break;
+            }
+            has_moved |= self.attempt(job)?;
+        }
+        self.ask()?;
+        has_moved |= self.settle();
+        if has_moved {
+            self.pipes.notify();
+        }
+        Ok(has_moved || self.has_more())
+    }
+
+    /// Learns which channels came and went, and takes their input.
+    fn meet(&mut self) -> bool {
+        let mut state = self.pipes.lock();
+        let mut has_moved = false;
+        self.channels.retain(|id, channel| {
+            if !state.channels.contains_key(id) {
+                channel.leave();
+            }
+            !channel.is_over()
+        });
+        for (id, pipe) in &mut state.channels {
+            let new = || Channel::new(pipe.command.clone());
+            has_moved |= self.channels.entry(*id).or_insert_with(new).take_input(pipe);
+        }
+        if matches!(self.spare, Spare::Ready(_))
+            && let Some(channel) = self.channels.values_mut().find(|channel| channel.is_waiting())
+            && let Spare::Ready(spare) = std::mem::replace(&mut self.spare, Spare::None)
+        {
+            channel.opened(spare);
+        }
+        has_moved
+    }
+
+    /// What there is to do now; what nobody waits for comes last.
+    fn jobs(&self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        let state = self.pipes.lock();
+        for (id, channel) in &self.channels {
+            jobs.extend(channel.calls(state.channels.get(id)).into_iter().map(|call| Job::On(*id, call)));
+        }
+        let mut channels = self.channels.values();
+        let is_wanted = channels.clone().any(Channel::is_waiting)
+            || matches!(self.spare, Spare::None) && channels.clone().any(Channel::is_under_way);
+        if is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(AFTERMATH))) {
+            jobs.push(Job::Open);
+        }
+        jobs
+    }
+
+    /// Makes one call, and remembers it if its packet is out in part.
+    fn attempt(&mut self, job: Job) -> Result<bool, Gone> {
+        let is_stuck = self.stuck.take().is_some();
+        let outcome = match job {
+            Job::Open => self.open(),
+            Job::On(id, call) => self.call(id, call, is_stuck),
+        };
+        let outcome = outcome.map_err(|error| reason(&error))?;
+        let blocked = self.session.block_directions();
+        if outcome == Outcome::Again && matches!(blocked, BlockDirections::Outbound | BlockDirections::Both) {
+            self.stuck = Some(job);
+        }
+        Ok(outcome == Outcome::Moved)
+    }
+
+    fn call(&mut self, id: ChannelId, call: Call, is_stuck: bool) -> Result<Outcome, Error> {
+        let may_speak = is_stuck || !matches!(call, Call::EndInput | Call::Close) || self.has_room();
+        let Some(channel) = self.channels.get_mut(&id).filter(|_| may_speak) else {
+            return Ok(Outcome::Nothing);
+        };
+        match call {
+            Call::Start => self.start(id),
+            Call::Read(stream) => self.read(id, stream),
+            Call::Write => channel.write(&self.session),
+            Call::EndInput => channel.end_input(),
+            Call::AwaitClose => channel.await_close(),
+            Call::Close => channel.close(),
+        }
+    }
+
+    /// Opens a channel for whoever has waited longest, else as the spare. libssh2 opens one at a time.
+    fn open(&mut self) -> Result<Outcome, Error> {
+        let opened = self.session.channel_session();
+        let waiting = self.channels.iter_mut().find(|(_, channel)| channel.is_waiting());
+        match (opened, waiting) {
+            (Err(error), _) if is_again(&error) => return Ok(Outcome::Again),
+            (Err(error), _) if !is_refusal(&error) => return Err(error),
+            (Ok(ssh), Some((_, channel))) => channel.opened(ssh),
+            (Ok(ssh), None) => self.spare = Spare::Ready(ssh),
+            (Err(_), None) => self.spare = Spare::Refused,
+            (Err(error), Some((&id, channel))) => {
+                channel.refused();
+                let why = "the host allows no more channels on this connection (`MaxSessions` of sshd)";
+                self.refuse(id, &format!("{why}: {}", error.message()));
+            }
+        }
+        Ok(Outcome::Moved)
+    }
+
+    fn start(&mut self, id: ChannelId) -> Result<Outcome, Error> {
+        let Some(channel) = self.channels.get_mut(&id) else {
+            return Ok(Outcome::Nothing);
+        };
+        match channel.start() {
+            Err(error) if is_refusal(&error) => {
+                self.refuse(id, &format!("the host does not start a shell: {}", error.message()));
+                Ok(Outcome::Moved)
+            }
+            outcome => {
+                if channel.is_under_way()
+                    && let Some(pipe) = self.pipes.lock().channels.get_mut(&id)
+                {
+                    pipe.is_open = true;
+                    self.pipes.notify();
+                }
+                outcome
+            }
+        }
+    }
+
+    fn refuse(&self, id: ChannelId, why: &str) {
+        if let Some(pipe) = self.pipes.lock().channels.get_mut(&id) {
+            pipe.refused = Some(why.to_owned());
+        }
+    }
+
+    fn read(&mut self, id: ChannelId, stream: Stream) -> Result<Outcome, Error> {
+        let Some(channel) = self.channels.get_mut(&id) else {
+            return Ok(Outcome::Nothing);
+        };
+        let (outcome, n) = channel.read(&self.session, stream, &mut self.buffer)?;
+        if n > 0
+            && let Some(pipe) = self.pipes.lock().channels.get_mut(&id)
+        {
+            pipe.flow(stream).push(&self.buffer[..n]);
+        }
+        Ok(outcome)
+    }
+
+    /// Takes what came from the host, so that the socket is read even while no stream may be.
+    fn pump(&mut self) -> Result<bool, Gone> {
+        let spare = match &mut self.spare {
+            Spare::Ready(spare) => Some(spare),
+            _ => None,
+        };
+        for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spare) {
+            // Reads until there is nothing, or until this one is at its end.
+            if outcome(ssh.wait_eof()).map_err(|error| reason(&error))? == Outcome::Again {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn settle(&mut self) -> bool {
+        let mut state = self.pipes.lock();
+        let mut has_moved = false;
+        for (id, channel) in &mut self.channels {
+            has_moved |= state.channels.get_mut(id).is_some_and(|pipe| channel.settle(pipe));
+        }
+        has_moved
+    }
+
+    /// Whether something came meanwhile that no call has been told of.
+    fn has_more(&self) -> bool {
+        let state = self.pipes.lock();
+        let has_more =
+            |(id, channel): (_, &Channel)| state.channels.get(id).is_some_and(|pipe| channel.has_more(pipe));
+        self.stuck.is_none() && self.channels.iter().any(has_more)
+    }
+
+    /// Asks a silent host for a sign of life. While something is stuck, that is the question.
+    fn ask(&mut self) -> Result<(), Gone> {
+        let now = Instant::now();
+        if self.silence.is_due(now) {
+            self.silence.asked(now);
+            if self.stuck.is_none() && self.has_room() {
+                self.session.keepalive_send().map_err(|error| reason(&error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the socket, the bell or the clock; only looks at them if there is more to do.
+    fn wait(&mut self, has_moved: bool) -> Result<(), Gone> {
+        let at_most = match has_moved {
+            true => Duration::ZERO,
+            false => self.at_most(),
+        };
+        // What no channel reads would only wake this up again and again.
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN, self.is_pumped);
+        wanted.set(PollFlags::OUT, self.stuck.is_some());
+        let mut fds = [PollFd::new(&self.socket, wanted), PollFd::new(&self.bell, PollFlags::IN)];
+        match poll(&mut fds, Timespec::try_from(at_most).ok().as_ref()) {
+            Err(error) if error != Errno::INTR => return Err(io::Error::from(error).to_string()),
+            _ => {}
+        }
+        let (heard, is_rung) = (fds[0].revents(), !fds[1].revents().is_empty());
+        if is_rung {
+            // Rung again while it is read, it is looked at again.
+            let _ = (&self.bell).read(&mut [0; 64]);
+        }
+        let now = Instant::now();
+        if heard.contains(PollFlags::IN) {
+            self.silence.heard(now);
+        } else if heard.intersects(PollFlags::HUP | PollFlags::ERR) {
+            return Err(CLOSED.to_owned());
+        }
+        match self.silence.verdict(now) {
+            Verdict::Alive => Ok(()),
+            Verdict::Dead(after) => {
+                Err(format!("nothing came from the host for {} s", after.as_secs_f64().round()))
+            }
+        }
+    }
+
+    /// How long there is nothing to do if nothing comes.
+    fn at_most(&self) -> Duration {
+        let state = self.pipes.lock();
+        let silence = self.silence.next(Instant::now());
+        let each = self.channels.iter().map(|(id, channel)| channel.at_most(state.channels.get(id)));
+        each.fold(silence, Duration::min)
+    }
+
+    /// Whether a small packet would go out whole.
+    fn has_room(&self) -> bool {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::OUT)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok() && fds[0].revents().contains(PollFlags::OUT)
+    }
+}
+
+impl Drop for Driver {
+    /// The end, a panic's too, is told; and since channels and the session try to speak once more when they are dropped,
+    /// the socket is shut down first, so that nothing waits for that.
+    fn drop(&mut self) {
+        self.socket.shutdown();
+        self.pipes.lock().gone.get_or_insert_with(|| "its thread panicked".to_owned());
+        self.pipes.notify();
+    }
+}

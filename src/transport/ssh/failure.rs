@@ -1,0 +1,19 @@
+//! Why an attempt to log in came to nothing, and whether another is worth it.
+
+use crate::event::report::Report;
+
+pub enum Failure {
+    Interrupted,
+    /// Nothing listens there; it may be starting.
+    Nobody(Report),
+    /// The host hung up before it had heard anything of us: it has too much to do, or does not like us.
+    Dropped(Report),
+    Final(Report),
+}
+
+impl Failure {
+    /// For what a message alone explains.
+    pub fn told(message: impl Into<String>) -> Self {
+        Failure::Final(Report::new(message))
+    }
+}

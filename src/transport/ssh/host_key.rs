@@ -1,0 +1,168 @@
+//! Who is at the other end: believes the host's key, or says why not, what to check and what to type.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+
+use ssh2::{MethodType, Session};
+
+use crate::event::report::Report;
+use crate::transport::ssh::config::{Config, Route};
+use crate::transport::ssh::known_hosts::{KnownHosts, KnownName, Place, Verdict, append};
+use crate::transport::ssh::public_key::PublicKey;
+
+/// What is known of one host before it is met.
+pub struct HostKeys<'a> {
+    config: &'a Config,
+    name: KnownName,
+    known: KnownHosts,
+    revoked: Vec<(Place, PublicKey)>,
+}
+
+impl<'a> HostKeys<'a> {
+    pub fn read(config: &'a Config) -> Result<Self, Report> {
+        let name = match &config.host_key_alias {
+            Some(alias) => KnownName::alias(alias),
+            None => KnownName::of(&config.host, config.port),
+        };
+        let known = KnownHosts::read(files(config), &name).map_err(|(file, error)| {
+            Report::new(format!(
+                "failed to read `{}`, which may say whom not to trust: {error}",
+                file.display()
+            ))
+        })?;
+        let revoked = config.revoked_host_keys.as_ref().map(revoked).transpose()?.unwrap_or_default();
+        Ok(Self { config, name, known, revoked })
+    }
+
+    /// Makes the host show a key that is known, if it has one.
+    pub fn prefer(&self, session: &Session) -> Result<String, ssh2::Error> {
+        let preferences = self.known.preferences(&session.supported_algs(MethodType::HostKey)?);
+        session.method_pref(MethodType::HostKey, &preferences)?;
+        Ok(preferences)
+    }
+
+    /// Believes the key, or refuses the host.
+    pub fn check(&self, key: &PublicKey) -> Result<(), Report> {
+        if let Some((place, _)) = self.revoked.iter().find(|(_, revoked)| revoked == key) {
+            return Err(self.refuse_revoked(key, place));
+        }
+        match self.known.verdict(key) {
+            Verdict::Known => Ok(()),
+            Verdict::Revoked(place) => Err(self.refuse_revoked(key, &place)),
+            Verdict::Changed { place, known } => Err(self.refuse_changed(key, &place, &known)),
+            Verdict::Unknown { authority: None } if self.config.accept_new => self.remember(key),
+            Verdict::Unknown { authority } => Err(self.refuse_unknown(key, authority)),
+        }
+    }
+
+    fn remember(&self, key: &PublicKey) -> Result<(), Report> {
+        let Some(file) = self.config.user_known_hosts.first() else {
+            return Ok(());
+        };
+        let salt = self.config.hash_known_hosts.then(salt);
+        append(file, &self.name, key, salt).map_err(|error| {
+            Report::new(format!(
+                "failed to remember the host key of {} in `{}`: {error}",
+                self.host(),
+                file.display()
+            ))
+        })
+    }
+
+    fn host(&self) -> String {
+        format!("`{}`", self.name.name)
+    }
+
+    fn refuse_unknown(&self, key: &PublicKey, authority: Option<Place>) -> Report {
+        let files: Vec<String> = files(self.config).map(|file| format!("`{}`", file.display())).collect();
+        let report = Report::new(format!("the host key of {} is not known", self.host()))
+            .note(format!("it shows {key}"))
+            .note(format!("looked for in {}", files.join(", ")));
+        let report = match authority {
+            None => report,
+            Some(place) => report.note(format!(
+                "an authority is known for it ({place}), but libssh2 cannot check what it signed: name the host's own key"
+            )),
+        };
+        let report = report.note(format!(
+            "on the server, `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` shows what it should be",
+            scan_kind(key)
+        ));
+        report.hint(format!("if they are the same, type `{}`", self.to_learn(key)))
+    }
+
+    /// A command that makes the host known.
+    fn to_learn(&self, key: &PublicKey) -> String {
+        let Config { host, port, user_known_hosts, route, host_key_alias, .. } = self.config;
+        let file = user_known_hosts.first().cloned().unwrap_or_else(|| PathBuf::from("~/.ssh/known_hosts"));
+        match (route, host_key_alias) {
+            (Route::Direct, None) => {
+                let kind = scan_kind(key);
+                format!("ssh-keyscan -p {port} -t {kind} {host} >> {}", file.display())
+            }
+            // ssh-keyscan knows neither proxies nor aliases.
+            _ => format!("echo '{} {}' >> {}", self.name.name, key.line(), file.display()),
+        }
+    }
+
+    fn refuse_changed(&self, key: &PublicKey, place: &Place, known: &PublicKey) -> Report {
+        let report = Report::new(format!("the host key of {} has changed", self.host()))
+            .note(format!("known is {known} ({place})"))
+            .note(format!("it shows {key}"))
+            .note(
+                "either the server was set up anew, or somebody else answers in its place: ask who runs it",
+            );
+        report.hint(format!(
+            "if it was set up anew, type `ssh-keygen -f {} -R '{}'`, then learn the new key",
+            place.file.display(),
+            self.name.name
+        ))
+    }
+
+    fn refuse_revoked(&self, key: &PublicKey, place: &Place) -> Report {
+        Report::new(format!("the host key of {} is revoked", self.host()))
+            .note(format!("it shows {key}"))
+            .note(format!("revoked at {place}"))
+            .note("whoever has this key may be anybody: the server needs a new one")
+    }
+}
+
+fn files(config: &Config) -> impl Iterator<Item = &PathBuf> {
+    config.user_known_hosts.iter().chain(&config.global_known_hosts)
+}
+
+/// Reads a `RevokedHostKeys` file of keys, one a line. ssh trusts no host if it cannot read that file, nor do we.
+fn revoked(file: &PathBuf) -> Result<Vec<(Place, PublicKey)>, Report> {
+    let report = |why: &str| Report::new(format!("`RevokedHostKeys` file `{}` {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| report(&format!("cannot be read: {error}")))?;
+    if bytes.starts_with(b"SSHKRL\n\0") {
+        return Err(
+            report("is a binary list, which is not understood here").hint("give it as a list of public keys")
+        );
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let keys = text.lines().enumerate().filter_map(|(i, line)| {
+        Some((Place { file: file.clone(), line: i + 1 }, PublicKey::from_line(line)?))
+    });
+    Ok(keys.collect())
+}
+
+/// The type as `ssh-keyscan -t` wants it and as the names of sshd's own files have it.
+fn scan_kind(key: &PublicKey) -> &str {
+    match key.kind() {
+        "ssh-ed25519" => "ed25519",
+        "ssh-rsa" => "rsa",
+        kind if kind.starts_with("ecdsa-") => "ecdsa",
+        kind => kind,
+    }
+}
+
+/// Random bytes, by the system's generator as `RandomState` draws from it.
+fn salt() -> [u8; 20] {
+    let keys = RandomState::new();
+    let mut salt = [0; 20];
+    for (i, part) in (0_u64..).zip(salt.chunks_mut(8)) {
+        part.copy_from_slice(&keys.hash_one(i).to_le_bytes()[..part.len()]);
+    }
+    salt
+}

@@ -1,0 +1,207 @@
+//! The seam's side of a connection: hands bytes to the driver's thread and takes them from it, without ever waiting
+//! for the host but while it connects.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::shell::Exit;
+use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::ssh::Connection;
+use crate::transport::ssh::driver::Driver;
+use crate::transport::ssh::pipes::{Pipe, Pipes};
+use crate::transport::{Lost, Stream};
+
+/// The longest command that is said twice to the login shell.
+const TWICE_MAX: usize = 1024;
+/// What fits into one packet (RFC 4253 §6.1).
+const COMMAND_MAX: usize = 30_000;
+/// dropbear hangs up at commands of more than 9,000 bytes (its MAX_CMD_LEN); who knows about others.
+const COMMAND_MAX_CAREFUL: usize = 8000;
+/// The driver and libssh2 below it need little.
+const STACK: usize = 512 * 1024;
+
+type Connect = Box<dyn FnMut() -> Result<Connection, Lost> + Send>;
+
+/// A host over ssh. Connects when a channel is first opened, and again when one is opened after the connection broke
+/// and all channels of the old one were closed.
+pub struct Ssh {
+    connect: Connect,
+    silence: Duration,
+    n_opened: u32,
+    driven: Option<Driven>,
+}
+
+/// A connection and the thread that owns it.
+struct Driven {
+    pipes: Arc<Pipes>,
+    thread: Option<JoinHandle<()>>,
+    command_max: usize,
+}
+
+impl Ssh {
+    /// `silence`: how long nothing may come from a host that is asked for a sign of life meanwhile.
+    pub fn new(
+        silence: Duration,
+        connect: impl FnMut() -> Result<Connection, Lost> + Send + 'static,
+    ) -> Self {
+        Self { connect: Box::new(connect), silence, n_opened: 0, driven: None }
+    }
+
+    fn driven(&mut self) -> Result<&Driven, Lost> {
+        if let Some(driven) = &self.driven {
+            let state = driven.pipes.lock();
+            if let Some(why) = &state.gone {
+                // Who still holds a channel must hear of the loss before anything can seem to go on.
+                if !state.channels.is_empty() {
+                    return Err(Lost::Gone { why: why.clone(), sent: 0 });
+                }
+                drop(state);
+                self.driven = None;
+            }
+        }
+        match &mut self.driven {
+            Some(driven) => Ok(driven),
+            none => {
+                let connection = (self.connect)()?;
+                let started = Driven::start(connection, self.silence);
+                let why = |error| Lost::Refused { why: format!("failed to start a thread: {error}") };
+                Ok(none.insert(started.map_err(why)?))
+            }
+        }
+    }
+
+    fn pipes(&self) -> io::Result<&Pipes> {
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "there is no connection");
+        self.driven.as_ref().map(|driven| &*driven.pipes).ok_or_else(closed)
+    }
+}
+
+impl Driven {
+    fn start(connection: Connection, silence: Duration) -> io::Result<Self> {
+        let is_openssh = connection.session.banner().is_some_and(|banner| banner.contains("OpenSSH"));
+        let command_max = if is_openssh { COMMAND_MAX } else { COMMAND_MAX_CAREFUL };
+        let (pipes, bell) = Pipes::new()?;
+        let pipes = Arc::new(pipes);
+        let driver = Driver::new(connection, Arc::clone(&pipes), bell, silence);
+        let thread =
+            thread::Builder::new().name("ssh".to_owned()).stack_size(STACK).spawn(move || driver.run())?;
+        Ok(Self { pipes, thread: Some(thread), command_max })
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.pipes.lock().is_leaving = true;
+        self.pipes.ring();
+        if let Some(thread) = self.thread.take() {
+            // It waits for nobody; a panic of it has been told on standard error.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Link for Ssh {
+    fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
+        let id = ChannelId(self.n_opened + 1);
+        let driven = self.driven()?;
+        let pipe = Pipe::new(for_login_shell(command));
+        driven.pipes.lock().channels.insert(id, pipe);
+        driven.pipes.ring();
+        self.n_opened = id.0;
+        Ok(id)
+    }
+
+    fn command_max(&mut self) -> Result<usize, Lost> {
+        self.driven().map(|driven| driven.command_max)
+    }
+
+    fn write(&mut self, id: ChannelId, bytes: &[u8]) -> io::Result<usize> {
+        let pipes = self.pipes()?;
+        let mut state = pipes.lock();
+        state.check()?;
+        let n = state.channel(id)?.write(bytes)?;
+        if n > 0 {
+            pipes.ring();
+        }
+        Ok(n)
+    }
+
+    fn close_stdin(&mut self, id: ChannelId) -> io::Result<()> {
+        let pipes = self.pipes()?;
+        pipes.lock().channel(id)?.is_input_over = true;
+        pipes.ring();
+        Ok(())
+    }
+
+    fn read(&mut self, id: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<Got> {
+        let pipes = self.pipes()?;
+        let mut state = pipes.lock();
+        let flow = state.channel(id)?.flow(stream);
+        let was_full = flow.is_full();
+        let got = flow.read(buffer);
+        if was_full && !flow.is_full() {
+            pipes.ring();
+        }
+        match got {
+            Got::Nothing => state.check().map(|()| got),
+            _ => Ok(got),
+        }
+    }
+
+    fn exit(&mut self, id: ChannelId) -> io::Result<Option<Exit>> {
+        let mut state = self.pipes()?.lock();
+        match state.channel(id)?.exit {
+            None => state.check().map(|()| None),
+            exit => Ok(exit),
+        }
+    }
+
+    fn wait(&mut self, ids: &[ChannelId], at_most: Duration) -> io::Result<()> {
+        self.pipes()?.wait(ids, at_most);
+        Ok(())
+    }
+
+    fn close(&mut self, id: ChannelId) {
+        if let Ok(pipes) = self.pipes() {
+            pipes.lock().channels.remove(&id);
+            pipes.ring();
+        }
+    }
+}
+
+/// What the login shell is asked to run: bash, zsh, fish (since 3.0), csh and the `sh` of any system replace themselves
+/// by `command`; rbash refuses to, and says it again as it stands. A long one is not said twice: most shells
+/// replace themselves by the last command anyway.
+fn for_login_shell(command: &str) -> String {
+    match command.len() {
+        0..=TWICE_MAX => format!("exec {command} || {command}"),
+        _ => command.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_made_when_a_channel_is_opened_and_its_refusal_is_told() {
+        let refused = || Lost::Refused { why: "no route to host".to_owned() };
+        let mut n_tries = 0;
+        let mut ssh = Ssh::new(Duration::from_secs(45), move || {
+            n_tries += 1;
+            assert_eq!(n_tries, 1);
+            Err(refused())
+        });
+        assert!(ssh.write(ChannelId(1), b"").is_err());
+        assert_eq!(ssh.open("sh"), Err(refused()));
+    }
+
+    #[test]
+    fn a_short_command_is_said_twice() {
+        assert_eq!(for_login_shell("sh"), "exec sh || sh");
+        let long = format!("sh -c '{}'", ":".repeat(TWICE_MAX));
+        assert_eq!(for_login_shell(&long), long);
+    }
+}

@@ -1,0 +1,114 @@
+//! A public key or certificate, of a host or of a user, as SSH writes it down (RFC 4253, 6.6; PROTOCOL.certkeys).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use crate::transport::ssh::wire::{Wire, put_string};
+
+const CERTIFICATE: &str = "-cert-v01@openssh.com";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    kind: String,
+    blob: Vec<u8>,
+}
+
+impl PublicKey {
+    pub fn from_blob(blob: &[u8]) -> Option<Self> {
+        let kind = Wire(blob).text()?.to_owned();
+        Some(Self { kind, blob: blob.to_vec() })
+    }
+
+    /// Reads `ssh-ed25519 AAAA... comment`, the form of `.pub` files.
+    pub fn from_line(line: &str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace();
+        let (kind, encoded) = (words.next()?, words.next()?);
+        Self::from_blob(&STANDARD.decode(encoded).ok()?).filter(|key| key.kind == kind)
+    }
+
+    pub fn line(&self) -> String {
+        format!("{} {}", self.kind, STANDARD.encode(&self.blob))
+    }
+
+    pub fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
+    /// The name of the key's type, `ssh-ed25519`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub fn is_certificate(&self) -> bool {
+        self.kind.ends_with(CERTIFICATE)
+    }
+
+    /// On a FIDO token, which libssh2 cannot make sign.
+    pub fn is_security_key(&self) -> bool {
+        self.kind.starts_with("sk-")
+    }
+
+    /// The key that a certificate is about.
+    pub fn certified(&self) -> Option<PublicKey> {
+        let kind = self.kind.strip_suffix(CERTIFICATE)?;
+        let n_fields = match kind {
+            "ssh-ed25519" => 1,
+            "ssh-rsa" => 2,
+            _ if kind.starts_with("ecdsa-sha2-") => 2,
+            _ => return None,
+        };
+        let mut wire = Wire(&self.blob);
+        let (_kind, _nonce) = (wire.string()?, wire.string()?);
+        let mut blob = Vec::new();
+        put_string(&mut blob, kind.as_bytes());
+        for _ in 0..n_fields {
+            put_string(&mut blob, wire.string()?);
+        }
+        Some(PublicKey { kind: kind.to_owned(), blob })
+    }
+
+    /// `SHA256:` and the digest, as `ssh-keygen -l` shows it.
+    pub fn fingerprint(&self) -> String {
+        format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&self.blob)))
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.fingerprint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All made by `ssh-keygen`, and the fingerprint by `ssh-keygen -l`.
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGCkUWaGFqMTcCQA16GgMvP8MC623rmphcQEDP4CjfxM";
+    const PRINT: &str = "SHA256:D6labd+UKErH9iZyEh4z/eoeqahdXc4p7vU9e85bC/I";
+    const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIEMYz3UVjl9D5O/iIYMbUQqAAPoWQRxxnqkOPTH9W0MoAAAAIGCkUWaGFqMTcCQA16GgMvP8MC623rmphcQEDP4CjfxMAAAAAAAAAAAAAAABAAAAAm1lAAAABwAAAANib2IAAAAAAAAAAP//////////AAAAAAAAAIIAAAAVcGVybWl0LVgxMS1mb3J3YXJkaW5nAAAAAAAAABdwZXJtaXQtYWdlbnQtZm9yd2FyZGluZwAAAAAAAAAWcGVybWl0LXBvcnQtZm9yd2FyZGluZwAAAAAAAAAKcGVybWl0LXB0eQAAAAAAAAAOcGVybWl0LXVzZXItcmMAAAAAAAAAAAAAADMAAAALc3NoLWVkMjU1MTkAAAAgGoqsteZs3LIt11HMTWLRHbTCLmNHV1FB6+L0iOaDuEkAAABTAAAAC3NzaC1lZDI1NTE5AAAAQHK8+b+U+zVe6M3V8Vwuw/OZWfmERTJXOi4lwxVjEDI0nni7R4qkqK6+aBg/mbq+LLnCXxLHnbajv9r6djlMdAY=";
+
+    #[test]
+    fn the_fingerprint_is_that_of_ssh_keygen() {
+        let key = PublicKey::from_line(KEY).unwrap();
+        assert_eq!(key.to_string(), format!("ssh-ed25519 {PRINT}"));
+        assert_eq!(PublicKey::from_line(&key.line()), Some(key));
+    }
+
+    #[test]
+    fn a_certificate_names_its_key() {
+        let certificate = PublicKey::from_line(CERTIFICATE).unwrap();
+        assert!(certificate.is_certificate());
+        assert_eq!(certificate.certified(), PublicKey::from_line(KEY));
+    }
+
+    #[test]
+    fn what_is_no_key_is_none() {
+        for line in ["", "ssh-ed25519", "ssh-ed25519 ????", "ssh-rsa AAAAC3NzaC1lZDI1NTE5", "ssh-rsa AAAA"] {
+            assert_eq!(PublicKey::from_line(line), None, "{line}");
+        }
+    }
+}

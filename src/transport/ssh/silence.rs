@@ -1,0 +1,106 @@
+//! When a host that says nothing is asked for a sign of life, and when it is given up. No I/O.
+
+use std::time::{Duration, Instant};
+
+/// libssh2 asks no more often than every two seconds.
+const LEAST: Duration = Duration::from_secs(6);
+
+/// A quiet host is asked after a third of the time, and has the other two to answer.
+#[derive(Debug)]
+pub struct Silence {
+    limit: Duration,
+    heard: Instant,
+    /// When it was asked, since it was last heard.
+    asked: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Alive,
+    /// So long it was silent.
+    Dead(Duration),
+}
+
+impl Silence {
+    pub fn new(limit: Duration, now: Instant) -> Self {
+        Self { limit: limit.max(LEAST), heard: now, asked: None }
+    }
+
+    pub fn heard(&mut self, now: Instant) {
+        self.heard = now;
+        self.asked = None;
+    }
+
+    pub fn asked(&mut self, now: Instant) {
+        self.asked.get_or_insert(now);
+    }
+
+    /// Whether it is to be asked now.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.asked.is_none() && now.saturating_duration_since(self.heard) >= self.patience()
+    }
+
+    /// The time since the question counts, not since the host was heard: this program may have been the one that slept.
+    pub fn verdict(&self, now: Instant) -> Verdict {
+        match self.asked {
+            Some(asked) if now.saturating_duration_since(asked) >= self.limit - self.patience() => {
+                Verdict::Dead(now.saturating_duration_since(self.heard))
+            }
+            _ => Verdict::Alive,
+        }
+    }
+
+    /// How long nothing changes if nothing is heard.
+    pub fn next(&self, now: Instant) -> Duration {
+        let at = match self.asked {
+            Some(asked) => asked + (self.limit - self.patience()),
+            None => self.heard + self.patience(),
+        };
+        at.saturating_duration_since(now)
+    }
+
+    fn patience(&self) -> Duration {
+        self.limit / 3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_silent_host_is_asked_and_then_given_up() {
+        let start = Instant::now();
+        let mut silence = Silence::new(Duration::from_secs(45), start);
+        assert!(!silence.is_due(at(start, 14)));
+        assert!(silence.is_due(at(start, 15)));
+        silence.asked(at(start, 15));
+        assert!(!silence.is_due(at(start, 30)));
+        assert_eq!(silence.verdict(at(start, 44)), Verdict::Alive);
+        assert_eq!(silence.next(at(start, 44)), Duration::from_secs(1));
+        assert_eq!(silence.verdict(at(start, 45)), Verdict::Dead(Duration::from_secs(45)));
+    }
+
+    #[test]
+    fn an_answer_begins_it_anew() {
+        let start = Instant::now();
+        let mut silence = Silence::new(Duration::from_secs(45), start);
+        silence.asked(at(start, 15));
+        silence.heard(at(start, 16));
+        assert_eq!(silence.verdict(at(start, 60)), Verdict::Alive);
+        assert!(silence.is_due(at(start, 31)));
+    }
+
+    #[test]
+    fn a_program_that_slept_asks_first() {
+        let start = Instant::now();
+        let mut silence = Silence::new(Duration::from_secs(45), start);
+        assert_eq!(silence.verdict(at(start, 3600)), Verdict::Alive);
+        silence.asked(at(start, 3600));
+        assert_eq!(silence.verdict(at(start, 3629)), Verdict::Alive);
+    }
+}

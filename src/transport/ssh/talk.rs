@@ -1,0 +1,89 @@
+//! Waits for libssh2: one call repeated until it is done, too late, or not wanted any more.
+
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use ssh2::{BlockDirections, ErrorCode, Session};
+
+use crate::transport::Interrupt;
+use crate::transport::ssh::socket::Socket;
+
+/// libssh2's own name for "come back later"; ssh2 does not pass it on.
+const AGAIN: i32 = -37;
+
+/// How long an interrupt may go unnoticed.
+pub const TICK: Duration = Duration::from_millis(50);
+
+/// Why a call was given up.
+#[derive(Debug)]
+pub enum Stop {
+    Failed(ssh2::Error),
+    /// Nothing came for so long.
+    Silent(Duration),
+    Interrupted,
+}
+
+impl Stop {
+    /// The number of libssh2's error, if it is one.
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Stop::Failed(error) => match error.code() {
+                ErrorCode::Session(code) => Some(code),
+                ErrorCode::SFTP(_) => None,
+            },
+            Stop::Silent(_) | Stop::Interrupted => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Stop::Failed(error) => f.write_str(error.message()),
+            Stop::Silent(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            Stop::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+/// A session that is not open for acts yet. Never blocks longer than a tick.
+pub struct Talk<'a> {
+    pub session: &'a Session,
+    pub socket: &'a Socket,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Talk<'_> {
+    /// Repeats `call` while libssh2 waits for the host, for at most `limit`.
+    pub fn until_done<T>(
+        &self,
+        limit: Duration,
+        mut call: impl FnMut() -> Result<T, ssh2::Error>,
+    ) -> Result<T, Stop> {
+        let start = Instant::now();
+        loop {
+            match call() {
+                Err(error) if error.code() == ErrorCode::Session(AGAIN) => {}
+                result => return result.map_err(Stop::Failed),
+            }
+            if self.interrupt.is_raised() {
+                return Err(Stop::Interrupted);
+            }
+            if start.elapsed() >= limit {
+                return Err(Stop::Silent(limit));
+            }
+            self.wait();
+        }
+    }
+
+    fn wait(&self) {
+        let direction = match self.session.block_directions() {
+            BlockDirections::None | BlockDirections::Inbound => PollFlags::IN,
+            BlockDirections::Outbound => PollFlags::OUT,
+            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+        };
+        let mut fds = [PollFd::new(self.socket, direction)];
+        // An error of poll is met again, and told, by the next call.
+        let _ = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref());
+    }
+}

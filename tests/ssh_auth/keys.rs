@@ -1,0 +1,274 @@
+//! Getting in by keys: of files, of an agent, certified, encrypted.
+
+use std::fs;
+use std::process::Command;
+
+use crate::lab::{Agent, Lab, Person, entered, refused, run};
+use runner::transport::ssh::Target;
+
+#[test]
+fn keys_of_every_type_and_format_let_in() {
+    let lab = Lab::new("");
+    for (i, options) in [
+        "-t ed25519",
+        "-t ecdsa -b 256",
+        "-t ecdsa -b 384",
+        "-t ecdsa -b 521",
+        "-t rsa -b 2048",
+        "-t rsa -b 2048 -m PEM",
+        "-t rsa -b 2048 -m PKCS8",
+        "-t ecdsa -b 256 -m PEM",
+        "-t ecdsa -b 256 -m PKCS8",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("key{i}");
+        lab.welcome(&name, options);
+        println!("{options}");
+        lab.enters(&format!("IdentityFile $D/{name}"));
+        // The file alone, as it is copied to a build machine.
+        fs::remove_file(lab.path(&name).with_extension("pub")).unwrap();
+        lab.enters(&format!("IdentityFile $D/{name}"));
+    }
+    assert!(!lab.log().contains("Failed"), "{}", lab.log());
+}
+
+#[test]
+fn encrypted_keys_let_in_once_their_passphrase_is_given() {
+    let lab = Lab::new("");
+    for (i, options) in [
+        "-t ed25519 -N secret",
+        "-t rsa -b 2048 -N secret",
+        "-t ecdsa -N secret",
+        "-t rsa -b 2048 -m PEM -N secret",
+        "-t ecdsa -m PKCS8 -N secret",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("key{i}");
+        lab.welcome(&name, options);
+        println!("{options}");
+        let asked = lab.enters_asked(&format!("IdentityFile $D/{name}"), &["secret"]);
+        assert_eq!(asked, [format!("passphrase of `{}/{name}`", lab.at())]);
+        lab.enters_asked(&format!("IdentityFile $D/{name}"), &["wrong", "secret"]);
+        fs::remove_file(lab.path(&name).with_extension("pub")).unwrap();
+        lab.enters_asked(&format!("IdentityFile $D/{name}"), &["wrong", "secret"]);
+    }
+}
+
+#[test]
+fn a_passphrase_is_asked_for_once_for_all_hosts() {
+    let lab = Lab::new("");
+    lab.welcome("key", "-t ed25519 -N secret");
+    let person = Person::new(&["wrong", "secret"]);
+    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| entered(&target));
+        }
+    });
+    assert_eq!(person.asked().len(), 2);
+}
+
+#[test]
+fn nobody_is_asked_for_the_passphrase_of_an_unwanted_key() {
+    let lab = Lab::new("");
+    lab.key("locked", "-t ed25519 -N secret");
+    let person = Person::new(&["secret"]);
+    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/locked") };
+    let why = refused(&target);
+    assert!(why.contains("locked`: refused"), "{why}");
+    assert_eq!(person.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn a_passphrase_that_cannot_be_had_is_told() {
+    let lab = Lab::new("");
+    lab.welcome("key", "-t ed25519 -N secret");
+    let why = lab.refused("IdentityFile $D/key");
+    assert!(why.contains("encrypted, and its passphrase was not asked for, there is no terminal"), "{why}");
+    assert!(why.ends_with(&format!("hint: type `ssh-add {}/key`", lab.at())), "{why}");
+
+    let person = Person::new(&["wrong", "wronger", "wrongest"]);
+    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
+    let why = refused(&target);
+    assert!(why.contains("the passphrase is wrong") && !why.contains("wronger"), "{why}");
+    assert_eq!(person.asked().len(), 3);
+
+    let person = Person::new(&[]);
+    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
+    assert!(refused(&target).contains("not answered"));
+}
+
+#[test]
+fn an_agent_with_many_keys_lets_in() {
+    let lab = Lab::new("");
+    for wrong in ["w1", "w2", "w3"] {
+        lab.key(wrong, "-t ed25519");
+    }
+    lab.welcome("right", "-t ed25519");
+    lab.welcome("rsa", "-t rsa -b 2048");
+    lab.welcome("ecdsa", "-t ecdsa");
+    let agent = Agent::holding(&lab, &["w1", "w2", "w3", "right"]);
+    lab.enters("IdentityAgent $D/agent");
+    drop(agent);
+    fs::remove_file(lab.path("agent")).unwrap();
+    let _agent = Agent::holding(&lab, &["rsa", "ecdsa"]);
+    lab.enters("IdentityAgent $D/agent\nIdentityFile $D/rsa.pub\nIdentitiesOnly yes");
+    lab.enters("IdentityAgent $D/agent\nIdentityFile $D/ecdsa.pub\nIdentitiesOnly yes");
+}
+
+#[test]
+fn a_key_that_is_named_is_shown_first() {
+    let lab = Lab::new("");
+    let wrong = ["w1", "w2", "w3", "w4", "w5", "w6", "w7"];
+    for name in wrong {
+        lab.key(name, "-t ed25519");
+    }
+    lab.welcome("right", "-t ed25519");
+    let _agent = Agent::holding(&lab, &[&wrong[..], &["right"]].concat());
+    // By the agent, whose seven other keys would be too many; by the public half alone; and by a file it does not hold.
+    lab.enters("IdentityAgent $D/agent\nIdentityFile $D/right");
+    fs::remove_file(lab.path("right")).unwrap();
+    lab.enters("IdentityAgent $D/agent\nIdentityFile $D/right.pub");
+    lab.welcome("file", "-t ed25519");
+    lab.enters("IdentityAgent $D/agent\nIdentityFile $D/file");
+    let log = lab.log();
+    assert!(!log.contains("Failed"), "{log}");
+
+    let why = lab.refused("IdentityAgent $D/agent");
+    assert!(why.contains("broke off the login") && why.contains("IdentitiesOnly yes"), "{why}");
+}
+
+#[test]
+fn an_agent_that_does_not_answer_is_told() {
+    let lab = Lab::new("");
+    let why = lab.refused("IdentityAgent $D/nothing");
+    assert!(why.contains(&format!("the agent at `{}/nothing`", lab.at())), "{why}");
+}
+
+#[test]
+fn certificates_let_in() {
+    let lab = Lab::with(|at| format!("TrustedUserCAKeys {}/ca.pub", at.display()));
+    lab.key("ca", "-t ed25519");
+    let user = lab.sshd.user.clone();
+    let sign = |name: &str, options: &[&str]| {
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.arg("-q").arg("-s").arg(lab.path("ca")).args(["-I", name, "-n", &user]).args(options);
+        run(keygen.arg(lab.path(name).with_extension("pub")));
+    };
+    for (name, options) in
+        [("ed25519", "-t ed25519"), ("rsa", "-t rsa -b 2048"), ("ecdsa", "-t ecdsa -b 384")]
+    {
+        lab.key(name, options);
+        let why = lab.refused(&format!("IdentityFile $D/{name}"));
+        assert!(why.contains("refused"), "{why}");
+        sign(name, &[]);
+        println!("{name}");
+        lab.enters(&format!("IdentityFile $D/{name}"));
+        let elsewhere = lab.path(&format!("elsewhere-{name}"));
+        fs::rename(lab.path(&format!("{name}-cert.pub")), &elsewhere).unwrap();
+        lab.enters(&format!("IdentityFile $D/{name}\nCertificateFile $D/elsewhere-{name}"));
+        fs::rename(elsewhere, lab.path(&format!("{name}-cert.pub"))).unwrap();
+    }
+    let _agent = Agent::holding(&lab, &["ed25519", "rsa", "ecdsa"]);
+    lab.enters("IdentityAgent $D/agent\nIdentityFile $D/rsa");
+    for name in ["ed25519", "rsa", "ecdsa"] {
+        fs::remove_file(lab.path(name)).unwrap();
+    }
+    for name in ["ed25519", "ecdsa"] {
+        println!("agent {name}");
+        lab.enters(&format!("IdentityAgent $D/agent\nIdentitiesOnly yes\nIdentityFile $D/{name}.pub"));
+    }
+    let why = lab.refused("IdentityAgent $D/agent\nIdentitiesOnly yes\nIdentityFile $D/rsa.pub");
+    assert!(why.contains("libssh2 cannot use RSA certificates of an agent"), "{why}");
+
+    lab.key("late", "-t ed25519");
+    sign("late", &["-V", "20200101:20200102"]);
+    let why = lab.refused("IdentityFile $D/late");
+    assert!(why.contains("certificate of key") && why.contains("refused"), "{why}");
+    lab.key("locked", "-t ed25519 -N secret");
+    sign("locked", &[]);
+    lab.enters_asked("IdentityFile $D/locked", &["secret"]);
+}
+
+#[test]
+fn a_certificate_without_its_private_key_is_told() {
+    let lab = Lab::new("");
+    lab.key("key", "-t ed25519");
+    run(Command::new("ssh-keygen")
+        .arg("-q")
+        .arg("-s")
+        .arg(lab.path("key"))
+        .args(["-I", "x"])
+        .arg(lab.path("key.pub")));
+    let why = lab.refused("CertificateFile $D/key-cert.pub\nIdentityFile none");
+    assert!(why.contains("no file among the identities has its private key"), "{why}");
+}
+
+#[test]
+fn keys_of_security_tokens_are_told_apart() {
+    let lab = Lab::new("");
+    // The form of `ssh-keygen -t ed25519-sk`, which needs a token to be made; read as far as the public key.
+    let mut public = Vec::new();
+    let put = |out: &mut Vec<u8>, bytes: &[u8]| {
+        out.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());
+        out.extend(bytes);
+    };
+    put(&mut public, b"sk-ssh-ed25519@openssh.com");
+    put(&mut public, &[7; 32]);
+    put(&mut public, b"ssh:");
+    let mut key = b"openssh-key-v1\0".to_vec();
+    for field in ["none", "none", ""] {
+        put(&mut key, field.as_bytes());
+    }
+    key.extend(1_u32.to_be_bytes());
+    put(&mut key, &public);
+    fs::write(lab.path("raw"), key).unwrap();
+    run(Command::new("sh").arg("-c").arg(format!(
+        "umask 077; cd {}; {{ echo '-----BEGIN OPENSSH PRIVATE KEY-----'; base64 raw; echo '-----END OPENSSH PRIVATE \
+         KEY-----'; }} >sk",
+        lab.at()
+    )));
+    let why = lab.refused("IdentityFile $D/sk");
+    assert!(why.contains("security tokens") && why.contains("transport = \"openssh\""), "{why}");
+}
+
+#[test]
+fn a_login_that_fails_says_what_was_tried_and_what_would_do() {
+    let lab = Lab::new("");
+    lab.key("key", "-t ed25519");
+    lab.key("open", "-t ed25519");
+    run(Command::new("chmod").arg("644").arg(lab.path("open")));
+    let why = lab.refused("IdentityFile $D/key\nIdentityFile $D/open\nIdentityFile $D/missing");
+    let (user, port, at) = (&lab.sshd.user, lab.sshd.port, lab.at());
+    let want = format!(
+        "`{user}` may not log in to 127.0.0.1 port {port}\n = `{at}/open`: others may read it (`chmod 600 \
+         {at}/open`)\n = `{at}/missing`: there is no such file\n = key `{at}/key`: refused\n = the host accepts: \
+         publickey\nhint: to see what ssh does, type `ssh -v -p {port} {user}@web1 true`"
+    );
+    assert_eq!(why, want);
+    let why = lab.refused("IdentityFile none");
+    assert!(why.contains("there was nothing to try"), "{why}");
+}
+
+#[test]
+fn another_user_is_refused() {
+    let lab = Lab::new("");
+    lab.welcome("key", "-t ed25519");
+    let target = Target { user: Some("nobody-of-that-name".to_owned()), ..lab.target("IdentityFile $D/key") };
+    let why = refused(&target);
+    assert!(why.contains("`nobody-of-that-name` may not log in"), "{why}");
+}
+
+#[test]
+fn several_keys_are_shown_where_several_are_wanted() {
+    let lab = Lab::new("AuthenticationMethods publickey,publickey");
+    lab.welcome("one", "-t ed25519");
+    let why = lab.refused("IdentityFile $D/one");
+    assert!(why.contains("one`: accepted") || why.contains("one`: refused"), "{why}");
+    lab.welcome("two", "-t rsa -b 2048");
+    lab.enters("IdentityFile $D/one\nIdentityFile $D/two");
+}

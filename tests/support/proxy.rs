@@ -1,0 +1,215 @@
+//! A proxy on loopback that counts what passes, delays it, and cuts or freezes the line after so many bytes.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What happens to the line once so many bytes, of both ways together, have passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Both ends are told.
+    Cut,
+    /// Nobody is told, and nothing passes any more.
+    Freeze,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
+/// Ended when dropped, with all that passes through it.
+pub struct Proxy {
+    pub port: u16,
+    line: Arc<Line>,
+}
+
+struct Line {
+    to: u16,
+    /// One way.
+    delay: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    up: u64,
+    down: u64,
+    /// How often the client spoke after it had been spoken to: the round trips it made.
+    n_turns: u64,
+    last: Option<Way>,
+    fault: Option<(u64, Fault)>,
+    /// When the fault struck.
+    struck: Option<Instant>,
+    is_over: bool,
+    streams: Vec<TcpStream>,
+}
+
+impl Proxy {
+    /// To the port `to`, with `delay` each way.
+    pub fn new(to: u16, delay: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let line = Arc::new(Line { to, delay, state: Mutex::default() });
+        let accepting = Arc::clone(&line);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let (is_over, fault) = accepting.ends();
+                match fault {
+                    _ if is_over => return,
+                    Some(Fault::Cut) => {}
+                    _ => accepting.carry(client),
+                }
+            }
+        });
+        Self { port, line }
+    }
+
+    /// Sets what happens after `bytes`, counted from the beginning.
+    pub fn after(self, bytes: u64, fault: Fault) -> Self {
+        self.line.lock().fault = Some((bytes, fault));
+        self
+    }
+
+    /// Cuts what is connected now. What connects later passes.
+    pub fn cut(&self) {
+        let mut state = self.line.lock();
+        state.shut();
+        state.streams.clear();
+    }
+
+    /// Freezes the line now.
+    pub fn freeze(&self) {
+        self.line.lock().strike(Fault::Freeze);
+    }
+
+    /// The bytes that passed, of both ways together.
+    pub fn bytes(&self) -> u64 {
+        let state = self.line.lock();
+        state.up + state.down
+    }
+
+    /// Counts the round trips that were begun so far.
+    pub fn n_turns(&self) -> impl Fn() -> u64 + Send + 'static {
+        let line = Arc::clone(&self.line);
+        move || line.lock().n_turns
+    }
+
+    /// When the fault struck.
+    pub fn struck(&self) -> Option<Instant> {
+        self.line.lock().struck
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let mut state = self.line.lock();
+        state.is_over = true;
+        state.shut();
+        drop(state);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Line {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Whether it is over, and the fault that has struck.
+    fn ends(&self) -> (bool, Option<Fault>) {
+        let state = self.lock();
+        let fault = state.fault.filter(|_| state.struck.is_some());
+        (state.is_over, fault.map(|(_, fault)| fault))
+    }
+
+    fn carry(self: &Arc<Self>, client: TcpStream) {
+        let Ok(server) = TcpStream::connect(("127.0.0.1", self.to)) else {
+            return;
+        };
+        for (from, to, way) in [(&client, &server, Way::Up), (&server, &client, Way::Down)] {
+            from.set_nodelay(true).unwrap();
+            let mut state = self.lock();
+            state.streams.push(from.try_clone().unwrap());
+            drop(state);
+            let (from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+            let (late, due) = mpsc::channel::<(Instant, Vec<u8>)>();
+            let line = Arc::clone(self);
+            thread::spawn(move || line.read(from, way, &late));
+            let line = Arc::clone(self);
+            thread::spawn(move || {
+                for (at, bytes) in due {
+                    thread::sleep(at.saturating_duration_since(Instant::now()));
+                    if to.write_all(&bytes).is_err() {
+                        return;
+                    }
+                }
+                // A line that is frozen says nothing, not even its end.
+                if line.lock().struck.is_none() {
+                    let _ = to.shutdown(Shutdown::Write);
+                }
+            });
+        }
+    }
+
+    fn read(&self, mut from: TcpStream, way: Way, late: &mpsc::Sender<(Instant, Vec<u8>)>) {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            let n = self.lock().pass(way, n);
+            let due = Instant::now() + self.delay;
+            if n == 0 || late.send((due, buffer[..n].to_vec())).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl State {
+    /// How many of `n` bytes may pass.
+    fn pass(&mut self, way: Way, n: usize) -> usize {
+        if self.struck.is_some() {
+            return 0;
+        }
+        let passed = self.up + self.down;
+        let mut n = n as u64;
+        let mut strikes = None;
+        if let Some((at, fault)) = self.fault
+            && passed + n >= at
+        {
+            n = at - passed;
+            strikes = Some(fault);
+        }
+        if way == Way::Up && self.last != Some(Way::Up) {
+            self.n_turns += 1;
+        }
+        self.last = Some(way);
+        match way {
+            Way::Up => self.up += n,
+            Way::Down => self.down += n,
+        }
+        if let Some(fault) = strikes {
+            self.strike(fault);
+        }
+        n as usize
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        self.struck.get_or_insert_with(Instant::now);
+        if fault == Fault::Cut {
+            self.shut();
+        }
+    }
+
+    fn shut(&mut self) {
+        for stream in &self.streams {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
