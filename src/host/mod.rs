@@ -7,14 +7,12 @@ pub mod deploy_path;
 pub mod facts;
 pub mod inventory;
 pub mod kind;
-pub mod layer;
 pub mod selection;
 pub mod settings;
 
 pub use deploy_path::DeployPath;
 pub use inventory::{Inventory, Stage};
 pub use kind::Kind;
-pub use layer::{Layered, layer};
 pub use selection::{Selected, Selection};
 pub use settings::{Change, Setting, Settings};
 
