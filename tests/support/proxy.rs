@@ -37,13 +37,21 @@ struct Line {
     state: Mutex<State>,
 }
 
+/// On its way.
+struct Late {
+    due: Instant,
+    trip: u64,
+    bytes: Vec<u8>,
+}
+
 #[derive(Default)]
 struct State {
     up: u64,
     down: u64,
-    /// How often the client spoke after it had been spoken to: the round trips it made.
-    n_turns: u64,
-    last: Option<Way>,
+    /// Round trips that what has reached the client is worth, and those that what has reached the server is.
+    at_client: u64,
+    at_server: u64,
+    n_trips: u64,
     fault: Option<(u64, Fault)>,
     /// When the fault struck.
     struck: Option<Instant>,
@@ -95,16 +103,35 @@ impl Proxy {
         state.up + state.down
     }
 
-    /// Counts the round trips that were begun so far.
-    pub fn n_turns(&self) -> impl Fn() -> u64 + Send + 'static {
+    /// Counts the round trips that were begun so far, with the one of the connection itself.
+    ///
+    /// As a logical clock does: what the client sends is one trip later than the latest that has reached it, and what the
+    /// server sends belongs to the trip of the latest that has reached it. So neither the size of what is written at once
+    /// nor who is faster counts; only a client that sleeps longer than a round trip takes can be thought to have waited
+    /// for one. See `fewest`.
+    pub fn n_trips(&self) -> impl Fn() -> u64 + Send + 'static {
         let line = Arc::clone(&self.line);
-        move || line.lock().n_turns
+        move || line.lock().n_trips
     }
 
     /// When the fault struck.
     pub fn struck(&self) -> Option<Instant> {
         self.line.lock().struck
     }
+}
+
+/// Counts, on lines that are longer and longer, until no count is higher than expected: each one's lowest. A machine that
+/// is busy can only add to a count, and on a long line must be very busy to do so.
+pub fn fewest<const N: usize>(expected: &[u64; N], count: impl Fn(Duration) -> [u64; N]) -> [u64; N] {
+    let mut fewest = [u64::MAX; N];
+    for delay in [25, 100, 400, 1600].map(Duration::from_millis) {
+        let counted = count(delay);
+        fewest = std::array::from_fn(|n| fewest[n].min(counted[n]));
+        if fewest.iter().zip(expected).all(|(counted, expected)| counted <= expected) {
+            break;
+        }
+    }
+    fewest
 }
 
 impl Drop for Proxy {
@@ -134,19 +161,21 @@ impl Line {
         let Ok(server) = TcpStream::connect(("127.0.0.1", self.to)) else {
             return;
         };
+        self.lock().connects();
         for (from, to, way) in [(&client, &server, Way::Up), (&server, &client, Way::Down)] {
             from.set_nodelay(true).unwrap();
             let mut state = self.lock();
             state.streams.push(from.try_clone().unwrap());
             drop(state);
             let (from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-            let (late, due) = mpsc::channel::<(Instant, Vec<u8>)>();
+            let (late, due) = mpsc::channel::<Late>();
             let line = Arc::clone(self);
             thread::spawn(move || line.read(from, way, &late));
             let line = Arc::clone(self);
             thread::spawn(move || {
-                for (at, bytes) in due {
-                    thread::sleep(at.saturating_duration_since(Instant::now()));
+                for Late { due, trip, bytes } in due {
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    line.lock().arrives(way, trip);
                     if to.write_all(&bytes).is_err() {
                         return;
                     }
@@ -159,12 +188,12 @@ impl Line {
         }
     }
 
-    fn read(&self, mut from: TcpStream, way: Way, late: &mpsc::Sender<(Instant, Vec<u8>)>) {
+    fn read(&self, mut from: TcpStream, way: Way, late: &mpsc::Sender<Late>) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
-            let n = self.lock().pass(way, n);
+            let (n, trip) = self.lock().pass(way, n);
             let due = Instant::now() + self.delay;
-            if n == 0 || late.send((due, buffer[..n].to_vec())).is_err() {
+            if n == 0 || late.send(Late { due, trip, bytes: buffer[..n].to_vec() }).is_err() {
                 return;
             }
         }
@@ -172,10 +201,24 @@ impl Line {
 }
 
 impl State {
-    /// How many of `n` bytes may pass.
-    fn pass(&mut self, way: Way, n: usize) -> usize {
+    /// The client has heard of its connection.
+    fn connects(&mut self) {
+        self.at_client += 1;
+        self.n_trips = self.n_trips.max(self.at_client);
+    }
+
+    fn arrives(&mut self, way: Way, trip: u64) {
+        let end = match way {
+            Way::Up => &mut self.at_server,
+            Way::Down => &mut self.at_client,
+        };
+        *end = trip.max(*end);
+    }
+
+    /// How many of `n` bytes may pass, and in which trip they are.
+    fn pass(&mut self, way: Way, n: usize) -> (usize, u64) {
         if self.struck.is_some() {
-            return 0;
+            return (0, 0);
         }
         let passed = self.up + self.down;
         let mut n = n as u64;
@@ -186,18 +229,21 @@ impl State {
             n = at - passed;
             strikes = Some(fault);
         }
-        if way == Way::Up && self.last != Some(Way::Up) {
-            self.n_turns += 1;
-        }
-        self.last = Some(way);
-        match way {
-            Way::Up => self.up += n,
-            Way::Down => self.down += n,
-        }
+        let trip = match way {
+            Way::Up => {
+                self.up += n;
+                self.at_client + 1
+            }
+            Way::Down => {
+                self.down += n;
+                self.at_server
+            }
+        };
+        self.n_trips = self.n_trips.max(trip);
         if let Some(fault) = strikes {
             self.strike(fault);
         }
-        n as usize
+        (n as usize, trip)
     }
 
     fn strike(&mut self, fault: Fault) {
