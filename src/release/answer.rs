@@ -36,6 +36,13 @@ impl Fields {
         Self(fields)
     }
 
+    /// The parts that begin with each `key`.
+    pub fn parts(&self, key: &str) -> impl Iterator<Item = Self> {
+        let begins: Vec<usize> = (0..self.0.len()).filter(|&n| self.0[n].0 == key).collect();
+        let ends = begins.iter().skip(1).copied().chain([self.0.len()]).collect::<Vec<_>>();
+        begins.into_iter().zip(ends).map(|(begin, end)| Self(self.0[begin..end].to_vec()))
+    }
+
     pub fn get(&self, key: &str) -> Option<String> {
         self.bytes(key).next().map(lossy)
     }

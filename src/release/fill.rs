@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use anyhow::{Result, bail};
 
 use crate::release::answer::Fields;
-use crate::release::{FILL, Record, ReleaseName, flag, rows, script};
+use crate::release::survey::{self, Directory, Survey};
+use crate::release::{CREATE, FILL, Record, ReleaseName, flag, rows, script};
 use crate::shell::{Effect, Step, Word};
 use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Pack, Tree, TreePath};
 
@@ -207,22 +208,46 @@ impl Plan {
     }
 }
 
+/// How far the release of a fill has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// Its directory is made with the fill.
+    No,
+    Yes,
+    /// An earlier fill of this run took for granted what was not so: what it left goes.
+    Half,
+}
+
+/// What is known of what a fill starts from without having asked: it is asked along with the fill.
+#[derive(Debug, Clone, Default)]
+pub struct Unchecked {
+    pub directories: Vec<(Directory, Manifest)>,
+    /// Managed files that commands are known to have replaced.
+    pub touched: Vec<String>,
+}
+
+/// How the server is to go about a fill.
+#[derive(Debug)]
+pub struct Manner<'a> {
+    pub duplicate: Duplicate,
+    pub is_guarded: bool,
+    pub begun: Begun,
+    pub unchecked: &'a Unchecked,
+}
+
 /// What a fill did beside the sending.
 #[derive(Debug, Default)]
 pub struct Filled {
+    /// What it starts from was not as it was thought to be: nothing was filled.
+    pub is_stale: bool,
+    /// Of what was unchecked.
+    pub surveys: Vec<Survey>,
     /// How many files and directories that commands left.
     pub n_carried: usize,
     pub skipped: Vec<String>,
 }
 
-pub fn fill(
-    root: &str,
-    record: &Record,
-    plan: &Plan,
-    duplicate: Duplicate,
-    is_guarded: bool,
-    pack: &Pack,
-) -> Step<Filled> {
+pub fn fill(root: &str, record: &Record, plan: &Plan, manner: &Manner, pack: &Pack) -> Step<Filled> {
     let body = match plan.strategy {
         Strategy::CopyPrevious => include_str!("sh/copy_previous.sh"),
         Strategy::Cache => include_str!("sh/cache.sh"),
@@ -234,14 +259,23 @@ pub fn fill(
         Strategy::CopyPrevious => plan.base.release.as_ref().map(ToString::to_string),
         Strategy::Cache => Some("cache".to_owned()).filter(|_| !plan.base.manifest.is_empty()),
     };
-    let script = script(root, body)
+    let begun = match manner.begun {
+        Begun::No => "",
+        Begun::Yes => "yes",
+        Begun::Half => "half",
+    };
+    let unchecked: Vec<Directory> =
+        manner.unchecked.directories.iter().map(|(directory, _)| directory.clone()).collect();
+    let script = survey::places(script(root, body), &unchecked, &manner.unchecked.touched)
+        .with(CREATE)
         .with(FILL)
+        .var("begun", begun)
         .var("name", &record.name)
         .var("record", record)
         .var("base", base.unwrap_or_default())
         .var("last", plan.last.as_ref().map_or("", ReleaseName::as_str))
-        .var("copy", duplicate.name())
-        .var("guarded", flag(is_guarded))
+        .var("copy", manner.duplicate.name())
+        .var("guarded", flag(manner.is_guarded))
         .var("cache_digest", plan.change.next.digest())
         .var("digest", plan.manifest.digest())
         .rows("gone_files", files)
@@ -250,13 +284,15 @@ pub fn fill(
         .rows("written_anew", paths(&plan.generated))
         .rows("starting", paths(&plan.starting));
     Step::new("fill", Effect::Writes, script, |answer| {
-        let differs = Fields::parse(&answer.stdout).list("differs");
-        let fields = Fields::read(answer, "filled").map_err(|error| match differs.first() {
+        let said = Fields::parse(&answer.stdout);
+        let is_stale = said.get("stale").is_some();
+        let end = if is_stale { "stale" } else { "filled" };
+        let fields = Fields::read(answer, end).map_err(|error| match said.get("unlike") {
             Some(first) => error.context(format!("`{first}` is not what was sent")),
             None => error,
         })?;
         let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
-        Ok(Filled { n_carried, skipped: fields.list("skipped") })
+        Ok(Filled { is_stale, surveys: survey::read(&fields), n_carried, skipped: fields.list("skipped") })
     })
     .data("strategy", plan.strategy.name())
     .data("files", pack.n_files)
@@ -266,7 +302,7 @@ pub fn fill(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::{FILL, LIB};
+    use crate::release::{LIB, SURVEY};
     use crate::tree::Hash;
     use expect_test::{Expect, expect};
 
@@ -326,9 +362,27 @@ mod tests {
             "me@here",
         );
         let pack = Pack::build(&tree(&[]), &[], b"", &[]).unwrap();
-        let step = fill("/srv/it's here", &record, plan, Duplicate::Link, true, &pack);
-        let text = String::from_utf8(step.act.script.text()).unwrap();
-        let text = text.replace(LIB, "").replace(FILL, "");
+        let relied_on = Directory {
+            path: "releases/7".to_owned(),
+            kept_as: "7".to_owned(),
+            by: survey::By::Stat,
+            shows_manifest: false,
+            relied_on: Some("d7".to_owned()),
+        };
+        let manner = Manner {
+            duplicate: Duplicate::Link,
+            is_guarded: true,
+            begun: Begun::No,
+            unchecked: &Unchecked {
+                directories: vec![(relied_on, Manifest::default())],
+                touched: vec!["t".to_owned()],
+            },
+        };
+        let step = fill("/srv/it's here", &record, plan, &manner, &pack);
+        let mut text = String::from_utf8(step.act.script.text()).unwrap();
+        for library in [LIB, SURVEY, CREATE, FILL] {
+            text = text.replace(library, "");
+        }
         let body = text.find("# Fills a release").unwrap();
         want.assert_eq(&text[..body]);
     }
@@ -360,6 +414,15 @@ mod tests {
             &plan,
             expect![[r#"
                 root='/srv/it'\''s here'
+                places() {
+                  "$@" 'releases/7' '7' 'stat' '' 'd7' || return
+                  :
+                }
+                touched() {
+                  "$@" 't' || return
+                  :
+                }
+                begun=''
                 name='8'
                 record='{"name":"8","state":"building","created":"2026-11-21T19:30:00Z","by":"me@here"}'
                 base='7'

@@ -2,15 +2,8 @@
 
 use crate::release::answer::Fields;
 use crate::release::{ReleaseName, script};
-use crate::shell::{Answer, Effect, Step, Word};
+use crate::shell::{Effect, Step, Word};
 use crate::tree::TreePath;
-
-/// The manifest of a release as the server keeps it, if it does.
-pub fn manifest(root: &str, name: &str) -> Step<Option<Vec<u8>>> {
-    let script = script(root, "enter\ncat -- \".runner/manifests/$name\"\n").var("name", name);
-    let read = |answer: &Answer| Ok(answer.exit.is_success().then(|| answer.stdout.clone()));
-    Step::new("manifest", Effect::Reads, script, read).data("of", name)
-}
 
 /// Asks which files of other releases were written through the release that is being built.
 pub fn inspect(root: &str, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::release::answer::Fields;
 use crate::release::probe::FORMAT;
-use crate::release::{Record, ReleaseName, SharedPath, State, flag, script};
+use crate::release::{CREATE, Record, ReleaseName, SharedPath, State, flag, script};
 use crate::shell::{Effect, Step, Word};
 
 /// One line of a site's history: when, what, which release, by whom.
@@ -25,7 +25,10 @@ pub fn open(root: &str, adopt: Option<&Record>, entry: &str) -> Step<()> {
 }
 
 pub fn create(root: &str, record: &Record) -> Step<()> {
-    let script = script(root, include_str!("sh/create.sh")).var("name", &record.name).var("record", record);
+    let script = script(root, include_str!("sh/create.sh"))
+        .with(CREATE)
+        .var("name", &record.name)
+        .var("record", record);
     Step::new("create", Effect::Writes, script, |answer| Fields::read(answer, "created").map(drop))
         .data("release", &record.name)
 }

@@ -21,6 +21,8 @@ pub use shared_path::{SharedKind, SharedPath};
 use crate::shell::{Script, Word};
 
 const LIB: &str = include_str!("sh/lib.sh");
+const CREATE: &str = include_str!("sh/create_lib.sh");
+const SURVEY: &str = include_str!("sh/survey_lib.sh");
 const FILL: &str = include_str!("sh/fill_lib.sh");
 
 /// A script of this layer, working in the site at `root`.

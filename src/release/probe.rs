@@ -19,6 +19,8 @@ pub struct Seen {
     /// The deploy path with `~` resolved.
     pub root: String,
     pub facts: Facts,
+    /// Whether all directories of the layout are there.
+    pub is_open: bool,
     /// By `created`, oldest first.
     pub records: Vec<Record>,
     /// Directories under `releases/`, whether recorded or not.
@@ -130,6 +132,7 @@ fn read(fields: &Fields) -> Result<Seen> {
     Ok(Seen {
         current: current(fields, &root)?,
         facts,
+        is_open: fields.get("opened").is_some(),
         records,
         directories: fields.list("release").into_iter().collect(),
         shared: fields.list("shared").into_iter().collect(),

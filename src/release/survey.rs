@@ -3,22 +3,38 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::release::answer::Fields;
-use crate::release::script;
-use crate::shell::{Effect, Step};
+use crate::release::{SURVEY, flag, script};
+use crate::shell::{Effect, Script, Step, Word};
 use crate::tree::{Hash, Kind, Manifest, TreePath};
 
-/// How a filled directory is compared with its manifest.
+/// How the files of a filled directory are compared with its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// Size, time and mode: what no honest run leaves wrong.
     Stat,
     /// Content as well: for a cache that a dead run left half changed.
     Hash,
+    /// Not at all: the server cannot.
+    Nothing,
+}
+
+/// A filled directory of the site, which is to be compared with its manifest.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    pub path: String,
+    /// The manifest's name in `.runner/manifests/`.
+    pub kept_as: String,
+    pub by: By,
+    pub shows_manifest: bool,
+    /// Of the manifest that a fill from this directory relies on.
+    pub relied_on: Option<String>,
 }
 
 /// What a server said of a directory.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
+    /// The manifest as it stands there, if it was asked for.
+    pub manifest: Option<Vec<u8>>,
     /// Of the manifest as it stands there; `None` where the server cannot tell.
     pub digest: Option<String>,
     /// Lines of names; one ends at a newline, within a name too.
@@ -59,10 +75,10 @@ impl Survey {
     }
 
     fn read(fields: &Fields) -> Self {
-        let digest = fields.get("digest").map(|text| text.chars().take_while(|c| *c != ' ').collect());
         let links = fields.bytes("link").zip(fields.bytes("target"));
         Self {
-            digest,
+            manifest: fields.bytes("manifest").next().map(<[u8]>::to_vec),
+            digest: fields.get("digest"),
             differs: fields.byte_list("differs").into_iter().collect(),
             gone: fields.byte_list("gone").into_iter().collect(),
             targets: links.map(|(link, target)| (link.to_vec(), target.to_vec())).collect(),
@@ -78,18 +94,35 @@ fn as_line(path: &TreePath) -> Vec<u8> {
     path.as_bytes().iter().map(|&byte| if byte == b'\n' { 1 } else { byte }).collect()
 }
 
-/// Compares directory `place` with the manifest kept as `.runner/manifests/MANIFEST`.
-pub fn survey(root: &str, place: &str, manifest: &str, by: By) -> Step<Survey> {
-    let by_word = match by {
-        By::Stat => "stat",
-        By::Hash => "hash",
+/// What `directories` are asked by scripts with `SURVEY`. Those of `touched` may be other than the manifest says.
+pub(super) fn places(script: Script, directories: &[Directory], touched: &[String]) -> Script {
+    let row = |directory: &Directory| -> [Word; 5] {
+        let by = match directory.by {
+            By::Stat => "stat",
+            By::Hash => "hash",
+            By::Nothing => "not",
+        };
+        let relied_on = directory.relied_on.as_deref().unwrap_or_default();
+        let shown = flag(directory.shows_manifest);
+        [directory.path.as_str(), &directory.kept_as, by, shown, relied_on].map(Word::from)
     };
-    let script = script(root, include_str!("sh/survey.sh"))
-        .var("place", place)
-        .var("manifest", format!(".runner/manifests/{manifest}"))
-        .var("by", by_word);
-    Step::new("survey", Effect::Reads, script, |answer| Ok(Survey::read(&Fields::read(answer, "surveyed")?)))
-        .data("place", place)
+    script
+        .with(SURVEY)
+        .rows("places", directories.iter().map(row))
+        .rows("touched", touched.iter().map(|path| [Word::from(path.as_str())]))
+}
+
+/// What a script with `SURVEY` says, for each directory.
+pub(super) fn read(fields: &Fields) -> Vec<Survey> {
+    fields.parts("place").map(|part| Survey::read(&part)).collect()
+}
+
+/// Compares directories with their manifests.
+pub fn survey(root: &str, directories: &[Directory]) -> Step<Vec<Survey>> {
+    let script = places(script(root, include_str!("sh/survey.sh")), directories, &[]);
+    let names = directories.iter().map(|directory| directory.path.as_str()).collect::<Vec<_>>();
+    Step::new("survey", Effect::Reads, script, |answer| Ok(read(&Fields::read(answer, "surveyed")?)))
+        .data("places", names.join(" "))
 }
 
 /// The managed files that `differs` lines stand for.
@@ -117,7 +150,7 @@ mod tests {
              d 755 0 0 - d\nf 644 1 5 {hash} e\nf 644 1 5 {hash} h\nd 755 0 0 - f\\0012g\n"
         );
         let manifest = Manifest::parse(text.as_bytes()).unwrap();
-        let said = b"digest=123  -\0differs=e\0differs=d\0gone=a\0gone=f\x01g\0link=b\0target=target\0link=c\0target=elsewhere\0";
+        let said = b"digest=123\0differs=e\0differs=d\0gone=a\0gone=f\x01g\0link=b\0target=target\0link=c\0target=elsewhere\0";
         let survey = Survey::read(&Fields::parse(said));
         assert_eq!(survey.digest.as_deref(), Some("123"));
         let drifted: Vec<String> = survey.drifted(&manifest).iter().map(ToString::to_string).collect();

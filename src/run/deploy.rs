@@ -9,7 +9,7 @@ use crate::release::{Record, SharedPath};
 use crate::run::parallel::combined;
 use crate::run::undo::Undo;
 use crate::run::{Mode, Run};
-use crate::site::Fill;
+use crate::site::{Fill, Site, Standing};
 use crate::tree::{Entry, Kind, Tree, TreePath};
 
 impl Run {
@@ -65,8 +65,21 @@ impl Run {
     }
 
     pub fn fill(&self, host: usize, strategy: Strategy) -> Result<()> {
-        let tree = self.source.tree()?;
         let mut site = self.site(host);
+        if self.fill_from(&mut site, strategy, false)? {
+            return Ok(());
+        }
+        // Something on the server is not as the last run left it.
+        site.look()?;
+        match self.fill_from(&mut site, strategy, true)? {
+            true => Ok(()),
+            false => bail!("the last release changes while the new one is filled from it"),
+        }
+    }
+
+    /// False when the server was not asked `ahead` and is not as it was thought to be.
+    fn fill_from(&self, site: &mut Site, strategy: Strategy, ahead: bool) -> Result<bool> {
+        let tree = self.source.tree()?;
         if site.release().is_none() {
             bail!("there is no release to fill: task `release` must come first");
         }
@@ -75,16 +88,14 @@ impl Run {
         let has = site.seen()?.shared.clone();
         let starting: Vec<TreePath> =
             special.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
-        let last = site.last(&self.store)?;
+        // What begins in `shared/` is chosen by what was written in the last release.
+        let standing = site.standing(strategy, &self.store, ahead || !starting.is_empty())?;
+        let Standing { last, cache, unchecked } = standing;
         let seeds: Vec<Entry> = under
             .into_iter()
             .filter(|entry| starting.iter().any(|top| entry.path.starts_with(top)))
             .filter(|entry| last.gives_way_to(entry))
             .collect();
-        let cache = match strategy {
-            Strategy::CopyPrevious => None,
-            Strategy::Cache => Some(site.cache(&self.store)?),
-        };
         let plan = Plan::new(last, cache, &managed, &special, starting);
         for manifest in [&plan.manifest, &plan.change.next] {
             if let Some(warning) = self.store.put(manifest) {
@@ -103,10 +114,10 @@ impl Run {
         let sent = Tree { root: tree.root.clone(), entries };
         let name = site.release().cloned().context("there is no release")?;
         if let Mode::Plan { with_diff } = self.mode {
-            self.plan_fill(&mut site, &plan, &sent, &send, with_diff);
+            self.plan_fill(site, &plan, &sent, &send, with_diff);
         }
         let pack = self.source.pack(&sent, &send, &plan.prefix(&name), &plan.extra())?;
-        site.fill(&Fill { plan: &plan, pack: &pack, n_seeds })
+        site.fill(&Fill { plan: &plan, unchecked: &unchecked, pack: &pack, n_seeds })
     }
 
     pub fn link_shared(self: &Arc<Self>, host: usize, paths: &[SharedPath]) -> Result<()> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::base::more;
 use super::{Site, Work};
 use crate::event::{Event, Sent};
-use crate::release::fill::{self, Plan};
+use crate::release::fill::{self, Begun, Manner, Plan, Unchecked};
 use crate::release::guard;
 use crate::release::lifecycle::{self, Sealed};
 use crate::release::share::{self, Linked};
@@ -17,44 +17,85 @@ use crate::tree::{Manifest, Pack, TreePath};
 /// A fill, decided and packed.
 pub struct Fill<'a> {
     pub plan: &'a Plan,
+    pub unchecked: &'a Unchecked,
     pub pack: &'a Pack,
     /// Files in the pack that are to begin shared paths.
     pub n_seeds: usize,
 }
 
 impl Site {
+    /// Its directory is made when it is first needed, with the fill as a rule.
     pub fn create_release(&mut self, mut record: Record) -> Result<()> {
-        let root = self.locked_root()?;
+        self.locked_root()?;
         if !matches!(self.work, Work::None) {
             bail!("this run has its release already");
         }
         record.state = State::Building;
-        if self.act(lifecycle::create(&root, &record))?.is_none() {
+        if self.is_planning {
             self.planned(format!("make release `{}`", record.name));
         }
         self.seen_mut()?.records.push(record.clone());
-        self.work = Work::Building { record, manifest: None, shared: Vec::new(), touched: Vec::new() };
+        self.work = Work::Building {
+            record,
+            begun: Begun::No,
+            manifest: None,
+            shared: Vec::new(),
+            touched: Vec::new(),
+        };
         Ok(())
     }
 
-    /// Fills the release from what the server has and the pack.
-    pub fn fill(&mut self, fill: &Fill) -> Result<()> {
+    /// Makes the directory of the release if that is still to be done.
+    pub(super) fn make_release(&mut self) -> Result<()> {
+        let Work::Building { record, begun: begun @ Begun::No, .. } = &mut self.work else {
+            return Ok(());
+        };
+        // An answer that never comes may have been a yes.
+        *begun = Begun::Yes;
+        let record = record.clone();
+        let root = self.locked_root()?;
+        self.act(lifecycle::create(&root, &record))?;
+        Ok(())
+    }
+
+    /// Whether the directory of the release is there, with what commands may have left in it.
+    pub(super) fn is_made(&self) -> bool {
+        !matches!(self.work, Work::Building { begun: Begun::No, .. })
+    }
+
+    /// Fills the release from what the server has and the pack. False if what was thought to be there was not: then
+    /// it is to be filled anew.
+    pub fn fill(&mut self, fill: &Fill) -> Result<bool> {
         let root = self.locked_root()?;
         let is_guarded = self.seen()?.facts.has("stat");
-        let Work::Building { record, manifest, .. } = &mut self.work else {
+        let Work::Building { record, begun, manifest, .. } = &mut self.work else {
             bail!("there is no release to fill: task `release` must come first");
         };
         if manifest.is_some() {
             bail!("the release is filled already");
         }
-        let Fill { plan, pack, n_seeds } = fill;
+        let Fill { plan, unchecked, pack, n_seeds } = fill;
         record.strategy = Some(plan.strategy.name().to_owned());
         record.manifest = Some(plan.manifest.digest());
         let record = record.clone();
         *manifest = Some(plan.manifest.clone());
-        let duplicate = self.options.duplicate;
-        let step = fill::fill(&root, &record, plan, duplicate, is_guarded, pack);
-        let filled = self.send(step, pack)?;
+        let manner = Manner {
+            duplicate: self.options.duplicate,
+            is_guarded,
+            begun: std::mem::replace(begun, Begun::Yes),
+            unchecked,
+        };
+        let filled = self.send(fill::fill(&root, &record, plan, &manner, pack), pack)?;
+        if let Some(filled) = &filled {
+            let is_as_thought = !filled.is_stale && self.is_as_thought(plan, unchecked, &filled.surveys)?;
+            if !is_as_thought {
+                if let Work::Building { begun, manifest, .. } = &mut self.work {
+                    *manifest = None;
+                    *begun = if filled.is_stale { Begun::Yes } else { Begun::Half };
+                }
+                return Ok(false);
+            }
+        }
         let sent = Sent {
             strategy: plan.strategy.name(),
             n_files: plan.manifest.n_files() + n_seeds,
@@ -67,7 +108,7 @@ impl Site {
             self.warn(format!("`{path}` of the last release could not be read and is not carried over"));
         }
         self.events.event(Event::Filled { host: self.host.name.clone(), sent });
-        Ok(())
+        Ok(true)
     }
 
     /// Links shared paths; `brought` are the source's own files under them. Answers what was seeded.
@@ -78,7 +119,11 @@ impl Site {
         now: Timestamp,
     ) -> Result<Linked> {
         let root = self.locked_root()?;
-        let (name, _) = self.building("link into")?;
+        let name = self.building("link into")?;
+        if paths.is_empty() {
+            return Ok(Linked::default());
+        }
+        self.make_release()?;
         let stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let step = share::link(&root, &name, paths, brought, &stamp);
         let Some(linked) = self.act(step)? else {
@@ -121,10 +166,11 @@ impl Site {
 
     pub fn writable(&mut self, paths: &[TreePath]) -> Result<()> {
         let root = self.locked_root()?;
-        let (name, _) = self.building("make writable in")?;
+        let name = self.building("make writable in")?;
         if paths.is_empty() {
             return Ok(());
         }
+        self.make_release()?;
         if self.act(share::writable(&root, &name, paths))?.is_none() {
             let names: Vec<String> = paths.iter().map(|p| format!("`{p}`")).collect();
             self.planned(format!("make writable {}", names.join(", ")));
@@ -132,9 +178,9 @@ impl Site {
         Ok(())
     }
 
-    fn building(&self, what: &str) -> Result<(ReleaseName, Option<Manifest>)> {
+    fn building(&self, what: &str) -> Result<ReleaseName> {
         match &self.work {
-            Work::Building { record, manifest, .. } => Ok((record.name.clone(), manifest.clone())),
+            Work::Building { record, .. } => Ok(record.name.clone()),
             Work::None => bail!("there is no release to {what}: task `release` must come first"),
             _ => bail!("the release is sealed: nothing is written in it any more"),
         }
@@ -146,7 +192,7 @@ impl Site {
         let root = self.locked_root()?;
         let is_durable = self.options.is_durable;
         let is_guarded = self.seen()?.facts.has("stat");
-        let Work::Building { record, manifest, shared, touched } = &self.work else {
+        let Work::Building { record, manifest, shared, touched, .. } = &self.work else {
             bail!("there is no release to seal: task `release` must come first");
         };
         let manifest = manifest.clone().context("the release is empty: task `upload` must come first")?;
@@ -205,14 +251,17 @@ impl Site {
     /// Takes back `create_release`.
     pub fn discard(&mut self, now: Timestamp, by: &str) -> Result<()> {
         let root = self.locked_root()?;
+        let is_made = self.is_made();
         let record = match std::mem::replace(&mut self.work, Work::None) {
             Work::None | Work::TakenBack { .. } => return Ok(()),
             Work::Building { record, .. } | Work::Complete { record } | Work::Swapped { record, .. } => {
                 record
             }
         };
-        let entry = lifecycle::entry(now, "discard", &record.name, by);
-        self.act(lifecycle::discard(&root, &record, &entry))?;
+        if is_made {
+            let entry = lifecycle::entry(now, "discard", &record.name, by);
+            self.act(lifecycle::discard(&root, &record, &entry))?;
+        }
         let seen = self.seen_mut()?;
         seen.records.retain(|other| other.name != record.name);
         seen.directories.remove(record.name.as_str());

@@ -34,7 +34,7 @@ impl Site {
     /// Runs a command where the run is at: in the release being built, else in `current`, else in the site.
     pub fn run(&mut self, asked: &Asked, tag: &str) -> Result<Ran> {
         let root = self.root()?;
-        let command = self.command(asked);
+        let command = self.command(asked)?;
         self.events.event(Event::Command { host: self.host.name.clone(), text: asked.text.clone() });
         let step = command.run(&root, tag);
         let mut listener = Told::new(&self.host.name, &self.events, None).lines();
@@ -63,7 +63,7 @@ impl Site {
         if self.is_imaginary() {
             return Ok(Ran::Planned);
         }
-        let step = self.command(asked).test(&root);
+        let step = self.command(asked)?.test(&root);
         Ok(Ran::Done(self.ask(step)?, Vec::new()))
     }
 
@@ -72,7 +72,7 @@ impl Site {
         if self.is_imaginary() {
             return Ok(None);
         }
-        let step = command::read_file(&root, &self.place(), path);
+        let step = command::read_file(&root, &self.place()?, path);
         self.ask(step).map(Some)
     }
 
@@ -85,7 +85,7 @@ impl Site {
     /// Replaces a file by a new one, so that nothing linked is ever written.
     pub fn write_file(&mut self, path: &str, content: &str) -> Result<()> {
         let root = self.root()?;
-        let step = command::write_file(&root, &self.place(), path, content);
+        let step = command::write_file(&root, &self.place()?, path, content);
         if self.act(step)?.is_none() {
             self.planned(format!("write `{path}`"));
         }
@@ -97,7 +97,7 @@ impl Site {
         if self.is_imaginary() {
             return Ok(None);
         }
-        let step = command::exists(&root, &self.place(), path);
+        let step = command::exists(&root, &self.place()?, path);
         self.ask(step).map(Some)
     }
 
@@ -112,7 +112,8 @@ impl Site {
         self.ask(step)
     }
 
-    fn command(&self, asked: &Asked) -> Command {
+    fn command(&mut self, asked: &Asked) -> Result<Command> {
+        let place = self.place()?;
         let mut env = self.options.env.clone();
         let live = self.seen.as_ref().and_then(|seen| seen.live());
         let release = if self.is_in_current { live } else { self.release() };
@@ -124,30 +125,32 @@ impl Site {
             Work::Building { record, manifest: Some(_), .. } => Some(record.name.clone()),
             _ => None,
         };
-        Command {
+        Ok(Command {
             text: asked.text.clone(),
-            place: self.place(),
+            place,
             cwd: asked.cwd.clone(),
             env,
             timeout: asked.timeout,
             user: asked.user.clone(),
             guard: guard.filter(|_| self.seen.as_ref().is_some_and(|s| s.facts.has("stat"))),
-        }
+        })
     }
 
-    /// Where commands work by default.
-    fn place(&self) -> Place {
+    /// Where commands work by default; it is there when this returns.
+    fn place(&mut self) -> Result<Place> {
         let is_live = self.seen.as_ref().is_some_and(|seen| seen.live().is_some());
-        match (&self.work, &self.seen) {
+        Ok(match &self.work {
             _ if self.is_in_current && is_live => Place::Current,
             // An undo works where its task did.
-            (Work::Building { record, .. } | Work::Complete { record } | Work::TakenBack { record }, _) => {
-                Place::Release(record.name.clone())
+            Work::Building { record, .. } | Work::Complete { record } | Work::TakenBack { record } => {
+                let place = Place::Release(record.name.clone());
+                self.make_release()?;
+                place
             }
-            (Work::Swapped { .. }, _) => Place::Current,
-            (Work::None, Some(seen)) if seen.live().is_some() => Place::Current,
-            (Work::None, _) => Place::Site,
-        }
+            Work::Swapped { .. } => Place::Current,
+            Work::None if is_live => Place::Current,
+            Work::None => Place::Site,
+        })
     }
 
     /// Whether commands would work in a release that a plan has not made.

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::event::{Event, Output, Report, Sink};
 use crate::host::Host;
-use crate::release::fill::{Duplicate, Special};
+use crate::release::fill::{Begun, Duplicate, Special};
 use crate::release::probe::{self, Seen};
 use crate::release::swap::Target;
 use crate::release::{Record, ReleaseName, SharedPath, lifecycle};
@@ -23,7 +23,7 @@ use crate::shell::{Answer, Step};
 use crate::transport::{Listener, Lost, Remote, Reply, Stream};
 use crate::tree::{Manifest, Pack, TreePath};
 
-pub use base::Drift;
+pub use base::{Drift, Standing};
 pub use build::Fill;
 pub use command::{Asked, Ran};
 
@@ -61,6 +61,7 @@ enum Work {
     /// A directory that does not count; with the manifest once it is filled.
     Building {
         record: Record,
+        begun: Begun,
         manifest: Option<Manifest>,
         shared: Vec<SharedPath>,
         /// Managed files that commands replaced.
@@ -156,7 +157,9 @@ impl Site {
         }
         let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
         let entry = adopted.as_ref().map_or(String::new(), |r| lifecycle::entry(now, "adopt", &r.name, by));
-        self.act(lifecycle::open(root, adopted.as_ref(), &entry))?;
+        if !seen.is_open || adopted.is_some() {
+            self.act(lifecycle::open(root, adopted.as_ref(), &entry))?;
+        }
         if let Some(record) = adopted {
             let others = seen.unknown_directories();
             let left = match others.is_empty() {

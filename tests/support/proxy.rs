@@ -51,7 +51,6 @@ struct State {
     /// Round trips that what has reached the client is worth, and those that what has reached the server is.
     at_client: u64,
     at_server: u64,
-    n_trips: u64,
     fault: Option<(u64, Fault)>,
     /// When the fault struck.
     struck: Option<Instant>,
@@ -103,7 +102,7 @@ impl Proxy {
         state.up + state.down
     }
 
-    /// Counts the round trips that were begun so far, with the one of the connection itself.
+    /// Counts the round trips whose answer has reached the client, with the one of the connection itself.
     ///
     /// As a logical clock does: what the client sends is one trip later than the latest that has reached it, and what the
     /// server sends belongs to the trip of the latest that has reached it. So neither the size of what is written at once
@@ -111,7 +110,7 @@ impl Proxy {
     /// for one. See `fewest`.
     pub fn n_trips(&self) -> impl Fn() -> u64 + Send + 'static {
         let line = Arc::clone(&self.line);
-        move || line.lock().n_trips
+        move || line.lock().at_client
     }
 
     /// When the fault struck.
@@ -204,7 +203,6 @@ impl State {
     /// The client has heard of its connection.
     fn connects(&mut self) {
         self.at_client += 1;
-        self.n_trips = self.n_trips.max(self.at_client);
     }
 
     fn arrives(&mut self, way: Way, trip: u64) {
@@ -239,7 +237,6 @@ impl State {
                 self.at_server
             }
         };
-        self.n_trips = self.n_trips.max(trip);
         if let Some(fault) = strikes {
             self.strike(fault);
         }

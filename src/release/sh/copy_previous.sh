@@ -17,8 +17,6 @@ duplicate() {
 
 drop_generated() { drop "$new/$1"; }
 
-print_one() { printf '%s\0' "$1"; }
-
 # Chooses from the others what is carried over. `out`: left out, with all that is in it, or a file or link of the
 # source by now. `directory`: there by now. What leads to something left out is made (`m`), not copied whole (`c`).
 choose() {

@@ -1,11 +1,24 @@
 # Functions of the two fills. `$run` is a scratch directory; the pack on standard input brings its `edit` files.
 run=.runner/fill
 
+# What the plan of this fill took for granted may not be so: then nothing is filled, and the plan is made anew.
 begin() {
   enter
   umask 022
-  rm -rf -- "$run" && mkdir -- "$run" || exit
   new=releases/$name
+  case $begun in
+    '') make_release ;;
+    half) drop "$new" && mkdir -- "$new" || exit ;;
+  esac
+  rm -rf -- "$run" && mkdir -- "$run" || exit
+  scratch=$run
+  stale=
+  places survey_one
+  [ -z "$stale" ] || {
+    rm -rf -- "$run"
+    say stale yes
+    exit 0
+  }
 }
 
 # Of names on standard input and what lies in them only the tops.
@@ -110,7 +123,7 @@ watch() {
   expected_stats f "$1" >.runner/guard/expected
   stats "$file_stats" "$new" <.runner/guard/names >.runner/guard/now
   cmp -s .runner/guard/expected .runner/guard/now || {
-    without .runner/guard/now <.runner/guard/expected | say_differs
+    without .runner/guard/now <.runner/guard/expected | sed 's/^[^ ]* [^ ]* [^ ]* //' | say_each unlike
     refuse 'the release is not what was sent'
   }
   stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled

@@ -94,7 +94,10 @@ guard() {
 say_guarded() { sed 's/^[^ ]* //' .runner/guard/differs | say_differs; }
 
 # Names the files that lines of `expected_stats` stand for.
-say_differs() { sed 's/^[^ ]* [^ ]* [^ ]* //' | while IFS= read -r path; do say differs "$path"; done; }
+say_differs() { sed 's/^[^ ]* [^ ]* [^ ]* //' | say_each differs; }
+
+# Says each line on standard input as a field $1.
+say_each() { while IFS= read -r line; do say "$1" "$line"; done; }
 
 # Re-points `current` by one rename. `mv` without -T would put the link into the old release; where -T is not
 # known, -h (BSD), perl or python3 rename instead.

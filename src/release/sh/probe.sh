@@ -26,7 +26,8 @@ set -- $(df -Pk -- "$there" 2>/dev/null | tail -n 1)
 
 [ -d "$root" ] || exit 0
 cd -- "$root" || exit 0
-[ -f .runner/format ] && say format "$(cat .runner/format)"
+[ -f .runner/format ] && say format "$(cat .runner/format)" &&
+  [ -d releases ] && [ -d shared ] && [ -d .runner/records ] && [ -d .runner/manifests ] && say opened yes
 [ -f .runner/cache ] && say cache "$(cat .runner/cache)"
 [ -w .runner ] || [ ! -e .runner ] || say sealed_off .runner
 for path in .runner/records/*; do

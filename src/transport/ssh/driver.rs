@@ -126,6 +126,10 @@ impl Driver {
             }
             has_moved |= self.attempt(job)?;
         }
+        // What was asked for just now may be a reason.
+        if self.stuck.is_none() && self.wants_channel() {
+            has_moved |= self.attempt(Job::Open)?;
+        }
         self.ask()?;
         has_moved |= self.settle();
         if has_moved {
@@ -157,20 +161,22 @@ impl Driver {
         has_moved
     }
 
-    /// What there is to do now; what nobody waits for comes last.
+    /// What there is to do now on the channels.
     fn jobs(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
         let state = self.pipes.lock();
         for (id, channel) in &self.channels {
             jobs.extend(channel.calls(state.channels.get(id)).into_iter().map(|call| Job::On(*id, call)));
         }
+        jobs
+    }
+
+    /// Whether a channel is to be opened, for one that waits or as the spare.
+    fn wants_channel(&self) -> bool {
         let mut channels = self.channels.values();
         let is_wanted = channels.clone().any(Channel::is_waiting)
             || matches!(self.spare, Spare::None) && channels.clone().any(Channel::is_under_way);
-        if is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(AFTERMATH))) {
-            jobs.push(Job::Open);
-        }
-        jobs
+        is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(AFTERMATH)))
     }
 
     /// Makes one call, and remembers it if its packet is out in part.

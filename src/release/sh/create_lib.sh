@@ -1,0 +1,9 @@
+# Makes the directory of a new release. The record comes first: a directory without one is never ours.
+make_release() {
+  umask 022
+  [ ! -e "releases/$name" ] || refuse "\`releases/$name\` is there already"
+  record "$name" "$record" && mkdir -- "releases/$name" || {
+    rm -f ".runner/records/$name"
+    refuse "\`releases/$name\` cannot be made"
+  }
+}
