@@ -355,6 +355,25 @@ fn a_release_is_filled_without_stat_and_sha256sum_too() {
 }
 
 #[test]
+fn a_link_that_leads_elsewhere_on_the_server_is_put_right() {
+    everywhere(|test| {
+        let test = test.source("dir/a", "one").source("b", "two").link("dir", "source/way");
+        for strategy in ["strategy=copy-previous", "strategy=cache"] {
+            let run = || test.ends(0, &["--set", strategy]);
+            run();
+            let edited = if strategy == "strategy=cache" { "site/cache".to_owned() } else { test.current() };
+            let link = test.path(edited).join("way");
+            fs::remove_file(&link).unwrap();
+            std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+            run().says_not("warning");
+            test.serves_the_source("site");
+            run().says(&unpacked(0, &test));
+            test.serves_the_source("site");
+        }
+    });
+}
+
+#[test]
 fn a_release_can_be_copied_instead_of_linked() {
     everywhere(|test| {
         let test = test.hostile_source();
