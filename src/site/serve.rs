@@ -99,9 +99,11 @@ impl Site {
         let name = records.first().map(|r| r.name.clone());
         let entry = name.as_ref().map_or(String::new(), |name| lifecycle::entry(now, what, name, by));
         let step = swap::swap(&root, &from, &to, &records, self.options.is_durable, &entry);
+        self.is_in_doubt = true;
         if self.act(step)?.is_none() {
             self.planned(format!("re-point `current` to `{to}`"));
         }
+        self.is_in_doubt = false;
         let seen = self.seen_mut()?;
         for record in records {
             match seen.records.iter_mut().find(|other| other.name == record.name) {

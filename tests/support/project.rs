@@ -51,7 +51,10 @@ pub fn project_at(server: &Sshd, port: u16, paths: &[&str]) -> Test {
 /// The same project by another way.
 pub fn at_port(test: Test, server: &Sshd, port: u16, paths: &[&str]) -> Test {
     let hosts = paths.iter().enumerate().map(|(n, path)| {
-        format!("  {{ address = \"127.0.0.1\", name = \"web{}\", port = {port}, path = \"{path}\" }},\n", n + 1)
+        format!(
+            "  {{ address = \"127.0.0.1\", name = \"web{}\", port = {port}, path = \"{path}\" }},\n",
+            n + 1
+        )
     });
     test.toml(&format!(
         "[settings]\nsource = \"source\"\nhost_keys = \"accept-new\"\n[stage.prod]\nuser = \"{}\"\nhosts = [\n{}]\n",
