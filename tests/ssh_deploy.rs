@@ -1,51 +1,13 @@
 //! The main job on a real server: the same program, a real sshd on loopback, a user without any right elsewhere.
 
+#[path = "support/project.rs"]
+mod project;
 #[path = "support/sshd.rs"]
 mod sshd;
 mod support;
 
-use std::fs;
-use std::path::PathBuf;
-
+use project::project;
 use sshd::Sshd;
-use support::Test;
-
-/// A site in the home that tests share; it goes when its test is over.
-struct Site(PathBuf);
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-impl Site {
-    fn serves(&self, path: &str) -> String {
-        fs::read_to_string(self.0.join("current").join(path)).unwrap()
-    }
-}
-
-/// A project whose one stage is reached by ssh, and where its site is.
-fn project(server: &Sshd) -> (Test, Site) {
-    let site = server.home().join(format!("it's a site {}", server.port));
-    let toml = format!(
-        "[settings]\nsource = \"source\"\nhost_keys = \"accept-new\"\n[stage.prod]\nuser = \"{}\"\npath = \"{}\"\n\
-         hosts = [{{ address = \"127.0.0.1\", name = \"web1\", port = {} }}]\n",
-        server.user,
-        site.display(),
-        server.port
-    );
-    let test = Test::new().toml(&toml);
-    let known = test.path("known_hosts");
-    let config = format!(
-        "IdentityFile {}\nIdentitiesOnly yes\nUserKnownHostsFile \"{}\"\nGlobalKnownHostsFile /dev/null\n",
-        server.key().display(),
-        known.display()
-    );
-    let test = test.write("ssh_config", &config);
-    let config = test.path("ssh_config").display().to_string();
-    (test.env("RUNNER_SSH_CONFIG", &config), Site(site))
-}
 
 #[test]
 fn a_server_is_deployed_to_changed_and_rolled_back() {
@@ -80,5 +42,5 @@ fn a_server_that_nobody_knows_is_refused_and_nothing_is_done() {
     let (test, site) = project(&server);
     let test = test.source("index.html", "one");
     test.ends(1, &["--set", "host_keys=strict"]).says("ssh-keyscan");
-    assert!(!site.0.exists());
+    assert!(!site.path().exists());
 }

@@ -21,6 +21,9 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
     if run.mode.is_plan() {
         return Back::AsBefore;
     }
+    for host in run.all() {
+        run.site(host).begin_undo();
+    }
     let mut was_swapped = false;
     loop {
         let entries = run.undo.take_latest();
@@ -122,6 +125,9 @@ pub fn report_serving(run: &Arc<Run>) {
     for host in run.all() {
         let site = run.site(host);
         let (release, problem) = match site.seen() {
+            Ok(_) if site.is_in_doubt() => {
+                (None, Some("it could not be asked after it was told to swap".to_owned()))
+            }
             Ok(seen) => (seen.live().map(ToString::to_string), None),
             Err(_) => (None, Some("it was not asked".to_owned())),
         };

@@ -12,6 +12,8 @@ pub struct Facts {
     pub programs: BTreeSet<String>,
     /// Room on the site's file system, in KiB.
     pub free_kib: Option<u64>,
+    /// How many files can still be made there; not known of file systems that have no such limit.
+    pub n_free_inodes: Option<u64>,
     /// The nearest directory above or at the deploy path that exists, and whether it can be written to.
     pub nearest: String,
     pub is_writable: bool,

@@ -8,8 +8,12 @@ use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::shell::{Answer, Effect, Script, Step, Word};
 
-const RUN: &str =
-    concat!(include_str!("sh/run.sh"), include_str!("sh/lib.sh"), include_str!("sh/run_guard.sh"));
+const RUN: &str = concat!(
+    include_str!("sh/run.sh"),
+    include_str!("sh/say.sh"),
+    include_str!("sh/lib.sh"),
+    include_str!("sh/run_guard.sh")
+);
 
 /// Where a command works.
 #[derive(Debug, Clone, PartialEq, Eq)]

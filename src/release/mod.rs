@@ -9,6 +9,7 @@ pub mod lifecycle;
 pub mod name;
 pub mod probe;
 pub mod record;
+pub mod room;
 pub mod share;
 pub mod shared_path;
 pub mod survey;
@@ -20,7 +21,8 @@ pub use shared_path::{SharedKind, SharedPath};
 
 use crate::shell::{Script, Word};
 
-const LIB: &str = include_str!("sh/lib.sh");
+const SAY: &str = include_str!("sh/say.sh");
+const LIB: &str = concat!(include_str!("sh/say.sh"), include_str!("sh/lib.sh"));
 const CREATE: &str = include_str!("sh/create_lib.sh");
 const SURVEY: &str = include_str!("sh/survey_lib.sh");
 const FILL: &str = include_str!("sh/fill_lib.sh");

@@ -94,7 +94,7 @@ impl Seen {
 pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
     let paths = shared.iter().map(|p| [Word::new(p.path.as_bytes())]);
     let script =
-        Script::new(include_str!("sh/probe.sh")).var("root", root).rows("shared", paths).with(super::LIB);
+        Script::new(include_str!("sh/probe.sh")).var("root", root).rows("shared", paths).with(super::SAY);
     Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?)).public()
 }
 
@@ -107,6 +107,7 @@ fn read(fields: &Fields) -> Result<Seen> {
         path: text("path"),
         programs: fields.list("program").into_iter().collect(),
         free_kib: fields.get("free_kib").and_then(|n| n.parse().ok()),
+        n_free_inodes: fields.get("inodes").as_deref().and_then(free_inodes),
         nearest: text("nearest"),
         is_writable: fields.get("writable").is_some(),
     };
@@ -143,6 +144,12 @@ fn read(fields: &Fields) -> Result<Seen> {
         },
         root,
     })
+}
+
+/// Of "free total": btrfs and the like have no number of inodes, and say 0 for both.
+fn free_inodes(text: &str) -> Option<u64> {
+    let (free, total) = text.split_once(' ')?;
+    (total.parse() != Ok(0_u64)).then_some(free.parse().ok()?)
 }
 
 fn unreadable(root: &str, name: &str, error: &anyhow::Error) -> anyhow::Error {

@@ -1,11 +1,16 @@
 //! Several hosts at the same time, and their failures as one.
 
-use std::sync::atomic::Ordering;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use anyhow::Result;
 
 use crate::event::Report;
 use crate::run::Run;
+
+/// Recipes nest calls on these threads.
+const STACK: usize = 8 << 20;
 
 impl Run {
     /// Does something on several hosts at the same time, and collects every failure.
@@ -23,28 +28,39 @@ impl Run {
 }
 
 /// A thread a host, not a core: they wait for servers. At most `limit` at a time. The answers are in the hosts' order.
+///
+/// They are no rayon workers: one of those that waits for its share of the walk takes up another host meanwhile, which may
+/// wait for that walk.
 pub fn in_parallel<A: Send>(
     hosts: &[usize],
     limit: usize,
     act: impl Fn(usize) -> A + Sync,
 ) -> Vec<(usize, A)> {
-    use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
-
     if let [host] = *hosts {
         return vec![(host, act(host))];
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(hosts.len().min(limit).clamp(1, 256))
-        // Recipes nest calls on these threads.
-        .stack_size(8 << 20)
-        .build();
-    match pool {
-        Ok(pool) => pool.install(|| {
-            let each = hosts.par_iter().with_max_len(1);
-            each.map(|&host| (host, act(host))).collect()
-        }),
-        Err(_) => hosts.iter().map(|&host| (host, act(host))).collect(),
-    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let n = next.fetch_add(1, Ordering::SeqCst);
+            let Some(&host) = hosts.get(n) else { return done };
+            done.push((n, host, act(host)));
+        }
+    };
+    let n_threads = hosts.len().min(limit).clamp(1, 256);
+    let mut answers = thread::scope(|scope| {
+        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok();
+        let threads: Vec<_> = (0..n_threads).filter_map(start).collect();
+        // Where no thread can be had, it is done here.
+        let mut answers = if threads.is_empty() { work() } else { Vec::new() };
+        for thread in threads {
+            answers.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        answers
+    });
+    answers.sort_by_key(|(n, ..)| *n);
+    answers.into_iter().map(|(_, host, answer)| (host, answer)).collect()
 }
 
 /// One error for the failures of several hosts.
@@ -60,4 +76,41 @@ pub fn combined<'a>(
         report = report.note(format!("`{}`: {error:#}", name(host)));
     }
     Some(report.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use rayon::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_in_order_and_no_more_than_the_limit_work_at_once() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let hosts: Vec<usize> = (0..40).rev().collect();
+        let answers = in_parallel(&hosts, 3, |host| {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            thread::yield_now();
+            now.fetch_sub(1, Ordering::SeqCst);
+            host * 2
+        });
+        let want: Vec<_> = hosts.iter().map(|host| (*host, host * 2)).collect();
+        assert_eq!(answers, want);
+        assert!(most.into_inner() <= 3);
+    }
+
+    #[test]
+    fn a_host_that_waits_for_parallel_work_takes_up_no_other_host() {
+        thread_local! { static IS_BUSY: Cell<bool> = const { Cell::new(false) } }
+        let hosts: Vec<usize> = (0..32).collect();
+        in_parallel(&hosts, 8, |_| {
+            assert!(!IS_BUSY.replace(true));
+            // Long enough for other workers to take a share.
+            (0..8).into_par_iter().for_each(|_| thread::sleep(Duration::from_millis(1)));
+            IS_BUSY.set(false);
+        });
+    }
 }

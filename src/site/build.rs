@@ -9,6 +9,8 @@ use crate::event::{Event, Sent};
 use crate::release::fill::{self, Begun, Manner, Plan, Unchecked};
 use crate::release::guard;
 use crate::release::lifecycle::{self, Sealed};
+use crate::release::probe::Seen;
+use crate::release::room::Room;
 use crate::release::share::{self, Linked};
 use crate::release::survey;
 use crate::release::{Record, ReleaseName, SharedKind, SharedPath, State};
@@ -68,6 +70,7 @@ impl Site {
     pub fn fill(&mut self, fill: &Fill) -> Result<bool> {
         let root = self.locked_root()?;
         let is_guarded = self.seen()?.facts.has("stat");
+        self.has_room(fill)?;
         let Work::Building { record, begun, manifest, .. } = &mut self.work else {
             bail!("there is no release to fill: task `release` must come first");
         };
@@ -109,6 +112,23 @@ impl Site {
         }
         self.events.event(Event::Filled { host: self.host.name.clone(), sent });
         Ok(true)
+    }
+
+    /// Refuses what cannot fit, before it is sent. What was seen when the run began may have changed.
+    fn has_room(&mut self, fill: &Fill) -> Result<()> {
+        let room = Room::needed(fill.plan, self.options.duplicate, fill.pack);
+        let lacking = |seen: &Seen| room.lacking(&seen.facts, &seen.root);
+        let Some(report) = lacking(self.seen()?) else {
+            return Ok(());
+        };
+        if self.is_planning {
+            self.warn(format!("a deploy would fail: {}", report.message));
+            return Ok(());
+        }
+        match lacking(self.look()?) {
+            Some(report) => Err(report.into()),
+            None => Ok(()),
+        }
     }
 
     /// Links shared paths; `brought` are the source's own files under them. Answers what was seeded.

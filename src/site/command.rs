@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::release::command::{self, Command, Place};
 use crate::release::survey;
 use crate::shell::Answer;
-use crate::transport::Reply;
+use crate::transport::{Remote, Reply};
 use crate::tree::TreePath;
 
 /// What a recipe asks for when it runs a command.

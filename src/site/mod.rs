@@ -20,6 +20,7 @@ use crate::release::probe::{self, Seen};
 use crate::release::swap::Target;
 use crate::release::{Record, ReleaseName, SharedPath, lifecycle};
 use crate::shell::{Answer, Step};
+use crate::transport::hurried::Hurried;
 use crate::transport::{Listener, Lost, Remote, Reply, Stream};
 use crate::tree::{Manifest, Pack, TreePath};
 
@@ -84,13 +85,15 @@ enum Work {
 pub struct Site {
     pub host: Host,
     pub options: Options,
-    remote: Box<dyn Remote>,
+    remote: Hurried,
     events: Arc<dyn Sink>,
     seen: Option<Seen>,
     is_locked: bool,
     work: Work,
     /// Where `current` led when this run first saw it.
     before: Target,
+    /// `current` was to be re-pointed, and nobody has looked since.
+    is_in_doubt: bool,
     /// Commands work in `current` whatever the release is at: after a swap back, services take up what is served.
     pub is_in_current: bool,
     /// A plan: what writes is recorded, and what would then be there is only imagined.
@@ -108,7 +111,7 @@ impl Site {
         Self {
             host,
             options,
-            remote,
+            remote: Hurried::new(remote),
             events,
             is_in_current: false,
             is_planning,
@@ -116,6 +119,7 @@ impl Site {
             is_locked: false,
             work: Work::None,
             before: Target::Nothing,
+            is_in_doubt: false,
         }
     }
 
@@ -133,6 +137,7 @@ impl Site {
         if self.seen.is_none() {
             self.before = Target::of(&seen.current);
         }
+        self.is_in_doubt = false;
         Ok(self.seen.insert(seen))
     }
 
@@ -175,6 +180,16 @@ impl Site {
 
     pub fn seen(&self) -> Result<&Seen> {
         self.seen.as_ref().context("the host was not asked yet: task `lock` must come first")
+    }
+
+    /// Whether what `seen` says of `current` may be wrong by now.
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
+    }
+
+    /// What follows undoes the run: a host that is lost is not waited for at each step of that.
+    pub fn begin_undo(&mut self) {
+        self.remote.hurry();
     }
 
     fn seen_mut(&mut self) -> Result<&mut Seen> {
@@ -227,7 +242,9 @@ impl Site {
     fn send<A>(&mut self, step: Step<A>, pack: &Pack) -> Result<Option<A>> {
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));
         let reply = self.remote.send(&step.act, &mut pack.reader(), &mut listener);
-        self.read(step, reply)
+        let sent = listener.sent;
+        drop(listener);
+        self.read(step, reply).with_context(|| format!("{sent} of {} bytes were sent", pack.len()))
     }
 
     fn read<A>(&self, step: Step<A>, reply: Result<Reply, Lost>) -> Result<Option<A>> {

@@ -99,9 +99,11 @@ impl Site {
         let name = records.first().map(|r| r.name.clone());
         let entry = name.as_ref().map_or(String::new(), |name| lifecycle::entry(now, what, name, by));
         let step = swap::swap(&root, &from, &to, &records, self.options.is_durable, &entry);
+        self.is_in_doubt = true;
         if self.act(step)?.is_none() {
             self.planned(format!("re-point `current` to `{to}`"));
         }
+        self.is_in_doubt = false;
         let seen = self.seen_mut()?;
         for record in records {
             match seen.records.iter_mut().find(|other| other.name == record.name) {
@@ -117,16 +119,25 @@ impl Site {
         Ok(())
     }
 
-    /// Removes all but the newest `keep` releases. What cannot be removed is told, and no failure.
+    /// Removes all but the newest `keep` releases. What cannot be removed is told, and no failure; behind a swap, which
+    /// nothing may take back by then, nothing is.
     pub fn prune(&mut self, keep: NonZeroUsize, now: Timestamp, by: &str) -> Result<Vec<String>> {
         let root = self.locked_root()?;
         let names = keep::to_prune(self.seen()?, keep);
         let entry = names.last().map_or(String::new(), |name| lifecycle::entry(now, "prune", name, by));
-        let Some(Pruned { removed, stayed }) = self.act(lifecycle::prune(&root, &names, &entry))? else {
-            for name in &names {
-                self.planned(format!("prune `{name}`"));
+        let Pruned { removed, stayed } = match self.act(lifecycle::prune(&root, &names, &entry)) {
+            Ok(Some(pruned)) => pruned,
+            Ok(None) => {
+                for name in &names {
+                    self.planned(format!("prune `{name}`"));
+                }
+                return Ok(Vec::new());
             }
-            return Ok(Vec::new());
+            Err(error) if matches!(self.work, Work::Swapped { .. }) => {
+                self.warn(format!("old releases were not pruned: {error:#}"));
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
         };
         for name in &stayed {
             self.warn(format!(

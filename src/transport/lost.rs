@@ -31,8 +31,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Lost::Refused { why } => write!(f, "connection refused: {why}"),
-            Lost::Gone { why, sent: 0 } => write!(f, "connection lost: {why}"),
-            Lost::Gone { why, sent } => write!(f, "connection lost after {sent} bytes: {why}"),
+            Lost::Gone { why, .. } => write!(f, "connection lost: {why}"),
             Lost::Payload { why } => write!(f, "failed to read what was to be sent: {why}"),
         }
     }

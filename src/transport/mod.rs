@@ -11,6 +11,7 @@ mod ending;
 pub mod exchange;
 pub mod frame;
 pub mod framed;
+pub mod hurried;
 pub mod interrupt;
 pub mod link;
 pub mod listener;

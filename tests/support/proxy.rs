@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 /// What happens to the line once so many bytes, of both ways together, have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Both ends are told.
+    /// Both ends are told, and nobody gets through any more.
     Cut,
+    /// Both ends are told, and what connects later passes.
+    Blip,
     /// Nobody is told, and nothing passes any more.
     Freeze,
 }
@@ -180,7 +182,7 @@ impl Line {
                     }
                 }
                 // A line that is frozen says nothing, not even its end.
-                if line.lock().struck.is_none() {
+                if !line.lock().is_down() {
                     let _ = to.shutdown(Shutdown::Write);
                 }
             });
@@ -215,13 +217,14 @@ impl State {
 
     /// How many of `n` bytes may pass, and in which trip they are.
     fn pass(&mut self, way: Way, n: usize) -> (usize, u64) {
-        if self.struck.is_some() {
+        if self.is_down() {
             return (0, 0);
         }
         let passed = self.up + self.down;
         let mut n = n as u64;
         let mut strikes = None;
         if let Some((at, fault)) = self.fault
+            && self.struck.is_none()
             && passed + n >= at
         {
             n = at - passed;
@@ -245,9 +248,17 @@ impl State {
 
     fn strike(&mut self, fault: Fault) {
         self.struck.get_or_insert_with(Instant::now);
-        if fault == Fault::Cut {
+        if fault != Fault::Freeze {
             self.shut();
         }
+        if fault == Fault::Blip {
+            self.streams.clear();
+        }
+    }
+
+    /// A fault has struck that lasts.
+    fn is_down(&self) -> bool {
+        self.struck.is_some() && !matches!(self.fault, Some((_, Fault::Blip)))
     }
 
     fn shut(&mut self) {

@@ -187,6 +187,11 @@ impl Sshd {
         self.log.lock().unwrap().clone()
     }
 
+    /// A path as the server sees it, whose mounts may be its own.
+    pub fn its(&self, path: &str) -> PathBuf {
+        format!("/proc/{}/root{path}", self.child.id()).into()
+    }
+
     pub fn home(&self) -> PathBuf {
         home(&self.user)
     }

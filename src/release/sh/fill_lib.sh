@@ -54,7 +54,7 @@ change() {
   settle "$1" "$2"
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
   # -p keeps modes whatever the umask (busybox needs `umask 0` for it), -o makes the files ours.
-  (umask 0 && tar -xpof -) || refuse 'the pack could not be unpacked'
+  (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"
   edit "$2" "$run/edit" || refuse 'the manifest could not be written'
 }
 

@@ -1,12 +1,11 @@
 # Functions that the scripts of this folder share. POSIX sh; runs in dash, bash, busybox, ksh and zsh.
 
-# An answer is a sequence of fields `key=value`, each ended by NUL.
-say() { printf '%s=%s\0' "$1" "$2"; }
-
 refuse() { say refused "$1"; exit 1; }
 
-# Every script begins with it. Sorting and patterns are of bytes, whatever the user's language.
+# Every script begins with it. Sorting and patterns are of bytes, whatever the user's language; what is made can be
+# read by the web server, whatever the user's umask.
 enter() {
+  umask a+rx
   LC_ALL=C
   export LC_ALL
   unset CDPATH

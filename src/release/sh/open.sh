@@ -1,4 +1,5 @@
 # Makes the site's directories where they are missing and adopts what another tool is serving.
+umask a+rx
 mkdir -p -- "$root" || refuse "cannot make \`$root\`"
 enter
 mkdir -p releases shared .runner/records .runner/manifests || refuse "cannot write to \`$root\`"

@@ -22,7 +22,12 @@ say nearest "$there"
 [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && say writable yes
 # shellcheck disable=SC2046 # split on purpose
 set -- $(df -Pk -- "$there" 2>/dev/null | tail -n 1)
-[ $# -ge 4 ] && say free_kib "$4"
+# The name of a file system may have blanks. One that does not know its size has no percentage.
+while [ $# -gt 1 ]; do
+  case $2 in [0-9]*%) say free_kib "$1" && break ;; esac
+  shift
+done
+say inodes "$(stat -f -c '%d %c' -- "$there" 2>/dev/null)"
 
 [ -d "$root" ] || exit 0
 cd -- "$root" || exit 0

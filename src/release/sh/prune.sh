@@ -1,24 +1,23 @@
-# Removes releases. Each is first moved away by one rename, so that no half of it can ever be taken for whole.
+# Removes releases. Each is first moved away by one rename, so that no half of it can ever be taken for whole. Nothing is
+# made for that: a full disk is what this has to work on.
 enter
-mkdir -p .runner/trash || exit
 prune_one() {
   if [ -d "releases/$1" ]; then
     [ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$1" && pwd -P)" ] || refuse "\`$1\` is being served"
-    drop ".runner/trash/$1"
+    drop ".runner/trash.$1"
     # A directory that may not be written cannot be moved to another one either.
     [ -w "releases/$1" ] || chmod u+w "releases/$1" 2>/dev/null
-    mv -- "releases/$1" ".runner/trash/$1" || { say stayed "$1"; return 0; }
+    mv -- "releases/$1" ".runner/trash.$1" || { say stayed "$1"; return 0; }
   fi
   rm -f ".runner/records/$1" ".runner/manifests/$1"
   say pruned "$1"
 }
 releases prune_one
-for path in .runner/trash/* .runner/trash/.[!.]*; do
+for path in .runner/trash.*; do
   [ -e "$path" ] || [ -L "$path" ] || continue
   drop "$path" 2>/dev/null
-  [ ! -e "$path" ] || say stayed "${path#.runner/trash/}"
+  [ ! -e "$path" ] || say stayed "${path#.runner/trash.}"
 done
-rmdir .runner/trash 2>/dev/null
 # What this run put into `shared/` is there to stay.
 rm -f .runner/seeded
 [ -z "$entry" ] || note "$entry"

@@ -2,7 +2,7 @@
 # one rename, so a reader sees the written or the right one, whole.
 enter
 rm -rf .runner/restore && mkdir .runner/restore || exit
-(umask 0 && tar -xpof -) || refuse 'the pack could not be unpacked'
+(umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"
 is_shared() {
   [ -f "$1" ] && [ ! -L "$1" ] || return
   [ "$1" -ef "$2" ] || grep -q "^$(stat -c %i -- "$1") " .runner/guard/filled

@@ -65,7 +65,8 @@ impl Ssh {
             Some(driven) => Ok(driven),
             none => {
                 let connection = (self.connect)()?;
-                let started = Driven::start(connection, self.silence);
+                let silence = connection.silence.map_or(self.silence, |told| told.min(self.silence));
+                let started = Driven::start(connection, silence);
                 let why = |error| Lost::Refused { why: format!("failed to start a thread: {error}") };
                 Ok(none.insert(started.map_err(why)?))
             }

@@ -67,4 +67,6 @@ pub struct Connection {
     /// Not blocking any more.
     pub session: ssh2::Session,
     pub socket: Socket,
+    /// What `ServerAliveInterval` and `ServerAliveCountMax` say: it can only shorten the target's.
+    pub silence: Option<Duration>,
 }

@@ -63,8 +63,10 @@ pub struct Config {
     pub port: u16,
     pub user: String,
     pub route: Route,
-    /// For one address.
+    /// For one address to answer, and then for the handshake.
     pub connect_timeout: Option<Duration>,
+    /// How long a host may be silent.
+    pub silence: Option<Duration>,
     pub family: Family,
     /// What the host is called in `known_hosts`, instead of its name and port.
     pub host_key_alias: Option<String>,
@@ -134,6 +136,7 @@ impl Config {
         Ok(Self {
             route: route(&answers, &tokens),
             connect_timeout: answers.get("connecttimeout").and_then(seconds),
+            silence: silence(&answers),
             family: match answers.get("addressfamily") {
                 Some("inet") => Family::V4,
                 Some("inet6") => Family::V6,
@@ -242,6 +245,13 @@ fn methods(answers: &Answers) -> Vec<Method> {
     methods.into_iter().filter(is_on).collect()
 }
 
+/// ssh hangs up when so many questions, one an interval, stayed without an answer.
+fn silence(answers: &Answers) -> Option<Duration> {
+    let interval = answers.get("serveraliveinterval").and_then(seconds)?;
+    let n = answers.get("serveralivecountmax").and_then(|n| n.parse().ok()).unwrap_or(3);
+    interval.checked_mul(n)
+}
+
 fn seconds(text: &str) -> Option<Duration> {
     text.parse().ok().filter(|n| *n > 0).map(Duration::from_secs)
 }
@@ -267,7 +277,7 @@ mod tests {
             "user deploy\nhostname Web1.example.com\nport 2222\ncontrolpath /root/home/root/desk.lan/desk\n\
              identityfile ~/.ssh/%h_%r\nidentityfile /key\ncertificatefile %d/c-cert.pub\nidentitiesonly yes\n\
              userknownhostsfile /root/kh /root/k h2\nglobalknownhostsfile /etc/kh\nstricthostkeychecking accept-new\n\
-             connecttimeout 7\naddressfamily inet6\nhostkeyalias ali\nproxycommand nc -X %h %p %%\n\
+             connecttimeout 7\nserveraliveinterval 5\nserveralivecountmax 4\naddressfamily inet6\nhostkeyalias ali\nproxycommand nc -X %h %p %%\n\
              preferredauthentications password,gssapi-with-mic,publickey\nnumberofpasswordprompts 1\n\
              hashknownhosts yes\nrevokedhostkeys ~/revoked\n",
         );
@@ -281,6 +291,9 @@ mod tests {
                 ),
                 connect_timeout: Some(
                     7s,
+                ),
+                silence: Some(
+                    20s,
                 ),
                 family: V6,
                 host_key_alias: Some(

@@ -10,7 +10,8 @@ use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::Failure;
 use crate::transport::ssh::talk::{Stop, Talk};
 
-/// For the handshake: three round trips, and maybe a jump host that must be logged in to first.
+/// For the handshake, where `ConnectTimeout` says nothing: three round trips, and maybe a jump host that must be logged in
+/// to first.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
 /// libssh2's numbers for a connection that ended before the host said enough (BANNER_RECV, BANNER_SEND, SOCKET_SEND,
@@ -23,7 +24,8 @@ const NO_COMMON_ALGORITHM: i32 = -5;
 /// Agrees with the host on keys. `preferences` are the host key algorithms to be asked for.
 pub fn handshake(talk: &Talk, way: &Way, preferences: &str, words: Option<Words>) -> Result<(), Failure> {
     let mut session = talk.session.clone();
-    let Err(stop) = talk.until_done(HANDSHAKE, || session.handshake()) else {
+    let limit = way.config.connect_timeout.unwrap_or(HANDSHAKE);
+    let Err(stop) = talk.until_done(limit, || session.handshake()) else {
         return Ok(());
     };
     let code = match &stop {

@@ -103,5 +103,5 @@ fn attempt(way: &Way) -> Result<Connection, Failure> {
     let key = key.ok_or_else(|| Failure::told("the host showed no key that could be read"))?;
     host_keys.check(&key).map_err(Failure::Final)?;
     auth::log_in(&talk, target, config)?;
-    Ok(Connection { session, socket })
+    Ok(Connection { session, socket, silence: config.silence })
 }

@@ -1,0 +1,2 @@
+# An answer is a sequence of fields `key=value`, each ended by NUL.
+say() { printf '%s=%s\0' "$1" "$2"; }

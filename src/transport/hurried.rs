@@ -1,0 +1,88 @@
+//! A remote that does not wait for a lost host again and again: to find that nobody answers takes up to a minute.
+
+use std::io::Read;
+
+use crate::shell::Act;
+use crate::transport::{Listener, Lost, Remote, Reply};
+
+/// Tries every time, as a recipe that restarts a host needs it, until it is told to hurry.
+pub struct Hurried {
+    remote: Box<dyn Remote>,
+    is_in_hurry: bool,
+    /// Why the host could not be reached when it was last tried.
+    refused: Option<Lost>,
+}
+
+impl Hurried {
+    pub fn new(remote: Box<dyn Remote>) -> Self {
+        Self { remote, is_in_hurry: false, refused: None }
+    }
+
+    /// From now on a host that cannot be reached is not tried again.
+    pub fn hurry(&mut self) {
+        self.is_in_hurry = true;
+    }
+}
+
+impl Remote for Hurried {
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
+        if let Some(lost) = &self.refused {
+            return Err(lost.clone());
+        }
+        let reply = self.remote.perform(act, listener);
+        if let Err(lost @ Lost::Refused { .. }) = &reply
+            && self.is_in_hurry
+        {
+            self.refused = Some(lost.clone());
+        }
+        reply
+    }
+
+    /// Its refusal may be of the channel alone.
+    fn send(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
+        match &self.refused {
+            Some(lost) => Err(lost.clone()),
+            None => self.remote.send(act, payload, listener),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::{Effect, Script, Step};
+    use crate::transport::Silent;
+
+    /// Cannot be reached, and counts how often it was tried.
+    struct Away(u32);
+
+    impl Remote for Away {
+        fn perform(&mut self, _: &Act, _: &mut dyn Listener) -> Result<Reply, Lost> {
+            self.0 += 1;
+            Err(Lost::Refused { why: format!("try {}", self.0) })
+        }
+
+        fn send(&mut self, act: &Act, _: &mut dyn Read, listener: &mut dyn Listener) -> Result<Reply, Lost> {
+            self.perform(act, listener)
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_away_is_tried_once_in_a_hurry() {
+        let act = Step::new("check", Effect::Reads, Script::new(":"), |_| Ok(())).act;
+        let refused = |n| Err(Lost::Refused { why: format!("try {n}") });
+        let mut remote = Hurried::new(Box::new(Away(0)));
+        assert_eq!(remote.perform(&act, &mut Silent), refused(1));
+        assert_eq!(remote.perform(&act, &mut Silent), refused(2));
+        remote.hurry();
+        for _ in 0..2 {
+            assert_eq!(remote.perform(&act, &mut Silent), refused(3));
+            assert_eq!(remote.send(&act, &mut std::io::empty(), &mut Silent), refused(3));
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Where a deploy lands: login shells, restricted and hardened servers, routers, and many hosts at once.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/project.rs"]
+mod project;
+#[path = "support/sshd.rs"]
+mod sshd;
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use project::{Site, project, project_at};
+use sshd::Sshd;
+use support::files::same;
+use support::{Ran, Test, tree};
+use tempfile::TempDir;
+
+/// Deploys, deploys a change and goes back; each time what is served is the source, with the modes that it has.
+fn does_the_main_job(test: Test, site: &Site) -> Test {
+    let test = test
+        .source("index.html", "one")
+        .source("bin/start", "#!/bin/sh\n")
+        .mode("source/bin/start", 0o755)
+        .source("it's \"odd\"\n$(id)", "odd")
+        .source("group", "x")
+        .mode("source/group", 0o664)
+        .source("a/b/c", "deep")
+        .mode("source/a", 0o750)
+        .link("c", "source/a/b/link");
+    let is_served = |test: &Test| same(&tree(&site.path().join("current/")), &test.wanted());
+    test.deploy();
+    is_served(&test);
+    let test = test.source("index.html", "two").remove("source/a/b/c").source("new/file", "new");
+    test.deploy();
+    is_served(&test);
+    test.ends(0, &["rollback"]);
+    assert_eq!(site.serves("index.html"), "one");
+    assert_eq!(site.serves("a/b/c"), "deep");
+    test
+}
+
+fn needs_root() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "servers of this kind are made by root: run this test as root"
+    );
+}
+
+#[test]
+fn every_login_shell_is_deployed_to_however_much_its_start_files_say() {
+    needs_root();
+    for shell in ["sh", "bash", "rbash", "zsh", "fish", "csh"] {
+        let server = Sshd::with(shell, "");
+        let noise = match shell {
+            "csh" => "echo noise\nsh -c 'echo noise >&2'\n",
+            _ => "echo noise\necho noise >&2\n",
+        };
+        fs::create_dir_all(server.home().join(".config/fish")).unwrap();
+        for file in
+            [".bashrc", ".profile", ".zshenv", ".zshrc", ".cshrc", ".login", ".config/fish/config.fish"]
+        {
+            fs::write(server.home().join(file), noise).unwrap();
+        }
+        let (test, site) = project(&server);
+        does_the_main_job(test, &site).ends(0, &["status"]).says_not("noise");
+    }
+}
+
+#[test]
+fn a_router_with_dropbear_and_busybox_is_deployed_to() {
+    let server = Sshd::dropbear();
+    let (test, site) = project(&server);
+    let test = does_the_main_job(test, &site);
+    let test = test.recipe(
+        "set(\"strategy\", \"cache\");\nset(\"shared\", [\"media/\"]);\nset(\"writable\", [\"var/\"]);\n",
+    );
+    let test = test.source("index.html", "three");
+    test.deploy();
+    let test = test.source("index.html", "four");
+    test.deploy();
+    assert_eq!(site.serves("index.html"), "four");
+    assert!(site.path().join("shared/media").is_dir());
+}
+
+#[test]
+fn a_hardened_server_is_deployed_to() {
+    for lines in [
+        "PermitTTY no\nMaxSessions 2",
+        "Subsystem sftp /bin/false",
+        "DisableForwarding yes\nPermitUserRC no\nPermitUserEnvironment no\nMaxAuthTries 1\nLoginGraceTime 20",
+        "Compression no\nTCPKeepAlive no\nClientAliveInterval 1\nClientAliveCountMax 2",
+    ] {
+        let server = Sshd::with("sh", lines);
+        let (test, site) = project(&server);
+        does_the_main_job(test, &site).ends(0, &["releases"]).says("<- live");
+    }
+}
+
+#[test]
+fn a_server_with_one_session_a_connection_is_refused_with_the_reason() {
+    let server = Sshd::with("sh", "MaxSessions 1");
+    let (test, site) = project(&server);
+    let test = test.source("index.html", "one");
+    test.ends(1, &[])
+        .says("task `upload` failed on `web1`")
+        .says("`MaxSessions` of sshd")
+        .says("gave up the new release");
+    assert!(!site.path().join("current").exists());
+    assert_eq!(fs::read_dir(site.path().join("releases")).unwrap().count(), 0);
+}
+
+/// What scripts of ours may need on a server.
+const TOOLS: [&str; 32] = [
+    "sh",
+    "tar",
+    "awk",
+    "cat",
+    "chmod",
+    "cmp",
+    "cp",
+    "cut",
+    "df",
+    "env",
+    "find",
+    "flock",
+    "grep",
+    "head",
+    "id",
+    "ln",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sed",
+    "setsid",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "tail",
+    "touch",
+    "tr",
+    "uname",
+];
+
+/// A directory of links to these tools but those, for a search path of nothing else.
+fn tools_without(missing: &[&str]) -> TempDir {
+    let dir = tempfile::Builder::new().prefix("runner-path-").tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for tool in TOOLS.iter().chain(&["xargs"]).filter(|tool| !missing.contains(tool)) {
+        let path =
+            ["/usr/bin", "/bin"].iter().map(|bin| Path::new(bin).join(tool)).find(|path| path.exists());
+        symlink(path.unwrap_or_else(|| panic!("no `{tool}`")), dir.path().join(tool)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn a_server_that_lacks_tools_is_deployed_to_as_long_as_it_can_be() {
+    for missing in [
+        &[][..],
+        &["flock"],
+        &["setsid"],
+        &["sha256sum"],
+        &["stat"],
+        &["flock", "setsid", "sha256sum", "stat", "mktemp"],
+    ] {
+        eprintln!("without {missing:?}");
+        let tools = tools_without(missing);
+        let server = Sshd::with("sh", &format!("SetEnv PATH={}", tools.path().display()));
+        let (test, site) = project(&server);
+        let test = does_the_main_job(test, &site);
+        // The search path of commands is the server's.
+        let command = format!(
+            "task(\"verify\", |host| host.run(\"[ \\\"$PATH\\\" = {} ]\"));\n",
+            tools.path().display()
+        );
+        test.recipe(&command).deploy();
+    }
+}
+
+#[test]
+fn a_server_without_tar_is_refused_with_a_way_forward() {
+    let tools = tools_without(&["tar"]);
+    let path = tools.path().display().to_string();
+    let server = Sshd::with("sh", &format!("SetEnv PATH={path}"));
+    let (test, site) = project(&server);
+    let test = test.source("index.html", "one");
+    let ran = test.ends(1, &[]);
+    ran.says("task `lock` failed")
+        .says("the server has no `tar`")
+        .says(&format!("it was looked for in {path}"));
+    ran.says("hint: install it");
+    assert!(!site.path().exists());
+}
+
+/// A directory that anybody may write to, below which a site can be read by others.
+fn open_directory() -> TempDir {
+    let dir = tempfile::Builder::new().prefix("runner-www-").tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    dir
+}
+
+#[test]
+fn whatever_the_umask_a_release_has_its_modes_and_a_web_server_can_read_it() {
+    needs_root();
+    for (umask, releases) in [("077", 0o755), ("027", 0o755), ("002", 0o775), ("000", 0o777)] {
+        let line = format!("ForceCommand umask {umask}; eval \"$SSH_ORIGINAL_COMMAND\"");
+        let server = Sshd::with("sh", &line);
+        let dir = open_directory();
+        let site = Site(dir.path().join("site"));
+        let test = project_at(&server, server.port, &[&site.path().display().to_string()]);
+        let test = test.recipe("set(\"shared\", [\"public/media/\"]);\nset(\"writable\", [\"var/\"]);\n");
+        let test = test.source("public/.keep", "").source("var/.keep", "");
+        for content in ["hello", "again"] {
+            fs::write(test.path("source/public/index.html"), content).unwrap();
+            test.deploy();
+            let release = fs::canonicalize(site.path().join("current")).unwrap();
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode(&release), 0o755, "{umask}");
+            assert_eq!(mode(&release.join("public")), 0o755, "{umask}");
+            assert_eq!(mode(&release.join("public/index.html")), 0o644, "{umask}");
+            assert_eq!(mode(&release.join("var")), 0o2775, "{umask}");
+            for made in ["", "releases", "shared", "shared/public", "shared/public/media"] {
+                assert_eq!(mode(&site.path().join(made)), releases, "{umask}: {made}");
+            }
+            let read = Command::new("setpriv")
+                .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--", "cat"])
+                .arg(site.path().join("current/public/index.html"))
+                .output();
+            let read = read.unwrap();
+            assert_eq!(String::from_utf8_lossy(&read.stdout), content, "{umask}: {read:?}");
+        }
+    }
+}
+
+#[test]
+fn a_user_without_any_right_outside_the_deploy_path_can_deploy() {
+    needs_root();
+    let read_only = "mount --bind /tmp /tmp; mount -o remount,bind,ro /tmp; mount -t tmpfs -o ro tmpfs /var/tmp; \
+                     mount -t tmpfs -o ro tmpfs /dev/shm; mount -t tmpfs -o mode=755 tmpfs /mnt; \
+                     install -d -o runner-test /mnt/site";
+    let server = Sshd::prepared("sh", "", Some(read_only));
+    let test = project_at(&server, server.port, &["/mnt/site"]);
+    let site = Site(server.its("/mnt/site"));
+    let test = does_the_main_job(test, &site);
+    let test = test.source("index.html", "three").recipe("set(\"strategy\", \"cache\");\n");
+    test.deploy();
+    assert_eq!(site.serves("index.html"), "three");
+    // The deploy path itself is another's: nothing can be made beside it.
+    let test = project_at(&server, server.port, &["/mnt/other"]).source("index.html", "one");
+    test.ends(1, &[])
+        .says("`/mnt` is not writable by `runner-test`")
+        .says("hint: on the server: `sudo install -d -o runner-test /mnt/other`");
+}
+
+/// What a run of the program took of this machine at most.
+#[derive(Debug, Default)]
+struct Peak {
+    kib: u64,
+    n_threads: u64,
+}
+
+/// Runs the program and watches it.
+fn watched(test: &Test) -> (Ran, Peak, Duration) {
+    let start = Instant::now();
+    let child = test.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let watch = thread::spawn(move || {
+        let mut peak = Peak::default();
+        while let Ok(text) = fs::read_to_string(&status) {
+            let value = |key: &str| -> Option<u64> {
+                let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+                line.split_whitespace().next()?.parse().ok()
+            };
+            // The mark of a process that has ended is gone, the process is not yet.
+            let Some(kib) = value("VmHWM:") else { break };
+            peak.kib = peak.kib.max(kib);
+            peak.n_threads = peak.n_threads.max(value("Threads:").unwrap_or_default());
+            thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    });
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    (ran, watch.join().unwrap(), start.elapsed())
+}
+
+#[test]
+fn fifty_hosts_are_served_by_one_run() {
+    const N: usize = 50;
+    let server = Sshd::openssh();
+    let sites: Vec<Site> =
+        (0..N).map(|n| Site(server.home().join(format!("many-{}-{n}", server.port)))).collect();
+    let paths: Vec<String> = sites.iter().map(|site| site.path().display().to_string()).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let mut test = project_at(&server, server.port, &paths);
+    for n in 0..200 {
+        test = test.source(&format!("lib {}/{n}.php", n % 10), &format!("line {n}\n").repeat(1_000));
+    }
+    for (round, version) in ["one", "two"].into_iter().enumerate() {
+        test = test.source("index.html", version);
+        let (ran, peak, took) = watched(&test);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        eprintln!("{N} hosts, round {round}: {took:?}, {peak:?}\n{}", ran.err);
+        ran.says("to stage `prod`, 50 hosts").says("on 50 hosts");
+        let wanted = test.wanted();
+        for site in &sites {
+            same(&tree(&site.path().join("current/")), &wanted);
+        }
+        assert_eq!(ran.out.matches(" serves ").count(), N, "{ran}");
+        // Most of it is libssh2's windows and the packs; it does not grow with what is sent.
+        assert!(peak.kib > 0 && peak.kib < 300 * 1024, "{peak:?}");
+        // A driver and a worker a host, a few of the program's own, and those that dial.
+        assert!(peak.n_threads <= 3 * N as u64, "{peak:?}");
+    }
+    let ran = test.ends(0, &["rollback"]);
+    ran.says("on 50 hosts");
+    assert!(sites.iter().all(|site| site.serves("index.html") == "one"));
+}
