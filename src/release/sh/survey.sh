@@ -1,8 +1,11 @@
 # Reads what of directory `$place` is not as manifest `$manifest` says: files and directories by `stat`, links by their
 # targets, and where that is asked files by hash.
 enter
-# Where the user has no right outside the site, or there is no `mktemp`.
-scratch=$(mktemp -d 2>/dev/null) || scratch=.runner/survey.$$ && mkdir -p -- "$scratch" || exit
+# `/tmp` may be closed to the user, and `mktemp` missing.
+scratch=$(mktemp -d 2>/dev/null) || {
+  scratch=.runner/survey.$$
+  mkdir -p -- "$scratch" || exit
+}
 trap 'rm -rf -- "$scratch"' EXIT
 command -v sha256sum >/dev/null 2>&1 && say digest "$(sha256sum <"$manifest" 2>/dev/null)"
 
