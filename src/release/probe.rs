@@ -188,3 +188,17 @@ fn current(fields: &Fields, root: &str) -> Result<Current> {
         .into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_inodes_has_no_limit_that_is_known() {
+        assert_eq!(free_inodes("7 10"), Some(7));
+        assert_eq!(free_inodes("0 10"), Some(0));
+        assert_eq!(free_inodes("0 0"), None);
+        assert_eq!(free_inodes(""), None);
+        assert_eq!(free_inodes("? ?"), None);
+    }
+}

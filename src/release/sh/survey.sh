@@ -1,7 +1,10 @@
 # Reads whether directories of the site are as their manifests say.
 enter
-# Where the user has no right outside the site, or there is no `mktemp`.
-scratch=$(mktemp -d 2>/dev/null) || scratch=.runner/survey.$$ && mkdir -p -- "$scratch" || exit
+# `/tmp` may be closed to the user, and `mktemp` missing.
+scratch=$(mktemp -d 2>/dev/null) || {
+  scratch=.runner/survey.$$
+  mkdir -p -- "$scratch" || exit
+}
 trap 'rm -rf -- "$scratch"' EXIT
 stale=
 places survey_one
