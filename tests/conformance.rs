@@ -6,6 +6,8 @@
 
 #[path = "support/sshd.rs"]
 mod sshd;
+#[path = "support/target.rs"]
+mod target;
 
 use std::fs;
 use std::io::{self, Read};

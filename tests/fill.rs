@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use support::files::{below, chmod, files, hostile_names, same, stamps};
+use support::files::{below, files, hostile_names, same, stamps};
 use support::userland::everywhere;
 use support::{Test, tree};
 
@@ -388,29 +388,17 @@ fn a_release_can_be_copied_instead_of_linked() {
 
 #[test]
 fn all_of_it_works_for_a_user_without_privileges_and_a_narrow_umask() {
-    let test = Test::new().hostile_source().source("dir-mode-555/file", "x");
-    chmod(&test.path("source/dir-mode-555"), 0o555);
-    let test = test.unprivileged();
-    let run = |words: &[&str]| {
-        let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-        let text = format!("umask 077; exec \"$@\" {}", words.join(" "));
-        let command = test.command(&[]);
-        let mut with_umask = std::process::Command::new("sh");
-        with_umask.args(["-c", &text, "sh"]).arg(command.get_program()).args(command.get_args());
-        with_umask.current_dir(test.root()).env_clear();
-        for (key, value) in command.get_envs() {
-            with_umask.env(key, value.unwrap());
-        }
-        let ran = support::Ran::of(with_umask.output().unwrap());
-        assert_eq!(ran.code, Some(0), "{ran}");
-        ran
-    };
-    run(&[]);
-    test.serves_the_source("site");
-    run(&[]).says(&unpacked(0, &test));
-    run(&CACHE);
-    run(&CACHE);
-    test.serves_the_source("site");
-    assert_eq!(test.meta(test.current()).mode() & 0o777, 0o755);
-    chmod(&test.path("source/dir-mode-555"), 0o755);
+    everywhere(|test| {
+        let test = test.hostile_source().source("dir-mode-555/file", "x").mode("source/dir-mode-555", 0o555);
+        let test = test.unprivileged().around("umask 077; exec \"$@\"");
+        test.deploy();
+        test.serves_the_source("site");
+        test.deploy().says(&unpacked(0, &test));
+        let test = test.mode("source/dir-mode-711", 0o2750);
+        test.ends(0, &CACHE);
+        test.ends(0, &CACHE);
+        test.serves_the_source("site");
+        assert_eq!(test.meta(test.current()).mode() & 0o777, 0o755);
+        let _ = test.mode("source/dir-mode-555", 0o755);
+    });
 }

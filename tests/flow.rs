@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
+use support::userland::program;
 use support::{Test, tree};
 
 /// The tasks of the shipped flow, in order.
@@ -142,20 +143,18 @@ fn the_swap_is_one_rename_and_nothing_else_touches_current() {
     let test = Test::new().source("a", "1");
     test.deploy();
     let test = test.source("a", "2");
-    let runner = test.command(&[]);
-    let status = Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=/^(rename|unlink|symlink|link|rmdir|mkdir)", "-o"])
-        .arg(test.path("trace"))
-        .arg(runner.get_program())
-        .envs(runner.get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .current_dir(test.root())
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
-        .expect("strace is needed: apt-get install strace");
-    assert!(status.success());
-    let trace = fs::read_to_string(test.path("trace")).unwrap();
+    let strace = program("strace").expect("strace is needed: apt-get install strace");
+    let calls = "trace=/^(rename|unlink|symlink|link|rmdir|mkdir)";
+    // Over ssh each channel has a trace of its own.
+    let text = format!(
+        "exec {} -f -qq -e '{calls}' -o '{}'/$$ \"$@\"",
+        strace.display(),
+        test.path("traces").display()
+    );
+    let test = test.shell("mkdir traces").around(&text);
+    test.deploy();
+    let traces = fs::read_dir(test.path("traces")).unwrap().map(|file| file.unwrap().path());
+    let trace: String = traces.map(|file| fs::read_to_string(file).unwrap()).collect();
     // `"current"` whole: the temporary link has another name, in `.runner`.
     let touching: Vec<&str> =
         trace.lines().filter(|line| line.contains("\"current\"") && !line.contains("= -1")).collect();

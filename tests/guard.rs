@@ -21,6 +21,7 @@ fn third(test: Test, script: &str) -> Test {
         .source("a b/-x", "old too")
         .source("other", "another!!")
         .source("weird \\ '\n", "odd")
+        .mode("source/shared.txt", 0o4755)
         .recipe(RECIPE);
     test.deploy();
     test.deploy();

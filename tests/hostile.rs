@@ -121,7 +121,7 @@ fn a_project_in_a_directory_whose_name_is_no_utf_8_works() {
         "[settings]\nsource = \"source\"\n[stage.local]\npath = {}\ntransport = \"local\"\n",
         toml_text(test.path("site").to_str().unwrap())
     );
-    fs::write(project.join("runner.toml"), toml).unwrap();
+    fs::write(project.join("runner.toml"), test.reached(&toml)).unwrap();
     fs::write(project.join("deploy.rhai"), "task(\"build\", || local(\"echo built >source/index\"));")
         .unwrap();
     let mut command = test.command(&["-C"]);
@@ -140,7 +140,7 @@ fn a_project_with_an_odd_name_works() {
         "[settings]\nsource = \"source\"\n[stage.local]\npath = {}\ntransport = \"local\"\n",
         toml_text(test.path("site").to_str().unwrap())
     );
-    fs::write(project.join("runner.toml"), toml).unwrap();
+    fs::write(project.join("runner.toml"), test.reached(&toml)).unwrap();
     fs::write(
         project.join("deploy.rhai"),
         "fn build() { local(\"echo built >source/index\"); } task(\"build\", build);",

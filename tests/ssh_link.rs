@@ -6,6 +6,8 @@
 mod proxy;
 #[path = "support/sshd.rs"]
 mod sshd;
+#[path = "support/target.rs"]
+mod target;
 
 use std::fs;
 use std::io;

@@ -9,10 +9,12 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use expect_test::expect_file;
 use runner::host::Inventory;
 use support::Test;
+use support::userland::program;
 use tokens::{Token, is_at, tokens, without_tests};
 
 fn root() -> &'static Path {
@@ -166,6 +168,40 @@ fn nothing_is_unwrapped_outside_of_tests() {
     let (kept, _) =
         without_tests(&tokens("fn a() { b.unwrap() } #[cfg(test)] mod tests { fn c() { d.unwrap() } }"));
     assert_eq!(seen("x", &kept, UNWRAP), ["x:1: `.unwrap()`"]);
+}
+
+#[test]
+fn every_script_is_read_by_every_shell_that_is_here() {
+    let scripts = fs::read_dir(root().join("src/release/sh")).unwrap();
+    let mut scripts: Vec<_> = scripts.map(|file| file.unwrap().path()).collect();
+    scripts.sort();
+    assert!(scripts.len() > 10);
+    let shells = [
+        ("sh", vec![]),
+        ("dash", vec![]),
+        ("bash", vec!["--posix"]),
+        ("busybox", vec!["ash"]),
+        ("ksh", vec![]),
+        ("zsh", vec![]),
+    ];
+    for (shell, arguments) in shells {
+        let Some(shell) = program(shell) else {
+            eprintln!("no {shell} here");
+            continue;
+        };
+        for script in &scripts {
+            let output = Command::new(&shell).args(&arguments).arg("-n").arg(script).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{shell:?} {script:?}: {output:?}");
+        }
+    }
+    let Some(shellcheck) = program("shellcheck") else {
+        return eprintln!("no shellcheck here");
+    };
+    // Variables are set before the text and by one function for another; a word behind `say` is no keyword; `-ef` is
+    // known to all shells meant here; `A && B || C` is used with a B that ends well or a C for both.
+    let known = "--exclude=SC1010,SC2015,SC2016,SC2030,SC2031,SC2034,SC2088,SC2154,SC2317,SC3013";
+    let output = Command::new(shellcheck).args(["-s", "sh", known]).args(&scripts).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// A block of code in a document: its language, its text, and the line its text begins on.

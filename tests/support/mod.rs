@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 pub mod files;
+mod server;
+mod sshd;
 pub mod userland;
 
 use std::collections::BTreeMap;
@@ -11,18 +13,25 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use server::{Server, User};
 use tempfile::TempDir;
 
 /// A project: `source/` is what is deployed, `site/` where to, `cache/` what the program remembers on this machine.
+///
+/// Its sites are here and the transport is `local`; but in `tests/over_ssh.rs` they are reached through an sshd, whose
+/// user then runs the program, too, if we are root.
 #[must_use]
 pub struct Test {
     dir: TempDir,
     env: Vec<(String, String)>,
-    /// Words before the program's: a program that runs it as another user, say.
-    prefix: Vec<String>,
+    around: Option<String>,
+    /// Who runs the program and owns the project, if not we.
+    user: Option<User>,
+    server: Option<Server>,
 }
 
 /// What a run of the program said.
@@ -36,7 +45,9 @@ impl Test {
     /// One stage, `local`, with one site, and no recipe of its own.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("runner-test-").tempdir().unwrap();
-        let test = Self { dir, env: Vec::new(), prefix: Vec::new() };
+        let server = Server::start();
+        let user = server.as_ref().and_then(Server::user);
+        let test = Self { dir, env: Vec::new(), around: None, user, server };
         fs::create_dir(test.path("source")).unwrap();
         test.toml("[settings]\nsource = \"source\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n")
     }
@@ -53,7 +64,16 @@ impl Test {
 
     /// Replaces `runner.toml`.
     pub fn toml(self, text: &str) -> Self {
-        self.write("runner.toml", text)
+        let text = self.reached(text);
+        self.write("runner.toml", &text)
+    }
+
+    /// The text of a `runner.toml` whose local stages are reached as this test's sites are.
+    pub fn reached(&self, toml: &str) -> String {
+        match &self.server {
+            Some(server) => server.reached(toml, self.root()),
+            None => toml.to_owned(),
+        }
     }
 
     /// Replaces `deploy.rhai`, which is used because it stands beside `runner.toml`.
@@ -100,9 +120,21 @@ impl Test {
         self
     }
 
+    /// A variable of the server's environment, and of the program's where that is this machine.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Shell text that runs `"$@"`: around all that runs on the server, and around the program where that is this machine.
+    pub fn around(mut self, text: &str) -> Self {
+        self.around = Some(text.to_owned());
+        self
+    }
+
+    /// Where the program finds which servers to believe.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.server.as_ref().expect("sites are local").known_hosts()
     }
 
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -115,10 +147,16 @@ impl Test {
 
     /// The program with these words, in the project's directory, in an environment with nothing else in it.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut all = self.prefix.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_runner")]);
-        let mut command = Command::new(all.next().unwrap());
+        let program = env!("CARGO_BIN_EXE_runner");
+        let mut command = match &self.around {
+            Some(text) if self.server.is_none() => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", text, "sh", program]);
+                shell
+            }
+            _ => Command::new(program),
+        };
         command
-            .args(all)
             .args(words)
             .current_dir(self.dir.path())
             .env_clear()
@@ -127,8 +165,15 @@ impl Test {
             .env("LOGNAME", "tester")
             .env("RUNNER_CACHE", self.path("cache"))
             .stdin(Stdio::null());
-        for (name, value) in &self.env {
-            command.env(name, value);
+        if let Some(server) = &self.server {
+            server.is_like(&self.env, self.around.as_deref());
+            command.env("RUNNER_SSH_CONFIG", server.config());
+        } else {
+            command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        }
+        if let Some(user) = self.user {
+            user.is_given(self.root());
+            command.uid(user.uid).gid(user.gid);
         }
         command
     }

@@ -15,7 +15,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use runner::transport::ssh::Target;
 use tempfile::TempDir;
 
 pub struct Sshd {
@@ -166,15 +165,9 @@ impl Sshd {
         self.dir.path().join("id")
     }
 
-    /// The way in, which no configuration of this machine's has a part in.
-    pub fn target(&self) -> Target {
-        Target {
-            port: Some(self.port),
-            user: Some(self.user.clone()),
-            accept_new: true,
-            config: Some(self.dir.path().join("ssh_config")),
-            ..Target::new("web1", "127.0.0.1")
-        }
+    /// A configuration for `ssh` in which only this server's keys count.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("ssh_config")
     }
 
     /// Its keys, its configuration, and room for a test's own files.

@@ -7,7 +7,13 @@ manifest=.runner/manifests/$name
 duplicate() {
   case $copy in
     link) cp -al -- "releases/$base/." "$new/" 2>"$run/errors" ;;
-    reflink) cp -a --reflink=always -- "releases/$base/." "$new/" 2>"$run/errors" ;;
+    reflink)
+      cp -a --reflink=always -- "releases/$base/." "$new/" 2>"$run/errors" || {
+        # It leaves empty files, which a plain copy could not open if they are read-only.
+        drop "$new" && mkdir -- "$new" || exit
+        false
+      }
+      ;;
     *) false ;;
   esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
   # What could not be copied was another's: it is named below, or missed by the check.

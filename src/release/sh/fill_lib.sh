@@ -55,6 +55,8 @@ change() {
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
   # -p keeps modes whatever the umask (busybox needs `umask 0` for it), -o makes the files ours.
   (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"
+  sed -n -e 's/^+d /d /p' -e 's/^+\([fg] [0-7]\{4\} \)/\1/p' "$run/edit" >"$run/modes"
+  set_modes "$1" "$run/modes" || refuse 'modes could not be set'
   edit "$2" "$run/edit" || refuse 'the manifest could not be written'
 }
 

@@ -59,6 +59,20 @@ decode() {
   esac
 }
 
+# Gives entries of directory $1 the modes that lines of a manifest in file $2 say. busybox's tar, run by another than
+# root, gives none to a directory that is there already, and to nothing the bits above 777. The zeros are for GNU, which
+# keeps such bits of a directory otherwise.
+set_modes() {
+  cut -d ' ' -f 2 "$2" | sort -u | {
+    wrong=
+    while IFS= read -r mode; do
+      sed -n "/^[^ ]* $mode /p" "$2" >"$2.one"
+      names dfg "$2.one" | (cd -- "$1" && xargs -0 chmod -- "00$mode") || wrong=yes
+    done
+    [ -z "$wrong" ]
+  }
+}
+
 managed() { names "$1" "$2" | lines | sort; }
 
 # Everything below directory $1 as such lines, of what the operands of `find` behind it choose.

@@ -3,6 +3,9 @@
 enter
 rm -rf .runner/restore && mkdir .runner/restore || exit
 (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"
+# Of all that have such modes, which are few; most of them were not sent.
+sed -n '/^[fg] [0-7]\{4\} /p' ".runner/manifests/$name" >.runner/restored.modes
+set_modes .runner/restore .runner/restored.modes 2>/dev/null || :
 is_shared() {
   [ -f "$1" ] && [ ! -L "$1" ] || return
   [ "$1" -ef "$2" ] || grep -q "^$(stat -c %i -- "$1") " .runner/guard/filled
@@ -17,7 +20,7 @@ restore_one() {
   if [ -e "$written" ] || [ -L "$written" ]; then mv -f -- ".runner/restore/$1" "$written" || exit; fi
 }
 restored restore_one
-drop .runner/restore
+drop .runner/restore .runner/restored.modes .runner/restored.modes.one
 # From here on it would be written again, and not still.
 : >.runner/guard/known
 say restored yes

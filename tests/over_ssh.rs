@@ -1,0 +1,49 @@
+//! What holds on this machine holds on a server: the same tests again, with every site behind a real sshd.
+//!
+//! `tests/support/server.rs` starts one for each test. The program and what runs on the server are an unprivileged user's.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each file is a crate of its own as well, and has its own `support`"
+)]
+
+#[path = "adopt.rs"]
+mod adopt;
+#[path = "bad_input.rs"]
+mod bad_input;
+#[path = "commands.rs"]
+mod commands;
+#[path = "deploy.rs"]
+mod deploy;
+#[path = "fill.rs"]
+mod fill;
+#[path = "flow.rs"]
+mod flow;
+#[path = "guard.rs"]
+mod guard;
+#[path = "hostile.rs"]
+mod hostile;
+#[path = "recipes.rs"]
+mod recipes;
+#[path = "rollback.rs"]
+mod rollback;
+#[path = "shared.rs"]
+mod shared;
+mod support;
+
+use std::fs;
+
+use support::Test;
+
+#[test]
+fn a_server_that_nobody_knows_is_refused_unless_the_project_takes_new_ones() {
+    let test = Test::new().source("index", "one");
+    fs::write(test.known_hosts(), "").unwrap();
+    test.ends(1, &[]).says("is not known").says("ssh-keyscan");
+    assert!(!test.has("site"));
+    test.ends(0, &["--set", "host_keys=accept-new"]);
+    assert_eq!(test.serves("site", "index"), "one");
+    // And from then on it is known.
+    test.deploy();
+}
