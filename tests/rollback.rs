@@ -314,3 +314,20 @@ impl Borrowed<'_> {
         fs::write(self.0.path("deploy.rhai"), text).unwrap();
     }
 }
+
+#[test]
+fn a_directory_that_somebody_made_under_the_same_name_is_never_removed() {
+    let test = Test::new().source("index", "one").recipe(
+        "fn take() {
+             local(\"for n in $(seq 0 60); do d=site/releases/$(date -u -d \\\"-$n seconds\\\" +%Y%m%d%H%M%S); mkdir $d; echo theirs >$d/file; done\");
+         }
+         task(\"take\", take);
+         after(\"release\", \"take\");",
+    );
+    test.ends(1, &[]).says("is there already");
+    let taken = test.releases("site");
+    assert_eq!(taken.len(), 61);
+    for name in taken {
+        assert_eq!(fs::read_to_string(test.path(format!("site/releases/{name}/file"))).unwrap(), "theirs\n");
+    }
+}

@@ -64,10 +64,11 @@ pub fn seal(
     .data("release", &record.name)
 }
 
-/// The undo of `create`: the directory and its record go.
+/// The undo of `create`: the directory and its record go, unless they are another run's.
 pub fn discard(root: &str, record: &Record, entry: &str) -> Step<()> {
     let script = script(root, include_str!("sh/discard.sh"))
         .var("name", &record.name)
+        .var("claim", record.claim())
         .var("record", &record.with_state(State::Failed))
         .var("entry", entry);
     Step::new("discard", Effect::Writes, script, |answer| Fields::read(answer, "discarded").map(drop))

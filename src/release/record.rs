@@ -85,6 +85,12 @@ impl Record {
         }
     }
 
+    /// What the text of this record holds in every state, and that of no other run's.
+    pub fn claim(&self) -> String {
+        let [created, by] = [self.created.to_string(), self.by.clone()].map(serde_json::Value::from);
+        format!("\"created\":{created},\"by\":{by}")
+    }
+
     pub fn adopted(name: ReleaseName, created: Timestamp, by: &str) -> Self {
         Self {
             state: State::Complete,
@@ -131,6 +137,10 @@ mod tests {
         expect![[r#"{"name":"20261121193000","state":"building","created":"2026-11-21T19:30:00Z","by":"ann@laptop"}"#]]
             .assert_eq(&text);
         assert_eq!(Record::parse("20261121193000", &text).unwrap(), record);
+        assert!(
+            text.contains(&record.claim())
+                && !text.contains(&Record::building(record.name.clone(), at, "bob@desk").claim())
+        );
         assert!(Record::parse("20261121193001", &text).is_err());
     }
 }

@@ -1,7 +1,12 @@
 # Undoes the making of a release: it never counted, and goes.
 enter
+# Another run may have taken the name first: then there is nothing of ours.
+case $(cat ".runner/records/$name" 2>/dev/null) in
+  *"$claim"*) ;;
+  *) say discarded no; exit 0 ;;
+esac
 [ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$name" 2>/dev/null && pwd -P)" ] || [ ! -d "releases/$name" ] || refuse "\`$name\` is being served"
-[ ! -f ".runner/records/$name" ] || record "$name" "$record"
+record "$name" "$record"
 rm -rf .runner/guard
 drop .runner/fill .runner/restore .runner/seed
 drop "releases/$name" 2>/dev/null
