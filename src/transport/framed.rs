@@ -25,15 +25,15 @@ pub struct Framed<L: Link> {
     interrupt: Interrupt,
     nonce: Nonce,
     n_marks: u64,
-    shell: Option<Shell>,
+    pub(super) shell: Option<Shell>,
 }
 
 /// The persistent shell.
 #[derive(Clone, Copy)]
-struct Shell {
-    channel: ChannelId,
+pub(super) struct Shell {
+    pub(super) channel: ChannelId,
     /// It was told the first words.
-    is_greeted: bool,
+    pub(super) is_greeted: bool,
 }
 
 /// How an exchange came to its end.

@@ -26,8 +26,9 @@ use crate::transport::ssh::pipes::Pipes;
 use crate::transport::ssh::silence::{Silence, Verdict};
 use crate::transport::ssh::socket::Socket;
 
-/// For the process of a channel that was let go to end, where that disturbs what is opened meanwhile.
-const AFTERMATH: Duration = Duration::from_secs(1);
+/// For the process of a channel that was let go to end, where that disturbs what is opened meanwhile: the host closes
+/// the channel when it has. One that lives on is not waited for any longer.
+const AFTERMATH: Duration = Duration::from_secs(5);
 const BUFFER: usize = 64 * 1024;
 
 /// Why the connection is no more.
