@@ -75,6 +75,32 @@ fn a_failing_task_on_a_server_is_undone_and_a_command_ends_with_its_words() {
 }
 
 #[test]
+fn verbs_that_only_look_heed_the_settings_of_recipe_and_project() {
+    let server = Sshd::openssh();
+    let forget = |test: Test| test.write("known_hosts", "");
+    for verb in ["releases", "status"] {
+        let test = project(&server).0;
+        test.ends(1, &[verb, "--set", "host_keys=strict"]).says("is not known");
+        test.ends(0, &[verb]);
+        // A setting of the recipe, which project and command line may overrule.
+        let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+        let strict = toml.replace("host_keys = \"accept-new\"\n", "");
+        let test = forget(test).toml(&strict);
+        test.ends(1, &[verb]).says("is not known");
+        let test = test.recipe("set(\"host_keys\", \"accept-new\");\n");
+        test.ends(1, &[verb, "--set", "host_keys=strict"]).says("is not known");
+        test.ends(0, &[verb]);
+        // Settings of another recipe, which is typed when it is meant, are no trouble.
+        let test = forget(test).toml(&toml.replace("[settings]\n", "[settings]\nphp = \"php8\"\n"));
+        test.ends(0, &[verb]);
+        // Nor is one that is not well written.
+        let test = forget(test).recipe("set(\"host_keys\" \"accept-new\");\n");
+        test.ends(0, &[verb]).says("the recipe is not well written, and its settings do not count");
+        forget(test).toml(&strict).ends(1, &[verb]).says("is not known");
+    }
+}
+
+#[test]
 fn a_server_that_nobody_knows_is_refused_and_nothing_is_done() {
     let server = Sshd::openssh();
     let (test, site) = project(&server);

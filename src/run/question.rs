@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::transport::Interrupt;
@@ -55,16 +56,15 @@ fn read(interrupt: &Interrupt) -> io::Result<String> {
             return Err(io::Error::other("interrupted"));
         }
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-        // An error of poll is met again, and told, by the read.
-        if poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) == Ok(0) {
-            continue;
-        }
+        match poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) {
+            // A signal, maybe the one that raises the interrupt.
+            Ok(0) | Err(Errno::INTR) => continue,
+            polled => polled?,
+        };
         let mut byte = [0];
-        match rustix::io::read(&stdin, &mut byte) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) => line.push(byte[0]),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+        match rustix::io::read(&stdin, &mut byte)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            _ => line.push(byte[0]),
         }
     }
     line.pop();

@@ -85,8 +85,8 @@ fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<Vec<
     loop {
         go_on()?;
         let mut fds = [PollFd::new(stdout, PollFlags::IN)];
-        // An error of poll is met again, and told, by the read.
-        if poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) == Ok(0) {
+        // A signal ends a poll early, and the read is not to wait. Any other error shows in that time runs out.
+        if poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) != Ok(1) {
             continue;
         }
         let mut buffer = [0; 4096];

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
+use crate::transport::ssh::config::Route;
 use crate::transport::ssh::dial::proxy::Words;
 use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::Failure;
@@ -46,6 +47,13 @@ pub fn handshake(talk: &Talk, way: &Way, preferences: &str, words: Option<Words>
     };
     let report = match words.map(|mut words| words.last()) {
         Some(said) if !said.is_empty() => report.note(format!("the proxy says: {said}")),
+        _ => report,
+    };
+    let report = match &way.config.route {
+        Route::Jump(hosts) => report.hint(format!(
+            "`ssh {}` must need no answer: put its key into the agent by `ssh-add`, and its host key into known_hosts",
+            hosts.rsplit(',').next().unwrap_or_default()
+        )),
         _ => report,
     };
     Err(if is_dropped { Failure::Dropped(report) } else { Failure::Final(report) })

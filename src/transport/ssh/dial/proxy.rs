@@ -61,8 +61,13 @@ pub fn command(text: &str) -> Command {
     command
 }
 
-/// Starts the child.
+/// Starts the child. In a group of its own it would be stopped if it asked something at the terminal, and an `ssh` would:
+/// it asks by `SSH_ASKPASS`, or nobody.
 pub fn start(mut command: Command) -> io::Result<(Socket, Words)> {
+    command.env("SSH_ASKPASS_REQUIRE", "force");
+    if std::env::var_os("SSH_ASKPASS").is_none() {
+        command.env("SSH_ASKPASS", "false");
+    }
     let (ours, theirs) = UnixStream::pair()?;
     let words = tempfile::tempfile()?;
     command
