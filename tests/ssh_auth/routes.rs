@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use crate::lab::{Lab, entered, interrupted, refused, said, until};
 use crate::proxy::{Fault, Proxy};
-use runner::shell::{Effect, Exit, Script, Step};
-use runner::transport::ssh::{Target, dial};
-use runner::transport::{self, Interrupt, Lost, Reply, Silent};
+use runner::shell::{Act, Effect, Exit, Script, Step};
+use runner::transport::framed::Framed;
+use runner::transport::ssh::Target;
+use runner::transport::ssh::dial::{self, Dial};
+use runner::transport::ssh::link::Ssh;
+use runner::transport::{self, Interrupt, Lost, Remote, Reply, Silent};
 
 const KEY: &str = "IdentityFile $D/key";
 
@@ -269,6 +272,26 @@ fn the_configuration_is_asked_for_once_a_run() {
     assert!(matches!(remote.perform(&act, &mut Silent), Err(Lost::Gone { .. })));
     remote.perform(&act, &mut Silent).unwrap();
     assert_eq!(fs::read_to_string(lab.path("asked")).unwrap(), "asked\n");
+}
+
+#[test]
+fn a_host_that_starts_no_script_is_given_up() {
+    // As a start file of the login shell does that waits for an answer; this one ends with the connection.
+    let lab = lab("ForceCommand echo 'Which terminal?' >&2; cat >/dev/null");
+    let act = Step::new("check", Effect::Reads, Script::new("echo well"), |_| Ok(())).act;
+    for is_public in [true, false] {
+        let target = lab.target(KEY);
+        let mut dial = Dial::new(target, Interrupt::default());
+        let link = Ssh::new(Duration::from_secs(45), move || dial.connect());
+        let remote = Framed::new(link, Interrupt::default());
+        let mut remote = remote.starting_within(Duration::from_secs(2));
+        let lost = remote.perform(&Act { is_public, ..act.clone() }, &mut Silent);
+        let Err(Lost::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
+        assert!(
+            why.contains("no script begins there within 2 s") && why.ends_with("Which terminal?"),
+            "{why}"
+        );
+    }
 }
 
 #[test]
