@@ -7,23 +7,21 @@
 //! **Invariant:** end of input, close and keepalive, which libssh2 builds on its stack and may forget half sent, are
 //! begun only while the socket has room for all of them.
 
+mod calls;
+mod wait;
+
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use ssh2::{BlockDirections, Error, Session};
+use ssh2::Session;
 
-use crate::transport::Stream;
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::Connection;
-use crate::transport::ssh::call::{CLOSED, Outcome, is_again, is_refusal, outcome, reason};
 use crate::transport::ssh::channel::{Call, Channel};
 use crate::transport::ssh::pipes::Pipes;
-use crate::transport::ssh::silence::{Silence, Verdict};
+use crate::transport::ssh::silence::Silence;
 use crate::transport::ssh::socket::Socket;
 
 /// For the process of a channel that was let go to end, where that disturbs what is opened meanwhile: the host closes
@@ -174,110 +172,6 @@ impl Driver {
         jobs
     }
 
-    /// Makes one call, and remembers it if its packet is out in part.
-    fn attempt(&mut self, job: Job) -> Result<bool, Gone> {
-        let is_stuck = self.stuck.take().is_some();
-        let outcome = match job {
-            Job::Open => self.open(),
-            Job::On(id, call) => self.call(id, call, is_stuck),
-        };
-        let outcome = outcome.map_err(|error| reason(&error))?;
-        let blocked = self.session.block_directions();
-        if outcome == Outcome::Again && matches!(blocked, BlockDirections::Outbound | BlockDirections::Both) {
-            self.stuck = Some(job);
-        }
-        Ok(outcome == Outcome::Moved)
-    }
-
-    fn call(&mut self, id: ChannelId, call: Call, is_stuck: bool) -> Result<Outcome, Error> {
-        let may_speak = is_stuck || !matches!(call, Call::EndInput | Call::Close) || self.has_room();
-        let Some(channel) = self.channels.get_mut(&id).filter(|_| may_speak) else {
-            return Ok(Outcome::Nothing);
-        };
-        match call {
-            Call::Start => self.start(id),
-            Call::Read(stream) => self.read(id, stream),
-            Call::Write => channel.write(&self.session),
-            Call::EndInput => channel.end_input(),
-            Call::AwaitClose => channel.await_close(),
-            Call::Close => channel.close(),
-        }
-    }
-
-    /// Opens a channel for whoever has waited longest, else as the spare. libssh2 opens one at a time.
-    fn open(&mut self) -> Result<Outcome, Error> {
-        let opened = self.session.channel_session();
-        let waiting = self.channels.iter_mut().find(|(_, channel)| channel.is_waiting());
-        match (opened, waiting) {
-            (Err(error), _) if is_again(&error) => return Ok(Outcome::Again),
-            (Err(error), _) if !is_refusal(&error) => return Err(error),
-            (Ok(ssh), Some((_, channel))) => channel.opened(ssh),
-            (Ok(ssh), None) => self.spare = Spare::Ready(ssh),
-            (Err(_), None) => self.spare = Spare::Refused,
-            (Err(error), Some((&id, channel))) => {
-                channel.refused();
-                let why = "the host allows no more channels on this connection (`MaxSessions` of sshd)";
-                self.refuse(id, &format!("{why}: {}", error.message()));
-            }
-        }
-        Ok(Outcome::Moved)
-    }
-
-    fn start(&mut self, id: ChannelId) -> Result<Outcome, Error> {
-        let Some(channel) = self.channels.get_mut(&id) else {
-            return Ok(Outcome::Nothing);
-        };
-        match channel.start() {
-            Err(error) if is_refusal(&error) => {
-                self.refuse(id, &format!("the host does not start a shell: {}", error.message()));
-                Ok(Outcome::Moved)
-            }
-            outcome => {
-                if channel.is_under_way()
-                    && let Some(pipe) = self.pipes.lock().channels.get_mut(&id)
-                {
-                    pipe.is_open = true;
-                    self.pipes.notify();
-                }
-                outcome
-            }
-        }
-    }
-
-    fn refuse(&self, id: ChannelId, why: &str) {
-        if let Some(pipe) = self.pipes.lock().channels.get_mut(&id) {
-            pipe.refused = Some(why.to_owned());
-        }
-    }
-
-    fn read(&mut self, id: ChannelId, stream: Stream) -> Result<Outcome, Error> {
-        let Some(channel) = self.channels.get_mut(&id) else {
-            return Ok(Outcome::Nothing);
-        };
-        let (outcome, n) = channel.read(&self.session, stream, &mut self.buffer)?;
-        if n > 0
-            && let Some(pipe) = self.pipes.lock().channels.get_mut(&id)
-        {
-            pipe.flow(stream).push(&self.buffer[..n]);
-        }
-        Ok(outcome)
-    }
-
-    /// Takes what came from the host, so that the socket is read even while no stream may be.
-    fn pump(&mut self) -> Result<bool, Gone> {
-        let spare = match &mut self.spare {
-            Spare::Ready(spare) => Some(spare),
-            _ => None,
-        };
-        for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spare) {
-            // Reads until there is nothing, or until this one is at its end.
-            if outcome(ssh.wait_eof()).map_err(|error| reason(&error))? == Outcome::Again {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     fn settle(&mut self) -> bool {
         let mut state = self.pipes.lock();
         let mut has_moved = false;
@@ -293,66 +187,6 @@ impl Driver {
         let has_more =
             |(id, channel): (_, &Channel)| state.channels.get(id).is_some_and(|pipe| channel.has_more(pipe));
         self.stuck.is_none() && self.channels.iter().any(has_more)
-    }
-
-    /// Asks a silent host for a sign of life. While something is stuck, that is the question.
-    fn ask(&mut self) -> Result<(), Gone> {
-        let now = Instant::now();
-        if self.silence.is_due(now) {
-            self.silence.asked(now);
-            if self.stuck.is_none() && self.has_room() {
-                self.session.keepalive_send().map_err(|error| reason(&error))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the socket, the bell or the clock; only looks at them if there is more to do.
-    fn wait(&mut self, has_moved: bool) -> Result<(), Gone> {
-        let at_most = match has_moved {
-            true => Duration::ZERO,
-            false => self.at_most(),
-        };
-        // What no channel reads would only wake this up again and again.
-        let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, self.is_pumped);
-        wanted.set(PollFlags::OUT, self.stuck.is_some());
-        let mut fds = [PollFd::new(&self.socket, wanted), PollFd::new(&self.bell, PollFlags::IN)];
-        match poll(&mut fds, Timespec::try_from(at_most).ok().as_ref()) {
-            Err(error) if error != Errno::INTR => return Err(io::Error::from(error).to_string()),
-            _ => {}
-        }
-        let (heard, is_rung) = (fds[0].revents(), !fds[1].revents().is_empty());
-        if is_rung {
-            // Rung again while it is read, it is looked at again.
-            let _ = (&self.bell).read(&mut [0; 64]);
-        }
-        let now = Instant::now();
-        if heard.contains(PollFlags::IN) {
-            self.silence.heard(now);
-        } else if heard.intersects(PollFlags::HUP | PollFlags::ERR) {
-            return Err(CLOSED.to_owned());
-        }
-        match self.silence.verdict(now) {
-            Verdict::Alive => Ok(()),
-            Verdict::Dead(after) => {
-                Err(format!("nothing came from the host for {} s", after.as_secs_f64().round()))
-            }
-        }
-    }
-
-    /// How long there is nothing to do if nothing comes.
-    fn at_most(&self) -> Duration {
-        let state = self.pipes.lock();
-        let silence = self.silence.next(Instant::now());
-        let each = self.channels.iter().map(|(id, channel)| channel.at_most(state.channels.get(id)));
-        each.fold(silence, Duration::min)
-    }
-
-    /// Whether a small packet would go out whole.
-    fn has_room(&self) -> bool {
-        let mut fds = [PollFd::new(&self.socket, PollFlags::OUT)];
-        poll(&mut fds, Some(&Timespec::default())).is_ok() && fds[0].revents().contains(PollFlags::OUT)
     }
 }
 
