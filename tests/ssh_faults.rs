@@ -6,8 +6,6 @@
 mod project;
 #[path = "support/proxy.rs"]
 mod proxy;
-#[path = "support/sshd.rs"]
-mod sshd;
 mod support;
 
 use std::collections::BTreeMap;
@@ -22,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use project::{Site, at_port, project_at};
 use proxy::{Fault, Proxy};
-use sshd::Sshd;
+use support::sshd::Sshd;
 use support::{Ran, Test};
 use tempfile::TempDir;
 

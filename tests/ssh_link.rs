@@ -317,6 +317,23 @@ fn many_channels_that_come_and_go_leave_the_connection_well() {
 }
 
 #[test]
+fn an_upload_that_ends_while_it_is_ended_leaves_the_connection_well() {
+    // dropbear takes the end of one channel's process for that of a channel that is being opened; the delay is the
+    // time that takes.
+    let sshd = Sshd::dropbear();
+    let proxy = Proxy::new(sshd.port, Duration::from_millis(25));
+    let mut remote = open(&sshd, proxy.port, LONG);
+    let shell = text(&mut *remote, &act(Script::new("echo $PPID")));
+    for n in 0..20 {
+        let limit = Duration::from_millis(90 + 3 * n);
+        let slow = Act { timeout: Some(limit), ..act(Script::new("sleep 0.15")) };
+        let answer = answered(remote.send(&slow, &mut io::repeat(b'x'), &mut Silent));
+        assert!(matches!(answer.exit, Exit::TimedOut(_) | Exit::Code(0)), "{answer:?}");
+    }
+    assert_eq!(text(&mut *remote, &act(Script::new("echo $PPID"))), shell);
+}
+
+#[test]
 fn a_host_that_allows_one_channel_only_says_so() {
     let sshd = Sshd::with("sh", "MaxSessions 1");
     let mut remote = open(&sshd, sshd.port, LONG);

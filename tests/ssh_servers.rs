@@ -4,8 +4,6 @@
 
 #[path = "support/project.rs"]
 mod project;
-#[path = "support/sshd.rs"]
-mod sshd;
 mod support;
 
 use std::fs;
@@ -16,8 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use project::{Site, project, project_at};
-use sshd::Sshd;
 use support::files::same;
+use support::sshd::Sshd;
 use support::{Ran, Test, tree};
 use tempfile::TempDir;
 
@@ -323,4 +321,30 @@ fn fifty_hosts_are_served_by_one_run() {
     let ran = test.ends(0, &["rollback"]);
     ran.says("on 50 hosts");
     assert!(sites.iter().all(|site| site.serves("index.html") == "one"));
+}
+
+#[test]
+fn verbs_that_only_look_heed_the_settings_of_recipe_and_project() {
+    let server = Sshd::openssh();
+    let forget = |test: Test| test.write("known_hosts", "");
+    for verb in ["releases", "status"] {
+        let test = project(&server).0;
+        test.ends(1, &[verb, "--set", "host_keys=strict"]).says("is not known");
+        test.ends(0, &[verb]);
+        // A setting of the recipe, which project and command line may overrule.
+        let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+        let strict = toml.replace("host_keys = \"accept-new\"\n", "");
+        let test = forget(test).toml(&strict);
+        test.ends(1, &[verb]).says("is not known");
+        let test = test.recipe("set(\"host_keys\", \"accept-new\");\n");
+        test.ends(1, &[verb, "--set", "host_keys=strict"]).says("is not known");
+        test.ends(0, &[verb]);
+        // Settings of another recipe, which is typed when it is meant, are no trouble.
+        let test = forget(test).toml(&toml.replace("[settings]\n", "[settings]\nphp = \"php8\"\n"));
+        test.ends(0, &[verb]);
+        // Nor is one that is not well written.
+        let test = forget(test).recipe("set(\"host_keys\" \"accept-new\");\n");
+        test.ends(0, &[verb]).says("the recipe is not well written, and its settings do not count");
+        forget(test).toml(&strict).ends(1, &[verb]).says("is not known");
+    }
 }

@@ -2,8 +2,6 @@
 
 #[path = "support/proxy.rs"]
 mod proxy;
-#[path = "support/sshd.rs"]
-mod sshd;
 mod support;
 
 use std::fs;
@@ -11,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proxy::{Proxy, fewest};
-use sshd::Sshd;
 use support::Test;
+use support::sshd::Sshd;
 
 /// What a run costs on a line with this delay.
 fn trips(server: &Sshd, test: &Test, delay: Duration, words: &[&str]) -> u64 {

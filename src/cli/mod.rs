@@ -16,12 +16,16 @@ mod tasks;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
 use crate::cli::args::{Args, Asked};
 use crate::event::{Report, Sink};
 use crate::transport::Interrupt;
 
 /// The exit code of a usage, configuration or recipe error: no host was touched (DESIGN §4).
 const MISTAKE: u8 = 2;
+/// The exit code of what the user has ended.
+const INTERRUPTED: u8 = 130;
 
 /// How a verb ends early: what is wrong, and the exit code for it.
 pub struct Stop {
@@ -67,6 +71,14 @@ pub fn main() -> ExitCode {
         stop.code
     });
     ExitCode::from(code)
+}
+
+/// From here on, a Ctrl-C raises the interrupt instead of ending the program.
+fn hear_signals(interrupt: &Interrupt) -> anyhow::Result<()> {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, interrupt.flag())?;
+    }
+    Ok(())
 }
 
 fn perform(args: &Args, events: &Arc<dyn Sink>) -> Ended {

@@ -1,29 +1,28 @@
 //! Questions of a login, asked on the terminal; without one there is nobody to ask.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
+use crate::run::question;
+use crate::transport::Interrupt;
 use crate::transport::ssh::{Logins, Prompt};
 
-struct Terminal;
+struct Terminal(Interrupt);
 
 impl Prompt for Terminal {
     fn secret(&self, question: &str) -> Option<String> {
-        rpassword::prompt_password(question).ok()
+        question::secret(&format!("{question}: "), &self.0).ok()
     }
 
     fn line(&self, question: &str) -> Option<String> {
-        write!(std::io::stderr(), "{question}").ok()?;
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).ok()?;
-        Some(line.trim_end_matches('\n').to_owned())
+        question::line(&format!("{question}: "), &self.0).ok()
     }
 }
 
 /// What the logins of one run share.
-pub fn logins() -> Arc<Logins> {
+pub fn logins(interrupt: &Interrupt) -> Arc<Logins> {
     let prompt: Option<Box<dyn Prompt>> = match std::io::stdin().is_terminal() {
-        true => Some(Box::new(Terminal)),
+        true => Some(Box::new(Terminal(interrupt.clone()))),
         false => None,
     };
     Logins::new(prompt)

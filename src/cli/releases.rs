@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::cli::args::Args;
 use crate::cli::out;
 use crate::cli::table::Table;
-use crate::cli::{Ended, Stop, project, prompt};
-use crate::event::{Report, Sink};
-use crate::host::Inventory;
+use crate::cli::{Ended, INTERRUPTED, Stop, hear_signals, project, prompt};
+use crate::event::{Event, Report, Sink};
+use crate::host::{Host, Inventory, Selected};
 use crate::release::Record;
 use crate::release::probe::Seen;
 use crate::run::parallel::in_parallel;
@@ -21,10 +21,12 @@ pub type AllSeen = Vec<(String, Result<Seen, Report>)>;
 pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Result<AllSeen, Stop> {
     let inventory = Inventory::find(args.directory.as_deref())?;
     let selected = inventory.select(&args.selection())?;
-    let logins = prompt::logins();
+    let accepts = accepts_new_keys(args, &inventory, &selected, interrupt, events)?;
+    hear_signals(interrupt)?;
+    let logins = prompt::logins(interrupt);
     let mut sites = Vec::new();
-    for host in &selected.hosts {
-        let remote = project::remote(host, false, &logins, interrupt)?;
+    for (host, accepts) in selected.hosts.iter().zip(accepts) {
+        let remote = project::remote(host, accepts, &logins, interrupt)?;
         let site = Site::new(host.clone(), Options::default(), remote, events.clone(), false);
         sites.push(std::sync::Mutex::new(site));
     }
@@ -33,7 +35,39 @@ pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Resul
         let mut site = sites[n].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         site.look().cloned().map_err(|error| Report::of(&error))
     });
+    if interrupt.is_raised() {
+        return Err(Stop { reports: vec![Report::new("interrupted")], code: INTERRUPTED });
+    }
     Ok(seen.into_iter().map(|(n, seen)| (selected.hosts[n].name.clone(), seen)).collect())
+}
+
+/// Whether each host's key may be new, as the recipe and the project's settings say.
+fn accepts_new_keys(
+    args: &Args,
+    inventory: &Inventory,
+    selected: &Selected,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+) -> Result<Vec<bool>, Stop> {
+    let load = |source| project::load(source, &inventory.dir, interrupt, events);
+    let recipe = match project::source(Some(inventory), None).map_err(|report| vec![report]).and_then(load) {
+        Ok(recipe) => recipe,
+        // Nobody is kept by a recipe that cannot be read from seeing what is served.
+        Err(problems) => {
+            let why = problems.first().map(|report| report.message.as_str()).unwrap_or_default();
+            events.event(Event::Warning {
+                host: None,
+                text: format!("the recipe is not well written, and its settings do not count: {why}"),
+            });
+            load(None)?
+        }
+    };
+    let cli = args.settings()?;
+    let of_host = |host: &Host| {
+        let layers = [&inventory.settings, &selected.stage.settings, &host.settings, &cli];
+        recipe.accepts_new_keys(&layers)
+    };
+    Ok(selected.hosts.iter().map(of_host).collect())
 }
 
 /// Hosts that could not be asked: they are told last, and make the verb fail.

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-
 use crate::cli::args::Args;
-use crate::cli::{Ended, project, prompt};
+use crate::cli::{Ended, hear_signals, project, prompt};
 use crate::event::mask::Mask;
 use crate::event::{Event, Sink};
 use crate::flow::{Doing, execute};
@@ -52,9 +50,7 @@ pub fn run(
         }
     };
 
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, interrupt.flag()).map_err(anyhow::Error::from)?;
-    }
+    hear_signals(interrupt)?;
     let mode = match args.is_plan() {
         true => Mode::Plan { with_diff: args.diff },
         false => Mode::Act,
@@ -63,7 +59,7 @@ pub fn run(
     let root = inventory.dir.join(source);
     let revision = Revision::of(&root);
     let mut open = Vec::new();
-    let logins = prompt::logins();
+    let logins = prompt::logins(interrupt);
     let known = about(&selected.stage.name, &revision);
     for (host, mut options) in hosts.iter().zip(sites) {
         options.env.splice(..0, known.clone());

@@ -105,6 +105,13 @@ impl Recipe {
         settings::check(&self.world.declared, layers)
     }
 
+    /// Whether a host of these settings, lowest layer first, is remembered if nobody knows it. What is wrong with other
+    /// settings is not looked at: who only asks a host need not know the recipe that it is deployed by.
+    pub fn accepts_new_keys(&self, layers: &[&Settings]) -> bool {
+        let (resolved, _) = settings::resolve(&self.world.declared, layers);
+        options::of_host(&resolved).0.accepts_new_keys
+    }
+
     /// Settles the settings of the stage and of every host; answers what the core takes from them.
     pub fn settle(
         &self,

@@ -5,6 +5,7 @@ pub mod guard;
 pub mod here;
 pub mod parallel;
 mod plan;
+pub mod question;
 pub mod revision;
 mod serve;
 pub mod source;

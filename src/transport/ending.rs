@@ -62,7 +62,7 @@ exit 0
 "#;
 
 impl<L: Link> Framed<L> {
-    /// Ends the script of `exchange` by a second channel. Afterwards the exchange has its status, unless the shell is
+    /// Ends the script of `exchange`, by the shell if that is free, else by a channel more. Afterwards the exchange has its status, unless the shell is
     /// not to be trusted any more.
     pub(super) fn end(&mut self, exchange: &mut Exchange, listener: &mut dyn Listener) -> Result<(), Lost> {
         exchange.stop_payload();
@@ -72,13 +72,21 @@ impl<L: Link> Framed<L> {
         };
         let script = Script::new(END).var("pid", pid.to_string()).var("way", way);
         let mark = self.next_mark();
-        let channel = self.link.open(encode::CHANNEL)?;
-        let line = encode::first_line(&mark, &script);
-        let mut killer = Exchange::new(channel, &mark, Input::text(line));
+        let shell = self.shell.filter(|shell| {
+            let is_free = shell.is_greeted && shell.channel != exchange.channel;
+            is_free && matches!(self.link.exit(shell.channel), Ok(None))
+        });
+        let (channel, text) = match shell {
+            Some(shell) => (shell.channel, encode::frame(&mark, &script)),
+            None => (self.link.open(encode::CHANNEL)?, encode::first_line(&mark, &script)),
+        };
+        let mut killer = Exchange::new(channel, &mark, Input::text(text));
         let ended = self.until(exchange, Some(&mut killer), listener, |_, killer| {
             killer.is_some_and(|killer| killer.status().is_some())
         });
-        self.link.close(channel);
+        if shell.is_none() {
+            self.link.close(channel);
+        }
         ended?;
         self.until(exchange, None, listener, |_, _| false)
     }

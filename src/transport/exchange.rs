@@ -2,7 +2,7 @@
 //! waits for it, so several can be under way on one link.
 
 use std::io::{self, ErrorKind, Read};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::shell::{Answer, Exit};
 use crate::transport::frame::Scanner;
@@ -88,6 +88,8 @@ pub struct Exchange<'a> {
     out: Capture,
     err: Capture,
     started: Option<Instant>,
+    /// When the channel took something last, or was asked for.
+    heeded: Instant,
     buffer: Vec<u8>,
 }
 
@@ -99,6 +101,7 @@ impl<'a> Exchange<'a> {
             err: Capture::new(Stream::Stderr, mark),
             // With nothing to be written it has started already.
             started: input.is_empty().then(Instant::now),
+            heeded: Instant::now(),
             input,
             buffer: vec![0; BUFFER],
         }
@@ -129,7 +132,8 @@ impl<'a> Exchange<'a> {
         match link.write(self.channel, &self.input.block[self.input.at..]) {
             Ok(0) => Ok(false),
             Ok(n) => {
-                self.started.get_or_insert_with(Instant::now);
+                self.heeded = Instant::now();
+                self.started.get_or_insert(self.heeded);
                 self.input.at += n;
                 if self.input.is_payload {
                     self.input.sent += n as u64;
@@ -157,6 +161,11 @@ impl<'a> Exchange<'a> {
     /// When the first byte was taken.
     pub fn started(&self) -> Option<Instant> {
         self.started
+    }
+
+    /// How long it was waited in vain for the script to begin.
+    pub fn unheeded(&self) -> Duration {
+        self.out.scanner.begin().map_or_else(|| self.heeded.elapsed(), |_| Duration::ZERO)
     }
 
     pub fn sent(&self) -> u64 {

@@ -17,23 +17,27 @@ use crate::transport::{Listener, Lost, Remote, Reply};
 /// How long an interrupt or an exit may go unnoticed.
 pub const TICK: Duration = Duration::from_millis(50);
 
+/// For a channel to be opened, and for the login shell there to read its start files, some of which ask the network.
+const START: Duration = Duration::from_secs(120);
+
 /// How long the output of a process that has ended is read, if others keep writing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub struct Framed<L: Link> {
     pub(super) link: L,
     interrupt: Interrupt,
+    start: Duration,
     nonce: Nonce,
     n_marks: u64,
-    shell: Option<Shell>,
+    pub(super) shell: Option<Shell>,
 }
 
 /// The persistent shell.
 #[derive(Clone, Copy)]
-struct Shell {
-    channel: ChannelId,
+pub(super) struct Shell {
+    pub(super) channel: ChannelId,
     /// It was told the first words.
-    is_greeted: bool,
+    pub(super) is_greeted: bool,
 }
 
 /// How an exchange came to its end.
@@ -45,7 +49,13 @@ enum Outcome {
 
 impl<L: Link> Framed<L> {
     pub fn new(link: L, interrupt: Interrupt) -> Self {
-        Self { link, interrupt, nonce: Nonce::random(), n_marks: 0, shell: None }
+        Self { link, interrupt, start: START, nonce: Nonce::random(), n_marks: 0, shell: None }
+    }
+
+    /// Waits for so long for a script to begin.
+    pub fn starting_within(mut self, limit: Duration) -> Self {
+        self.start = limit;
+        self
     }
 
     pub(super) fn next_mark(&mut self) -> Mark {
@@ -153,6 +163,11 @@ impl<L: Link> Framed<L> {
             if let Some(exit) = self.overdue(exchange, limit) {
                 self.end(exchange, listener)?;
                 return Ok(Outcome::Exit(exit));
+            }
+            if exchange.unheeded() >= self.start {
+                let why = format!("no script begins there within {} s", self.start.as_secs());
+                return Err(exchange
+                    .lost(&format!("{why}: the login shell or its start files may wait for something")));
             }
             // Processes that outlive a killed shell may talk for ever, so this does not wait for silence.
             if !moved || looked.elapsed() > TICK {

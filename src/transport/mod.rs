@@ -25,8 +25,9 @@ pub mod ssh;
 use std::io::Read;
 
 use crate::shell::{Act, Answer};
+use crate::transport::ssh::Target;
+use crate::transport::ssh::dial::Dial;
 use crate::transport::ssh::link::Ssh;
-use crate::transport::ssh::{Target, dial};
 
 pub use interrupt::Interrupt;
 pub use listener::{Listener, Silent, Stream};
@@ -76,7 +77,7 @@ pub fn local(interrupt: Interrupt) -> Box<dyn Remote> {
 /// A host over ssh. It is connected to by the first act.
 pub fn ssh(target: Target, interrupt: Interrupt) -> Box<dyn Remote> {
     let silence = target.silence;
-    let dialling = interrupt.clone();
-    let link = Ssh::new(silence, move || dial::connect(&target, &dialling));
+    let mut dial = Dial::new(target, interrupt.clone());
+    let link = Ssh::new(silence, move || dial.connect());
     Box::new(framed::Framed::new(link, interrupt))
 }

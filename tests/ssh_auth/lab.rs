@@ -131,16 +131,31 @@ impl Lab {
 
     /// What sshd said about keys, once it has said that it let somebody in.
     pub fn log(&self) -> String {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(10) {
-            let log = self.sshd.log();
-            if log.contains("Accepted") {
-                return log;
-            }
-            std::thread::yield_now();
-        }
-        panic!("nobody was let in: {}", self.sshd.log());
+        until(|| self.sshd.log().contains("Accepted"));
+        self.sshd.log()
     }
+
+    /// What is in a file, once there is a line in it.
+    pub fn awaits(&self, name: &str) -> String {
+        let text = || fs::read_to_string(self.path(name)).unwrap_or_default();
+        until(|| text().ends_with('\n'));
+        text()
+    }
+}
+
+/// Waits for what is about to be so; a minute is for a machine that is busy with other things.
+#[track_caller]
+pub fn until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not come to be");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// How a login ends that nobody wants any more.
+pub fn interrupted() -> Lost {
+    Lost::Refused { why: "interrupted".to_owned() }
 }
 
 #[track_caller]
@@ -215,17 +230,39 @@ pub struct Agent(Child);
 impl Agent {
     /// Listens at `agent` in the lab's directory and holds these keys, in this order.
     pub fn holding(lab: &Lab, keys: &[&str]) -> Self {
-        let socket = lab.path("agent");
+        let agent = Self::start(lab, "exit 1");
+        for key in keys {
+            agent.add(lab, key, "-q");
+        }
+        agent
+    }
+
+    /// The same of one key, to be confirmed at each use by a script.
+    pub fn asking(lab: &Lab, key: &str, script: &str) -> Self {
+        let agent = Self::start(lab, script);
+        agent.add(lab, key, "-qc");
+        agent
+    }
+
+    fn start(lab: &Lab, askpass: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let script = lab.path("askpass");
+        fs::write(&script, format!("#!/bin/sh\n{askpass}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         let mut agent = Command::new("ssh-agent");
-        let mut agent = agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::piped()).spawn().unwrap();
+        agent.env("SSH_ASKPASS", script).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", "none");
+        let mut agent =
+            agent.arg("-D").arg("-a").arg(lab.path("agent")).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(agent.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("SSH_AUTH_SOCK"), "{line}");
-        for key in keys {
-            let mut add = Command::new("ssh-add");
-            run(add.arg("-q").arg(lab.path(key)).env("SSH_AUTH_SOCK", &socket).stdin(Stdio::null()));
-        }
         Self(agent)
+    }
+
+    fn add(&self, lab: &Lab, key: &str, how: &str) {
+        let mut add = Command::new("ssh-add");
+        add.env("SSH_AUTH_SOCK", lab.path("agent")).stdin(Stdio::null());
+        run(add.arg(how).arg(lab.path(key)));
     }
 }
 

@@ -5,6 +5,8 @@
 mod keys;
 mod lab;
 mod passwords;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod routes;
 #[path = "../support/sshd.rs"]
 mod sshd;

@@ -216,3 +216,16 @@ fn several_files_are_read() {
     let why = lab.refused(&format!("GlobalKnownHostsFile $D/directory\n{KEY}"));
     assert!(why.contains("failed to read"), "{why}");
 }
+
+#[test]
+fn a_new_host_that_is_met_by_many_at_once_is_remembered_once() {
+    let lab = lab("");
+    std::fs::remove_file(lab.path("known_hosts")).unwrap();
+    let target = Target { accept_new: true, ..lab.target(KEY) };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| entered(&target));
+        }
+    });
+    assert_eq!(lab.known_hosts(), format!("[127.0.0.1]:{} {}\n", lab.sshd.port, lab.host_key()));
+}

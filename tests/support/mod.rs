@@ -5,7 +5,7 @@
 
 pub mod files;
 mod server;
-mod sshd;
+pub mod sshd;
 pub mod userland;
 
 use std::collections::BTreeMap;

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::sshd::Sshd;
 use crate::support::Test;
+use crate::support::sshd::Sshd;
 
 /// A deploy path on the server, as a test sees it; it goes when its test is over.
 pub struct Site(pub PathBuf);

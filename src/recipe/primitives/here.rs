@@ -1,6 +1,5 @@
 //! What happens on this machine: commands, the environment, questions, files.
 
-use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -12,6 +11,7 @@ use crate::recipe::context::{Context, Hosts};
 use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::primitives::command::{asked, ended};
 use crate::recipe::world::locked;
+use crate::run::question;
 use crate::shell::Word;
 
 /// Questions need somebody to ask.
@@ -29,12 +29,10 @@ fn prompt_allowed(context: &Context, what: &str, instead: &str) -> Outcome<()> {
 const BY_SETTING: &str =
     "have the recipe read the answer from a setting: `get(\"answer\")`, `--set answer=...`";
 
-fn read_line(question: &str) -> anyhow::Result<String> {
-    eprint!("{question} ");
-    std::io::stderr().flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+fn read_line(context: &Context, question: &str) -> Outcome<String> {
+    let _one_at_a_time = locked(&context.world().typed);
+    let line = question::line(&format!("{question} "), &context.run().interrupt);
+    Ok(line.map_err(|error| context.failure("", error))?.trim().to_owned())
 }
 
 fn run_here(call: &NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
@@ -110,7 +108,7 @@ pub mod api {
                 }
                 let what = format!("secret `{name}` is not in the environment");
                 prompt_allowed(&context, &what, &format!("set it: `{name}=... runner ...`"))?;
-                let value = rpassword::prompt_password(format!("{name}: "));
+                let value = question::secret(&format!("{name}: "), &context.run().interrupt);
                 let value = value.map_err(|error| context.failure("", error))?;
                 typed.insert(name.to_owned(), value.clone());
                 value
@@ -125,8 +123,7 @@ pub mod api {
     pub fn ask(context: NativeCallContext, question: &str) -> Outcome<String> {
         let context = Context::of(&context)?;
         prompt_allowed(&context, question, BY_SETTING)?;
-        let _one_at_a_time = locked(&context.world().typed);
-        Ok(read_line(question).map_err(|error| context.failure("", error))?)
+        read_line(&context, question)
     }
 
     /// Asks the user for a yes; a plan takes it for given.
@@ -137,8 +134,7 @@ pub mod api {
             return Ok(true);
         }
         prompt_allowed(&context, question, BY_SETTING)?;
-        let _one_at_a_time = locked(&context.world().typed);
-        let answer = read_line(&format!("{question} [y/N]")).map_err(|error| context.failure("", error))?;
+        let answer = read_line(&context, &format!("{question} [y/N]"))?;
         Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
     }
 

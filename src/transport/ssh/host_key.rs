@@ -46,18 +46,22 @@ impl<'a> HostKeys<'a> {
         if let Some((place, _)) = self.revoked.iter().find(|(_, revoked)| revoked == key) {
             return Err(self.refuse_revoked(key, place));
         }
-        match self.known.verdict(key) {
+        let verdict = match self.known.verdict(key) {
+            Verdict::Unknown { authority: None } if self.config.accept_new => self.remember(key)?,
+            verdict => verdict,
+        };
+        match verdict {
             Verdict::Known => Ok(()),
             Verdict::Revoked(place) => Err(self.refuse_revoked(key, &place)),
             Verdict::Changed { place, known } => Err(self.refuse_changed(key, &place, &known)),
-            Verdict::Unknown { authority: None } if self.config.accept_new => self.remember(key),
             Verdict::Unknown { authority } => Err(self.refuse_unknown(key, authority)),
         }
     }
 
-    fn remember(&self, key: &PublicKey) -> Result<(), Report> {
+    /// What is to be thought of the key after that.
+    fn remember(&self, key: &PublicKey) -> Result<Verdict, Report> {
         let Some(file) = self.config.user_known_hosts.first() else {
-            return Ok(());
+            return Ok(Verdict::Known);
         };
         let salt = self.config.hash_known_hosts.then(salt);
         append(file, &self.name, key, salt).map_err(|error| {

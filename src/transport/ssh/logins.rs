@@ -52,6 +52,17 @@ impl Logins {
         answer
     }
 
+    /// Asks once more, for an answer that is good once. One host asks after the other, or an answer might go to the wrong
+    /// one.
+    pub fn ask(&self, question: &str, is_shown: bool) -> Option<String> {
+        let prompt = self.prompt()?;
+        let _one_at_a_time = lock(&self.answers);
+        match is_shown {
+            true => prompt.line(question),
+            false => prompt.secret(question),
+        }
+    }
+
     /// Waits until there is room at `door`; `None` if interrupted. The room is given back when the answer is dropped.
     pub fn knock(self: &Arc<Self>, door: &str, interrupt: &Interrupt) -> Option<Knock> {
         let mut doors = lock(&self.n_knocking);
@@ -97,6 +108,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     /// Answers with the number of the question.
     #[derive(Default)]
@@ -125,6 +138,42 @@ mod tests {
         assert_eq!(secret("declined", None), None);
         assert_eq!(secret("declined", None), None);
         assert_eq!(secret("b", None).as_deref(), Some("answer 4"));
+    }
+
+    /// Finds out whether two are asked at once.
+    #[derive(Default)]
+    struct Alone(Arc<AtomicUsize>);
+
+    impl Prompt for Alone {
+        fn secret(&self, _: &str) -> Option<String> {
+            let n_others = self.0.fetch_add(1, Ordering::SeqCst);
+            (0..100).for_each(|_| thread::yield_now());
+            self.0.fetch_sub(1, Ordering::SeqCst);
+            Some(n_others.to_string())
+        }
+
+        fn line(&self, question: &str) -> Option<String> {
+            self.secret(question)
+        }
+    }
+
+    #[test]
+    fn one_question_is_open_at_a_time() {
+        let logins = Logins::new(Some(Box::new(Alone::default())));
+        let logins = &logins;
+        thread::scope(|scope| {
+            for n in 0..8 {
+                scope.spawn(move || {
+                    for i in 0..50 {
+                        let answer = match n % 2 {
+                            0 => logins.ask("code", i % 2 == 0),
+                            _ => logins.secret(&format!("password {n} {i}"), None),
+                        };
+                        assert_eq!(answer.as_deref(), Some("0"));
+                    }
+                });
+            }
+        });
     }
 
     #[test]

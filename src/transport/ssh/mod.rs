@@ -1,5 +1,6 @@
 //! Any server with `sshd`, through libssh2: one connection a host, driven by a thread of its own.
 
+mod apart;
 pub mod auth;
 mod call;
 mod channel;
@@ -8,6 +9,7 @@ pub mod dial;
 mod driver;
 mod exit;
 mod failure;
+mod group;
 mod host_key;
 pub mod known_hosts;
 pub mod link;

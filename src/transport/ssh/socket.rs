@@ -4,9 +4,11 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::process::Child;
 
+use rustix::net::{RecvFlags, recv};
 use ssh2::Session;
+
+use crate::transport::ssh::group::Group;
 
 /// Shares the socket that a session owns: what one shuts down is shut down for both.
 pub enum Socket {
@@ -14,7 +16,8 @@ pub enum Socket {
     /// A child (`ssh -W`, a `ProxyCommand`) carries the bytes.
     Proxy {
         stream: UnixStream,
-        child: Child,
+        /// One that carries nothing any more is of no use; it may still wait for a jump host.
+        child: Group,
     },
 }
 
@@ -26,6 +29,14 @@ impl Socket {
             Socket::Proxy { stream, .. } => session.set_tcp_stream(stream.try_clone()?),
         }
         Ok(())
+    }
+
+    /// The other side hung up, and all that it said was read.
+    pub fn is_at_end(&self) -> bool {
+        match recv(self, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, n)) => n == 0,
+            Err(error) => error != rustix::io::Errno::AGAIN,
+        }
     }
 
     /// Ends the connection now, without a word to the host; nothing waits on it after that.
@@ -43,17 +54,6 @@ impl AsFd for Socket {
         match self {
             Socket::Tcp(stream) => stream.as_fd(),
             Socket::Proxy { stream, .. } => stream.as_fd(),
-        }
-    }
-}
-
-impl Drop for Socket {
-    /// A child that carries nothing any more is of no use; it may still wait for a jump host.
-    fn drop(&mut self) {
-        if let Socket::Proxy { child, .. } = self {
-            // Either fails only if the child is already gone.
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
+use crate::event::report::Report;
 use crate::transport::Interrupt;
 use crate::transport::ssh::socket::Socket;
 
@@ -20,7 +21,15 @@ pub enum Stop {
     Failed(ssh2::Error),
     /// Nothing came for so long.
     Silent(Duration),
+    /// The agent did not answer.
+    NoAgent(Report),
     Interrupted,
+}
+
+impl From<ssh2::Error> for Stop {
+    fn from(error: ssh2::Error) -> Self {
+        Stop::Failed(error)
+    }
 }
 
 impl Stop {
@@ -31,7 +40,7 @@ impl Stop {
                 ErrorCode::Session(code) => Some(code),
                 ErrorCode::SFTP(_) => None,
             },
-            Stop::Silent(_) | Stop::Interrupted => None,
+            Stop::Silent(_) | Stop::NoAgent(_) | Stop::Interrupted => None,
         }
     }
 }
@@ -41,6 +50,7 @@ impl std::fmt::Display for Stop {
         match self {
             Stop::Failed(error) => f.write_str(error.message()),
             Stop::Silent(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            Stop::NoAgent(report) => f.write_str(&report.message),
             Stop::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -55,16 +65,16 @@ pub struct Talk<'a> {
 
 impl Talk<'_> {
     /// Repeats `call` while libssh2 waits for the host, for at most `limit`.
-    pub fn until_done<T>(
+    pub fn until_done<T, E: Into<Stop>>(
         &self,
         limit: Duration,
-        mut call: impl FnMut() -> Result<T, ssh2::Error>,
+        mut call: impl FnMut() -> Result<T, E>,
     ) -> Result<T, Stop> {
         let start = Instant::now();
         loop {
-            match call() {
-                Err(error) if error.code() == ErrorCode::Session(AGAIN) => {}
-                result => return result.map_err(Stop::Failed),
+            match call().map_err(Into::into) {
+                Err(stop) if stop.code() == Some(AGAIN) => {}
+                result => return result,
             }
             if self.interrupt.is_raised() {
                 return Err(Stop::Interrupted);

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use ssh2::{Agent, Session};
-
+use crate::transport::ssh::auth::agent::Agent;
 use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
-use crate::transport::ssh::auth::login::{ANSWER, Login, NOT_VERIFIED, REFUSED, Step};
+use crate::transport::ssh::auth::login::{ANSWER, Login, NOT_VERIFIED, PERSON, REFUSED, Step};
 use crate::transport::ssh::auth::order::{Candidate, order, unusable};
 use crate::transport::ssh::auth::tried::Tried;
 use crate::transport::ssh::config::{Config, Method};
@@ -21,7 +20,6 @@ const USUAL: [&str; 7] =
 pub struct Keys {
     files: Vec<KeyFile>,
     agent: Option<Agent>,
-    identities: Vec<ssh2::PublicKey>,
     candidates: Vec<Candidate>,
     /// Each was right for an earlier factor, and cannot be for another.
     spent: HashSet<usize>,
@@ -29,7 +27,8 @@ pub struct Keys {
 
 impl Keys {
     /// Reads the files and asks the agent. What is of no use is noted.
-    pub fn gather(session: &Session, config: &Config, tried: &mut Tried) -> Self {
+    pub fn gather(login: &mut Login) -> Result<Self, Failure> {
+        let Login { talk, config, tried, .. } = login;
         let mut files = Vec::new();
         for path in &config.identities {
             let is_usual = is_usual(path, Path::new(&config.tokens.home));
@@ -41,19 +40,19 @@ impl Keys {
             }
         }
         add_certificates(&mut files, config, tried);
-        let (agent, identities) = match open_agent(session, config) {
-            Ok((agent, identities)) => (agent, identities),
-            Err(why) => {
-                tried.note(why);
-                (None, Vec::new())
-            }
+        let agent = match &config.agent {
+            None => None,
+            // No agent is no trouble, one that does not answer is.
+            Some(path) => match Agent::open(path, talk.session, talk.interrupt)? {
+                Ok(agent) => Some(agent),
+                Err(why) => {
+                    tried.note(why);
+                    None
+                }
+            },
         };
         let publics: Vec<PublicKey> =
-            identities.iter().filter_map(|identity| PublicKey::from_blob(identity.blob())).collect();
-        let (identities, publics) = match publics.len() == identities.len() {
-            true => (identities, publics),
-            false => (Vec::new(), Vec::new()),
-        };
+            agent.iter().flat_map(|agent| &agent.keys).map(|held| held.key.clone()).collect();
         let handles =
             files.iter().filter_map(|file| file.public.as_ref()).filter(|key| key.is_security_key());
         for key in handles.chain(&publics) {
@@ -62,7 +61,7 @@ impl Keys {
             }
         }
         let candidates = order(&files, &publics, config.identities_only);
-        Self { files, agent, identities, candidates, spent: HashSet::new() }
+        Ok(Self { files, agent, candidates, spent: HashSet::new() })
     }
 
     /// Shows one key after the other until one is right.
@@ -91,16 +90,13 @@ impl Keys {
     }
 
     fn show_held(&self, i: usize, login: &mut Login) -> Result<Step, Failure> {
-        let (Some(agent), Some(identity)) = (&self.agent, self.identities.get(i)) else {
+        let Some((agent, held)) = self.agent.as_ref().and_then(|agent| Some((agent, agent.keys.get(i)?)))
+        else {
             return Ok(Step::Refused);
         };
-        let name = match PublicKey::from_blob(identity.blob()) {
-            Some(key) => format!("agent key `{}` ({key})", identity.comment()),
-            None => format!("agent key `{}`", identity.comment()),
-        };
-        let user = login.config.user.clone();
-        let result = login.call(ANSWER, || agent.userauth(&user, identity))?;
-        judge(result, &name, login)
+        let (config, talk) = (login.config, login.talk);
+        let result = login.call(PERSON, || agent.show(held, &config.user, talk.interrupt))?;
+        judge(result, &held.name(), login)
     }
 }
 
@@ -117,7 +113,14 @@ fn judge(result: Result<(), Stop>, name: &str, login: &mut Login) -> Result<Step
             return Ok(Step::Refused);
         }
     };
-    let word = if matches!(step, Step::Refused) { "refused" } else { "accepted" };
+    let word = match (&step, stop.code()) {
+        // An agent may have declined, and nobody tells two right keys from one wrong signature.
+        (Step::Refused, Some(NOT_VERIFIED)) => {
+            "the host knows it, but there was no good signature, or it wants another key as well"
+        }
+        (Step::Refused, _) => "refused",
+        _ => "accepted",
+    };
     login.tried.note(format!("{name}: {word}"));
     Ok(step)
 }
@@ -209,20 +212,4 @@ fn add_certificates(files: &mut [KeyFile], config: &Config, tried: &mut Tried) {
             }
         }
     }
-}
-
-/// The agent and its keys; no agent is no trouble, one that does not answer is.
-fn open_agent(session: &Session, config: &Config) -> Result<(Option<Agent>, Vec<ssh2::PublicKey>), String> {
-    let Some(path) = &config.agent else {
-        return Ok((None, Vec::new()));
-    };
-    let open = || {
-        let mut agent = session.agent()?;
-        agent.set_identity_path(path)?;
-        agent.connect()?;
-        agent.list_identities()?;
-        let identities = agent.identities()?;
-        Ok((Some(agent), identities))
-    };
-    open().map_err(|error: ssh2::Error| format!("the agent at `{}`: {}", path.display(), error.message()))
 }

@@ -10,6 +10,8 @@ use crate::transport::ssh::talk::{Stop, Talk};
 
 /// For one answer of the host. PAM delays a refusal by some seconds.
 pub const ANSWER: Duration = Duration::from_secs(30);
+/// For an answer that a person may have to give, to the host by telephone or to an agent that asks first.
+pub const PERSON: Duration = Duration::from_secs(180);
 
 /// libssh2's numbers for "no": to a key before it has signed, or to a password; and to a signature.
 pub const REFUSED: i32 = -18;
@@ -54,10 +56,10 @@ impl Login<'_> {
     }
 
     /// Repeats a call of libssh2; a connection that ends meanwhile is the end of the login.
-    pub fn call(
+    pub fn call<E: Into<Stop>>(
         &mut self,
         limit: Duration,
-        call: impl FnMut() -> Result<(), ssh2::Error>,
+        call: impl FnMut() -> Result<(), E>,
     ) -> Result<Result<(), Stop>, Failure> {
         match self.talk.until_done(limit, call) {
             Ok(()) => Ok(Ok(())),
@@ -89,6 +91,7 @@ impl Login<'_> {
     fn lost(&self, stop: &Stop) -> Failure {
         match stop {
             Stop::Interrupted => Failure::Interrupted,
+            Stop::NoAgent(report) => Failure::Final(report.clone()),
             _ => Failure::Final(self.tried.hung_up(self.config, self.accepted.as_deref(), stop)),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** no secret is part of any message.
 
+mod agent;
 mod key_file;
 mod keys;
 mod login;
@@ -31,6 +32,10 @@ pub fn log_in(talk: &Talk, target: &Target, config: &Config) -> Result<(), Failu
             Step::Refused => break,
         }
     }
+    if talk.interrupt.is_raised() {
+        // A question that was open went without an answer.
+        return Err(Failure::Interrupted);
+    }
     Err(Failure::Final(login.tried.report(config, login.accepted.as_deref().unwrap_or_default())))
 }
 
@@ -48,7 +53,7 @@ fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<Step, Failure> {
             Method::PublicKey => {
                 let keys = match keys {
                     Some(keys) => keys,
-                    None => keys.insert(Keys::gather(login.talk.session, login.config, &mut login.tried)),
+                    None => keys.insert(Keys::gather(login)?),
                 };
                 keys.show(login)?
             }

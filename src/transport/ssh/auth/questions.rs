@@ -1,16 +1,11 @@
 //! Passwords and other questions of the host, which only a person can answer.
 
-use std::time::Duration;
-
 use ssh2::KeyboardInteractivePrompt;
 
-use crate::transport::ssh::auth::login::{ANSWER, Login, REFUSED, Step};
+use crate::transport::ssh::auth::login::{ANSWER, Login, PERSON, REFUSED, Step};
 use crate::transport::ssh::config::Method;
 use crate::transport::ssh::failure::Failure;
-use crate::transport::ssh::logins::Prompt;
-
-/// For the host to go on after an answer: it may ask a telephone.
-const CONVERSATION: Duration = Duration::from_secs(180);
+use crate::transport::ssh::logins::Logins;
 
 /// Asks for the password, as often as the configuration allows.
 pub fn password(login: &mut Login) -> Result<Step, Failure> {
@@ -44,16 +39,16 @@ pub fn password(login: &mut Login) -> Result<Step, Failure> {
 /// Passes the host's questions on. The answers are not remembered: many are good only once.
 pub fn converse(login: &mut Login) -> Result<Step, Failure> {
     let logins = login.target.logins.clone();
-    let Some(prompt) = logins.prompt() else {
+    if logins.prompt().is_none() {
         login.tried.unasked("keyboard-interactive", false);
         return Ok(Step::Refused);
-    };
+    }
     let user = login.config.user.clone();
     let about = format!("`{user}` on {}", login.config.place());
     for _ in 0..login.config.n_prompts {
         let session = login.talk.session;
-        let mut relay = Relay { prompt, about: &about, is_declined: false };
-        let result = login.call(CONVERSATION, || session.userauth_keyboard_interactive(&user, &mut relay))?;
+        let mut relay = Relay { logins: &logins, about: &about, is_declined: false };
+        let result = login.call(PERSON, || session.userauth_keyboard_interactive(&user, &mut relay))?;
         if result.is_ok() {
             return Ok(Step::In);
         }
@@ -70,7 +65,7 @@ pub fn converse(login: &mut Login) -> Result<Step, Failure> {
 }
 
 struct Relay<'a> {
-    prompt: &'a dyn Prompt,
+    logins: &'a Logins,
     /// Who is asked, and by whom.
     about: &'a str,
     is_declined: bool,
@@ -87,10 +82,9 @@ impl KeyboardInteractivePrompt for Relay<'_> {
         for question in prompts {
             let text = printable(&format!("{} {}", instructions, question.text));
             let text = format!("{}: {text}", self.about);
-            let answer = match question.echo {
-                _ if self.is_declined => None,
-                true => self.prompt.line(&text),
-                false => self.prompt.secret(&text),
+            let answer = match self.is_declined {
+                true => None,
+                false => self.logins.ask(&text, question.echo),
             };
             self.is_declined |= answer.is_none();
             answers.push(answer.unwrap_or_default());

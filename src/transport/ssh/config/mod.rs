@@ -1,29 +1,19 @@
 //! What `~/.ssh/config` says of a host. `ssh -G` is asked, so that Include, Match and the rest mean what they mean to ssh.
 
 mod answers;
+mod ask;
 mod tokens;
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::event::report::Report;
+use crate::transport::Interrupt;
 use crate::transport::ssh::Target;
 use crate::transport::ssh::config::answers::Answers;
+use crate::transport::ssh::config::ask::ask;
 pub use crate::transport::ssh::config::tokens::Tokens;
-
-/// A path that makes ssh say what `~`, `%u`, `%l` and `%L` are: its home is that of the password file, not `$HOME`.
-const TELL_TALE: &str = "ControlPath=~/%u/%l/%L";
-
-/// What holds where there is no `ssh` to be asked.
-const DEFAULTS: &str = "\
-identityfile ~/.ssh/id_rsa
-identityfile ~/.ssh/id_ecdsa
-identityfile ~/.ssh/id_ed25519
-userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2
-globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
-";
+use crate::transport::ssh::failure::Failure;
 
 /// How the host's sshd is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,10 +89,9 @@ pub enum Family {
 }
 
 impl Config {
-    pub fn of(target: &Target) -> Result<Self, Report> {
+    pub fn of(target: &Target, interrupt: &Interrupt) -> Result<Self, Failure> {
         let env = |name: &str| std::env::var(name).ok();
-        let text = ask(target)?.unwrap_or_else(|| DEFAULTS.to_owned());
-        Self::parse(&text, target, &env)
+        Self::parse(&ask(target, interrupt)?, target, &env).map_err(Failure::Final)
     }
 
     /// Reads what `ssh -G` printed.
@@ -172,33 +161,7 @@ impl Config {
     }
 }
 
-/// What `ssh -G` prints; `None` if there is no `ssh`.
-fn ask(target: &Target) -> Result<Option<String>, Report> {
-    let mut ssh = Command::new("ssh");
-    if let Some(file) = &target.config {
-        ssh.arg("-F").arg(file);
-    }
-    if let Some(port) = target.port {
-        ssh.arg("-p").arg(port.to_string());
-    }
-    if let Some(user) = &target.user {
-        ssh.arg("-l").arg(user);
-    }
-    ssh.args(["-T", "-o", TELL_TALE, "-G", "--", &target.address]).stdin(Stdio::null());
-    let output = match ssh.output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Report::new(format!("failed to run `ssh -G`: {error}"))),
-        Ok(output) => output,
-    };
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let report = Report::new(format!("`ssh -G {}` failed, so the way there is unknown", target.address));
-        return Err(report.note(said));
-    }
-    Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
-}
-
-/// The tokens that `TELL_TALE` reveals. Old versions print it as it is.
+/// The tokens that the path of `ControlPath` reveals. Old versions print it as it is.
 fn told(answers: &Answers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
     let path = answers.get("controlpath").filter(|path| path.starts_with('/')).unwrap_or_default();
     let mut parts = path.rsplitn(4, '/').map(str::to_owned);
@@ -345,7 +308,7 @@ mod tests {
 
     #[test]
     fn without_ssh_the_defaults_hold() {
-        let config = config(DEFAULTS);
+        let config = config(ask::DEFAULTS);
         assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("web1", 22, "ann"));
         assert_eq!(config.identities[2], PathBuf::from("/home/ann/.ssh/id_ed25519"));
         assert_eq!(config.user_known_hosts[0], PathBuf::from("/home/ann/.ssh/known_hosts"));

@@ -1,10 +1,11 @@
-//! The handshake, and what the two sides have to offer if they do not come together.
+//! The handshake, and what to say if it comes to nothing: how far it came, or what the two sides have to offer.
 
 use std::time::Duration;
 
 use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
+use crate::transport::ssh::config::Route;
 use crate::transport::ssh::dial::proxy::Words;
 use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::Failure;
@@ -14,12 +15,14 @@ use crate::transport::ssh::talk::{Stop, Talk};
 /// to first.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
-/// libssh2's numbers for a connection that ended before the host said enough (BANNER_RECV, BANNER_SEND, SOCKET_SEND,
-/// SOCKET_DISCONNECT, SOCKET_RECV): sshd drops what is too much for it.
-const DROPPED: [i32; 5] = [-2, -3, -7, -13, -43];
+/// libssh2's numbers for a connection that ended (BANNER_RECV, BANNER_SEND, SOCKET_SEND, SOCKET_DISCONNECT,
+/// SOCKET_RECV).
+const ENDED: [i32; 5] = [-2, -3, -7, -13, -43];
 
-/// LIBSSH2_ERROR_KEX_FAILURE: nothing in common.
-const NO_COMMON_ALGORITHM: i32 = -5;
+/// LIBSSH2_ERROR_KEX_FAILURE: nothing in common, or the end of the connection before that could be seen.
+const NOT_AGREED: i32 = -5;
+/// LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE: agreed, but not done; for the same reason, or because what came was wrong.
+const NOT_EXCHANGED: i32 = -8;
 
 /// Agrees with the host on keys. `preferences` are the host key algorithms to be asked for.
 pub fn handshake(talk: &Talk, way: &Way, preferences: &str, words: Option<Words>) -> Result<(), Failure> {
@@ -28,46 +31,79 @@ pub fn handshake(talk: &Talk, way: &Way, preferences: &str, words: Option<Words>
     let Err(stop) = talk.until_done(limit, || session.handshake()) else {
         return Ok(());
     };
-    let code = match &stop {
-        Stop::Interrupted => return Err(Failure::Interrupted),
-        stop => stop.code(),
+    let place = way.config.place();
+    let cut = |when: &str| Report::new(format!("{place} hung up {when}, or the line was cut"));
+    let (is_dropped, report) = match stop.code() {
+        _ if matches!(stop, Stop::Interrupted) => return Err(Failure::Interrupted),
+        Some(NOT_AGREED) => {
+            let apart = nothing_in_common(&session, way, preferences);
+            (false, apart.unwrap_or_else(|| cut("during the key exchange")))
+        }
+        Some(NOT_EXCHANGED) if talk.socket.is_at_end() => (false, cut("during the key exchange")),
+        Some(code) if ENDED.contains(&code) => match has_greeted(&session) {
+            true => (false, cut("after the key exchange")),
+            // sshd does so with what is too much for it.
+            false => (true, cut("before it said hello")),
+        },
+        _ => (false, Report::new(format!("the handshake with {place} failed: {stop}"))),
     };
-    if code == Some(NO_COMMON_ALGORITHM) {
-        return Err(Failure::Final(no_common_algorithm(&session, way, preferences)));
-    }
-    let report = Report::new(format!("the handshake with {} failed: {stop}", way.config.place()));
     let report = match words.map(|mut words| words.last()) {
         Some(said) if !said.is_empty() => report.note(format!("the proxy says: {said}")),
         _ => report,
     };
-    match code.is_some_and(|code| DROPPED.contains(&code)) {
-        true => Err(Failure::Dropped(report)),
-        false => Err(Failure::Final(report)),
-    }
+    let report = match &way.config.route {
+        Route::Jump(hosts) => report.hint(format!(
+            "`ssh {}` must need no answer: put its key into the agent by `ssh-add`, and its host key into known_hosts",
+            hosts.rsplit(',').next().unwrap_or_default()
+        )),
+        _ => report,
+    };
+    Err(if is_dropped { Failure::Dropped(report) } else { Failure::Final(report) })
 }
 
-/// Names the group of algorithms in which nothing is common.
-fn no_common_algorithm(session: &Session, way: &Way, preferences: &str) -> Report {
-    let place = way.config.place();
-    let hint = "OpenSSH knows more: `transport = \"openssh\"` will use it (not there yet), or let sshd offer one of ours";
+/// What else a host may say first is not the protocol's.
+fn has_greeted(session: &Session) -> bool {
+    session.banner().is_some_and(|banner| banner.starts_with("SSH-"))
+}
+
+/// Names the kind of algorithms in which nothing is common; `None` if the host does not tell, or it is not that.
+fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<Report> {
+    let offer = way.offer().algorithms?;
     let known = |kind| session.supported_algs(kind).unwrap_or_default();
-    let Some(algorithms) = &way.offer().algorithms else {
-        let report = Report::new(format!("no algorithm in common with {place}"));
-        return report.note(format!("we know: {}", known(MethodType::Kex).join(", "))).hint(hint);
-    };
-    let groups = [
-        ("key exchange", known(MethodType::Kex), &algorithms.key_exchange),
-        ("host key", preferences.split(',').collect(), &algorithms.host_key),
-        ("cipher", known(MethodType::CryptSc), &algorithms.cipher),
-        ("message authentication", known(MethodType::MacSc), &algorithms.mac),
+    let ciphers = known(MethodType::CryptSc);
+    // One that checks the message itself needs no other.
+    let cipher = ciphers.iter().find(|name| offer.cipher.iter().any(|theirs| theirs == *name));
+    let needs_mac =
+        !cipher.is_some_and(|name| name.contains("gcm@") || name.starts_with("chacha20-poly1305"));
+    let kinds = [
+        ("key exchange", known(MethodType::Kex), &offer.key_exchange, "`KexAlgorithms +curve25519-sha256`"),
+        (
+            "host key",
+            preferences.split(',').collect(),
+            &offer.host_key,
+            "a `HostKey` made by `ssh-keygen -A`",
+        ),
+        ("cipher", ciphers.clone(), &offer.cipher, "`Ciphers +aes256-gcm@openssh.com`"),
+        (
+            "message authentication",
+            known(MethodType::MacSc),
+            &offer.mac,
+            "`MACs +hmac-sha2-256-etm@openssh.com`",
+        ),
     ];
-    let apart =
-        groups.iter().find(|(_, ours, theirs)| !theirs.iter().any(|name| ours.contains(&name.as_str())));
-    match apart {
-        None => Report::new(format!("failed to exchange keys with {place}")).hint(hint),
-        Some((what, ours, theirs)) => Report::new(format!("no {what} algorithm in common with {place}"))
-            .note(format!("it offers: {}", theirs.join(", ")))
-            .note(format!("we know: {}", ours.join(", ")))
-            .hint(hint),
-    }
+    let (kind, ours, theirs, remedy) = kinds.into_iter().find(|(kind, ours, theirs, _)| {
+        let is_needed = needs_mac || *kind != "message authentication";
+        is_needed && !theirs.iter().any(|name| ours.contains(&name.as_str()))
+    })?;
+    // Of the names, some only say what a side can do besides.
+    let is_algorithm = |name: &&str| !name.starts_with("kex-strict-") && !name.starts_with("ext-info-");
+    let list =
+        |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");
+    Some(
+        Report::new(format!("no {kind} algorithm in common with {}", way.config.place()))
+            .note(format!("it offers: {}", list(&mut theirs.iter().map(String::as_str))))
+            .note(format!("libssh2 knows: {}", list(&mut ours.iter().copied())))
+            .note("`transport = \"openssh\"` will know what the system's ssh does (not there yet)")
+            .hint(format!("let its sshd offer more, in its sshd_config: {remedy}")),
+    )
 }

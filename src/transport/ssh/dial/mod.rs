@@ -33,36 +33,65 @@ const N_NOBODY: u32 = 3;
 const N_DROPPED: u32 = 6;
 const N_DROPPED_BEHIND_PROXY: u32 = 2;
 
-/// Reaches the target, checks who it is and logs in.
+/// Logs in to one target, as often as it is wanted.
+pub struct Dial {
+    target: Target,
+    interrupt: Interrupt,
+    /// Asked for once: it costs a process or more, and must not change within a run.
+    config: Option<Config>,
+}
+
+/// Logs in to a target once.
 pub fn connect(target: &Target, interrupt: &Interrupt) -> Result<Connection, Lost> {
-    let refused = |report: Report| Lost::Refused { why: report.to_string() };
-    let interrupted = || Lost::Refused { why: "interrupted".to_owned() };
-    let config = Config::of(target).map_err(refused)?;
-    let way = Way { target, config: &config, interrupt };
-    let mut n_made = 0;
-    loop {
-        let Some(knock) = target.logins.knock(&door(&config), interrupt) else {
-            return Err(interrupted());
+    Dial::new(target.clone(), interrupt.clone()).connect()
+}
+
+impl Dial {
+    pub fn new(target: Target, interrupt: Interrupt) -> Self {
+        Self { target, interrupt, config: None }
+    }
+
+    /// Reaches the target, checks who it is and logs in.
+    pub fn connect(&mut self) -> Result<Connection, Lost> {
+        self.try_to_connect().map_err(|failure| Lost::Refused {
+            why: match failure {
+                Failure::Interrupted => "interrupted".to_owned(),
+                Failure::Nobody(report) | Failure::Dropped(report) | Failure::Final(report) => {
+                    report.to_string()
+                }
+            },
+        })
+    }
+
+    fn try_to_connect(&mut self) -> Result<Connection, Failure> {
+        let Self { target, interrupt, config } = self;
+        let config = match config {
+            Some(config) => config,
+            none => none.insert(Config::of(target, interrupt)?),
         };
-        let failure = match attempt(&way) {
-            Ok(connection) => return Ok(connection),
-            Err(failure) => failure,
-        };
-        drop(knock);
-        n_made += 1;
-        let (report, n_attempts) = match failure {
-            Failure::Interrupted => return Err(interrupted()),
-            Failure::Final(report) => return Err(refused(report)),
-            Failure::Nobody(report) => (report, N_NOBODY),
-            Failure::Dropped(report) if config.route != Route::Direct => (report, N_DROPPED_BEHIND_PROXY),
-            Failure::Dropped(report) if n_made == N_DROPPED => (way.explain(report), N_DROPPED),
-            Failure::Dropped(report) => (report, N_DROPPED),
-        };
-        if n_made >= n_attempts {
-            let message = format!("{} ({n_made} attempts)", report.message);
-            return Err(refused(Report { message, ..report }));
+        let way = Way { target, config, interrupt };
+        let mut n_made = 0;
+        loop {
+            let knock = target.logins.knock(&door(config), interrupt).ok_or(Failure::Interrupted)?;
+            let failure = match attempt(&way) {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => failure,
+            };
+            drop(knock);
+            n_made += 1;
+            let (report, n_attempts) = match failure {
+                Failure::Nobody(report) => (report, N_NOBODY),
+                Failure::Dropped(report) if config.route != Route::Direct => (report, N_DROPPED_BEHIND_PROXY),
+                Failure::Dropped(report) => (report, N_DROPPED),
+                failure => return Err(failure),
+            };
+            if n_made >= n_attempts {
+                let message = format!("{} (tried {n_made} times)", report.message);
+                let report = Report { message, ..report };
+                return Err(Failure::Final(if n_made == N_DROPPED { way.explain(report) } else { report }));
+            }
+            pause(n_made, interrupt)?;
         }
-        pause(n_made, interrupt);
     }
 }
 
@@ -76,14 +105,18 @@ fn door(config: &Config) -> String {
 }
 
 /// Waits longer each time, and never as long as others do: between half of it and all of 0.25 s, 0.5 s, 1 s, ...
-fn pause(n_made: u32, interrupt: &Interrupt) {
+fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), Failure> {
     let longest = Duration::from_millis(250) * 2_u32.pow(n_made.saturating_sub(1).min(4));
     let jitter = RandomState::new().hash_one(n_made) % 1000;
     let chosen = longest / 2 + longest / 2 * u32::try_from(jitter).unwrap_or_default() / 1000;
     let start = Instant::now();
-    while start.elapsed() < chosen && !interrupt.is_raised() {
+    while start.elapsed() < chosen {
+        if interrupt.is_raised() {
+            return Err(Failure::Interrupted);
+        }
         thread::sleep(TICK.min(chosen));
     }
+    Ok(())
 }
 
 fn attempt(way: &Way) -> Result<Connection, Failure> {

@@ -10,7 +10,8 @@ use crate::transport::ssh::talk::TICK;
 use crate::transport::ssh::wire::Wire;
 
 const HELLO: &[u8] = b"SSH-2.0-runner\r\n";
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For what only explains a failure.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 /// No offer is as long.
 const LIMIT: usize = 64 * 1024;
 

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::transport::ssh::config::Config;
+use crate::transport::ssh::group::Group;
 use crate::transport::ssh::socket::Socket;
 
 /// What the child says about itself.
@@ -61,15 +61,19 @@ pub fn command(text: &str) -> Command {
     command
 }
 
-/// Starts the child, in a process group of its own: a Ctrl-C at the terminal is this program's to pass on.
+/// Starts the child. In a group of its own it would be stopped if it asked something at the terminal, and an `ssh` would:
+/// it asks by `SSH_ASKPASS`, or nobody.
 pub fn start(mut command: Command) -> io::Result<(Socket, Words)> {
+    command.env("SSH_ASKPASS_REQUIRE", "force");
+    if std::env::var_os("SSH_ASKPASS").is_none() {
+        command.env("SSH_ASKPASS", "false");
+    }
     let (ours, theirs) = UnixStream::pair()?;
     let words = tempfile::tempfile()?;
-    let child = command
+    command
         .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
         .stdout(Stdio::from(OwnedFd::from(theirs)))
-        .stderr(words.try_clone()?)
-        .process_group(0)
-        .spawn()?;
+        .stderr(words.try_clone()?);
+    let child = Group::start(&mut command)?;
     Ok((Socket::Proxy { stream: ours, child }, Words(words)))
 }

@@ -3,14 +3,13 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketType, connect, ipproto, sockopt};
 
 use crate::transport::Interrupt;
+use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::config::Family;
 use crate::transport::ssh::talk::TICK;
 
@@ -65,33 +64,21 @@ fn failed(addresses: &[SocketAddr], why: &str) -> NoConnection {
     NoConnection::Failed { why, is_passing: false }
 }
 
-/// Asks the resolver in a thread that is left behind if it takes too long: it cannot be stopped.
+/// Asks the resolver, which cannot be stopped.
 fn resolve(
     host: &str,
     port: u16,
     limit: Duration,
     interrupt: &Interrupt,
 ) -> Result<Vec<SocketAddr>, NoConnection> {
-    let (sender, receiver) = channel();
-    let name = host.to_owned();
-    thread::spawn(move || {
-        let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        // Nobody listens any more if it took too long.
-        let _ = sender.send(found);
-    });
     let unresolved = |why: &str| NoConnection::Unresolved(format!("no address for `{host}`: {why}"));
-    let start = Instant::now();
-    loop {
-        match receiver.recv_timeout(TICK) {
-            Ok(Ok(addresses)) if addresses.is_empty() => return Err(unresolved("the name is empty")),
-            Ok(found) => return found.map_err(|error| unresolved(&error.to_string())),
-            Err(RecvTimeoutError::Disconnected) => return Err(unresolved("the resolver failed")),
-            Err(RecvTimeoutError::Timeout) if interrupt.is_raised() => return Err(NoConnection::Interrupted),
-            Err(RecvTimeoutError::Timeout) if start.elapsed() > limit => {
-                return Err(unresolved("the resolver does not answer"));
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-        }
+    let name = host.to_owned();
+    let found = apart(limit, interrupt, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    match found {
+        Ok(Ok(addresses)) if addresses.is_empty() => Err(unresolved("the name is empty")),
+        Ok(found) => found.map_err(|error| unresolved(&error.to_string())),
+        Err(Abandoned::Late) => Err(unresolved("the resolver does not answer")),
+        Err(Abandoned::Interrupted) => Err(NoConnection::Interrupted),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::event::report::Report;
 use crate::transport::Interrupt;
 use crate::transport::ssh::Target;
 use crate::transport::ssh::config::{Config, Route};
-use crate::transport::ssh::dial::offer::Offer;
+use crate::transport::ssh::dial::offer::{self, Offer};
 use crate::transport::ssh::dial::proxy::{self, Words};
 use crate::transport::ssh::dial::tcp::{self, NoConnection};
 use crate::transport::ssh::failure::Failure;
@@ -25,9 +25,13 @@ pub struct Way<'a> {
 impl Way<'_> {
     /// Opens a connection. A proxy has something to say if that fails later.
     pub fn open(&self) -> Result<(Socket, Option<Words>), Failure> {
+        self.open_within(self.config.connect_timeout.unwrap_or(CONNECT))
+    }
+
+    fn open_within(&self, limit: Duration) -> Result<(Socket, Option<Words>), Failure> {
         let may_ask = self.target.logins.prompt().is_some();
         let command = match &self.config.route {
-            Route::Direct => return Ok((self.open_directly()?, None)),
+            Route::Direct => return Ok((self.open_directly(limit)?, None)),
             Route::Jump(hosts) => proxy::jump(hosts, self.config, self.target.config.as_deref(), may_ask),
             Route::Command(text) => proxy::command(text),
         };
@@ -37,9 +41,8 @@ impl Way<'_> {
         Ok((socket, Some(words)))
     }
 
-    fn open_directly(&self) -> Result<Socket, Failure> {
+    fn open_directly(&self, limit: Duration) -> Result<Socket, Failure> {
         let Config { host, port, family, .. } = self.config;
-        let limit = self.config.connect_timeout.unwrap_or(CONNECT);
         let result = tcp::reach(host, *port, *family, limit, self.interrupt);
         result.map(Socket::Tcp).map_err(|error| match error {
             NoConnection::Interrupted => Failure::Interrupted,
@@ -53,9 +56,10 @@ impl Way<'_> {
         })
     }
 
-    /// What the host offers on a connection of its own.
+    /// What the host offers on a connection of its own. One that was just there need not be waited for long.
     pub fn offer(&self) -> Offer {
-        self.open().map(|(socket, _)| Offer::of(&socket, self.interrupt)).unwrap_or_default()
+        let opened = self.open_within(offer::PATIENCE);
+        opened.map(|(socket, _)| Offer::of(&socket, self.interrupt)).unwrap_or_default()
     }
 
     /// Adds what the host says when it hangs up.

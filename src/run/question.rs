@@ -1,0 +1,72 @@
+//! Asks the person at the terminal, until there is an answer or the wish to hear none.
+
+use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use crate::transport::Interrupt;
+
+/// How long an interrupt may go unnoticed.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The answer, without its end of line. An interrupt, or the end of the input (Ctrl-D), is an error.
+pub fn line(question: &str, interrupt: &Interrupt) -> io::Result<String> {
+    write!(io::stderr(), "{question}")?;
+    read(interrupt).inspect_err(|_| eprintln!())
+}
+
+/// The same, not shown while it is typed.
+pub fn secret(question: &str, interrupt: &Interrupt) -> io::Result<String> {
+    let hidden = Hidden::new()?;
+    let answer = line(question, interrupt);
+    drop(hidden);
+    answer
+}
+
+/// The terminal as long as it shows nothing of what is typed, but the end of the line.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(io::stdin(), OptionalActions::Now, &hidden)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // Fails only if the terminal is gone.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+/// One line. Not by the buffer of `stdin`, which could not be waited for.
+fn read(interrupt: &Interrupt) -> io::Result<String> {
+    let stdin = io::stdin();
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        if interrupt.is_raised() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) {
+            // A signal, maybe the one that raises the interrupt.
+            Ok(0) | Err(Errno::INTR) => continue,
+            polled => polled?,
+        };
+        let mut byte = [0];
+        match rustix::io::read(&stdin, &mut byte)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            _ => line.push(byte[0]),
+        }
+    }
+    line.pop();
+    String::from_utf8(line).map_err(|_| io::Error::new(ErrorKind::InvalidData, "the answer is not UTF-8"))
+}

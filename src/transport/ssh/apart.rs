@@ -1,0 +1,60 @@
+//! Calls that nothing can stop, in a thread that is left behind once nobody waits for them any more.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::transport::Interrupt;
+use crate::transport::ssh::talk::TICK;
+
+/// Why a call was not waited for. What it holds is let go when it ends after all.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    Interrupted,
+    Late,
+}
+
+/// Waits for `call`, for at most `limit`.
+pub fn apart<T: Send + 'static>(
+    limit: Duration,
+    interrupt: &Interrupt,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Abandoned> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        // Nobody listens any more if it took too long.
+        let _ = sender.send(call());
+    });
+    let start = Instant::now();
+    loop {
+        match receiver.recv_timeout(TICK) {
+            Ok(answer) => return Ok(answer),
+            // It panicked, which was told on standard error.
+            Err(RecvTimeoutError::Disconnected) => return Err(Abandoned::Late),
+            Err(RecvTimeoutError::Timeout) if interrupt.is_raised() => return Err(Abandoned::Interrupted),
+            Err(RecvTimeoutError::Timeout) if start.elapsed() >= limit => return Err(Abandoned::Late),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn an_answer_is_waited_for_and_silence_is_not() {
+        let interrupt = Interrupt::default();
+        assert_eq!(apart(LONG, &interrupt, || 7), Ok(7));
+        // Never answers while the test holds the other end.
+        let (held, silent) = channel::<()>();
+        assert_eq!(apart(Duration::ZERO, &interrupt, move || silent.recv().is_ok()), Err(Abandoned::Late));
+        drop(held);
+        let (held, silent) = channel::<()>();
+        interrupt.raise();
+        assert_eq!(apart(LONG, &interrupt, move || silent.recv().is_ok()), Err(Abandoned::Interrupted));
+        drop(held);
+    }
+}

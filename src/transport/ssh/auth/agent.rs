@@ -1,0 +1,95 @@
+//! The agent and its keys. It may ask a person before it answers, or never answer at all, and libssh2 waits for it.
+
+use std::mem;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ssh2::Session;
+
+use crate::event::report::Report;
+use crate::transport::Interrupt;
+use crate::transport::ssh::apart::{Abandoned, apart};
+use crate::transport::ssh::auth::login::PERSON;
+use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::public_key::PublicKey;
+use crate::transport::ssh::talk::Stop;
+
+pub struct Agent {
+    path: PathBuf,
+    agent: Arc<ssh2::Agent>,
+    /// What it holds and can be understood.
+    pub keys: Vec<Held>,
+}
+
+/// A key that the agent holds.
+#[derive(Clone)]
+pub struct Held {
+    pub key: PublicKey,
+    identity: Arc<ssh2::PublicKey>,
+}
+
+impl Held {
+    /// What messages call it.
+    pub fn name(&self) -> String {
+        format!("agent key `{}` ({})", self.identity.comment(), self.key)
+    }
+}
+
+impl Agent {
+    /// Connects to the agent and asks for its keys. The inner error says why it is of no use.
+    pub fn open(
+        path: &Path,
+        session: &Session,
+        interrupt: &Interrupt,
+    ) -> Result<Result<Self, String>, Failure> {
+        let (socket, session) = (path.to_owned(), session.clone());
+        let opened = apart(PERSON, interrupt, move || list(&socket, &session));
+        let opened = opened.map_err(|abandoned| match abandoned {
+            Abandoned::Interrupted => Failure::Interrupted,
+            Abandoned::Late => Failure::Final(late(path)),
+        })?;
+        Ok(opened.map_err(|why| format!("the agent at `{}`: {why}", path.display())).map(
+            |(agent, identities)| {
+                let held = |identity: ssh2::PublicKey| {
+                    let key = PublicKey::from_blob(identity.blob())?;
+                    Some(Held { key, identity: Arc::new(identity) })
+                };
+                let keys = identities.into_iter().filter_map(held).collect();
+                Self { path: path.to_owned(), agent: Arc::new(agent), keys }
+            },
+        ))
+    }
+
+    /// Shows a key to the host, and has the agent sign if the host wants it. To be called again as libssh2 demands.
+    pub fn show(&self, held: &Held, user: &str, interrupt: &Interrupt) -> Result<(), Stop> {
+        let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
+        match apart(PERSON, interrupt, move || agent.userauth(&user, &identity)) {
+            Ok(shown) => shown.map_err(Stop::Failed),
+            Err(Abandoned::Interrupted) => Err(Stop::Interrupted),
+            Err(Abandoned::Late) => Err(Stop::NoAgent(late(&self.path))),
+        }
+    }
+}
+
+/// The session is still in use by a call that was left behind, so nothing more can come of the login.
+fn late(path: &Path) -> Report {
+    Report::new(format!("the agent at `{}` did not answer within {} s", path.display(), PERSON.as_secs()))
+        .hint("`ssh-add -l` shows whether it answers at all")
+}
+
+fn list(path: &Path, session: &Session) -> Result<(ssh2::Agent, Vec<ssh2::PublicKey>), String> {
+    // Asked here as well, for the error of the system says more than libssh2's.
+    UnixStream::connect(path).map_err(|error| error.to_string())?;
+    let told = |error: ssh2::Error| error.message().to_owned();
+    let mut agent = session.agent().map_err(told)?;
+    agent.set_identity_path(path).map_err(told)?;
+    if let Err(error) = agent.connect() {
+        // libssh2 has closed its socket, and would once more: by then, the number may be another file's.
+        mem::forget(agent);
+        return Err(told(error));
+    }
+    agent.list_identities().map_err(told)?;
+    let identities = agent.identities().map_err(told)?;
+    Ok((agent, identities))
+}

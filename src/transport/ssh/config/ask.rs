@@ -1,0 +1,113 @@
+//! Asks `ssh -G` what holds for a host. It may run commands of the user's (`Match exec`), and those may hang.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::event::report::Report;
+use crate::transport::Interrupt;
+use crate::transport::ssh::Target;
+use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::group::Group;
+use crate::transport::ssh::talk::TICK;
+
+/// A path that makes ssh say what `~`, `%u`, `%l` and `%L` are: its home is that of the password file, not `$HOME`.
+const TELL_TALE: &str = "ControlPath=~/%u/%l/%L";
+
+/// What holds where there is no `ssh` to be asked.
+pub const DEFAULTS: &str = "\
+identityfile ~/.ssh/id_rsa
+identityfile ~/.ssh/id_ecdsa
+identityfile ~/.ssh/id_ed25519
+userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2
+globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
+";
+
+/// It takes some 30 ms; a command of the user's may ask something on the network.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What `ssh -G` prints for the target.
+pub fn ask(target: &Target, interrupt: &Interrupt) -> Result<String, Failure> {
+    let mut words = tempfile::tempfile().map_err(failed)?;
+    let mut ssh = match start(target, &words) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DEFAULTS.to_owned()),
+        ssh => ssh.map_err(failed)?,
+    };
+    let start = Instant::now();
+    let go_on = || match interrupt.is_raised() {
+        true => Err(Failure::Interrupted),
+        false if start.elapsed() >= PATIENCE => Err(Failure::Final(
+            Report::new(format!("`ssh -G {}` did not end within {} s", target.address, PATIENCE.as_secs()))
+                .note("it runs the commands of `Match exec`"),
+        )),
+        false => Ok(()),
+    };
+    let printed = read(&mut ssh, go_on)?;
+    if !wait(&mut ssh, go_on)?.success() {
+        let mut said = Vec::new();
+        // What cannot be read is not worth an error: this is an explanation of one.
+        let _ = words.rewind().and_then(|()| words.read_to_end(&mut said));
+        let report = Report::new(format!("`ssh -G {}` failed, so the way there is unknown", target.address));
+        return Err(Failure::Final(report.note(String::from_utf8_lossy(&said).trim())));
+    }
+    Ok(String::from_utf8_lossy(&printed).into_owned())
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::told(format!("failed to run `ssh -G`: {error}"))
+}
+
+fn start(target: &Target, words: &File) -> io::Result<Group> {
+    let mut ssh = Command::new("ssh");
+    if let Some(file) = &target.config {
+        ssh.arg("-F").arg(file);
+    }
+    if let Some(port) = target.port {
+        ssh.arg("-p").arg(port.to_string());
+    }
+    if let Some(user) = &target.user {
+        ssh.arg("-l").arg(user);
+    }
+    ssh.args(["-T", "-o", TELL_TALE, "-G", "--", &target.address]);
+    Group::start(ssh.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words.try_clone()?))
+}
+
+/// All that it prints.
+fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
+    let mut printed = Vec::new();
+    let Some(stdout) = &mut ssh.child.stdout else {
+        return Ok(printed);
+    };
+    loop {
+        go_on()?;
+        let mut fds = [PollFd::new(stdout, PollFlags::IN)];
+        // A signal ends a poll early, and the read is not to wait. Any other error shows in that time runs out.
+        if poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) != Ok(1) {
+            continue;
+        }
+        let mut buffer = [0; 4096];
+        match stdout.read(&mut buffer) {
+            Ok(0) => return Ok(printed),
+            Ok(n) => printed.extend(&buffer[..n]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// How it ends, soon after its last word.
+fn wait(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<ExitStatus, Failure> {
+    let mut pause = Duration::from_micros(100);
+    loop {
+        if let Some(status) = ssh.child.try_wait().map_err(failed)? {
+            return Ok(status);
+        }
+        go_on()?;
+        thread::sleep(pause);
+        pause = TICK.min(pause * 2);
+    }
+}

@@ -1,0 +1,73 @@
+//! What the driver waits for between its turns, and for how long: the socket, its caller's bell, the clock.
+
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::transport::ssh::call::{CLOSED, reason};
+use crate::transport::ssh::driver::{Driver, Gone};
+use crate::transport::ssh::silence::Verdict;
+
+impl Driver {
+    /// Asks a silent host for a sign of life. While something is stuck, that is the question.
+    pub(super) fn ask(&mut self) -> Result<(), Gone> {
+        let now = Instant::now();
+        if self.silence.is_due(now) {
+            self.silence.asked(now);
+            if self.stuck.is_none() && self.has_room() {
+                self.session.keepalive_send().map_err(|error| reason(&error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the socket, the bell or the clock; only looks at them if there is more to do.
+    pub(super) fn wait(&mut self, has_moved: bool) -> Result<(), Gone> {
+        let at_most = match has_moved {
+            true => Duration::ZERO,
+            false => self.at_most(),
+        };
+        // What no channel reads would only wake this up again and again.
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN, self.is_pumped);
+        wanted.set(PollFlags::OUT, self.stuck.is_some());
+        let mut fds = [PollFd::new(&self.socket, wanted), PollFd::new(&self.bell, PollFlags::IN)];
+        match poll(&mut fds, Timespec::try_from(at_most).ok().as_ref()) {
+            Err(error) if error != Errno::INTR => return Err(io::Error::from(error).to_string()),
+            _ => {}
+        }
+        let (heard, is_rung) = (fds[0].revents(), !fds[1].revents().is_empty());
+        if is_rung {
+            // Rung again while it is read, it is looked at again.
+            let _ = (&self.bell).read(&mut [0; 64]);
+        }
+        let now = Instant::now();
+        if heard.contains(PollFlags::IN) {
+            self.silence.heard(now);
+        } else if heard.intersects(PollFlags::HUP | PollFlags::ERR) {
+            return Err(CLOSED.to_owned());
+        }
+        match self.silence.verdict(now) {
+            Verdict::Alive => Ok(()),
+            Verdict::Dead(after) => {
+                Err(format!("nothing came from the host for {} s", after.as_secs_f64().round()))
+            }
+        }
+    }
+
+    /// How long there is nothing to do if nothing comes.
+    fn at_most(&self) -> Duration {
+        let state = self.pipes.lock();
+        let silence = self.silence.next(Instant::now());
+        let each = self.channels.iter().map(|(id, channel)| channel.at_most(state.channels.get(id)));
+        each.fold(silence, Duration::min)
+    }
+
+    /// Whether a small packet would go out whole.
+    pub(super) fn has_room(&self) -> bool {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::OUT)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok() && fds[0].revents().contains(PollFlags::OUT)
+    }
+}

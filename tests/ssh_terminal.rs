@@ -1,0 +1,194 @@
+//! What a person at a terminal is asked on the way to a server, and what Ctrl-C does meanwhile.
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::sshd::Sshd;
+use support::{Ran, Test};
+
+/// A project whose one host `web1` is reached by `ssh_config`; `$D` is the project's directory. The key is encrypted, and
+/// its passphrase is `secret`.
+fn project(server: &Sshd, config: &str) -> (Test, Site) {
+    let site = Site(server.home().join(format!("terminal {}", server.port)));
+    let toml = format!(
+        "[settings]\nsource = \"source\"\n[stage.prod]\npath = \"{}\"\nhosts = [\"web1\"]\n",
+        site.0.display()
+    );
+    let test = Test::new().toml(&toml).source("index.html", "one");
+    let copied =
+        Command::new("install").args(["-m", "600"]).arg(server.key()).arg(test.path("locked")).status();
+    assert!(copied.unwrap().success());
+    let locked = Command::new("ssh-keygen")
+        .args(["-q", "-p", "-N", "secret", "-f"])
+        .arg(test.path("locked"))
+        .stdout(Stdio::null())
+        .status();
+    assert!(locked.unwrap().success());
+    let host_key = fs::read_to_string(server.dir().join("host.pub")).unwrap();
+    let test = test.write("known_hosts", &format!("* {host_key}"));
+    let at = test.root().display().to_string();
+    let common = format!(
+        "Host *\n HostName 127.0.0.1\n Port {}\n User {}\n UserKnownHostsFile {at}/known_hosts\n IdentitiesOnly yes\n\
+         GlobalKnownHostsFile none\n IdentityAgent none\n IdentityFile {at}/locked\n",
+        server.port, server.user
+    );
+    let test = test.write("ssh_config", &format!("{}\n{common}", config.replace("$D", &at)));
+    let config = test.path("ssh_config").display().to_string();
+    (test.env("RUNNER_SSH_CONFIG", &config), site)
+}
+
+/// Where the site would be, in the home that tests share; it goes when its test is over.
+struct Site(PathBuf);
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // Fails if it was never made.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program at a terminal of its own. When it has ended, its exit code and the terminal's settings are shown.
+struct Terminal {
+    script: Child,
+    typed: ChildStdin,
+    shown: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    fn new(test: &Test, words: &str) -> Self {
+        // The Ctrl-C is the program's; the shell waits for it.
+        let text = format!("trap : INT; {} {words}; echo \"exit $?\"; stty -a", env!("CARGO_BIN_EXE_runner"));
+        let mut inner = test.command(&[]);
+        let mut script = Command::new("script");
+        script
+            .args(["-qfc", &text, "/dev/null"])
+            .current_dir(test.root())
+            .env_clear()
+            .env("SHELL", "/bin/sh");
+        script.envs(inner.env("TERM", "dumb").get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut script =
+            script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let shown: Arc<Mutex<String>> = Arc::default();
+        let (mut stdout, to) = (script.stdout.take().unwrap(), Arc::clone(&shown));
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = stdout.read(&mut buffer) {
+                to.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
+            }
+        });
+        Self { typed: script.stdin.take().unwrap(), script, shown }
+    }
+
+    /// Waits until this is shown; a minute is for a machine that is busy with other things.
+    #[track_caller]
+    fn shows(&mut self, text: &str) -> &mut Self {
+        let start = Instant::now();
+        while !self.shown.lock().unwrap().contains(text) {
+            let is_late = start.elapsed() > Duration::from_secs(60);
+            assert!(!is_late, "`{text}` is not shown:\n{}", self.shown.lock().unwrap());
+            thread::sleep(Duration::from_millis(5));
+        }
+        self
+    }
+
+    fn types(&mut self, text: &str) -> &mut Self {
+        self.typed.write_all(text.as_bytes()).unwrap();
+        self
+    }
+
+    /// All that was shown, once the program has ended with this exit code and left a terminal that shows what is typed.
+    #[track_caller]
+    fn ends(mut self, code: i32) -> String {
+        self.shows("exit ").shows(" echoke");
+        let shown = self.shown.lock().unwrap().clone();
+        assert!(shown.contains(&format!("exit {code}\r\n")), "{shown}");
+        assert!(shown.contains(" echo ") && shown.contains("isig icanon "), "{shown}");
+        shown
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Either fails only if it is already gone.
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+#[test]
+fn a_passphrase_is_typed_unseen_and_ctrl_c_is_no_answer() {
+    let server = Sshd::openssh();
+    let (test, site) = project(&server, "");
+    let question = format!("passphrase of `{}`: ", test.path("locked").display());
+    let mut terminal = Terminal::new(&test, "status");
+    terminal.shows(&question).types("wrong\n").shows(&format!("{question}\r\n{question}")).types("secret\n");
+    let shown = terminal.ends(0);
+    assert!(shown.contains("web1  nothing") && !shown.contains("secret"), "{shown}");
+    for words in ["", "status", "releases"] {
+        let mut terminal = Terminal::new(&test, words);
+        terminal.shows(&question).types("sec\x03");
+        let shown = terminal.ends(130);
+        assert!(shown.contains("interrupted"), "{shown}");
+        assert_eq!(shown.matches("passphrase").count(), 1, "{shown}");
+    }
+    assert!(!site.0.exists());
+}
+
+#[test]
+fn a_question_of_a_recipe_ends_with_ctrl_c() {
+    let server = Sshd::openssh();
+    for question in ["ask(\"which one\")", "confirm(\"which one\")", "secret(\"which one\")"] {
+        let recipe = format!("fn build() {{ {question}; }}\ntask(\"build\", build);\n");
+        let (test, _site) = project(&server, "");
+        let test = test.recipe(&recipe);
+        let mut terminal = Terminal::new(&test, "");
+        terminal.shows("passphrase of").types("secret\n").shows("which one").types("\x03");
+        let shown = terminal.ends(130);
+        assert!(shown.contains("interrupted"), "{shown}");
+    }
+}
+
+#[test]
+fn a_jump_host_that_would_ask_something_is_told_at_once() {
+    let server = Sshd::openssh();
+    let open = format!("Host web1\n ProxyJump jump\n IdentityFile {}", server.key().display());
+    let (test, _site) = project(&server, &open);
+    let shown = Terminal::new(&test, "status").ends(1);
+    assert!(
+        shown.contains("Permission denied") && shown.contains("`ssh jump` must need no answer"),
+        "{shown}"
+    );
+    // One that lies behind another, too.
+    let chain = format!("{open}\nHost jump\n IdentityFile {0}\nHost first", server.key().display());
+    let (test, _site) = project(&server, &chain.replace("ProxyJump jump", "ProxyJump first,jump"));
+    let shown = Terminal::new(&test, "status").ends(1);
+    assert!(shown.contains("Permission denied"), "{shown}");
+}
+
+#[test]
+fn an_interrupt_ends_a_configuration_that_hangs() {
+    let server = Sshd::openssh();
+    let (test, _site) = project(&server, "Match exec \"echo $$ >$D/asked; sleep 1000\"\n Port 1\n");
+    for words in [&[][..], &["status"], &["releases"]] {
+        let asked = test.path("asked");
+        let child = test.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let start = Instant::now();
+        while !fs::read_to_string(&asked).is_ok_and(|text| text.ends_with('\n')) {
+            assert!(start.elapsed() < Duration::from_secs(60), "it is not asked");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(130), "{ran}");
+        ran.says("interrupted");
+        fs::remove_file(asked).unwrap();
+    }
+}
