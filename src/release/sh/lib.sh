@@ -29,13 +29,17 @@ drop() {
   done
 }
 
-# The paths of a manifest's entries whose kind is in $1, a line each, still escaped.
-paths() { sed -n "/^[$1] /p" "$2" | cut -d ' ' -f 6-; }
+# The paths of a manifest's entries whose kind is in $1, a line each: the plain ones ($3 is 0) or the escaped ones (1).
+paths() {
+  awk -v kinds="$1" -v escaped="$3" 'index(kinds, $1) && (index($0, "\\") > 0) == escaped {
+    print substr($0, length($1 $2 $3 $4 $5) + 6)
+  }' "$2"
+}
 
 # The same as bytes with NUL ends. Only names with a newline or a backslash are escaped, and come last in a manifest.
 names() {
-  paths "$1" "$2" | sed '/\\/,$d' | tr '\n' '\0'
-  paths "$1" "$2" | sed -n '/\\/,$p' | while IFS= read -r path; do printf '%b\0' "$path"; done
+  paths "$1" "$2" 0 | tr '\n' '\0'
+  paths "$1" "$2" 1 | while IFS= read -r path; do printf '%b\0' "$path"; done
 }
 
 plain() {
@@ -63,6 +67,7 @@ decode() {
 # root, gives none to a directory that is there already, and to nothing the bits above 777. The zeros are for GNU, which
 # keeps such bits of a directory otherwise.
 set_modes() {
+  [ -s "$2" ] || return 0
   cut -d ' ' -f 2 "$2" | sort -u | {
     wrong=
     while IFS= read -r mode; do
