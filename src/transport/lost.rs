@@ -30,7 +30,7 @@ impl Lost {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Lost::Refused { why } => write!(f, "connection refused: {why}"),
+            Lost::Refused { why } => f.write_str(why),
             Lost::Gone { why, .. } => write!(f, "connection lost: {why}"),
             Lost::Payload { why } => write!(f, "failed to read what was to be sent: {why}"),
         }
