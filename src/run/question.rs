@@ -14,6 +14,9 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// The answer, without its end of line. An interrupt, or the end of the input (Ctrl-D), is an error.
 pub fn line(question: &str, interrupt: &Interrupt) -> io::Result<String> {
+    if interrupt.is_raised() {
+        return Err(io::Error::other("interrupted"));
+    }
     write!(io::stderr(), "{question}")?;
     read(interrupt).inspect_err(|_| eprintln!())
 }

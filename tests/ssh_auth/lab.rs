@@ -181,7 +181,7 @@ pub fn said(connection: Connection, command: &str, want: &str) -> Connection {
     let session = &connection.session;
     assert!(session.authenticated() && !session.is_blocking());
     session.set_blocking(true);
-    session.set_timeout(30_000);
+    session.set_timeout(120_000);
     let mut channel = session.channel_session().unwrap();
     channel.exec(command).unwrap();
     let mut text = String::new();

@@ -215,27 +215,6 @@ fn a_line_that_is_cut_in_the_handshake_is_told_as_that() {
 }
 
 #[test]
-fn an_interrupt_ends_the_pause_before_another_attempt() {
-    let lab = lab("");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let interrupt = Interrupt::default();
-    let raiser = interrupt.clone();
-    let server = thread::spawn(move || {
-        drop(listener.accept().unwrap());
-        drop(listener.accept().unwrap());
-        raiser.raise();
-        // Whoever comes now does not heed the interrupt.
-        listener.set_nonblocking(true).unwrap();
-        listener
-    });
-    let target = lab.target(&format!("Port {port}\n{KEY}"));
-    assert_eq!(dial::connect(&target, &interrupt).err(), Some(interrupted()));
-    let listener = server.join().unwrap();
-    assert!(listener.accept().is_err());
-}
-
-#[test]
 fn an_interrupt_ends_a_configuration_and_a_proxy_that_hang() {
     let lab = lab("");
     // Both have children of their own, which hang as well.

@@ -104,11 +104,15 @@ fn door(config: &Config) -> String {
     }
 }
 
-/// Waits longer each time, and never as long as others do: between half of it and all of 0.25 s, 0.5 s, 1 s, ...
-fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), Failure> {
+/// Longer each time, and never as long as others take: between half of it and all of 0.25 s, 0.5 s, 1 s, ...
+fn span(n_made: u32) -> Duration {
     let longest = Duration::from_millis(250) * 2_u32.pow(n_made.saturating_sub(1).min(4));
     let jitter = RandomState::new().hash_one(n_made) % 1000;
-    let chosen = longest / 2 + longest / 2 * u32::try_from(jitter).unwrap_or_default() / 1000;
+    longest / 2 + longest / 2 * u32::try_from(jitter).unwrap_or_default() / 1000
+}
+
+fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), Failure> {
+    let chosen = span(n_made);
     let start = Instant::now();
     while start.elapsed() < chosen {
         if interrupt.is_raised() {
@@ -137,4 +141,31 @@ fn attempt(way: &Way) -> Result<Connection, Failure> {
     host_keys.check(&key).map_err(Failure::Final)?;
     auth::log_in(&talk, target, config)?;
     Ok(Connection { session, socket, silence: config.silence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_differ() {
+        #[track_caller]
+        fn case(n_made: u32, longest: u64) {
+            let spans: Vec<u128> = (0..100).map(|_| span(n_made).as_millis()).collect();
+            let longest = u128::from(longest);
+            assert!(spans.iter().all(|span| (longest / 2..=longest).contains(span)), "{spans:?}");
+            assert!(spans.iter().any(|span| *span != spans[0]), "{spans:?}");
+        }
+        case(1, 250);
+        case(2, 500);
+        case(5, 4000);
+        case(100, 4000);
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_pause() {
+        let interrupt = Interrupt::default();
+        interrupt.raise();
+        assert!(matches!(pause(100, &interrupt), Err(Failure::Interrupted)));
+    }
 }
