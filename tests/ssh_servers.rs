@@ -348,3 +348,12 @@ fn verbs_that_only_look_heed_the_settings_of_recipe_and_project() {
         forget(test).toml(&strict).ends(1, &[verb]).says("is not known");
     }
 }
+
+#[test]
+fn a_configuration_that_is_named_is_not_ignored_where_nothing_can_read_it() {
+    let server = Sshd::openssh();
+    let (test, site) = project(&server);
+    let test = test.source("index.html", "one").env("PATH", "/nonexistent");
+    test.ends(1, &[]).says("cannot be read without an `ssh`").says("RUNNER_SSH_CONFIG");
+    assert!(!site.path().exists());
+}

@@ -254,7 +254,7 @@ impl Site {
             Ok(Reply::Answered(answer)) => (step.read)(&answer).map(Some),
             Ok(Reply::Recorded) => Ok(None),
             Err(lost @ Lost::Refused { .. }) => {
-                Err(lost).with_context(|| format!("no connection to `{name}` for step `{op}`"))
+                Err(lost).with_context(|| format!("no connection to `{name}`"))
             }
             Err(lost) => Err(lost).with_context(|| format!("step `{op}` on `{name}` was cut off")),
         }

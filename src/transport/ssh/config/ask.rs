@@ -34,7 +34,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn ask(target: &Target, interrupt: &Interrupt) -> Result<String, Failure> {
     let mut words = tempfile::tempfile().map_err(failed)?;
     let mut ssh = match start(target, &words) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DEFAULTS.to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return match &target.config {
+                None => Ok(DEFAULTS.to_owned()),
+                Some(file) => Err(Failure::Final(
+                    Report::new(format!(
+                        "`{}` cannot be read without an `ssh` on this machine",
+                        file.display()
+                    ))
+                    .hint("install OpenSSH's client, or unset `RUNNER_SSH_CONFIG`"),
+                )),
+            };
+        }
         ssh => ssh.map_err(failed)?,
     };
     let start = Instant::now();
