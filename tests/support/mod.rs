@@ -132,6 +132,11 @@ impl Test {
         self
     }
 
+    /// Whether sites are behind an sshd.
+    pub fn is_remote(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// Where the program finds which servers to believe.
     pub fn known_hosts(&self) -> PathBuf {
         self.server.as_ref().expect("sites are local").known_hosts()

@@ -11,12 +11,14 @@ use super::server::User;
 /// `nobody`, or whoever has that number.
 const NOBODY: User = User { uid: 65534, gid: 65534 };
 
-/// Runs a test with the system's tools, and with busybox's where there is a busybox.
+/// Runs a test with the system's tools, and as a user without privileges with busybox's. Over ssh, where all users are
+/// such, once: `tests/ssh_servers.rs` goes to a server that has nothing but busybox.
 pub fn everywhere(test: impl Fn(Test)) {
-    test(Test::new());
-    match Test::new().busybox() {
-        Some(with_busybox) => test(with_busybox),
-        None => eprintln!("no busybox here: tested with the system's tools only"),
+    let first = Test::new();
+    let is_remote = first.is_remote();
+    test(first);
+    if !is_remote {
+        test(Test::new().busybox().unprivileged());
     }
 }
 
@@ -27,17 +29,17 @@ pub fn program(name: &str) -> Option<PathBuf> {
 }
 
 impl Test {
-    /// The shell and all tools of this test are busybox's. `None` where there is none.
-    pub fn busybox(self) -> Option<Self> {
-        let busybox = program("busybox")?;
-        let list = Command::new(&busybox).arg("--list").output().ok()?;
+    /// The shell and all tools of this test are busybox's.
+    pub fn busybox(self) -> Self {
+        let busybox = program("busybox").expect("busybox is needed: install Debian's `busybox-static`");
+        let list = Command::new(&busybox).arg("--list").output().unwrap();
         let bin = self.path("bin");
         fs::create_dir(&bin).unwrap();
         for applet in String::from_utf8(list.stdout).unwrap().lines() {
             symlink(&busybox, bin.join(applet)).unwrap();
         }
         let bin = bin.to_str().unwrap().to_owned();
-        Some(self.env("PATH", &bin))
+        self.env("PATH", &bin)
     }
 
     /// The project is another user's, who runs the program; where we are no privileged user, it is ours. A test that
