@@ -185,8 +185,8 @@ fn a_line_that_is_cut_anywhere_is_told_and_the_next_deploy_is_well() {
         );
         // Nobody waited for a line that was known to be cut: silence is given up after 45 s. A server that hangs up
         // before it has said anything may be too busy, and is asked again, for 8 s at most.
-        let limit = Duration::from_secs(30);
-        assert!(told.is_none_or(|told| told < limit) && *took < 2 * limit, "{at}: {told:?}, {took:?}\n{ran}");
+        let limit = Duration::from_secs(40);
+        assert!(told.is_none_or(|told| told < limit) && *took < 3 * limit, "{at}: {told:?}, {took:?}\n{ran}");
     }
     eprintln!("failed tasks: {tasks:?}");
     eprintln!("longest until told: {:?}", all.iter().filter_map(|broken| broken.told).max());
@@ -279,7 +279,7 @@ fn a_tar_that_dies_early_is_told_with_its_last_words_and_undone() {
         assert_eq!(ran.code, Some(1), "{script}\n{ran}");
         ran.says("task `upload` failed on `web1`").says(words).says("gave up the new release");
         // Not the silence limit ended it.
-        assert!(took < Duration::from_secs(30), "{script}: {took:?}");
+        assert!(took < Duration::from_secs(40), "{script}: {took:?}");
         assert_eq!(serves_whole(&site), "one");
         tar.is_the_systems();
         test = version(test, "two");

@@ -62,8 +62,8 @@ exit 0
 "#;
 
 impl<L: Link> Framed<L> {
-    /// Ends the script of `exchange`, by the shell if that is free, else by a channel more. Afterwards the exchange has its status, unless the shell is
-    /// not to be trusted any more.
+    /// Ends the script of `exchange`, by the shell if that is free, else by a channel more. Afterwards the exchange has
+    /// its status, unless the shell is not to be trusted any more.
     pub(super) fn end(&mut self, exchange: &mut Exchange, listener: &mut dyn Listener) -> Result<(), Lost> {
         exchange.stop_payload();
         self.until(exchange, None, listener, |exchange, _| exchange.begun().is_some())?;

@@ -5,7 +5,8 @@ case $(cat ".runner/records/$name" 2>/dev/null) in
   *"$claim"*) ;;
   *) say discarded no; exit 0 ;;
 esac
-[ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$name" 2>/dev/null && pwd -P)" ] || [ ! -d "releases/$name" ] || refuse "\`$name\` is being served"
+served=$(cd current/ 2>/dev/null && pwd -P)
+[ ! -d "releases/$name" ] || [ "$served" != "$(cd "releases/$name" && pwd -P)" ] || refuse "\`$name\` is being served"
 record "$name" "$record"
 rm -rf .runner/guard
 drop .runner/fill .runner/restore .runner/seed
