@@ -319,7 +319,12 @@ impl Borrowed<'_> {
 fn a_directory_that_somebody_made_under_the_same_name_is_never_removed() {
     let test = Test::new().source("index", "one").recipe(
         "fn take() {
-             local(\"for n in $(seq 0 60); do d=site/releases/$(date -u -d \\\"-$n seconds\\\" +%Y%m%d%H%M%S); mkdir $d; echo theirs >$d/file; done\");
+             local(`
+                 now=$(date +%s)
+                 for ago in $(seq 0 60); do
+                     release=site/releases/$(date -u -d @$((now - ago)) +%Y%m%d%H%M%S)
+                     mkdir $release && echo theirs >$release/file || exit
+                 done`);
          }
          task(\"take\", take);
          after(\"release\", \"take\");",
