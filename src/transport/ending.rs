@@ -12,11 +12,12 @@ use crate::transport::{Listener, Lost, Silent};
 /// For the script to begin, so that there is something to end; and for its end to be said.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Sends TERM to all that belongs to `$pid`, gives it half a second, then sends KILL. Belonging goes by the `$way`
-/// that the script's own mark named: its session, its process group, or being below it. A group that it does not lead
-/// is not its own: dropbear has all channels of a connection in one. `$list` is kept from
-/// look to look, for what is below loses its parents when they end. Processes that only wait to be reaped are gone: in a
-/// container nobody may reap them.
+/// Sends TERM to all that belongs to `$pid`, gives it half a second, then sends KILL. All of it is stopped before, so that
+/// none goes on when another is gone: the end of the first can be the end of the second one's input, which would take it
+/// for the whole. Belonging goes by the `$way` that the script's own mark named: its session, its process group, or being
+/// below it. A group that it does not lead is not its own: dropbear has all channels of a connection in one. `$list` is
+/// kept from look to look, for what is below loses its parents when they end. Processes that only wait to be reaped are
+/// gone: in a container nobody may reap them.
 const END: &str = r#"
 table() {
   if [ -r /proc/self/stat ]; then
@@ -47,8 +48,15 @@ group=$(table | while read -r p pp g s state; do [ "$p" != "$pid" ] || echo "$g"
 : "${group:=$pid}"
 [ "$way" != group ] || [ "$group" = "$pid" ] || way=tree
 list=$pid
-look
-[ "$list" ] && kill -TERM $list 2>/dev/null
+kill -STOP $list 2>/dev/null
+while n=$(echo $(members)); [ "$n" != "$list" ]; do
+  list=$n
+  [ "$list" ] && kill -STOP $list 2>/dev/null
+done
+if [ "$list" ]; then
+  kill -TERM $list 2>/dev/null
+  kill -CONT $list 2>/dev/null
+fi
 for t in 0.01 0.02 0.04 0.08 0.1 0.1 0.15; do
   [ "$list" ] || exit 0
   sleep "$t" 2>/dev/null || sleep 1
