@@ -67,9 +67,10 @@ fn a_site_that_may_not_be_written_is_an_error_that_names_user_and_path() {
     everywhere(|test| {
         let test = live(test);
         let test = test.unprivileged();
-        if !rustix::process::geteuid().is_root() {
-            return eprintln!("only root can make what is another's");
-        }
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "only root can make what is another's: run this test as root"
+        );
         for dir in ["site", "site/.runner"] {
             let path = test.path(dir);
             chown(&path, Some(1), None).unwrap();
@@ -82,9 +83,10 @@ fn a_site_that_may_not_be_written_is_an_error_that_names_user_and_path() {
 
 #[test]
 fn a_site_that_may_not_be_made_is_an_error_that_names_the_nearest_directory() {
-    if !rustix::process::geteuid().is_root() {
-        return eprintln!("only root can make what is another's");
-    }
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "only root can make what is another's: run this test as root"
+    );
     let test = Test::new()
         .toml(
             "[settings]\nsource = \"source\"\n[stage.local]\npath = \"another's/a/b\"\ntransport = \"local\"\n",

@@ -7,25 +7,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use support::userland::program;
-use support::{Test, tree};
-
-/// The tasks of the shipped flow, in order.
-const FLOW: [&str; 14] = [
-    "lock",
-    "preflight",
-    "build",
-    "release",
-    "upload",
-    "share",
-    "prepare",
-    "seal",
-    "smoke",
-    "swap",
-    "reload",
-    "verify",
-    "watch",
-    "prune",
-];
+use support::{FLOW, Test, tree};
 
 /// Every host says that it entered, waits until all have, and says that it leaves. If hosts did not work at the same
 /// time, this would never end; if a host ran ahead, its line would stand too early.

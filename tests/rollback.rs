@@ -9,7 +9,7 @@ use std::fs;
 
 use support::files::{chmod, same};
 use support::userland::everywhere;
-use support::{Test, tree};
+use support::{FLOW, Test, tree};
 
 /// Deploys versions `1` to `n` of `index` and answers their names.
 fn deployed(test: &Test, n: usize) -> Vec<String> {
@@ -120,9 +120,10 @@ fn a_release_that_cannot_be_removed_is_a_warning() {
     let test = Test::new().source("index", "x").unprivileged();
     test.deploy();
     // Another user's directory, which we may not write; as root's tools know no such thing, only root can make one.
-    if !rustix::process::geteuid().is_root() {
-        return eprintln!("only root can make what is another's");
-    }
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "only root can make what is another's: run this test as root"
+    );
     let first = test.current();
     let test = test.shell(&format!(
         "mkdir {first}/web; echo x >{first}/web/x; chown -R 1:1 {first}/web; chmod 755 {first}/web"
@@ -231,20 +232,8 @@ fn a_failing_rollback_goes_back_to_where_it_was() {
 
 #[test]
 fn a_failing_task_at_each_position_leaves_what_was_before() {
-    let tasks = [
-        "preflight",
-        "build",
-        "release",
-        "upload",
-        "share",
-        "prepare",
-        "seal",
-        "smoke",
-        "swap",
-        "reload",
-        "verify",
-        "watch",
-    ];
+    // All but the first and the last.
+    let tasks = &FLOW[1..13];
     everywhere(|test| {
         let settings = "[settings]\nsource = \"source\"\nwritable = [\"var\"]\n";
         let stage = "[stage.local]\npath = \"site\"\ntransport = \"local\"\n";
@@ -265,7 +254,7 @@ fn a_failing_task_at_each_position_leaves_what_was_before() {
             .toml(&format!("{settings}shared = [\"seed/deep/\", \"made/\"]\ngenerated = [\"gen\"]\n{stage}"));
         let before = site(&test);
         let live = test.live("site").unwrap();
-        for task in tasks {
+        for &task in tasks {
             // After the task's own work, so that there is as much to undo as can be.
             let own = match task {
                 "release" => "host.create_release();",

@@ -20,6 +20,24 @@ use std::process::{Command, Output, Stdio};
 use server::{Server, User};
 use tempfile::TempDir;
 
+/// The tasks of the shipped flow, in order.
+pub const FLOW: [&str; 14] = [
+    "lock",
+    "preflight",
+    "build",
+    "release",
+    "upload",
+    "share",
+    "prepare",
+    "seal",
+    "smoke",
+    "swap",
+    "reload",
+    "verify",
+    "watch",
+    "prune",
+];
+
 /// A project: `source/` is what is deployed, `site/` where to, `cache/` what the program remembers on this machine.
 ///
 /// Its sites are here and the transport is `local`; but in `tests/over_ssh.rs` they are reached through an sshd, whose
