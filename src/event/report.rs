@@ -55,6 +55,9 @@ impl Excerpt {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     pub message: String,
+    /// The hosts it is about, where the message does not say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     pub excerpt: Option<Excerpt>,
     pub notes: Vec<String>,
     pub hint: Option<String>,

@@ -18,12 +18,21 @@ impl Run {
     }
 
     /// Opens all sites: the first of the fleet alone, so that of two runs one always proceeds, then the rest at once.
-    pub fn lock_all(&self, hosts: &[usize]) -> Result<()> {
-        let (first, rest) = hosts.split_at(hosts.len().min(1));
-        let mut failures = self.on_each(first, |host| self.lock(host));
-        if failures.is_empty() {
-            failures = self.on_each(rest, |host| self.lock(host));
+    ///
+    /// A first one that is dropped leaves its turn to the next.
+    pub fn lock_all(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
+        let mut rest = hosts;
+        while let Some((first, others)) = rest.split_first() {
+            rest = others;
+            let failures = self.drop_hosts("lock", self.on_each(&[*first], |host| self.lock(host)));
+            if let Some(error) = combined(failures, |host| &self.hosts[host].name) {
+                return Err(error);
+            }
+            if !self.is_dropped(*first) {
+                break;
+            }
         }
+        let failures = self.drop_hosts("lock", self.on_each(rest, |host| self.lock(host)));
         combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }
 

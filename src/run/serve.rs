@@ -12,10 +12,12 @@ use crate::release::ReleaseName;
 use crate::run::Run;
 use crate::run::parallel::combined;
 use crate::run::undo::Undo;
+use crate::run::way_back::Apart;
 
 impl Run {
     /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
     pub fn swap(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
+        self.end_dropping();
         for &host in hosts {
             self.site(host).is_ready().with_context(|| format!("`{}` cannot swap", self.hosts[host].name))?;
         }
@@ -28,19 +30,22 @@ impl Run {
         combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }
 
-    /// Rolls `hosts` back to `wanted`, else to the newest complete release before the live one that all of them have.
-    pub fn roll_back(self: &Arc<Self>, hosts: &[usize], wanted: Option<&ReleaseName>) -> Result<ReleaseName> {
-        let name = match wanted {
-            Some(name) => name.clone(),
-            None => self.common_earlier(hosts)?,
-        };
+    /// Rolls `hosts` back to the newest complete release before the live one that all of them have.
+    pub fn roll_back(self: &Arc<Self>, hosts: &[usize], apart: Apart) -> Result<ReleaseName> {
+        self.roll_back_to(hosts, &self.way_back(hosts, apart)?)
+    }
+
+    /// Rolls `hosts` back to `name`. Those that serve it already stay, unless all do.
+    pub fn roll_back_to(self: &Arc<Self>, hosts: &[usize], name: &ReleaseName) -> Result<ReleaseName> {
+        self.end_dropping();
+        let (mut staying, mut going) = (Vec::new(), Vec::new());
         for &host in hosts {
             let site = self.site(host);
             let seen = site.seen()?;
-            let known = seen.record(&name).filter(|record| seen.is_complete(record));
+            let known = seen.record(name).filter(|record| seen.is_complete(record));
             if known.is_none() {
                 let complete: Vec<String> = seen.complete().map(|r| format!("`{}`", r.name)).collect();
-                let what = match seen.record(&name) {
+                let what = match seen.record(name) {
                     Some(record) => format!("is {}", record.state),
                     None => "is not there".to_owned(),
                 };
@@ -49,30 +54,18 @@ impl Run {
                         .hint(format!("complete there: {}", complete.join(", ")))
                 );
             }
-            if seen.live() == Some(&name) {
-                bail!("release `{name}` is being served by `{}` already", site.host.name);
-            }
+            let is_there = seen.live() == Some(name);
+            if is_there { &mut staying } else { &mut going }.push(host);
         }
-        let target = name.clone();
-        self.point(hosts, move |run, host, now| run.site(host).roll_back(&target, now, &run.by))?;
+        if going.is_empty() {
+            bail!("release `{name}` is being served by all hosts already");
+        }
+        for &host in &staying {
+            self.site(host).stay()?;
+        }
+        self.point(&going, |run, host, now| run.site(host).roll_back(name, now, &run.by))?;
         let _ = self.release.set(name.clone());
-        Ok(name)
-    }
-
-    fn common_earlier(&self, hosts: &[usize]) -> Result<ReleaseName> {
-        let mut common: Option<Vec<ReleaseName>> = None;
-        for &host in hosts {
-            let earlier = self.site(host).earlier()?;
-            common = Some(match common {
-                None => earlier,
-                Some(names) => names.into_iter().filter(|name| earlier.contains(name)).collect(),
-            });
-        }
-        common.and_then(|names| names.into_iter().next()).ok_or_else(|| {
-            Report::new("there is no earlier complete release to go back to")
-                .hint("`runner releases` shows what each host has")
-                .into()
-        })
+        Ok(name.clone())
     }
 
     /// Re-points `current` on all hosts at once. What some did is in the undo log before it is known whether all did.
