@@ -45,9 +45,9 @@ impl Run {
         }
         let newest = common.and_then(|names| names.into_iter().next());
         Ok(newest.ok_or_else(|| match without.as_slice() {
-            [] => "the hosts have none in common".to_owned(),
-            [one] => format!("{one} has none"),
-            more => format!("{} have none", more.join(", ")),
+            [] => "the hosts have no earlier complete release in common".to_owned(),
+            [one] => format!("{one} has no earlier complete release"),
+            more => format!("{} have no earlier complete release", more.join(", ")),
         }))
     }
 
@@ -107,8 +107,7 @@ impl Run {
             return;
         }
         if let Ok(Err(why)) = self.earlier(&new) {
-            let text =
-                format!("no rollback is possible from here, for want of an earlier complete release: {why}");
+            let text = format!("no way back from here: {why}");
             self.events.event(Event::Note { host: None, text });
         }
     }
