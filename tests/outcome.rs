@@ -147,3 +147,27 @@ fn of_several_hints_one_is_given() {
     assert_eq!(ran.err.matches("hint:").count(), 1, "{ran}");
     ran.says("h1 serves nothing").says("h3 serves nothing");
 }
+
+#[test]
+fn hosts_that_fail_alike_stand_together_on_the_way_there_and_on_the_way_back() {
+    let recipe = "set(\"shared\", [\".env\"]);\n\
+                  task(\"build\", || ());\n\
+                  task(\"release\", |host| host.create_release()).undo(|host| host.run(\"echo stuck; exit 9\"));\n\
+                  task(\"reload\", |host| host.run(\"test -e old\"));\n";
+    let test = Test::with_sites(3).source("a", "1").recipe(recipe);
+    // The hint names a path of one of them.
+    let ran = test.ends(1, &[]);
+    ran.says("error: task `share` failed on `h1`, `h2`, `h3`: shared file `.env` is missing");
+    ran.says("error: undo on `h1`, `h2`, `h3`: this was not done: undid `release`: `echo stuck; exit 9` exited with");
+    ran.says("= stuck");
+    assert_eq!(ran.err.matches("error:").count(), 2, "{ran}");
+    assert_eq!(ran.err.matches("hint:").count(), 1, "{ran}");
+}
+
+#[test]
+fn the_last_lines_of_a_failure_say_what_the_server_said_last() {
+    let recipe = "task(\"prepare\", |host| host.run(\"for n in $(seq 1000); do echo line $n; done; echo the end >&2; exit 3\"));\n";
+    let test = Test::new().source("a", "1").recipe(recipe);
+    let ran = test.ends(1, &[]);
+    ran.says("deploy.rhai:1:").says("= line 1000").says("= the end").says_not("= line 900\n");
+}

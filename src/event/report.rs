@@ -80,6 +80,11 @@ impl Report {
         report
     }
 
+    /// Whether it says the same as another, of whatever hosts; what to do may name one of them.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.message, &self.excerpt, &self.notes) == (&other.message, &other.excerpt, &other.notes)
+    }
+
     pub fn at(mut self, excerpt: Excerpt) -> Self {
         self.excerpt = Some(excerpt);
         self

@@ -256,7 +256,7 @@ fn failed(run: &Run, failures: Vec<Failure>) -> Vec<Failed> {
         let mut report = Report::of(&error);
         let mut hosts = std::mem::take(&mut report.hosts);
         hosts.extend(host.map(|host| run.hosts[host].name.clone()));
-        match all.iter_mut().find(|other| other.report == report && other.task == task) {
+        match all.iter_mut().find(|other| other.task == task && other.report.is_like(&report)) {
             Some(other) => other.hosts.extend(hosts),
             None => all.push(Failed { task, hosts, report }),
         }

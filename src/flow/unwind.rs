@@ -90,10 +90,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
         }
         first
     });
-    for (host, error) in &failures {
-        let report = beside(format!("undo on `{}`", run.hosts[*host].name), error);
-        run.events.event(Event::Failed { report });
-    }
+    tell(run, &failures, |on| format!("undo{on}"));
     let failed: Vec<usize> = failures.iter().map(|(host, _)| *host).collect();
     let undone: Vec<usize> = hosts.iter().copied().filter(|host| !failed.contains(host)).collect();
     if !undone.is_empty() {
@@ -106,10 +103,21 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
 }
 
 /// What went wrong on the way back. What to do next is said of what led here, and only of that.
-fn beside(what: String, error: &anyhow::Error) -> Report {
-    let mut report = Report { hint: None, ..Report::of(error) };
-    report.message.insert_str(0, &format!("{what}: "));
-    report
+fn tell(run: &Run, failures: &[(usize, anyhow::Error)], what: impl Fn(&str) -> String) {
+    let mut reports: Vec<Report> = Vec::new();
+    for (host, error) in failures {
+        let name = run.hosts[*host].name.clone();
+        let new = Report { hint: None, ..Report::of(error) };
+        match reports.iter_mut().find(|other| other.is_like(&new)) {
+            Some(report) => report.hosts.push(name),
+            None => reports.push(Report { hosts: vec![name], ..new }),
+        }
+    }
+    for mut report in reports {
+        let on = format!(" on `{}`", report.hosts.join("`, `"));
+        report.message.insert_str(0, &format!("{}: ", what(&on)));
+        run.events.event(Event::Failed { report });
+    }
 }
 
 /// After a swap back, services are told again which release they serve.
@@ -131,11 +139,7 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
             run.site(host).is_in_current = false;
             done
         });
-        for (host, error) in failures {
-            let name = &run.hosts[host].name;
-            let report = beside(format!("`{}` after the swap back on `{name}`", task.name), &error);
-            run.events.event(Event::Failed { report });
-        }
+        tell(run, &failures, |on| format!("`{}` after the swap back{on}", task.name));
     }
 }
 

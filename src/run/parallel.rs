@@ -71,8 +71,7 @@ pub fn combined<'a>(
     let mut reports: Vec<Report> = Vec::new();
     for (host, error) in failures {
         let new = Report::of(&error);
-        let is_same = |other: &&mut Report| (&other.message, &other.notes) == (&new.message, &new.notes);
-        match reports.iter_mut().find(is_same) {
+        match reports.iter_mut().find(|other| other.is_like(&new)) {
             Some(report) => report.hosts.push(name(host).clone()),
             None => reports.push(Report { hosts: vec![name(host).clone()], ..new }),
         }
