@@ -205,11 +205,13 @@ fn a_second_ctrl_c_ends_a_running_undo_at_once_and_says_what_was_served_last() {
     let test = Test::new().source("a", "old");
     test.deploy();
     let live = test.live("site").unwrap();
-    let test = test.source("a", "new").recipe(&waiting("prepare")).shell("mkfifo ready undoing");
+    let recipe = format!("{}on_failure(\"deploy\", |outcome| local(\"touch told\"));\n", waiting("prepare"));
+    let test = test.source("a", "new").recipe(&recipe).shell("mkfifo ready undoing");
     let (code, said) = interrupted_twice(&test);
     // Nothing was swapped, so nothing is apart.
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("interrupted again: the rest is not undone"), "{said}");
+    assert!(said.contains("interrupted: `on_failure` of `deploy` is not run") && !test.has("told"), "{said}");
     assert!(
         said.contains(&format!("localhost served {live} when it was asked last: it was not asked again")),
         "{said}"

@@ -171,3 +171,14 @@ fn the_last_lines_of_a_failure_say_what_the_server_said_last() {
     let ran = test.ends(1, &[]);
     ran.says("deploy.rhai:1:").says("= line 1000").says("= the end").says_not("= line 900\n");
 }
+
+#[test]
+fn an_interrupted_run_is_told_as_such() {
+    let more = "task(\"smoke\", |host| host.run(`kill -INT $(cat ${host.path}/../pid); exec sleep 1000`));\n";
+    let test = Test::new().source("a", "1").recipe(&telling(more));
+    let test = test.around("echo $$ > pid; exec \"$@\"");
+    let ran = test.ends(130, &[]);
+    let all = told(&test);
+    assert_eq!((&all[0].1["verdict"], &all[0].1["exit_code"]), (&"interrupted".into(), &130.into()), "{ran}");
+    ran.says("localhost serves nothing");
+}
