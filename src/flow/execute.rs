@@ -11,6 +11,7 @@ use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call, Function, Task};
 use crate::flow::{notice, unwind};
 use crate::run::Run;
+use crate::run::lock::Heart;
 use crate::run::parallel::in_parallel;
 
 /// From the end of this task on, what was done stays.
@@ -38,6 +39,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         Doing::Flow(name) => playbook.order(name),
         Doing::Task(name) => vec![name.clone()],
     };
+    let heart = Heart::of(run);
     let mut failures = Vec::new();
     keep_for_once(run, playbook, &order);
     if let Doing::Task(_) = doing {
@@ -52,9 +54,9 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         {
             failures = perform(run, task, &run.all());
             if failures.is_empty() && last_undone == Some(n) {
-                run.undo.confirm();
+                failures = confirmed(run);
+                is_confirmed = failures.is_empty();
                 run.end_dropping();
-                is_confirmed = true;
             }
         } else {
             run.events.event(Event::TaskFinished {
@@ -64,6 +66,15 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
                 ended: Ended::Skipped,
             });
         }
+    }
+    if failures.is_empty() && !is_confirmed {
+        failures = confirmed(run);
+    }
+    if failures.is_empty() || is_confirmed {
+        // A host that did not hear that the release is good has taken it back.
+        let ended = unconfirmed(run.finish());
+        is_confirmed &= ended.is_empty();
+        failures.extend(ended);
     }
     let was_interrupted = run.interrupt.is_raised();
     let failures = failed(run, failures);
@@ -80,12 +91,15 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         run.interrupt.clear();
         match unwind::unwind(run, playbook) {
             unwind::Back::AsBefore if was_interrupted => Verdict::Interrupted,
+            unwind::Back::AsBefore if run.met_lock() => Verdict::Held,
             unwind::Back::AsBefore => Verdict::Failed,
             // The undo was given up; nothing was swapped.
             unwind::Back::HalfWay => Verdict::Interrupted,
             unwind::Back::Apart => Verdict::Apart,
         }
     };
+    run.let_go();
+    drop(heart);
     if verdict == Verdict::Done {
         run.note_way_back();
     }
@@ -131,6 +145,15 @@ fn once_on<'a>(run: &'a Run, task: &Task) -> Option<&'a str> {
     let role = task.role.as_deref();
     let first = run.fleet.iter().find(|host| role.is_none_or(|role| host.has_role(role)));
     first.map(|host| host.name.as_str())
+}
+
+fn confirmed(run: &Arc<Run>) -> Vec<Failure> {
+    unconfirmed(run.confirm())
+}
+
+fn unconfirmed(ended: Result<()>) -> Vec<Failure> {
+    let error = ended.err().into_iter();
+    error.map(|error| Failure { task: LAST_UNDONE.to_owned(), host: None, error }).collect()
 }
 
 /// The hosts of this run that a task is for.

@@ -131,7 +131,11 @@ impl Run {
         let OnHostFailure::Continue(min) = self.dropping.policy else {
             return failures;
         };
-        if failures.is_empty() || self.interrupt.is_raised() || self.dropping.lock().is_over {
+        if failures.is_empty()
+            || self.interrupt.is_raised()
+            || self.met_lock()
+            || self.dropping.lock().is_over
+        {
             return failures;
         }
         let names =
@@ -181,6 +185,8 @@ impl Run {
                 }
             }
         }
+        // A lock that cannot be let go frees itself.
+        let _ = self.site(host).finish();
     }
 }
 

@@ -4,6 +4,7 @@ pub mod deploy;
 pub mod dropping;
 pub mod guard;
 pub mod here;
+pub mod lock;
 pub mod parallel;
 mod plan;
 pub mod question;
@@ -13,7 +14,7 @@ pub mod source;
 pub mod undo;
 pub mod way_back;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Result;
@@ -30,6 +31,7 @@ use crate::run::source::Source;
 use crate::run::undo::UndoLog;
 use crate::site::Site;
 use crate::transport::Interrupt;
+use crate::transport::mark::Nonce;
 use crate::tree::Store;
 
 /// Whether a run acts or only tells what it would do.
@@ -67,7 +69,15 @@ pub struct Run {
     pub application: String,
     pub stage: String,
     pub by: String,
+    /// What no other run is called.
+    id: String,
+    /// The flow or task that is run.
+    pub flow: String,
     pub mode: Mode,
+    /// Whether it waits for a lock that another run has.
+    waits: bool,
+    began: Timestamp,
+    met_lock: AtomicBool,
     pub revision: Revision,
     /// The release that `--release` asks for.
     pub wanted: Option<ReleaseName>,
@@ -97,7 +107,9 @@ pub struct Setup {
     pub application: String,
     pub stage: String,
     pub by: String,
+    pub flow: String,
     pub mode: Mode,
+    pub waits: bool,
     pub revision: Revision,
     pub wanted: Option<ReleaseName>,
     /// What hears of the run, and hides its secrets.
@@ -117,6 +129,11 @@ impl Run {
             application: setup.application,
             stage: setup.stage,
             by: setup.by,
+            id: Nonce::random().to_string(),
+            flow: setup.flow,
+            waits: setup.waits,
+            began: Timestamp::now(),
+            met_lock: AtomicBool::new(false),
             mode: setup.mode,
             revision: setup.revision,
             wanted: setup.wanted,
@@ -140,6 +157,10 @@ impl Run {
     /// The site of a host, for one step or a few. Never held while another host's is asked for.
     pub fn site(&self, host: usize) -> MutexGuard<'_, Site> {
         self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sites(&self) -> &[Mutex<Site>] {
+        &self.sites
     }
 
     pub fn now(&self) -> Timestamp {
