@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::process::Stdio;
 
 use support::{FLOW, Test};
 
@@ -295,4 +296,33 @@ fn a_host_whose_shell_dies_is_dropped_and_what_can_be_undone_there_is() {
     test.deploy();
     assert_eq!(served(&test), "new new new");
     assert_eq!(test.releases("sites/h2").len(), 2, "{:?}", test.releases("sites/h2"));
+}
+
+#[test]
+fn a_host_that_another_run_works_on_is_not_bad_and_fails_the_run() {
+    let recipe = "task(\"smoke\", |host| host.run(`: > ${host.path}/../ready; cat ${host.path}/../go`));";
+    let test = going_on().source("a", "old");
+    test.deploy();
+    let test = test.source("a", "new").recipe(recipe).shell("mkfifo sites/ready sites/go");
+    let mut other =
+        test.command(&["--host", "h2"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    // Opening the pipe waits for the other run to be at work.
+    fs::read_to_string(test.path("sites/ready")).unwrap();
+    let ran = test.ends(3, &[]);
+    ran.says("task `lock` failed on `h2`").says("held by tester@").says_not("is dropped");
+    fs::write(test.path("sites/go"), "").unwrap();
+    assert_eq!(other.wait().unwrap().code(), Some(0));
+    assert_eq!(served(&test), "old new old");
+}
+
+#[test]
+fn the_lock_of_a_dropped_host_is_let_go_at_once() {
+    let recipe = "task(\"preflight\", |host| { if host.name == \"h2\" && get(\"drops\") { host.fail(\"no\"); } });\n\
+                  task(\"build\", || { if get(\"drops\") { local(get(\"other\")); } });\n\
+                  set(\"drops\", true);\nset(\"other\", \"true\");\n";
+    let test = going_on().source("a", "1").recipe(recipe);
+    let other = format!("other='{} --host h2 --set drops=false'", env!("CARGO_BIN_EXE_runner"));
+    test.ends(0, &["--set", &other]).says("h2 was dropped");
+    // By the other run, within this one.
+    assert_eq!(served(&test), "1 1 1");
 }
