@@ -19,9 +19,12 @@ impl Mask {
         let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for line in std::iter::once(secret).chain(secret.lines()).filter(|line| line.len() >= 4) {
             secrets.push(line.to_owned());
+            // As one word of a command, and as a value within another is shown.
+            secrets.push(line.replace('\'', "'\\''"));
+            secrets.push(format!("{line:?}").trim_matches('"').to_owned());
         }
         // Of two secrets that hold each other the longer one is hidden first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_by(|a, b| (b.len(), a).cmp(&(a.len(), b)));
         secrets.dedup();
     }
 

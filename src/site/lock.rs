@@ -166,14 +166,16 @@ impl Site {
         if self.lock.is_none() || self.is_planning {
             return Ok(());
         }
-        let is_due = self.due.confirms || self.due.prunes.is_some();
-        if self.is_cut && !is_due {
-            // It went with the connection.
-            self.lock = None;
-            return Ok(());
+        let confirms = self.due.confirms;
+        // After a lost connection too: what this run left there is ended with it.
+        match self.hold().and_then(|()| self.end(true)) {
+            Err(error) if !confirms => {
+                self.lock = None;
+                self.warn(format!("the lock was not let go, and frees itself: {error:#}"));
+                Ok(())
+            }
+            ended => ended,
         }
-        self.hold()?;
-        self.end(true)
     }
 
     /// Does what is due, and lets the lock go if it `frees`.
@@ -189,7 +191,7 @@ impl Site {
         let ended = match self.read(step, reply) {
             Ok(ended) => ended.unwrap_or_default(),
             // Nothing that is left of it matters to what is served.
-            Err(error) if is_swapped && watch.is_none() && !frees => {
+            Err(error) if is_swapped && watch.is_none() && prunes.is_some() => {
                 self.warn(format!("old releases were not pruned: {error:#}"));
                 return Ok(());
             }

@@ -8,12 +8,13 @@ mod build;
 mod command;
 mod lock;
 mod serve;
+pub mod told;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use crate::event::{Event, Output, Report, Sink};
+use crate::event::{Event, Report, Sink};
 use crate::host::Host;
 use crate::release::fill::{Begun, Duplicate, Special};
 use crate::release::lock::Owner;
@@ -22,7 +23,7 @@ use crate::release::swap::Target;
 use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
-use crate::transport::{Listener, Lost, Remote, Reply, Stream};
+use crate::transport::{Lost, Remote, Reply};
 use crate::tree::{Manifest, Pack, TreePath};
 
 pub use base::{Drift, Standing};
@@ -31,6 +32,7 @@ pub use command::{Asked, Ran};
 use lock::Due;
 pub use serve::Occasion;
 use serve::Swapping;
+use told::Told;
 
 /// What the settings say of one host, read and checked before the run.
 #[derive(Debug, Clone)]
@@ -264,77 +266,6 @@ impl Site {
 
     fn planned(&self, text: String) {
         self.events.event(Event::Planned { host: self.host.name.clone(), text });
-    }
-}
-
-/// Turns what a transport says into events: lines of output, bytes on their way.
-struct Told<'a> {
-    host: &'a str,
-    events: &'a Arc<dyn Sink>,
-    total: Option<u64>,
-    sent: u64,
-    is_shown: bool,
-    partial: [Vec<u8>; 2],
-}
-
-impl<'a> Told<'a> {
-    fn new(host: &'a str, events: &'a Arc<dyn Sink>, total: Option<u64>) -> Self {
-        Self { host, events, total, sent: 0, is_shown: false, partial: Default::default() }
-    }
-
-    fn lines(mut self) -> Self {
-        self.is_shown = true;
-        self
-    }
-
-    fn line(&self, output: Output, bytes: &[u8]) {
-        self.events.event(Event::Line {
-            host: self.host.to_owned(),
-            output,
-            // Blanks are a part of it: a secret may end in one.
-            text: String::from_utf8_lossy(bytes).trim_end_matches('\r').to_owned(),
-        });
-    }
-}
-
-impl Listener for Told<'_> {
-    fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        if !self.is_shown {
-            return;
-        }
-        let (n, output) = match stream {
-            Stream::Stdout => (0, Output::Stdout),
-            Stream::Stderr => (1, Output::Stderr),
-        };
-        let mut text = std::mem::take(&mut self.partial[n]);
-        text.extend(bytes);
-        while let Some(at) = text.iter().position(|&byte| byte == b'\n') {
-            self.line(output, &text[..at]);
-            text.drain(..=at);
-        }
-        self.partial[n] = text;
-    }
-
-    fn sent(&mut self, bytes: u64) {
-        self.sent += bytes;
-        if let Some(total) = self.total {
-            self.events.event(Event::Sending {
-                host: self.host.to_owned(),
-                sent: self.sent.min(total),
-                total,
-            });
-        }
-    }
-}
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        for (n, output) in [(0, Output::Stdout), (1, Output::Stderr)] {
-            let text = std::mem::take(&mut self.partial[n]);
-            if !text.is_empty() {
-                self.line(output, &text);
-            }
-        }
     }
 }
 

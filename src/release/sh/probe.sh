@@ -34,6 +34,7 @@ cd -- "$root" || exit 0
 [ -f .runner/format ] && say format "$(cat .runner/format)" &&
   [ -d releases ] && [ -d shared ] && [ -d .runner/records ] && [ -d .runner/manifests ] && say opened yes
 for path in .runner/intent.* .runner/reverting.*; do
+  case $path in *.new) continue ;; esac
   [ ! -f "$path" ] || { say intent "${path#.runner/}" && say intended "$(cat "$path")"; }
 done
 for path in .runner/fill .runner/guard .runner/restore .runner/seed .runner/*.new .runner/records/*.new .runner/lock.owner.*; do

@@ -1,9 +1,11 @@
 # Takes a swap of this run back, if `current` leads there. The server may be about to do it, or may have done it.
 enter
 made=yes
-if mv "$intent" "$reverting" 2>/dev/null; then
+if [ -e "$intent" ] && mv "$intent" "$reverting"; then
   stand_down
   leads_to "$to" || made=
+elif [ -e "$intent" ]; then
+  refuse 'cannot write to `.runner`'
 elif [ "$watch" ]; then
   tenths=600
   while [ "$(started "${watch%%.*}")" = "${watch#*.}" ] && [ "$tenths" -gt 0 ]; do

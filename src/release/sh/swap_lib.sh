@@ -11,7 +11,7 @@ leads_to() { [ "$(readlink current)" = "$1" ]; }
 check() {
   leads_to "$from" || refuse '`current` was changed by somebody else'
   [ -d "$to" ] || refuse "\`$to\` is gone"
-  [ -w . ] && [ -w .runner ] || refuse "\`$root\` is not writable any more"
+  [ -w . ] && [ -w .runner ] || refuse "\`$root\` is not writable by \`$(id -un 2>/dev/null || id -u)\` any more"
   case $(cat ".runner/records/$name") in
     *'"state":"complete"'*) ;;
     *) refuse "the record of \`$name\` does not say that it is complete" ;;
@@ -84,8 +84,10 @@ stand_down() {
   rm -f ".runner/busy.$watch" "$seen"
 }
 
+# Fails if the server has taken the swap back by itself.
 confirm() {
-  rm "$intent" 2>/dev/null || return
+  [ -e "$intent" ] || return
+  rm "$intent" || { [ ! -e "$intent" ] || refuse 'the swap could not be confirmed'; return 1; }
   stand_down
   # busybox's `rm -f` fails for what goes meanwhile: the watch removes the same files when it ends.
   return 0
