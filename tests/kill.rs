@@ -29,7 +29,7 @@ use proxy::{Fault, Proxy};
 use support::sshd::Sshd;
 use support::tree;
 use tempfile::TempDir;
-use trap::{At, Trap, Victim, is_locked, processes, until};
+use trap::{At, Then, Trap, Victim, is_locked, processes, until};
 
 /// So long may anything take that is to end by itself: a machine may be very busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -77,6 +77,8 @@ enum Twist {
     Late,
     /// The next run is killed as well.
     Twice,
+    /// Everything on the server dies with the client, as if by a cut of the power, whatever watches there too.
+    All,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,9 +105,13 @@ impl fmt::Display for Point {
 impl Point {
     fn kind(&self) -> String {
         let upload = if matches!(self.at, At::Byte(_)) { "upload-" } else { "" };
+        let victim = match self.victim {
+            Victim::Signal(_) => "Signal".to_owned(),
+            victim => format!("{victim:?}"),
+        };
         match self.twist {
-            Twist::None => format!("{upload}{:?}", self.victim),
-            twist => format!("{upload}{:?}-{twist:?}", self.victim),
+            Twist::None => format!("{upload}{victim}"),
+            twist => format!("{upload}{victim}-{twist:?}"),
         }
     }
 }
@@ -230,6 +236,16 @@ impl<'a> Fleet<'a> {
         fs::write(self.dir.join("runner.toml"), text).unwrap();
     }
 
+    /// The same project, to be said of another reach.
+    fn parts<'b>(&self) -> Fleet<'b> {
+        Fleet {
+            dir: self.dir.clone(),
+            on_server: self.on_server.clone(),
+            reach: Reach::Local,
+            scenario: self.scenario,
+        }
+    }
+
     fn sites(&self) -> Vec<PathBuf> {
         (1..=self.scenario.n_hosts).map(|n| self.on_server.join(format!("h{n}"))).collect()
     }
@@ -279,7 +295,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Runs the program, whose words go to a file: a pipe might be held open by what it left behind.
-    fn run(&self, words: &[&str], trap: Option<(&Trap, bool)>) -> Result<Ran> {
+    fn run(&self, words: &[&str], trap: Option<(&Trap, Then)>) -> Result<Ran> {
         let said = self.dir.join("said");
         let file = File::create(&said).unwrap();
         let what = format!("runner {}", words.join(" "));
@@ -288,7 +304,7 @@ impl<'a> Fleet<'a> {
         let mut child =
             self.command(words, path).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         let code = match trap {
-            Some((trap, is_held)) => trap.wait(&mut child, is_held, PATIENCE),
+            Some((trap, then)) => trap.wait(&mut child, then, PATIENCE),
             None => trap::wait(&mut child, PATIENCE),
         };
         let said = String::from_utf8_lossy(&fs::read(said).unwrap()).into_owned();
@@ -307,7 +323,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// The flow of the scenario, under which something is to die.
-    fn flow(&self, trap: Option<(&Trap, bool)>) -> Result<Ran> {
+    fn flow(&self, trap: Option<(&Trap, Then)>) -> Result<Ran> {
         match self.scenario.flow {
             Flow::First => self.is("one"),
             Flow::Again => self.is("two"),
@@ -471,7 +487,7 @@ impl Matrix<'_> {
             let counted = matrix.copy(&fleet);
             let trap = Trap::new(&counted.dir);
             trap.count();
-            let ran = counted.flow(Some((&trap, false))).unwrap();
+            let ran = counted.flow(Some((&trap, Then::Goes))).unwrap();
             let want = if scenario.flow == Flow::Undone { Some(1) } else { Some(0) };
             assert_eq!(ran.code, want, "{scenario}\n{ran}");
             let template = Template { fleet, n_started: trap.n_started(), n_bytes: trap.n_bytes() };
@@ -495,7 +511,9 @@ impl Matrix<'_> {
                 for victim in [Victim::Client, Victim::Step, Victim::Shell] {
                     add(victim, At::Start(n), Twist::None);
                 }
+                add(Victim::Signal(n as u8), At::Start(n), Twist::None);
                 add(Victim::Client, At::Start(n), Twist::Twice);
+                add(Victim::Client, At::Start(n), Twist::All);
                 // Another run that waits for the one held up takes seconds.
                 if n % 10 == 5 {
                     add(Victim::Client, At::Start(n), Twist::Late);
@@ -515,30 +533,29 @@ impl Matrix<'_> {
 
     /// What happened at a point: whether the trap was sprung, and how long hosts took to come to rest.
     fn point(&self, point: &Point, random: u64) -> Result<(bool, Duration)> {
-        let template = &self.templates[&point.scenario];
-        let fleet = self.copy(&template.fleet);
+        let fleet = self.copy(&self.templates[&point.scenario].fleet);
         let trap = Trap::new(&fleet.dir);
         let result = self.happens(point, random, &fleet, &trap);
         trap.disarm();
-        let result = result.with_context(|| format!("{point}\n{}", fleet.state()));
-        if env::var_os("RUNNER_KEEP").is_none() {
-            // What a failure left behind may be at work in it yet.
-            let _ = fs::remove_dir_all(&fleet.dir);
-        }
-        result
+        over(&fleet, point, result)
     }
 
     fn happens(&self, point: &Point, random: u64, fleet: &Fleet, trap: &Trap) -> Result<(bool, Duration)> {
         let [old, new] = point.scenario.old_and_new();
         trap.arm(point.victim, point.at);
-        let ran = fleet.flow(Some((trap, point.twist == Twist::Late)))?;
+        let then = match point.twist {
+            Twist::None | Twist::Twice => Then::Goes,
+            Twist::Late => Then::Waits,
+            Twist::All => Then::Dies(&fleet.on_server),
+        };
+        let ran = fleet.flow(Some((trap, then)))?;
         let sprung = trap.sprung();
         let story = format!("at `{}`\n{ran}", sprung.as_deref().unwrap_or("nothing"));
         let mut rest = self.stays_whole(point, fleet, &ran).with_context(|| story.clone())?;
         let mut may_be = BTreeSet::from([old, new]);
 
         match point.twist {
-            Twist::None => trap.disarm(),
+            Twist::None | Twist::All => trap.disarm(),
             Twist::Late => {
                 fleet.is("three");
                 // What is held up may hold the lock, or something that the lock's owner waits for, or nothing.
@@ -563,7 +580,7 @@ impl Matrix<'_> {
             Twist::Twice => {
                 fleet.is("three");
                 trap.arm(Victim::Client, At::Start(1 + (random % 97) as usize));
-                let ran = fleet.run(&wait_words(), Some((trap, false)))?;
+                let ran = fleet.run(&wait_words(), Some((trap, Then::Goes)))?;
                 let sprung = trap.sprung();
                 trap.disarm();
                 let story = format!("{story}--- again, at {sprung:?}\n{ran}");
@@ -576,7 +593,7 @@ impl Matrix<'_> {
                 }
             }
         }
-        self.heals(point, fleet, &may_be).with_context(|| story.clone())?;
+        self.heals(fleet, &may_be).with_context(|| story.clone())?;
         Ok((sprung.is_some(), rest))
     }
 
@@ -595,10 +612,16 @@ impl Matrix<'_> {
             None | Some(4) => {}
             Some(0 | 5) => ensure!(only(new), "exit {:?}, but {all:?} is served", ran.code),
             Some(1) => ensure!(only(old), "exit 1, but {all:?} is served"),
+            // What is behind `watch` is not taken back any more.
+            Some(130) if matches!(point.victim, Victim::Signal(_)) => {
+                let is_confirmed = ran.said.contains("watch        ok");
+                ensure!(only(old) || is_confirmed && only(new), "exit 130, but {all:?} is served");
+            }
             code => bail!("an exit code that says nothing of this: {code:?}"),
         }
-        // A tool that is held up keeps all from coming to rest. With one host the next run may come at any time.
-        if point.twist == Twist::Late || point.scenario.n_hosts == 1 {
+        // A tool that is held up keeps all from coming to rest, and where nobody watches any more only the next run can
+        // bring hosts together. With one host it may come at any time.
+        if matches!(point.twist, Twist::Late | Twist::All) || point.scenario.n_hosts == 1 {
             return Ok(Duration::ZERO);
         }
         self.comes_to_rest(fleet)
@@ -617,7 +640,7 @@ impl Matrix<'_> {
     }
 
     /// The next deploy is well without anybody's help, and leaves nothing behind; the way back is to what was served.
-    fn heals(&self, point: &Point, fleet: &Fleet, may_be: &BTreeSet<Option<&'static str>>) -> Result<()> {
+    fn heals(&self, fleet: &Fleet, may_be: &BTreeSet<Option<&'static str>>) -> Result<()> {
         let mut may_be = may_be.clone();
         if fleet.sites().iter().all(|site| is_settled(site)) {
             // Nothing will be taken back: what is served now is what one can go back to.
@@ -632,7 +655,7 @@ impl Matrix<'_> {
         for site in fleet.sites() {
             let now = served(&site, &self.versions).with_context(|| format!("after\n{ran}"))?;
             ensure!(now == Some("four"), "{} serves {now:?} after\n{ran}", site.display());
-            is_clean(&site, &self.clean[&point.scenario.is_cache]).with_context(|| format!("after\n{ran}"))?;
+            is_clean(&site, &self.clean[&fleet.scenario.is_cache]).with_context(|| format!("after\n{ran}"))?;
         }
         let is_over = until(
             Duration::from_secs(20),
@@ -656,6 +679,17 @@ impl Matrix<'_> {
         ensure!(is_well, "went back to {all:?}, and {may_be:?} was served before\n{ran}{back}");
         Ok(())
     }
+}
+
+/// The end of a point: its directories go, unless `RUNNER_KEEP` is set.
+fn over<A>(fleet: &Fleet, point: impl fmt::Display, result: Result<A>) -> Result<A> {
+    let result = result.with_context(|| format!("{point}\n{}", fleet.state()));
+    if env::var_os("RUNNER_KEEP").is_none() {
+        // What a failure left behind may be at work in them yet.
+        let _ = fs::remove_dir_all(&fleet.dir);
+        let _ = fs::remove_dir_all(&fleet.on_server);
+    }
+    result
 }
 
 /// What is called for after a run that died: a command of it may be ending.
@@ -782,4 +816,114 @@ fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() 
     let points = sample(all, 200, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
     all_hold(&points, 3, |(point, _)| point.kind(), |(point, random)| matrix.point(point, *random));
+}
+
+/// A server whose tools are a trap, and room for sites on it.
+struct Lab {
+    trap: Trap,
+    server: Sshd,
+    n_fleets: AtomicUsize,
+}
+
+impl Lab {
+    fn new(room: &Path, n: usize) -> Self {
+        let dir = room.join(format!("server-{n}"));
+        fs::create_dir(&dir).unwrap();
+        let trap = Trap::new(&dir);
+        let server = Sshd::with("sh", &format!("SetEnv PATH={}", trap.path().display()));
+        Self { trap, server, n_fleets: AtomicUsize::new(0) }
+    }
+
+    /// A copy of a project, reached through a port that may be a proxy's; its sites are the login user's.
+    fn fleet<'a>(&'a self, matrix: &Matrix, scenario: Scenario, port: u16) -> Fleet<'a> {
+        let n = self.n_fleets.fetch_add(1, Ordering::SeqCst);
+        let name = format!("kill-{}-{n}", self.server.port);
+        let template = matrix.templates[&scenario].fleet.parts();
+        let on_server = self.server.home().join(&name);
+        let dir = matrix.room.path().join(&name);
+        let fleet = template.copy(&dir, &on_server, Reach::Ssh { server: &self.server, port });
+        let given = Command::new("chown").args(["-R", &self.server.user]).arg(&on_server).status();
+        assert!(given.unwrap().success());
+        fleet
+    }
+}
+
+/// Some of each, with all hosts behind one server.
+fn over_ssh() -> Vec<Scenario> {
+    let few = |scenario: &Scenario| match scenario.flow {
+        Flow::First => scenario.n_hosts == 1 && !scenario.is_cache,
+        Flow::Again => true,
+        Flow::Rollback | Flow::Undone => scenario.n_hosts == 3 && scenario.is_cache,
+    };
+    Scenario::all().into_iter().filter(few).collect()
+}
+
+#[test]
+fn whatever_is_killed_behind_an_sshd_what_is_served_is_whole_and_the_next_run_heals() {
+    let mut random = Random::new();
+    let matrix = Matrix::new(&over_ssh());
+    let points = sample(matrix.points(), 30, &mut random);
+    let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
+    let labs: Vec<Lab> = (0..2).map(|n| Lab::new(matrix.room.path(), n)).collect();
+    let free = Mutex::new(labs.iter().collect::<Vec<_>>());
+    all_hold(
+        &points,
+        labs.len(),
+        |(point, _)| format!("ssh-{}", point.kind()),
+        |(point, random)| {
+            // A trap is set for one at a time.
+            let lab = free.lock().unwrap().pop().expect("there are as many as threads");
+            let fleet = lab.fleet(&matrix, point.scenario, lab.server.port);
+            let result = matrix.happens(point, *random, &fleet, &lab.trap);
+            lab.trap.disarm();
+            free.lock().unwrap().push(lab);
+            over(&fleet, point, result)
+        },
+    );
+}
+
+#[test]
+fn a_line_that_is_cut_at_any_byte_leaves_what_is_served_whole_and_the_next_run_heals() {
+    let mut random = Random::new();
+    let scenarios = over_ssh();
+    let matrix = Matrix::new(&scenarios);
+    let lab = Lab::new(matrix.room.path(), 0);
+    let mut points = Vec::new();
+    let n_cuts = match env::var("RUNNER_POINTS").as_deref() {
+        Ok("all") => 100,
+        _ => 5,
+    };
+    for &scenario in &scenarios {
+        let proxy = Proxy::new(lab.server.port, Duration::ZERO);
+        let fleet = lab.fleet(&matrix, scenario, proxy.port);
+        fleet.flow(None).unwrap();
+        let total = proxy.bytes();
+        points.extend((0..n_cuts).map(|_| (scenario, 1 + random.next() % total)));
+        over(&fleet, scenario, Ok(())).unwrap();
+    }
+    all_hold(
+        &points,
+        3,
+        |(scenario, _)| format!("cut {:?}", scenario.flow),
+        |&(scenario, at)| {
+            let proxy = Proxy::new(lab.server.port, Duration::ZERO).after(at, Fault::Cut);
+            let mut fleet = lab.fleet(&matrix, scenario, proxy.port);
+            let result = matrix.is_cut(&mut fleet, &proxy, &lab.server);
+            over(&fleet, format!("{scenario}/cut/{at}"), result)
+        },
+    );
+}
+
+impl Matrix<'_> {
+    fn is_cut<'a>(&self, fleet: &mut Fleet<'a>, proxy: &Proxy, server: &'a Sshd) -> Result<(bool, Duration)> {
+        let ran = fleet.flow(None)?;
+        fleet.reach = Reach::Ssh { server, port: server.port };
+        fleet.describe();
+        let scenario = fleet.scenario;
+        // As if the client had died: for all that the server knows, it has.
+        let point = Point { scenario, victim: Victim::Client, at: At::Start(0), twist: Twist::None };
+        let rest = self.stays_whole(&point, fleet, &ran).with_context(|| ran.to_string())?;
+        self.heals(fleet, &BTreeSet::from(scenario.old_and_new())).with_context(|| ran.to_string())?;
+        Ok((proxy.struck().is_some(), rest))
+    }
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::sync::Mutex;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read;
@@ -79,6 +80,22 @@ pub enum Victim {
     Step,
     /// The shell of the whole channel.
     Shell,
+    /// The program is not killed, but told to end by one of the signals that ask for it.
+    Signal(u8),
+}
+
+/// What a person, a supervisor and a terminal that is closed send.
+const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+
+/// How the trap goes on once it has killed the program.
+#[derive(Debug, Clone, Copy)]
+pub enum Then<'a> {
+    /// The tool does its work.
+    Goes,
+    /// The tool waits until the trap is disarmed.
+    Waits,
+    /// All that works in a directory is killed as well.
+    Dies(&'a Path),
 }
 
 /// When it dies.
@@ -93,12 +110,13 @@ pub enum At {
 /// Directories `bin` and `trap` of one server. Nothing is sprung until it is armed.
 pub struct Trap {
     dir: PathBuf,
+    signal: Mutex<Signal>,
 }
 
 impl Trap {
     /// `dir` is there, and users of the server may look into it.
     pub fn new(dir: &Path) -> Self {
-        let trap = Self { dir: dir.to_owned() };
+        let trap = Self { dir: dir.to_owned(), signal: Mutex::new(Signal::KILL) };
         fs::create_dir(dir.join("bin")).unwrap();
         for tool in TOOLS {
             let real = program(tool).unwrap_or_else(|| panic!("no `{tool}` on this machine"));
@@ -127,8 +145,12 @@ impl Trap {
     }
 
     pub fn arm(&self, victim: Victim, at: At) {
+        *self.signal.lock().unwrap() = match victim {
+            Victim::Signal(n) => SIGNALS[usize::from(n) % SIGNALS.len()],
+            _ => Signal::KILL,
+        };
         let victim = match victim {
-            Victim::Client => "client",
+            Victim::Client | Victim::Signal(_) => "client",
             Victim::Step => "step",
             Victim::Shell => "shell",
         };
@@ -182,12 +204,11 @@ impl Trap {
         fs::read_to_string(self.file("where")).ok().map(|text| text.trim_end().to_owned())
     }
 
-    /// Waits for the end of the program; kills it when the trap says so. Whatever started the tool goes on then, unless
-    /// `held` says that it is to wait until the trap is disarmed.
+    /// Waits for the end of the program; kills it when the trap says so.
     ///
     /// # Errors
     /// The program did not end in time, and is killed.
-    pub fn wait(&self, child: &mut Child, is_held: bool, at_most: Duration) -> Result<Option<i32>, String> {
+    pub fn wait(&self, child: &mut Child, then: Then, at_most: Duration) -> Result<Option<i32>, String> {
         // Opened for both, so that neither side waits for the other to open it.
         let mut hit = OpenOptions::new()
             .read(true)
@@ -197,6 +218,7 @@ impl Trap {
             .unwrap();
         let pid = Pid::from_child(child);
         let ended = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let signal = *self.signal.lock().unwrap();
         let until = Instant::now() + at_most;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -211,16 +233,38 @@ impl Trap {
             }
             if is_hit.contains(PollFlags::IN) {
                 drain(&mut hit);
-                let _ = kill_process(pid, Signal::KILL);
-                child.wait().unwrap();
-                if !is_held {
+                let _ = kill_process(pid, signal);
+                if signal == Signal::KILL {
+                    child.wait().unwrap();
+                }
+                if let Then::Dies(dir) = then {
+                    end_all(dir);
+                }
+                if !matches!(then, Then::Waits) {
                     let _ = fs::remove_file(self.file("hold"));
                 }
-                return Ok(None);
+                if signal == Signal::KILL {
+                    return Ok(None);
+                }
             }
             if is_over.contains(PollFlags::IN) {
                 return Ok(child.wait().unwrap().code());
             }
+        }
+    }
+}
+
+/// Kills what works in a directory, and what that has started meanwhile.
+fn end_all(dir: &Path) {
+    loop {
+        let all = processes(dir);
+        if all.is_empty() {
+            return;
+        }
+        for line in all {
+            let pid = line.split(' ').next().and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+            // It fails only if the process is gone already.
+            let _ = kill_process(pid.expect("a process has a number"), Signal::KILL);
         }
     }
 }
