@@ -255,7 +255,7 @@ impl Trap {
 }
 
 /// Kills what works in a directory, and what that has started meanwhile.
-fn end_all(dir: &Path) {
+pub fn end_all(dir: &Path) {
     loop {
         let all = processes(dir);
         if all.is_empty() {
