@@ -801,6 +801,8 @@ fn all_hold<P: Sync>(
         start.elapsed()
     );
     assert_eq!(n_failed, 0, "of {} points", points.len());
+    let n_sprung: usize = kinds.values().map(|[_, n_sprung, _]| n_sprung).sum();
+    assert!(points.len() < 10 || n_sprung * 2 > points.len(), "only {n_sprung} points were reached");
 }
 
 #[test]
@@ -816,6 +818,50 @@ fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() 
     let points = sample(all, 200, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
     all_hold(&points, 3, |(point, _)| point.kind(), |(point, random)| matrix.point(point, *random));
+}
+
+/// The test of the test: each victim is who it should be, and what is told of a lock and of processes is so.
+#[test]
+fn a_trap_kills_whom_it_says_and_nobody_else() {
+    let scenario = Scenario { flow: Flow::Again, is_cache: false, n_hosts: 1 };
+    let matrix = Matrix::new(&[scenario]);
+    let template = &matrix.templates[&scenario];
+    // It comes from a command of the recipe, in the persistent shell.
+    let tool = "cp index gen/index";
+    let counted = matrix.copy(&template.fleet);
+    let trap = Trap::new(&counted.dir);
+    trap.count();
+    counted.flow(Some((&trap, Then::Goes))).unwrap();
+    let n = trap.start_of(tool).expect("the recipe's command was counted");
+    let [by_client, by_step, by_shell, by_signal] =
+        [Victim::Client, Victim::Step, Victim::Shell, Victim::Signal(0)].map(|victim| {
+            // Tools that work side by side are not always counted in the same order.
+            let seen = [n, n - 1, n + 1, n - 2, n + 2].into_iter().find_map(|n| {
+                let fleet = matrix.copy(&template.fleet);
+                let trap = Trap::new(&fleet.dir);
+                trap.arm(victim, At::Start(n));
+                let ran = fleet.flow(Some((&trap, Then::Goes))).unwrap();
+                trap.sprung()?.starts_with(tool).then_some(ran)
+            });
+            seen.unwrap_or_else(|| panic!("{victim:?}: there is no such tool"))
+        });
+    assert_eq!(by_client.code, None, "{by_client}");
+    assert_eq!(by_step.code, Some(1), "{by_step}");
+    assert!(by_step.said.contains("killed by signal 9"), "{by_step}");
+    assert!(matches!(by_shell.code, Some(1 | 4)), "{by_shell}");
+    assert!(by_shell.said.contains("cut off"), "{by_shell}");
+    assert_eq!(by_signal.code, Some(130), "{by_signal}");
+
+    let file = matrix.room.path().join("lock");
+    fs::write(&file, "").unwrap();
+    assert!(!is_locked(&file));
+    let mut holder = Command::new("flock").arg(&file).arg("cat").stdin(Stdio::piped()).spawn().unwrap();
+    until(PATIENCE, || is_locked(&file), || "it is locked".into()).unwrap();
+    assert!(processes(matrix.room.path()).iter().any(|line| line.contains("cat")));
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    assert!(!is_locked(&file));
+    assert_eq!(processes(matrix.room.path()), Vec::<String>::new());
 }
 
 /// A server whose tools are a trap, and room for sites on it.

@@ -55,7 +55,7 @@ upload-*) exec REAL "$@" ;;
 esac
 set -C
 n=1
-while ! { true >"$d/n/$n"; } 2>/dev/null; do
+while ! { echo "TOOL $*" >"$d/n/$n"; } 2>/dev/null; do
   [ -e "$d/n/$n" ] || exec REAL "$@"
   n=$((n + 1))
 done
@@ -192,6 +192,12 @@ impl Trap {
     /// How many tools have started since it was set.
     pub fn n_started(&self) -> usize {
         fs::read_dir(self.file("n")).unwrap().count()
+    }
+
+    /// Which start of a tool was the first whose words begin like this.
+    pub fn start_of(&self, words: &str) -> Option<usize> {
+        let is_it = |n: &usize| fs::read_to_string(self.file(&format!("n/{n}"))).unwrap().starts_with(words);
+        (1..=self.n_started()).find(is_it)
     }
 
     /// How many bytes the first `tar` that unpacked has read.
