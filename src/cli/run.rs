@@ -91,7 +91,11 @@ pub fn run(
         application: inventory.application(),
         stage: selected.stage.name.clone(),
         by: deployer(),
+        flow: match &doing {
+            Doing::Flow(name) | Doing::Task(name) => name.clone(),
+        },
         mode,
+        waits: args.wait,
         revision,
         wanted,
         mask,

@@ -93,6 +93,9 @@ pub enum Event {
         hosts: Vec<String>,
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
+        /// Between the first host and the last.
+        #[serde(serialize_with = "seconds")]
+        spread: Duration,
     },
     /// A step that a plan would have taken.
     Planned {

@@ -11,6 +11,7 @@ use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call, Function, Task};
 use crate::flow::unwind;
 use crate::run::Run;
+use crate::run::lock::Heart;
 use crate::run::parallel::in_parallel;
 
 /// From the end of this task on, what was done stays.
@@ -38,6 +39,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         Doing::Flow(name) => playbook.order(name),
         Doing::Task(name) => vec![name.clone()],
     };
+    let heart = Heart::of(run);
     let mut failures = Vec::new();
     if let Doing::Task(_) = doing {
         failures = lock_all(run);
@@ -51,8 +53,8 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         {
             failures = perform(run, task, &run.all());
             if failures.is_empty() && last_undone == Some(n) {
-                run.undo.confirm();
-                is_confirmed = true;
+                failures = confirmed(run);
+                is_confirmed = failures.is_empty();
             }
         } else {
             run.events.event(Event::TaskFinished {
@@ -62,6 +64,15 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
                 ended: Ended::Skipped,
             });
         }
+    }
+    if failures.is_empty() && !is_confirmed {
+        failures = confirmed(run);
+    }
+    if failures.is_empty() || is_confirmed {
+        // A host that did not hear that the release is good has taken it back.
+        let ended = unconfirmed(run.finish());
+        is_confirmed &= ended.is_empty();
+        failures.extend(ended);
     }
     let was_interrupted = run.interrupt.is_raised();
     let reports: Vec<Report> = reports(run, failures);
@@ -78,10 +89,13 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         run.interrupt.clear();
         match unwind::unwind(run, playbook) {
             unwind::Back::AsBefore if was_interrupted => Verdict::Interrupted,
+            unwind::Back::AsBefore if run.met_lock() => Verdict::Held,
             unwind::Back::AsBefore => Verdict::Failed,
             unwind::Back::Apart => Verdict::Apart,
         }
     };
+    run.let_go();
+    drop(heart);
     run.events.event(Event::Finished {
         ended: match verdict {
             Verdict::Done => Ended::Well,
@@ -94,11 +108,17 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
 }
 
 fn lock_all(run: &Arc<Run>) -> Vec<Failure> {
-    let failures = run.on_each(&run.all(), |host| run.lock(host));
-    failures
-        .into_iter()
-        .map(|(host, error)| Failure { task: "lock".to_owned(), host: Some(host), error })
-        .collect()
+    let error = run.lock_all(&run.all()).err();
+    error.into_iter().map(|error| Failure { task: "lock".to_owned(), host: None, error }).collect()
+}
+
+fn confirmed(run: &Arc<Run>) -> Vec<Failure> {
+    unconfirmed(run.confirm())
+}
+
+fn unconfirmed(ended: Result<()>) -> Vec<Failure> {
+    let error = ended.err().into_iter();
+    error.map(|error| Failure { task: LAST_UNDONE.to_owned(), host: None, error }).collect()
 }
 
 /// The hosts of this run that a task is for.

@@ -8,6 +8,8 @@ pub enum Verdict {
     Done,
     /// Failed; every host serves what it served before.
     Failed,
+    /// Another run holds the lock of a site; nothing was done.
+    Held,
     /// Some host does not serve what it served before, or could not be asked: a person is needed.
     Apart,
     /// The new release is live everywhere, but a task after `watch` failed.
@@ -21,6 +23,7 @@ impl Verdict {
         match self {
             Verdict::Done => 0,
             Verdict::Failed => 1,
+            Verdict::Held => 3,
             Verdict::Apart => 4,
             Verdict::LiveButFailed => 5,
             Verdict::Interrupted => 130,

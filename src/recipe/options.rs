@@ -122,6 +122,15 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         "accept-new" => Ok(true),
         _ => anyhow::bail!("`{text}` is none of `strict` and `accept-new`"),
     });
+    let within = reader.read("confirm_within", "a whole number", |value| value.as_int().ok().map(Ok));
+    let confirm_within = u64::try_from(within).unwrap_or(0);
+    if confirm_within < 1 && reader.value("confirm_within").is_some() {
+        reader.problem(
+            "confirm_within",
+            format!("setting `confirm_within` is 1 or more seconds, not {within}"),
+        );
+    }
+    let revert_command = reader.text("revert_command", |text| Ok(text.to_owned()));
     let options = site::Options {
         special: Special {
             generated,
@@ -137,6 +146,8 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),
+        confirm_within,
+        revert_command: revert_command.unwrap_or_default(),
         accepts_new_keys: accepts_new_keys.unwrap_or(false),
     };
     (options, reader.problems)

@@ -3,6 +3,7 @@
 pub mod deploy;
 pub mod guard;
 pub mod here;
+pub mod lock;
 pub mod parallel;
 mod plan;
 pub mod question;
@@ -11,7 +12,7 @@ mod serve;
 pub mod source;
 pub mod undo;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Result;
@@ -27,6 +28,7 @@ use crate::run::source::Source;
 use crate::run::undo::UndoLog;
 use crate::site::Site;
 use crate::transport::Interrupt;
+use crate::transport::mark::Nonce;
 use crate::tree::Store;
 
 /// Whether a run acts or only tells what it would do.
@@ -64,7 +66,15 @@ pub struct Run {
     pub application: String,
     pub stage: String,
     pub by: String,
+    /// What no other run is called.
+    id: String,
+    /// The flow or task that is run.
+    pub flow: String,
     pub mode: Mode,
+    /// Whether it waits for a lock that another run has.
+    waits: bool,
+    began: Timestamp,
+    met_lock: AtomicBool,
     pub revision: Revision,
     /// The release that `--release` asks for.
     pub wanted: Option<ReleaseName>,
@@ -93,7 +103,9 @@ pub struct Setup {
     pub application: String,
     pub stage: String,
     pub by: String,
+    pub flow: String,
     pub mode: Mode,
+    pub waits: bool,
     pub revision: Revision,
     pub wanted: Option<ReleaseName>,
     /// What hears of the run, and hides its secrets.
@@ -112,6 +124,11 @@ impl Run {
             application: setup.application,
             stage: setup.stage,
             by: setup.by,
+            id: Nonce::random().to_string(),
+            flow: setup.flow,
+            waits: setup.waits,
+            began: Timestamp::now(),
+            met_lock: AtomicBool::new(false),
             mode: setup.mode,
             revision: setup.revision,
             wanted: setup.wanted,
@@ -134,6 +151,10 @@ impl Run {
     /// The site of a host, for one step or a few. Never held while another host's is asked for.
     pub fn site(&self, host: usize) -> MutexGuard<'_, Site> {
         self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sites(&self) -> &[Mutex<Site>] {
+        &self.sites
     }
 
     pub fn all(&self) -> Vec<usize> {

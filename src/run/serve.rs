@@ -1,17 +1,18 @@
 //! What the hosts of a run serve: swapped, taken back, rolled back, all of them or none.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use jiff::Timestamp;
 
 use crate::event::{Event, Report};
 use crate::release::ReleaseName;
+use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::run::parallel::combined;
 use crate::run::undo::Undo;
+use crate::site::Occasion;
 
 impl Run {
     /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
@@ -19,7 +20,7 @@ impl Run {
         for &host in hosts {
             self.site(host).is_ready().with_context(|| format!("`{}` cannot swap", self.hosts[host].name))?;
         }
-        self.point(hosts, |run, host, now| run.site(host).swap(now, &run.by))
+        self.point(hosts, |run, host, occasion| run.site(host).mean_to_swap(occasion))
     }
 
     /// Takes this run's swap back on `hosts`, as its undo would.
@@ -54,7 +55,7 @@ impl Run {
             }
         }
         let target = name.clone();
-        self.point(hosts, move |run, host, now| run.site(host).roll_back(&target, now, &run.by))?;
+        self.point(hosts, move |run, host, occasion| run.site(host).mean_to_roll_back(&target, occasion))?;
         let _ = self.release.set(name.clone());
         Ok(name)
     }
@@ -75,27 +76,53 @@ impl Run {
         })
     }
 
-    /// Re-points `current` on all hosts at once. What some did is in the undo log before it is known whether all did.
+    /// Re-points `current` on all hosts: every one is armed before any is told to, and then all do it at once. What some
+    /// did is in the undo log before it is known whether all did.
     fn point(
         self: &Arc<Self>,
         hosts: &[usize],
-        act: impl Fn(&Arc<Run>, usize, Timestamp) -> Result<()> + Sync,
+        mean: impl Fn(&Arc<Run>, usize, &Occasion) -> Result<()> + Sync,
     ) -> Result<()> {
-        let began = Instant::now();
-        let now = self.now();
-        let failures = self.on_each(hosts, |host| {
-            self.enter_swap_back(host);
-            act(self, host, now)
-        });
-        if let Some(error) = combined(failures, |host| &self.hosts[host].name) {
-            return Err(error);
+        let names: Vec<String> = self.hosts.iter().map(|host| host.name.clone()).collect();
+        let occasion = Occasion { run: &self.id, hosts: &names, by: &self.by, now: self.now() };
+        for &host in hosts {
+            mean(self, host, &occasion)?;
         }
+        let together = |failures| match combined(failures, |host| &self.hosts[host].name) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        };
+        let is_one = hosts.len() == 1;
+        if !is_one {
+            together(self.on_each(hosts, |host| {
+                self.enter_swap_back(host);
+                self.site(host).swap(Phase::Arm)
+            }))?;
+        }
+        let began = Instant::now();
+        let done = Mutex::new(Vec::new());
+        together(self.on_each(hosts, |host| {
+            let phase = match is_one {
+                true => {
+                    self.enter_swap_back(host);
+                    Phase::Both
+                }
+                false => Phase::Commit,
+            };
+            self.site(host).swap(phase)?;
+            done.lock().unwrap_or_else(PoisonError::into_inner).push(began.elapsed());
+            Ok(())
+        }))?;
+        let took = began.elapsed();
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let spread = done.iter().max().zip(done.iter().min()).map(|(last, first)| *last - *first);
         let release = hosts.first().and_then(|&host| self.site(host).release().map(ToString::to_string));
         if !self.mode.is_plan() {
             self.events.event(Event::Swapped {
                 release: release.unwrap_or_default(),
                 hosts: hosts.iter().map(|&h| self.hosts[h].name.clone()).collect(),
-                took: began.elapsed(),
+                took,
+                spread: spread.unwrap_or_default(),
             });
         }
         Ok(())

@@ -166,11 +166,17 @@ impl Sink for Terminal {
             Event::Command { .. } | Event::Line { .. } => {}
             Event::Sending { host, sent, total } => self.progress.sending(&host, sent, total),
             Event::Filled { sent: what, .. } => self.remark(sent(&what)),
-            Event::Swapped { release, hosts, took } => self.remark(format!(
-                "`current` is `{release}` on {} ({:.2} s)",
-                count(hosts.len(), "host"),
-                took.as_secs_f64()
-            )),
+            Event::Swapped { release, hosts, took, spread } => {
+                let spread = match hosts.len() {
+                    0 | 1 => String::new(),
+                    _ => format!(", {} ms apart", spread.as_millis()),
+                };
+                self.remark(format!(
+                    "`current` is `{release}` on {} ({:.2} s{spread})",
+                    count(hosts.len(), "host"),
+                    took.as_secs_f64()
+                ));
+            }
             Event::Planned { host, text } => self.planned(&host, text),
             Event::Diff { host, text } if self.shows_diff => self.planned(&host, coloured(&text)),
             Event::Diff { .. } => {}

@@ -1,0 +1,87 @@
+# A swap is armed before it is made: `.runner/intent.RUN` says what is about to happen, and a watch takes the swap back if
+# no sign of life comes for `$within` seconds. Whoever removes or renames that file has decided: to confirm is to remove
+# it, to take back is to rename it to `reverting.RUN` first. Each is one call, so only one of all who try succeeds.
+intent=.runner/intent.$holder
+reverting=.runner/reverting.$holder
+seen=.runner/seen.$holder
+
+leads_to() { [ "$(readlink current)" = "$1" ]; }
+
+# Where the release stands that is about to be served: complete, its links in place, and the way to it free.
+check() {
+  leads_to "$from" || refuse '`current` was changed by somebody else'
+  [ -d "$to" ] || refuse "\`$to\` is gone"
+  [ -w . ] && [ -w .runner ] || refuse "\`$root\` is not writable any more"
+  case $(cat ".runner/records/$name") in
+    *'"state":"complete"'*) ;;
+    *) refuse "the record of \`$name\` does not say that it is complete" ;;
+  esac
+  linked linked_one
+}
+linked_one() { [ "$(readlink "$to/$1")" = "$2" ] || refuse "\`$1\` is not the link into \`shared/\` any more"; }
+
+arm() {
+  check
+  put "$intent" "$text" && : >"$seen" || refuse 'cannot write to `.runner`'
+  (keep_watch) </dev/null >/dev/null 2>&1 9>&- &
+  watch=$!
+  : >".runner/busy.$watch.$(started "$watch")" || {
+    rm -f "$intent"
+    refuse 'cannot write to `.runner`'
+  }
+  say watch "$watch.$(started "$watch")"
+}
+
+keep_watch() {
+  trap '' HUP INT
+  trap 'kill "$!"; leave' TERM
+  # Of this very shell, which `$$` is not.
+  self=$(exec sh -c 'echo $PPID')
+  left=$within
+  while [ "$left" -gt 0 ]; do
+    sleep 1 &
+    wait "$!"
+    [ -f "$intent" ] || leave
+    if [ .runner/lock -nt "$seen" ]; then
+      touch "$seen"
+      left=$within
+    else
+      left=$((left - 1))
+    fi
+  done
+  trap '' TERM
+  mv "$intent" "$reverting" || leave
+  note "$(date -u +%Y-%m-%dT%H:%M:%SZ) revert $name watch"
+  go_back && rm -f "$reverting"
+  leave
+}
+
+leave() {
+  rm -f "$seen" ".runner/busy.$self".*
+  exit
+}
+
+# As far as the swap was made at all.
+go_back() {
+  leads_to "$to" || return 0
+  lead_back && back record || return
+  [ -z "$durable" ] || sync
+  [ -z "$revert_command" ] || (
+    environment export_one
+    [ ! -d current/ ] || cd -- current/ || exit
+    eval "set --; $revert_command"
+  )
+  return 0
+}
+export_one() { export "$1=$2"; }
+
+lead_back() {
+  if [ "$from" ]; then point "$from"; else rm -f current; fi
+}
+
+stand_down() {
+  [ -z "$watch" ] || [ "$(started "${watch%%.*}")" != "${watch#*.}" ] || kill "${watch%%.*}" 2>/dev/null
+  rm -f ".runner/busy.$watch" "$seen"
+}
+
+confirm() { rm "$intent" </dev/null 2>/dev/null && stand_down; }
