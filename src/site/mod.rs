@@ -291,7 +291,8 @@ impl<'a> Told<'a> {
         self.events.event(Event::Line {
             host: self.host.to_owned(),
             output,
-            text: String::from_utf8_lossy(bytes).trim_end().to_owned(),
+            // Blanks are a part of it: a secret may end in one.
+            text: String::from_utf8_lossy(bytes).trim_end_matches('\r').to_owned(),
         });
     }
 }

@@ -21,6 +21,7 @@ prune_one() {
 prune() {
   real=$(pwd -P)
   # Where processes work, as far as we may see it.
+  # shellcheck disable=SC2012 # names with other bytes are no releases of ours
   places=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | sed 's|$|/|')
   releases prune_one
   for path in .runner/trash.*; do

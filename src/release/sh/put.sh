@@ -1,3 +1,4 @@
+# What changes the small files of a site.
 refuse() { say refused "$1"; exit 1; }
 
 # Replaces a small file by one rename, so that a reader sees the old text or the new one.

@@ -18,7 +18,7 @@ if has_flock; then
     say ended "$owner"
     tenths=50
     until flock -n 9; do
-      [ "$tenths" -gt 0 ] || refuse "the lock is still held, by what may not be ended: $(echo $(holders))"
+      [ "$tenths" -gt 0 ] || refuse 'the lock is still held, by what may not be ended'
       tenths=$((tenths - 1))
       pause
     done
