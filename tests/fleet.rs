@@ -29,7 +29,7 @@ impl Way {
             Way::Slow => ("exec sleep 1000", "was ended after 1 s"),
             // Up from here to the child of the program.
             Way::CutOff => (
-                "p=$$; while set -- $(sed 's/.*) //' /proc/$p/stat) && ! grep -q runner /proc/$2/comm; do p=$2; done; kill -9 $p; exec sleep 1000",
+                "p=$$; while set -- $(sed 's/.*) //' /proc/$p/stat) && ! grep -q runner /proc/$2/comm; do p=$2; done; kill -9 $p",
                 "was cut off",
             ),
         }
