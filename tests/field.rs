@@ -268,8 +268,13 @@ fn item_7_a_command_that_was_killed_is_no_success() {
     let mut test = test.source("index", "two");
     for task in ["prepare", "verify"] {
         for killed in programs {
-            for call in [format!("host.run(`{killed}`)"), format!("host.test(`{killed}`)"), format!("local(`{killed}`)")] {
-                let recipe = format!("task(\"{task}\", |host| {{ {call}; host.note(\"went\" + \" on\"); }});\n");
+            for call in [
+                format!("host.run(`{killed}`)"),
+                format!("host.test(`{killed}`)"),
+                format!("local(`{killed}`)"),
+            ] {
+                let recipe =
+                    format!("task(\"{task}\", |host| {{ {call}; host.note(\"went\" + \" on\"); }});\n");
                 test = test.recipe(&recipe);
                 let ran = test.ends(1, &[]);
                 ran.says(&format!("task `{task}` failed")).says_not("went on");
@@ -284,7 +289,8 @@ fn item_7_a_command_that_was_killed_is_no_success() {
 
 #[test]
 fn item_8_values_of_the_environment_are_not_run_and_secrets_are_not_printed() {
-    let value = "a $HOME `touch hacked` $(touch hacked) \"'; touch hacked; ' \\ \u{e9} %s\ttab\nline two $X \n";
+    let value =
+        "a $HOME `touch hacked` $(touch hacked) \"'; touch hacked; ' \\ \u{e9} %s\ttab\nline two $X \n";
     let recipe = r#"
 set("env", #{ FROM_SETTING: "$(touch hacked) `touch hacked` $HOME" });
 fn same(got, wanted) { if got != wanted { fail(`got ${got}`); } }

@@ -82,7 +82,9 @@ impl Fault {
     fn words(self) -> &'static [&'static str] {
         match self {
             // dash tells it of its own `printf` as `I/O error`.
-            Fault::Full(_) | Fault::NoInodes(_) => &["No space left on device", "I/O error", "the release needs"],
+            Fault::Full(_) | Fault::NoInodes(_) => {
+                &["No space left on device", "I/O error", "the release needs"]
+            }
             Fault::ReadOnly => &["Read-only file system", "is not writable"],
             Fault::Denied => &["Permission denied", "is not writable", "Operation not permitted"],
         }
@@ -140,8 +142,19 @@ const NOBODY: u32 = 65534;
 fn small(options: &str) -> (Mount, Test) {
     let test = Test::new().unprivileged().shell("mkdir site; mkfifo reached go; chmod 666 reached go");
     let mount = Mount(test.path("site"));
-    done(&["mount", "-t", "tmpfs", "-o", &format!("mode=755,uid={NOBODY},gid={NOBODY},{options}"), "tmpfs", mount.at()]);
-    let test = test.version("0");
+    done(&[
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        &format!("mode=755,uid={NOBODY},gid={NOBODY},{options}"),
+        "tmpfs",
+        mount.at(),
+    ]);
+    // What cannot be taken back is not waited for any longer than a server does.
+    let settings = "[settings]\nsource = \"source\"\nconfirm_within = 5\n";
+    let test =
+        test.toml(&format!("{settings}[stage.local]\npath = \"site\"\ntransport = \"local\"\n")).version("0");
     test.deploy();
     (mount, test)
 }
@@ -189,6 +202,7 @@ fn at_each_task_in_turn(fault: Fault, options: &str) {
         let when = format!("{fault:?} at `{task}`");
         let now = serves_whole(&test);
         told.push(format!("{task} {}", ran.code.unwrap_or(-1)));
+        eprintln!("{when}: exit {:?}", ran.code);
         let is_swapped = ["reload", "verify", "watch", "prune"].contains(&task);
         let is_right = match ran.code {
             // Little enough was left to write.

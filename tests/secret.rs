@@ -27,7 +27,9 @@ const ODD: &str = "Hj4fPa'yQwRtE\"8rBnZu\\5tKzWq $Lp2KjH mXv6Bf \nGd9sVcu ";
 /// The parts of a secret that nothing may show: all of its runs of six bytes in which shells and JSON change nothing.
 fn parts(secret: &str) -> Vec<String> {
     let runs = secret.split(|c: char| "'\"\\\n$ ".contains(c));
-    runs.filter(|run| run.len() >= 6).flat_map(|run| (0..=run.len() - 6).map(|at| run[at..at + 6].to_owned())).collect()
+    runs.filter(|run| run.len() >= 6)
+        .flat_map(|run| (0..=run.len() - 6).map(|at| run[at..at + 6].to_owned()))
+        .collect()
 }
 
 #[track_caller]
@@ -75,8 +77,14 @@ const fn case(code: i32, body: &'static str) -> Case {
 
 /// Commands, said of `host.run`; each is tried by `local` as well.
 const COMMANDS: [Case; 16] = [
-    case(0, r#"run("printf '%s\n' \"$A\" \"$B\"; printf '%s\n' \"$A\" \"$B\" >&2", #{ env: #{ A: plain, B: odd } });"#),
-    case(0, r#"run(`printf '%s\n' ${quote(plain)} ${quote(odd)}; printf '%s\n' ${quote(plain)} ${quote(odd)} >&2`, #{});"#),
+    case(
+        0,
+        r#"run("printf '%s\n' \"$A\" \"$B\"; printf '%s\n' \"$A\" \"$B\" >&2", #{ env: #{ A: plain, B: odd } });"#,
+    ),
+    case(
+        0,
+        r#"run(`printf '%s\n' ${quote(plain)} ${quote(odd)}; printf '%s\n' ${quote(plain)} ${quote(odd)} >&2`, #{});"#,
+    ),
     case(1, r#"run("printf '%s\n' \"$A\" \"$B\" >&2; exit 3", #{ env: #{ A: plain, B: odd } });"#),
     case(1, r#"run(`printf '%s\n' ${quote(plain)} ${quote(odd)}; exit 3`, #{});"#),
     case(1, r#"run("printf '%s\n' \"$A\" \"$B\" >&2; kill -9 $$", #{ env: #{ A: plain, B: odd } });"#),
@@ -99,7 +107,10 @@ const OTHERS: [Case; 18] = [
     case(1, "host.fail(`no ${odd} and ${plain}`);"),
     case(1, "throw plain;"),
     case(1, "throw #{ a: odd, b: [plain] };"),
-    case(0, "note(plain); warn(odd); print(plain + odd); debug(plain); debug(odd); host.note(odd); host.warn(plain);"),
+    case(
+        0,
+        "note(plain); warn(odd); print(plain + odd); debug(plain); debug(odd); host.note(odd); host.warn(plain);",
+    ),
     case(1, "parse_int(plain);"),
     case(1, "let map = #{}; map[plain].x;"),
     case(1, "host.get(plain);"),
@@ -111,8 +122,11 @@ const OTHERS: [Case; 18] = [
     case(1, "host.link_shared([plain]);"),
     case(0, "host.has(plain); host.exists(plain); host.exists(odd); host.test(`false ${quote(plain)}`);"),
     case(1, "host.run(\"true\", #{ user: plain });"),
-    case(1, "try { host.run(`echo ${quote(plain)}; exit 4`); } catch (failure) { \
-             host.note(failure.to_string()); note(failure.output); warn(failure.command); throw failure; }"),
+    case(
+        1,
+        "try { host.run(`echo ${quote(plain)}; exit 4`); } catch (failure) { \
+             host.note(failure.to_string()); note(failure.output); warn(failure.command); throw failure; }",
+    ),
     case(0, "host.write(\"of-the-recipe\", plain + odd); note(host.read(\"of-the-recipe\"));"),
 ];
 
@@ -165,17 +179,21 @@ fn a_secret_that_is_printed_in_pieces_is_not_shown() {
     let mut test = test();
     // Each piece is a program's whole output, so that some reader is between two of them now and then.
     let (a, b) = PLAIN.split_at(7);
-    let script = format!("for n in $(seq 30); do env printf %s {a}; env printf %s {b}; env printf '\\n'; done; exit 3");
+    let script = format!(
+        "for n in $(seq 30); do env printf %s {a}; env printf %s {b}; env printf '\\n'; done; exit 3"
+    );
     test = test.source("pieces", &script).write("pieces", &script);
     for call in ["host.run", "local"] {
         for to in ["", " >&2"] {
-            let recipe = format!(
-                "task(\"smoke\", |host| {{ secret(\"PLAIN\"); {call}(`sh pieces {to}`); }});\n"
-            );
+            let recipe =
+                format!("task(\"smoke\", |host| {{ secret(\"PLAIN\"); {call}(`sh pieces {to}`); }});\n");
             test = test.recipe(&recipe);
             for words in [&["-v"][..], &["--json"]] {
                 let ran = test.ends(1, words);
-                shows_nothing(&format!("what `{call}` with `{to}` says with {words:?}"), ran.to_string().as_bytes());
+                shows_nothing(
+                    &format!("what `{call}` with `{to}` says with {words:?}"),
+                    ran.to_string().as_bytes(),
+                );
             }
         }
     }
@@ -322,7 +340,11 @@ fn no_process_of_a_server_shows_a_secret_in_its_words_or_its_environment() {
     assert!(rustix::process::geteuid().is_root(), "the server's user must be another: run this test as root");
     let server = Sshd::openssh();
     let (test, site) = project::project(&server);
-    let test = test.source("index", "one").env("PLAIN", PLAIN).env("ODD", ODD).shell("mkfifo pipe; chmod 666 pipe; chmod 755 .");
+    let test = test
+        .source("index", "one")
+        .env("PLAIN", PLAIN)
+        .env("ODD", ODD)
+        .shell("mkfifo pipe; chmod 666 pipe; chmod 755 .");
     let pipe = test.path("pipe").display().to_string();
     let user = fs::metadata(server.home()).unwrap().uid();
     for task in ["prepare", "verify"] {

@@ -1,8 +1,8 @@
 //! A thousand swaps under readers that never stop: no file is ever missing, and none is of another release than the rest.
 
-mod support;
 #[path = "support/readers.rs"]
 mod readers;
+mod support;
 
 use readers::Readers;
 use support::Test;
@@ -30,7 +30,8 @@ fn no_reader_misses_or_mixes_a_file_during_a_thousand_swaps() {
     let seen = readers.stop();
     assert_eq!(ran.code, Some(0), "{ran}");
     let history = test.read("site/.runner/history");
-    let n_swaps = history.lines().filter(|line| line.contains("rollback") || line.contains("swap-back")).count();
+    let n_swaps =
+        history.lines().filter(|line| line.contains("rollback") || line.contains("swap-back")).count();
     eprintln!("{n_swaps} swaps, {} files read, {} changes seen", seen.n_reads, seen.n_changes);
     assert_eq!(seen.faults, Vec::<String>::new());
     assert_eq!(n_swaps, 1000);
