@@ -36,9 +36,10 @@ impl Mask {
         text
     }
 
-    fn report(&self, report: Report) -> Report {
+    pub fn report(&self, report: Report) -> Report {
         Report {
             message: self.masked(&report.message),
+            hosts: report.hosts,
             notes: report.notes.iter().map(|note| self.masked(note)).collect(),
             hint: report.hint.map(|hint| self.masked(&hint)),
             excerpt: report.excerpt.map(|mut excerpt| {
@@ -59,8 +60,10 @@ impl Sink for Mask {
             Event::Note { host, text } => Event::Note { host, text: self.masked(&text) },
             Event::Warning { host, text } => Event::Warning { host, text: self.masked(&text) },
             Event::Failed { report } => Event::Failed { report: self.report(report) },
-            Event::Serving { host, release, problem } => {
-                Event::Serving { host, release, problem: problem.map(|problem| self.masked(&problem)) }
+            Event::Dropped { host, report } => Event::Dropped { host, report: self.report(report) },
+            Event::Serving { host, release, is_dropped, problem } => {
+                let problem = problem.map(|problem| self.masked(&problem));
+                Event::Serving { host, release, is_dropped, problem }
             }
             // These hold names and numbers only.
             event @ (Event::Started { .. }

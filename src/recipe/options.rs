@@ -1,6 +1,6 @@
 //! The settings that the core itself acts on, checked and typed before a host is touched.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use rhai::Dynamic;
 
 use crate::event::Report;
@@ -9,6 +9,7 @@ use crate::recipe::settings::Resolved;
 use crate::recipe::value::type_name;
 use crate::release::SharedPath;
 use crate::release::fill::{Duplicate, Special, Strategy};
+use crate::run::dropping::{MinHealthy, OnHostFailure};
 use crate::site::{self, Drift};
 use crate::tree::TreePath;
 
@@ -113,10 +114,6 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     if keep < 1 && reader.value("keep_releases").is_some() {
         reader.problem("keep_releases", format!("setting `keep_releases` is 1 or more, not {keep}"));
     }
-    reader.text("on_host_failure", |text| match text {
-        "abort" => Ok(Some(())),
-        _ => anyhow::bail!("`abort` is the only answer that this version has, not `{text}`"),
-    });
     let accepts_new_keys = reader.text("host_keys", |text| match text {
         "strict" => Ok(false),
         "accept-new" => Ok(true),
@@ -151,6 +148,45 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         accepts_new_keys: accepts_new_keys.unwrap_or(false),
     };
     (options, reader.problems)
+}
+
+/// Settings whose values are of more than one type: what they may be is read here, and nowhere else.
+pub const OF_SEVERAL_TYPES: [&str; 2] = ["on_host_failure", "min_healthy"];
+
+/// What the stage's settings say of a host that fails.
+pub fn of_failure(resolved: &Resolved) -> (OnHostFailure, Vec<Report>) {
+    let mut reader = Reader { resolved, problems: Vec::new() };
+    let min = reader.read("min_healthy", "a number of hosts or a share such as `75%`", min_healthy);
+    let wanted = "`abort`, `continue` or `{ min_healthy = ... }`";
+    let policy = reader.read("on_host_failure", wanted, |value| {
+        if let Some(table) = value.read_lock::<rhai::Map>() {
+            return Some(of_table(&table));
+        }
+        let text = value.into_string().ok()?;
+        Some(match text.as_str() {
+            "abort" => Ok(OnHostFailure::Abort),
+            "continue" => Ok(OnHostFailure::Continue(min)),
+            _ => Err(anyhow!("`{text}` is none of `abort` and `continue`")),
+        })
+    });
+    (policy, reader.problems)
+}
+
+fn min_healthy(value: Dynamic) -> Option<Result<MinHealthy>> {
+    match value.as_int() {
+        Ok(number) => Some(MinHealthy::of_number(number)),
+        Err(_) => Some(MinHealthy::parse(&value.into_string().ok()?)),
+    }
+}
+
+/// `{ min_healthy = 2 }`: goes on with so many.
+fn of_table(table: &rhai::Map) -> Result<OnHostFailure> {
+    let (Some(value), 1) = (table.get("min_healthy"), table.len()) else {
+        bail!("such a table has `min_healthy`, and nothing else");
+    };
+    let min = min_healthy(value.clone());
+    min.unwrap_or_else(|| bail!("`min_healthy` is a number of hosts or a share such as `75%`"))
+        .map(OnHostFailure::Continue)
 }
 
 /// What the stage's settings say of the source: where it is, and what of it stays here.

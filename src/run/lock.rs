@@ -20,22 +20,26 @@ const TICK: Duration = Duration::from_millis(50);
 
 impl Run {
     /// Takes the locks of hosts: that of the first in the file alone, so that of two runs one always proceeds, then the
-    /// rest at once. All are connected to and looked at meanwhile.
-    pub fn lock_all(&self, hosts: &[usize]) -> Result<()> {
-        let first = hosts.iter().min().copied();
-        let failures = self.on_each(hosts, |host| match Some(host) == first {
-            true => self.lock(host),
-            false => self.site(host).look().map(drop),
-        });
-        let failures = match failures.is_empty() {
-            true => self.on_each(hosts, |host| self.lock(host)),
-            false => failures,
-        };
-        let healed = match failures.is_empty() {
-            true => self.heal(hosts),
-            false => failures,
-        };
-        combined(healed, |host| &self.hosts[host].name).map_or(Ok(()), Err)
+    /// rest at once. All are connected to and looked at meanwhile. A first one that is dropped leaves its turn to the next.
+    pub fn lock_all(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
+        loop {
+            let left = self.left_of(hosts);
+            let first = left.iter().min().copied();
+            self.dropping_the_bad(self.on_each(&left, |host| match Some(host) == first {
+                true => self.lock(host),
+                false => self.site(host).look().map(drop),
+            }))?;
+            if first.is_none_or(|first| !self.is_dropped(first)) {
+                break;
+            }
+        }
+        self.dropping_the_bad(self.on_each(&self.left_of(hosts), |host| self.lock(host)))?;
+        self.dropping_the_bad(self.heal(&self.left_of(hosts)))
+    }
+
+    fn dropping_the_bad(self: &Arc<Self>, failures: Vec<(usize, anyhow::Error)>) -> Result<()> {
+        let failures = self.drop_hosts("lock", failures);
+        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }
 
     /// Takes the lock of one host; waits for it if that is asked for.

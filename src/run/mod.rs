@@ -1,6 +1,7 @@
 //! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
 
 pub mod deploy;
+pub mod dropping;
 pub mod guard;
 pub mod here;
 pub mod lock;
@@ -11,6 +12,7 @@ pub mod revision;
 mod serve;
 pub mod source;
 pub mod undo;
+pub mod way_back;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,9 +21,10 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::event::mask::Mask;
-use crate::event::{Event, Sink};
+use crate::event::{Event, Report, Sink};
 use crate::host::Host;
 use crate::release::ReleaseName;
+use crate::run::dropping::{Dropping, OnHostFailure};
 use crate::run::here::Here;
 use crate::run::revision::Revision;
 use crate::run::source::Source;
@@ -91,6 +94,7 @@ pub struct Run {
     /// All hosts of the stage, whether chosen for this run or not.
     pub fleet: Vec<Named>,
     sites: Vec<Mutex<Site>>,
+    dropping: Dropping,
     release: OnceLock<ReleaseName>,
     /// How many tasks have begun: the order of what they enter into the undo log.
     n_begun: AtomicUsize,
@@ -116,6 +120,7 @@ pub struct Setup {
     pub store: Store,
     pub sites: Vec<Site>,
     pub fleet: Vec<Named>,
+    pub on_host_failure: OnHostFailure,
 }
 
 impl Run {
@@ -142,6 +147,7 @@ impl Run {
             hosts: setup.sites.iter().map(|site| Named::of(&site.host)).collect(),
             fleet: setup.fleet,
             sites: setup.sites.into_iter().map(Mutex::new).collect(),
+            dropping: Dropping::new(setup.on_host_failure),
             release: OnceLock::new(),
             n_begun: AtomicUsize::new(0),
             n_acted: AtomicUsize::new(0),
@@ -155,10 +161,6 @@ impl Run {
 
     fn sites(&self) -> &[Mutex<Site>] {
         &self.sites
-    }
-
-    pub fn all(&self) -> Vec<usize> {
-        (0..self.hosts.len()).collect()
     }
 
     pub fn now(&self) -> Timestamp {
@@ -205,6 +207,11 @@ impl Run {
     /// Hides a value in everything that is said from now on.
     pub fn mask(&self, secret: &str) {
         self.mask.add(secret);
+    }
+
+    /// A problem with its secrets hidden, for a recipe to pass on.
+    pub fn masked(&self, report: Report) -> Report {
+        self.mask.report(report)
     }
 
     pub fn warn(&self, text: impl Into<String>) {

@@ -231,6 +231,25 @@ impl Site {
         Ok(now == self.before)
     }
 
+    /// The same by what is known, without asking.
+    pub fn served_as_before(&self) -> bool {
+        !self.is_in_doubt && self.seen.as_ref().is_none_or(|seen| Target::of(&seen.current) == self.before)
+    }
+
+    /// Takes an older release that is being served already for what this run goes back to.
+    pub fn stay(&mut self) -> Result<()> {
+        let seen = self.seen()?;
+        let live = seen.live().and_then(|live| seen.record(live));
+        let record = live.with_context(|| format!("`{}` serves no release", self.host.name))?.clone();
+        self.work = Work::Swapped { record };
+        Ok(())
+    }
+
+    /// Whether this run put a new release live here.
+    pub fn serves_new(&self) -> bool {
+        self.is_swapped() && self.swapping.as_ref().is_some_and(|swapping| swapping.swap.intent.is_new)
+    }
+
     /// The newest complete release older than the live one, which a rollback without a name goes to.
     pub fn earlier(&self) -> Result<Vec<ReleaseName>> {
         let seen = self.seen()?;
