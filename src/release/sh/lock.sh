@@ -8,17 +8,18 @@ take() {
   mine="$claim,\"pid\":$PPID,\"started\":\"$(started "$PPID")\",\"parent\":\"$parent\",\"boot\":\"$boot\"}"
   tenths=$patience
   until try; do
-    read_owner .runner/lock
+    read_holder
     ending=
     case $owner in
       # Whoever has taken it did not say so yet.
       '') ending=yes ;;
       *"\"run\":\"$holder\""*)
         owners host "$owner"
-        [ "$again" ] && [ "$value" = "$host" ] || { say same "$value"; exit 1; }
-        owners pid "$owner" && pid=$value
-        # shellcheck disable=SC2046 # split on purpose
-        [ "$pid" = "$PPID" ] || end_all "$pid" $(holders)
+        [ "$again" ] && [ "$value" = "$host" ] || { say same "$value"; exit 0; }
+        is_alive "$owner" && [ "$pid" != "$PPID" ] || pid=
+        find_holding
+        # shellcheck disable=SC2086 # split on purpose
+        end_all $pid $holding
         ending=yes
         ;;
       *)
@@ -32,9 +33,9 @@ take() {
     esac
     [ "$ending" ] && [ "$tenths" -gt 0 ] || {
       say held "$owner"
-      # shellcheck disable=SC2005,SC2046 # on one line
-      [ -z "$ending" ] || say ending "$(echo $(holders))"
-      exit 1
+      find_holding
+      [ -z "$ending" ] || say ending "${holding# }"
+      exit 0
     }
     tenths=$((tenths - 1))
     pause
@@ -53,12 +54,11 @@ if [ "$make" ]; then
   mkdir -p -- "$root" || refuse "cannot make \`$root\`"
   mkdir -p -- "$root/releases" "$root/shared" "$root/.runner/records" "$root/.runner/manifests" ||
     refuse "cannot write to \`$root\`"
-  (take) || exit 0
-  cd -- "$root" || exit
+  take
   [ -f .runner/format ] || put .runner/format "$format" || refuse "cannot write to \`$root/.runner\`"
   [ -z "$adopt" ] || [ -f ".runner/records/$adopt" ] || {
     record "$adopt" "$adopted" && note "$entry" || refuse "cannot write to \`$root/.runner\`"
   }
 elif [ -f "$root/.runner/format" ] && [ -w "$root/.runner" ]; then
-  (take) || exit 0
+  take
 fi

@@ -38,9 +38,13 @@ owners() {
 
 read_owner() {
   owner=
+  pid=
   [ ! -f "$1" ] || IFS= read -r owner <"$1" || :
   owner=${owner%"${owner##*[! ]}"}
 }
+
+# Whoever holds it, as far as it is said.
+read_holder() { if has_flock; then read_owner .runner/lock; else read_owner .runner/lock.owner; fi; }
 
 # Whether the shell that the record $1 speaks of is there. `$pid` is its process.
 is_alive() {
@@ -65,12 +69,15 @@ is_forsaken() {
   done
 }
 
-# The processes that have descriptor 9 open on the lock, but for us. Nothing where there is no /proc.
-holders() {
+# Sets `$holding` to the processes that have descriptor 9 open on the lock, but for us. Nothing where there is no /proc.
+# Not in a subshell: that would be one of them.
+find_holding() {
+  holding=
   for there in /proc/[0-9]*; do
     there=${there#/proc/}
-    [ "$there" = "$$" ] || [ "$there" = "$PPID" ] || ! [ "/proc/$there/fd/9" -ef .runner/lock ] || echo "$there"
-  done 2>/dev/null 9>&-
+    [ "$there" = "$$" ] || [ "$there" = "$PPID" ] || ! [ "/proc/$there/fd/9" -ef .runner/lock ] ||
+      holding="$holding $there"
+  done 2>/dev/null
 }
 
 # Ends processes with all that is in their sessions; `$pid`, whose session may be anybody's, alone.
@@ -116,9 +123,10 @@ try() {
 
 claim() {
   ln ".runner/mine.$$" "$1" 2>/dev/null && return
+  # Freed meanwhile: the next try has it. One that is not even a record is nobody's.
+  [ -e "$1" ] || return
   read_owner "$1"
-  [ "$owner" ] || return
-  case $owner in "$mine") return 0 ;; esac
+  [ "$owner" != "$mine" ] || return 0
   ! is_alive "$owner" || return
   owners run "$owner"
   # Another path each time it recurs, so a name is set anew before each use.

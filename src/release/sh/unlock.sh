@@ -7,32 +7,23 @@ cd -- "$root" || refuse "cannot enter \`$root\`"
 LC_ALL=C
 export LC_ALL
 boot=$(boot_id)
-read_owner .runner/lock
-mine=
-if has_flock; then
-  flock -n 9 || {
-    pid=
-    ! is_alive "$owner" || [ "$pid" = "$PPID" ] || end_all "$pid" || :
-    # shellcheck disable=SC2046 # split on purpose
-    end_all $(holders)
-    say ended "$owner"
-    tenths=50
-    until flock -n 9; do
-      [ "$tenths" -gt 0 ] || refuse 'the lock is still held, by what may not be ended'
-      tenths=$((tenths - 1))
-      pause
-    done
-  }
-  write_owner ''
-  flock -u 9
-else
-  read_owner .runner/lock.owner
-  pid=
-  if [ "$owner" ] && is_alive "$owner"; then
-    end_all "$pid"
-    say ended "$owner"
-  fi
-  rm -f .runner/lock.owner
-  write_owner ''
+read_holder
+find_holding
+if [ "$holding" ] || { [ "$owner" ] && is_alive "$owner"; }; then
+  # The record may be of one who is gone, and its number another's by now.
+  is_alive "$owner" || pid=
+  [ "$pid" != "$PPID" ] || pid=
+  # shellcheck disable=SC2086 # split on purpose
+  end_all $pid $holding
+  say ended "$owner"
 fi
+if has_flock; then
+  tenths=50
+  until flock -n 9; do
+    [ "$tenths" -gt 0 ] || refuse 'the lock is still held, by what may not be ended'
+    tenths=$((tenths - 1))
+    pause
+  done
+fi
+free
 say unlocked yes
