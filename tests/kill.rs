@@ -5,9 +5,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
 #[path = "support/proxy.rs"]
 mod proxy;
+mod support;
 #[path = "support/trap.rs"]
 mod trap;
 
@@ -330,10 +330,13 @@ impl<'a> Fleet<'a> {
             Flow::Rollback => return self.run(&["rollback"], trap),
             Flow::Undone => {
                 self.is("two");
-                fs::write(self.dir.join("deploy.rhai"), format!("{RECIPE}{FAILING}").replace(
-                    "task(\"verify\", |host| host.run(\"rm -f verify\", #{ cwd: host.path }));\n",
-                    "",
-                ))
+                fs::write(
+                    self.dir.join("deploy.rhai"),
+                    format!("{RECIPE}{FAILING}").replace(
+                        "task(\"verify\", |host| host.run(\"rm -f verify\", #{ cwd: host.path }));\n",
+                        "",
+                    ),
+                )
                 .unwrap();
                 let ran = self.run(&[], trap);
                 fs::write(self.dir.join("deploy.rhai"), RECIPE).unwrap();
@@ -381,7 +384,8 @@ fn unlike(got: &Tree, versions: &BTreeMap<&'static str, Tree>) -> String {
     let differences = versions.iter().map(|(version, want)| {
         let paths: BTreeSet<_> = got.keys().chain(want.keys()).collect();
         let differing = paths.into_iter().filter(|path| got.get(*path) != want.get(*path));
-        let differing: Vec<String> = differing.map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+        let differing: Vec<String> =
+            differing.map(|path| String::from_utf8_lossy(path).into_owned()).collect();
         (differing.len(), version, differing)
     });
     let (_, version, differing) = differences.min().unwrap();
@@ -431,7 +435,8 @@ fn is_settled(site: &Path) -> bool {
 
 fn is_at_rest(fleet: &Fleet) -> Result<Duration> {
     let sites = fleet.sites();
-    let wait = until(PATIENCE, || sites.iter().all(|site| is_settled(site)), || "the hosts came to rest".into());
+    let wait =
+        until(PATIENCE, || sites.iter().all(|site| is_settled(site)), || "the hosts came to rest".into());
     wait.map_err(anyhow::Error::msg)
 }
 
@@ -655,7 +660,8 @@ impl Matrix<'_> {
         for site in fleet.sites() {
             let now = served(&site, &self.versions).with_context(|| format!("after\n{ran}"))?;
             ensure!(now == Some("four"), "{} serves {now:?} after\n{ran}", site.display());
-            is_clean(&site, &self.clean[&fleet.scenario.is_cache]).with_context(|| format!("after\n{ran}"))?;
+            is_clean(&site, &self.clean[&fleet.scenario.is_cache])
+                .with_context(|| format!("after\n{ran}"))?;
         }
         let is_over = until(
             Duration::from_secs(20),
@@ -694,7 +700,7 @@ fn over<A>(fleet: &Fleet, point: impl fmt::Display, result: Result<A>) -> Result
 
 /// What is called for after a run that died: a command of it may be ending.
 fn wait_words() -> Vec<&'static str> {
-    if env::var_os("RUNNER_NO_WAIT").is_some() { Vec::new() } else { vec!["--wait"] }
+    vec!["--wait"]
 }
 
 /// Numbers that a seed decides (Steele et al., "Fast splittable pseudorandom number generators", 2014).

@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::sync::Mutex;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read;
@@ -10,6 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -333,7 +333,11 @@ pub fn is_locked(file: &Path) -> bool {
 ///
 /// # Errors
 /// It is not so in time: what `what` says.
-pub fn until(at_most: Duration, mut is_so: impl FnMut() -> bool, what: impl Fn() -> String) -> Result<Duration, String> {
+pub fn until(
+    at_most: Duration,
+    mut is_so: impl FnMut() -> bool,
+    what: impl Fn() -> String,
+) -> Result<Duration, String> {
     let start = Instant::now();
     while !is_so() {
         if start.elapsed() > at_most {
