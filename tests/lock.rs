@@ -104,6 +104,17 @@ fn nothing_is_at_work(test: &Test) {
     over.unwrap_or_else(|why| panic!("{why}"));
 }
 
+/// No swap of a site is in the balance: `intent.RUN` and `reverting.RUN` are gone.
+#[track_caller]
+fn no_swap_is_pending(test: &Test, site: &str) {
+    let entries = fs::read_dir(test.path(site).join(".runner")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let left: Vec<String> = names
+        .filter(|name| ["intent", "reverting", "seen.", "busy."].iter().any(|part| name.starts_with(part)))
+        .collect();
+    assert!(left.is_empty(), "{site}: {left:?}");
+}
+
 #[track_caller]
 fn serve(test: &Test, sites: &[&str], want: &str) {
     for site in sites {
@@ -493,7 +504,7 @@ fn the_end_of_a_run_is_the_end_of_all_that_it_started_on_its_hosts() {
             // Not even for a moment: another run may come at once.
             for site in ["sites/h1", "sites/h2", "sites/h3"] {
                 flock.is_free(&test, site);
-                assert!(!test.path(site).join(".runner/intent").exists());
+                no_swap_is_pending(&test, site);
             }
         }
         test.ends(0, &["rollback"]);
@@ -543,9 +554,7 @@ fn a_swap_whose_client_is_killed_is_taken_back_by_the_servers_themselves() {
         nothing_is_at_work(&test);
         for site in SITES {
             let runner = test.path(site).join(".runner");
-            for name in ["intent", "reverting"] {
-                assert!(!runner.join(name).exists(), "{site}: `{name}` is left");
-            }
+            no_swap_is_pending(&test, site);
             let history = fs::read_to_string(runner.join("history")).unwrap();
             assert!(history.lines().any(|line| line.split(' ').nth(1) == Some("revert")), "{history}");
             assert_ne!(test.record(site, &new)["state"], "complete", "{site}");
