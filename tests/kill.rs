@@ -561,7 +561,7 @@ impl Matrix<'_> {
         };
         let ran = fleet.flow(Some((trap, then)))?;
         let sprung = trap.sprung();
-        let story = format!("at `{}`\n{ran}", sprung.as_deref().unwrap_or("nothing"));
+        let mut story = format!("at `{}`\n{ran}", sprung.as_deref().unwrap_or("nothing"));
         let mut rest = self.stays_whole(point, fleet, &ran).with_context(|| story.clone())?;
         let mut may_be = BTreeSet::from([old, new]);
 
@@ -571,7 +571,7 @@ impl Matrix<'_> {
                 fleet.is("three");
                 // What is held up may hold the lock, or something that the lock's owner waits for, or nothing.
                 let ran = fleet.run(&[], None)?;
-                let story = format!("{story}--- while that waits\n{ran}");
+                story = format!("{story}--- while that waits\n{ran}");
                 ensure!(matches!(ran.code, Some(0 | 1 | 3 | 4)), "{story}");
                 trap.disarm();
                 let waited = until(
@@ -594,7 +594,7 @@ impl Matrix<'_> {
                 let ran = fleet.run(&wait_words(), Some((trap, Then::Goes)))?;
                 let sprung = trap.sprung();
                 trap.disarm();
-                let story = format!("{story}--- again, at {sprung:?}\n{ran}");
+                story = format!("{story}--- again, at {sprung:?}\n{ran}");
                 may_be.insert(Some("three"));
                 for site in fleet.sites() {
                     served(&site, &self.versions).with_context(|| story.clone())?;
