@@ -34,7 +34,9 @@ fn two_hosts(test: Test) -> (Test, Gate) {
 
 /// With the system's tools, and on a server without `flock`.
 fn with_and_without_flock(n: usize, test: impl Fn(Test, Flock)) {
+    eprintln!("with `flock`");
     test(Test::with_sites(n), Flock::Is);
+    eprintln!("without");
     let without = Test::with_sites(n);
     let tools = tools_without(&without, &["flock"]);
     test(without.env("PATH", &tools), Flock::IsNot);
@@ -63,7 +65,8 @@ impl Flock {
         if text.trim().is_empty() {
             return None;
         }
-        let owner = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()));
+        let owner =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()));
         Some(owner)
     }
 
@@ -99,6 +102,17 @@ fn nothing_is_at_work(test: &Test) {
     let all = || processes(&test.path(""));
     let over = until(Duration::from_secs(30), || all().is_empty(), || format!("the end of {:#?}", all()));
     over.unwrap_or_else(|why| panic!("{why}"));
+}
+
+/// No swap of a site is in the balance: `intent.RUN` and `reverting.RUN` are gone.
+#[track_caller]
+fn no_swap_is_pending(test: &Test, site: &str) {
+    let entries = fs::read_dir(test.path(site).join(".runner")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let left: Vec<String> = names
+        .filter(|name| ["intent", "reverting", "seen.", "busy."].iter().any(|part| name.starts_with(part)))
+        .collect();
+    assert!(left.is_empty(), "{site}: {left:?}");
 }
 
 #[track_caller]
@@ -161,12 +175,19 @@ fn of_two_runs_at_the_same_moment_exactly_one_proceeds_where_there_is_no_flock()
 fn whatever_changes_a_site_needs_the_lock_and_what_only_looks_does_not() {
     let (test, mut gate) = two_hosts(Test::with_sites(2));
     let recipe = fs::read_to_string(test.path("deploy.rhai")).unwrap();
-    let test = test.recipe(&format!("{recipe}task(\"touch\", |host| host.run(\"touch touched\")).alone();\n"));
+    let test =
+        test.recipe(&format!("{recipe}task(\"touch\", |host| host.run(\"touch touched\")).alone();\n"));
     test.ends(0, &["touch"]);
     let ann = Running::start(&test, "ann", &[]);
     gate.is_reached(1, &ann);
-    for words in [&["deploy"][..], &["rollback"], &["touch"], &["prune"], &["--host", "h2"], &["touch", "--host", "h1"]]
-    {
+    for words in [
+        &["deploy"][..],
+        &["rollback"],
+        &["touch"],
+        &["prune"],
+        &["--host", "h2"],
+        &["touch", "--host", "h1"],
+    ] {
         is_told(&Running::start(&test, "eve", words).over(), "ann", "deploy");
     }
     for words in [&["status"][..], &["releases"], &["check"], &["--plan"]] {
@@ -176,7 +197,8 @@ fn whatever_changes_a_site_needs_the_lock_and_what_only_looks_does_not() {
     ann.ends(0);
     // A task run alone is told as what it is.
     let mut gate = Gate::new(&test, "second");
-    let test = test.recipe(&format!("{}flow(\"other\", [\"lock\", \"slow\"]);\n", gate.task("slow", &["h1"])));
+    let test =
+        test.recipe(&format!("{}flow(\"other\", [\"lock\", \"slow\"]);\n", gate.task("slow", &["h1"])));
     let bob = Running::start(&test, "bob", &["slow"]);
     gate.is_reached(1, &bob);
     is_told(&Running::start(&test, "eve", &[]).over(), "bob", "slow");
@@ -280,7 +302,7 @@ fn unlock_ends_the_holder_and_says_whose_lock_it_was() {
         test.ends(0, &["unlock"]).says_not("ann@");
         let ann = Running::start(&test, "ann", &[]);
         gate.is_reached(1, &ann);
-        let ran = test.ends(0, &["unlock"]);
+        let ran = Running::start(&test, "eve", &["unlock"]).ends(0);
         ran.says("ann@").says("h1").says("h2").says("deploy");
         // The holder notices that it is cut off, and does nothing to a site that is not its own any more.
         let ran = ann.over();
@@ -290,7 +312,7 @@ fn unlock_ends_the_holder_and_says_whose_lock_it_was() {
             flock.is_free(&test, site);
         }
         gate.opens(1);
-        test.deploy();
+        Running::start(&test, "eve", &[]).ends(0);
         serve(&test, &SITES, "new");
         nothing_is_at_work(&test);
         test.ends(0, &["unlock"]);
@@ -318,7 +340,9 @@ fn unlock_of_one_host_leaves_the_others_alone() {
 
 #[test]
 fn a_daemon_that_a_hook_started_keeps_no_lock() {
-    for text in ["sleep 1000 >/dev/null 2>&1 &", "sleep 1000 </dev/null &", "setsid sleep 1000 >/dev/null 2>&1 &"] {
+    for text in
+        ["sleep 1000 >/dev/null 2>&1 &", "sleep 1000 </dev/null &", "setsid sleep 1000 >/dev/null 2>&1 &"]
+    {
         with_and_without_flock(1, |test, flock| {
             let recipe = format!(
                 "task(\"reload\", |host| host.run(`{text} echo $! >>pids`, #{{ cwd: host.path + \"/../..\" }}));\n"
@@ -411,12 +435,14 @@ fn a_record_is_believed_only_if_its_process_is_the_one_that_wrote_it() {
     let ann = Running::start(&test, "ann", &["--host", "h2"]);
     gate.is_reached(1, &ann);
     let alive = Flock::IsNot.owner(&test, "sites/h2").expect("h2 is held");
-    let record = test.path("sites/h1/.runner/lock.owner");
+    let records = [".runner/lock.owner", ".runner/lock"].map(|name| test.path("sites/h1").join(name));
     let is_at = |field: &str, value: Value| {
         let mut owner = alive.clone();
         assert!(!owner[field].is_null(), "no `{field}` in {owner}");
         owner[field] = value;
-        fs::write(&record, format!("{owner}\n")).unwrap();
+        for record in &records {
+            fs::write(record, format!("{owner}\n")).unwrap();
+        }
         Running::start(&test, "bob", &["--host", "h1"]).over()
     };
     // A record like this one of somebody alive is respected.
@@ -440,6 +466,7 @@ fn what_is_no_record_at_all_keeps_nobody_out() {
         let test = test.source("a", "1");
         test.deploy();
         for text in ["", "\n", "{", "{}", "[1]", "{\"run\":\"x\"", "nonsense\n\n"] {
+            eprintln!("{text:?}");
             fs::write(test.path("sites/h1").join(flock.record()), text).unwrap();
             test.deploy();
             flock.is_free(&test, "sites/h1");
@@ -477,7 +504,7 @@ fn the_end_of_a_run_is_the_end_of_all_that_it_started_on_its_hosts() {
             // Not even for a moment: another run may come at once.
             for site in ["sites/h1", "sites/h2", "sites/h3"] {
                 flock.is_free(&test, site);
-                assert!(!test.path(site).join(".runner/intent").exists());
+                no_swap_is_pending(&test, site);
             }
         }
         test.ends(0, &["rollback"]);
@@ -521,14 +548,13 @@ fn a_swap_whose_client_is_killed_is_taken_back_by_the_servers_themselves() {
         let said = run.dies();
         is_taken_back(&test, &SITES, &|| said.clone());
         let reverted = || fs::read_to_string(test.path("reverted")).unwrap_or_default();
-        until(PATIENCE, || reverted() == "oldold", || format!("`revert_command` ran twice: {}", reverted())).unwrap();
+        until(PATIENCE, || reverted() == "oldold", || format!("`revert_command` ran twice: {}", reverted()))
+            .unwrap();
         gate.opens(2);
         nothing_is_at_work(&test);
         for site in SITES {
             let runner = test.path(site).join(".runner");
-            for name in ["intent", "reverting"] {
-                assert!(!runner.join(name).exists(), "{site}: `{name}` is left");
-            }
+            no_swap_is_pending(&test, site);
             let history = fs::read_to_string(runner.join("history")).unwrap();
             assert!(history.lines().any(|line| line.split(' ').nth(1) == Some("revert")), "{history}");
             assert_ne!(test.record(site, &new)["state"], "complete", "{site}");
@@ -591,7 +617,11 @@ fn a_rollback_whose_client_is_killed_is_taken_back_by_the_servers_themselves() {
 /// the machine is.
 fn counted_sleep(test: Test) -> Test {
     let real = support::userland::program("sleep").unwrap();
-    let script = format!("#!/bin/sh\necho \"$1\" >>'{}'\nexec {} \"$@\"\n", test.path("slept").display(), real.display());
+    let script = format!(
+        "#!/bin/sh\necho \"$1\" >>'{}'\nexec {} \"$@\"\n",
+        test.path("slept").display(),
+        real.display()
+    );
     let test = test.write("sleepers/sleep", &script).mode("sleepers/sleep", 0o755);
     let path = format!("{}:{}", test.path("sleepers").display(), std::env::var("PATH").unwrap());
     test.env("PATH", &path)
@@ -608,8 +638,10 @@ fn a_swap_is_not_taken_back_while_its_client_lives_however_long_it_takes() {
     let (test, mut gate, run) = in_verify(counted_sleep(Test::with_sites(2)), &BOTH);
     // Two hosts, each of which has waited for four times as long as it would without a sign of life.
     let is_long = || slept(&test) > 8.0 || run.is_over();
-    until(PATIENCE, is_long, || format!("the watches have slept, by now for {} s\n{}", slept(&test), run.said()))
-        .unwrap();
+    until(PATIENCE, is_long, || {
+        format!("the watches have slept, by now for {} s\n{}", slept(&test), run.said())
+    })
+    .unwrap();
     assert!(!run.is_over(), "{}", run.said());
     serve(&test, &SITES, "new");
     gate.opens(2);

@@ -104,8 +104,8 @@ impl Fault {
                     fs::write(ballast.join(left().f_ffree.to_string()), "").unwrap();
                 }
             }
-            // Over the same place: a file system with a file that is open for writing could not be made so, as it may be
-            // when a disk fails.
+            // Over the same place: a file system with a file that is open for writing, as the lock is, cannot be made so.
+            // What works in the site's directory already, as the watch of a swap does, can still write.
             Fault::ReadOnly => {
                 done(&["mount", "--bind", mount.at(), mount.at()]);
                 done(&["mount", "-o", "remount,bind,ro", mount.at()]);

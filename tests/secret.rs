@@ -262,7 +262,7 @@ fn watched(test: &Test, user: Option<u32>) -> Vec<String> {
     thread::scope(|scope| {
         let seen = scope.spawn(|| watch.seen());
         let mut child: Child =
-            test.command(&["-v"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            test.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let is_answered = scope.spawn(|| {
             // A command says that it works by opening the pipe, and goes on when it has read a line.
             while let Ok(mut pipe) = OpenOptions::new().write(true).open(test.path("pipe")) {

@@ -134,8 +134,7 @@ impl Gate {
         let until = Instant::now() + PATIENCE;
         for _ in 0..n {
             let left = until.saturating_duration_since(Instant::now());
-            let mut fds =
-                [PollFd::new(&self.here, PollFlags::IN), PollFd::new(&run.ended, PollFlags::IN)];
+            let mut fds = [PollFd::new(&self.here, PollFlags::IN), PollFd::new(&run.ended, PollFlags::IN)];
             poll(&mut fds, Timespec::try_from(left).ok().as_ref()).unwrap();
             let is_there = fds[0].revents().contains(PollFlags::IN);
             assert!(is_there, "it does not come to the gate:\n{}", run.said());

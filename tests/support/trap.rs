@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::sync::Mutex;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read;
@@ -10,6 +9,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -23,17 +24,17 @@ const TOOLS: [&str; 10] = ["cp", "ln", "mkdir", "mv", "rm", "rmdir", "tar", "tou
 
 /// `REAL` and `TOOL` stand for the tool's path and name. With no `at` beside it, it is the tool and nothing else. What
 /// is killed is killed before the tool starts; the tool then does its work all the same, as one does that was started
-/// a moment before. It waits on `hold`, which is gone with the test's directory if the test fails.
+/// a moment before. It waits on `hold.ID`, of this one setting, which is gone with the test's directory if the test fails.
 const WRAPPER: &str = r#"#!/bin/sh
 d=${0%/*}
 d=${d%/*}/trap
-{ read -r kind at <"$d/at"; } 2>/dev/null || exec REAL "$@"
+{ read -r kind at id <"$d/at"; } 2>/dev/null || exec REAL "$@"
 hit() {
   echo "TOOL $*" >"$d/where"
   case $kind in
   *client)
     echo hit >"$d/hit"
-    while [ -e "$d/hold" ]; do sleep 0.01; done
+    while [ -e "$d/hold.$id" ]; do sleep 0.01; done
     ;;
   *step) kill -9 "$PPID" ;;
   *shell)
@@ -111,12 +112,14 @@ pub enum At {
 pub struct Trap {
     dir: PathBuf,
     signal: Mutex<Signal>,
+    /// How often it was set.
+    n_set: AtomicUsize,
 }
 
 impl Trap {
     /// `dir` is there, and users of the server may look into it.
     pub fn new(dir: &Path) -> Self {
-        let trap = Self { dir: dir.to_owned(), signal: Mutex::new(Signal::KILL) };
+        let trap = Self { dir: dir.to_owned(), signal: Mutex::new(Signal::KILL), n_set: AtomicUsize::new(0) };
         fs::create_dir(dir.join("bin")).unwrap();
         for tool in TOOLS {
             let real = program(tool).unwrap_or_else(|| panic!("no `{tool}` on this machine"));
@@ -170,12 +173,14 @@ impl Trap {
         }
         let hit = self.file("hit");
         assert!(Command::new("mkfifo").args(["-m", "666"]).arg(hit).status().unwrap().success());
-        fs::write(self.file("hold"), "").unwrap();
-        fs::write(self.file("new"), format!("{text}\n")).unwrap();
+        // What waits because of an earlier setting must not wait on for this one.
+        let id = self.n_set.fetch_add(1, Ordering::SeqCst) + 1;
+        fs::write(self.file(&format!("hold.{id}")), "").unwrap();
+        fs::write(self.file("new"), format!("{text} {id}\n")).unwrap();
         fs::rename(self.file("new"), self.file("at")).unwrap();
     }
 
-    /// From now on the tools are themselves. What waits on `hold` goes on.
+    /// From now on the tools are themselves. What waits goes on.
     pub fn disarm(&self) {
         let dir = self.dir.join("trap");
         if !dir.exists() {
@@ -247,7 +252,8 @@ impl Trap {
                     end_all(dir);
                 }
                 if !matches!(then, Then::Waits) {
-                    let _ = fs::remove_file(self.file("hold"));
+                    let id = self.n_set.load(Ordering::SeqCst);
+                    let _ = fs::remove_file(self.file(&format!("hold.{id}")));
                 }
                 if signal == Signal::KILL {
                     return Ok(None);
@@ -333,7 +339,11 @@ pub fn is_locked(file: &Path) -> bool {
 ///
 /// # Errors
 /// It is not so in time: what `what` says.
-pub fn until(at_most: Duration, mut is_so: impl FnMut() -> bool, what: impl Fn() -> String) -> Result<Duration, String> {
+pub fn until(
+    at_most: Duration,
+    mut is_so: impl FnMut() -> bool,
+    what: impl Fn() -> String,
+) -> Result<Duration, String> {
     let start = Instant::now();
     while !is_so() {
         if start.elapsed() > at_most {
