@@ -30,8 +30,7 @@ discard_one() {
 cut decide
 await_idle 600 || {
   # What it belongs to is gone: what it reads will never end.
-  pid=
-  end_all "$writer"
+  end_writer
   await_idle 50 || refuse "process $writer, which a dead run left, still writes"
 }
 cut mend
@@ -39,6 +38,6 @@ records record || exit
 cut forget
 releases discard_one
 drop .runner/guard .runner/fill .runner/restore .runner/seed
-rm -f .runner/*.new .runner/records/*.new .runner/manifests/*.next .runner/restored* .runner/mine.* .runner/lock.owner.*
+rm -f .runner/*.new .runner/records/*.new .runner/manifests/*.next .runner/restored* .runner/mine.* .runner/lock.owner.* .runner/seen.*
 entries note
 say healed yes

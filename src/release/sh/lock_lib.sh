@@ -103,6 +103,32 @@ end_all() {
   return 0
 }
 
+# Ends `$writer` and its process group, which is that of the channel it came by; but not if that is ours as well, as
+# with a dropbear, which has all channels of a connection in one.
+end_writer() {
+  group_of "$$" && ours=$group
+  group_of "$writer" || return 0
+  [ "$group" != "$ours" ] || group=
+  for signal in STOP KILL; do
+    kill -"$signal" "$writer" 2>/dev/null
+    for there in /proc/[0-9]*; do
+      there=${there#/proc/}
+      writers=$group
+      [ -z "$writers" ] || ! group_of "$there" || [ "$group" != "$writers" ] || kill -"$signal" "$there" 2>/dev/null
+      group=$writers
+    done
+  done
+}
+
+# Sets `$group` to the process group of process $1.
+group_of() {
+  { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+  stat=${stat##*) }
+  # shellcheck disable=SC2086 # split on purpose
+  set -- $stat
+  group=$3
+}
+
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
 
 has_flock() { { : >&9; } 2>/dev/null && command -v flock >/dev/null 2>&1; }

@@ -37,7 +37,8 @@ for path in .runner/intent.* .runner/reverting.*; do
   case $path in *.new) continue ;; esac
   [ ! -f "$path" ] || { say intent "${path#.runner/}" && say intended "$(cat "$path")"; }
 done
-for path in .runner/fill .runner/guard .runner/restore .runner/seed .runner/*.new .runner/records/*.new .runner/lock.owner.*; do
+for path in .runner/fill .runner/guard .runner/restore .runner/seed .runner/*.new \
+  .runner/records/*.new .runner/lock.owner.* .runner/seen.* .runner/busy.*; do
   [ ! -e "$path" ] || { say litter yes && break; }
 done
 [ ! -f .runner/lock ] || { IFS= read -r held <.runner/lock && say owner "$held"; }

@@ -25,11 +25,12 @@ arm() {
   put "$intent" "$text" && : >"$seen" || refuse 'cannot write to `.runner`'
   (keep_watch) </dev/null >/dev/null 2>&1 9>&- &
   watch=$!
-  : >".runner/busy.$watch.$(started "$watch")" || {
+  watch=$watch.$(started "$watch")
+  printf '%s\n' "$watch" >"$seen" && : >".runner/busy.$watch" || {
     rm -f "$intent"
     refuse 'cannot write to `.runner`'
   }
-  say watch "$watch.$(started "$watch")"
+  say watch "$watch"
 }
 
 keep_watch() {
@@ -51,9 +52,25 @@ keep_watch() {
   done
   trap '' TERM
   mv "$intent" "$reverting" || leave
+  end_step
   note "$(date -u +%Y-%m-%dT%H:%M:%SZ) revert $name watch"
   go_back && rm -f "$reverting"
   leave
+}
+
+# What still runs of the step that made the swap would go on with one that is taken back. Stopped before it is ended, so
+# that nothing of it takes the end of another for its own.
+end_step() {
+  for signal in STOP KILL; do
+    for there in /proc/[0-9]*; do
+      there=${there#/proc/}
+      [ "$there" != "$self" ] && { IFS= read -r stat <"/proc/$there/stat"; } 2>/dev/null || continue
+      stat=${stat##*) }
+      # shellcheck disable=SC2086 # split on purpose
+      set -- $stat
+      [ "$4" != "$$" ] || kill -"$signal" "$there" 2>/dev/null
+    done
+  done
 }
 
 leave() {
@@ -80,8 +97,10 @@ lead_back() {
 }
 
 stand_down() {
+  # Its number may have been lost with the answer to the arming.
+  [ "$watch" ] || { IFS= read -r watch <"$seen"; } 2>/dev/null || :
   [ -z "$watch" ] || [ "$(started "${watch%%.*}")" != "${watch#*.}" ] || kill "${watch%%.*}" 2>/dev/null
-  rm -f ".runner/busy.$watch" "$seen"
+  rm -f "$seen" "${watch:+.runner/busy.$watch}"
 }
 
 # Fails if the server has taken the swap back by itself.
