@@ -61,6 +61,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("a payload that cannot be read leaves no half", a_payload_that_cannot_be_read_leaves_no_half),
     ("a timeout ends a sending", a_timeout_ends_a_sending),
     ("an interrupt ends a sending", an_interrupt_ends_a_sending),
+    ("what an act keeps lives with the shell", what_an_act_keeps_lives_with_the_shell),
     ("a killed shell is a loss and the next act has a new one", a_killed_shell_is_a_loss),
     ("a shell that died idle is a loss", a_shell_that_died_idle_is_a_loss),
 ];
@@ -529,6 +530,22 @@ fn an_interrupt_ends_a_sending(_: &mut dyn Remote, open: Open) {
     assert_eq!(answer.exit, Exit::Interrupted);
     interrupt.clear();
     are_gone(&mut *remote, &pids(&answer.stdout));
+}
+
+/// As the lock of a site does: open in later scripts, and closed when the shell ends.
+fn what_an_act_keeps_lives_with_the_shell(remote: &mut dyn Remote, _: Open) {
+    let dir = directory(remote);
+    let keeps = Script::new("exec 9>>\"$dir/kept\"\nunset dir\n").var("dir", &dir);
+    let first = Act { keeps: Some(keeps), ..act(Script::new("echo one >&9; echo \"${dir-unset}\"")) };
+    let answer = answered(remote.perform(&first, &mut Silent));
+    assert_eq!((answer.exit, answer.stdout), (Exit::Code(0), b"unset\n".to_vec()));
+    text(remote, Script::new("echo two >&9"));
+    assert_eq!(text(remote, Script::new("cat \"$dir/kept\"").var("dir", &dir)), "one\ntwo");
+    let lost = remote.perform(&act(Script::new("kill -9 $PPID")), &mut Silent);
+    assert!(matches!(lost, Err(Lost::Gone { .. })), "{lost:?}");
+    let is_open = Script::new("if { command : >&9; } 2>/dev/null; then echo open; else echo closed; fi");
+    assert_eq!(text(remote, is_open), "closed");
+    remove(remote, &dir);
 }
 
 fn a_killed_shell_is_a_loss(_: &mut dyn Remote, open: Open) {

@@ -90,7 +90,10 @@ const COMMANDS: [Case; 16] = [
     case(1, r#"run("printf '%s\n' \"$A\" \"$B\" >&2; kill -9 $$", #{ env: #{ A: plain, B: odd } });"#),
     case(1, r#"run(`printf '%s' ${quote(plain)} ${quote(odd)}; kill -TERM $$`, #{});"#),
     case(1, r#"run(`printf "%s " ${quote(plain)} ${quote(odd)}; exec sleep 1000`, #{ timeout: 1 });"#),
-    case(1, r#"run("printf \"%s \" \"$A\" \"$B\"; exec sleep 1000", #{ timeout: 1, env: #{ A: plain, B: odd } });"#),
+    case(
+        1,
+        r#"run("printf \"%s \" \"$A\" \"$B\"; exec sleep 1000", #{ timeout: 1, env: #{ A: plain, B: odd } });"#,
+    ),
     case(1, r#"run(quote(plain) + " with arguments", #{});"#),
     case(1, r#"run(quote(odd) + " with arguments", #{});"#),
     case(1, r#"run(`echo ${quote(plain)}; (`, #{});"#),

@@ -131,7 +131,8 @@ group_of() {
 
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
 
-has_flock() { { : >&9; } 2>/dev/null && command -v flock >/dev/null 2>&1; }
+# `command`, and no bare `:` before a redirection: one that fails would end the shell (POSIX XCU 2.8.1).
+has_flock() { { command : >&9; } 2>/dev/null && command -v flock >/dev/null 2>&1; }
 
 # Takes the lock, if nobody holds it. By the kernel where it can be; else by a record that is linked into place whole,
 # `$1`. One whose owner is dead is replaced by who holds the lock on that: its name is the record's and the dead one's.
@@ -175,7 +176,7 @@ begin_busy() {
   # Of this very shell, which `$$` need not be.
   busy=$(exec sh -c 'echo $PPID')
   busy=.runner/busy.$busy.$(started "$busy")
-  : >"$busy" || refuse 'cannot write to `.runner`'
+  command : >"$busy" || refuse 'cannot write to `.runner`'
 }
 end_busy() { rm -f "$busy"; }
 

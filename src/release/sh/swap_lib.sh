@@ -22,11 +22,11 @@ linked_one() { [ "$(readlink "$to/$1")" = "$2" ] || refuse "\`$1\` is not the li
 
 arm() {
   check
-  put "$intent" "$text" && : >"$seen" || refuse 'cannot write to `.runner`'
+  put "$intent" "$text" && command : >"$seen" || refuse 'cannot write to `.runner`'
   (keep_watch) </dev/null >/dev/null 2>&1 9>&- &
   watch=$!
   watch=$watch.$(started "$watch")
-  printf '%s\n' "$watch" >"$seen" && : >".runner/busy.$watch" || {
+  printf '%s\n' "$watch" >"$seen" && command : >".runner/busy.$watch" || {
     rm -f "$intent"
     refuse 'cannot write to `.runner`'
   }
