@@ -113,12 +113,17 @@ pub struct Making<'a> {
 /// What came of asking for a lock.
 #[derive(Debug)]
 pub enum Asked {
-    Taken(Seen),
+    /// Whatever is wrong with what stands there.
+    Taken {
+        root: String,
+        seen: Result<Seen>,
+    },
     /// There is no site yet.
     Absent(Seen),
     Held {
         owner: Option<Owner>,
         ending: Option<String>,
+        seen: Result<Seen>,
     },
     /// The same run has it under this host's name: two entries are one site.
     Same(String),
@@ -153,14 +158,14 @@ pub fn take(root: &str, shared: &[SharedPath], claim: &Claim, making: Option<&Ma
         if let Some(host) = said.get("same") {
             return Ok(Asked::Same(host));
         }
-        if let Some(owner) = said.get("held") {
-            return Ok(Asked::Held { owner: Owner::parse(&owner), ending: said.get("ending") });
-        }
         let fields = Fields::read(answer, "nearest")?;
-        let seen = probe::read(&fields)?;
+        let seen = probe::read(&fields);
+        if let Some(owner) = said.get("held") {
+            return Ok(Asked::Held { owner: Owner::parse(&owner), ending: said.get("ending"), seen });
+        }
         Ok(match fields.get("taken") {
-            Some(_) => Asked::Taken(seen),
-            None => Asked::Absent(seen),
+            Some(_) => Asked::Taken { root: fields.get("root").unwrap_or_default(), seen },
+            None => Asked::Absent(seen?),
         })
     });
     step.keeping(keep(root, is_making)).public()

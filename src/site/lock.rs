@@ -32,7 +32,7 @@ impl Site {
     /// Takes the lock and reads what stands in the site; makes its directories where they are missing, adopts what another
     /// tool serves. `Held` if another run has it.
     pub fn lock(&mut self, owner: &Owner, now: Timestamp, by: &str) -> Result<()> {
-        if self.lock.is_some() {
+        if self.owner.is_some() {
             return Ok(());
         }
         if self.is_planning {
@@ -40,6 +40,7 @@ impl Site {
             self.is_fit()?;
             // Nothing is done, so nothing is fenced.
             self.lock = Some(Lock { root, run: String::new() });
+            self.owner = Some(owner.clone());
             return Ok(());
         }
         let is_taken = self.take(owner, None)?;
@@ -62,10 +63,9 @@ impl Site {
             };
             self.note(format!("adopted `{}`, which is being served{left}", record.name));
         }
-        let lock = Lock { root: self.root()?, run: owner.run.clone() };
+        let lock = self.locked()?;
         let within = Duration::from_secs(self.options.confirm_within);
         self.remote.pulse(lock::pulse(&lock, (within / 5).min(BEAT_MAX)));
-        self.lock = Some(lock);
         self.owner = Some(owner.clone());
         Ok(())
     }
@@ -81,9 +81,17 @@ impl Site {
         };
         let host = self.host.name.clone();
         match asked {
-            Asked::Taken(seen) => self.learn(seen).map(|_| true),
+            Asked::Taken { root, seen } => {
+                // Whatever is found now, the lock is to be let go.
+                self.lock = Some(Lock { root, run: owner.run.clone() });
+                self.learn(seen?).map(|_| true)
+            }
             Asked::Absent(seen) => self.learn(seen).map(|_| false),
-            Asked::Held { owner, ending } => Err(Held { host, owner, ending }.into()),
+            Asked::Held { owner, ending, seen } => {
+                // For the last words only: what is wrong there is not this run's.
+                let _ = seen.and_then(|seen| self.learn(seen).map(drop));
+                Err(Held { host, owner, ending }.into())
+            }
             Asked::Same(other) => bail!(
                 Report::new(format!("`{other}` and `{host}` are the same site"))
                     .hint("leave one of them out of `runner.toml`, or give it another `path`")

@@ -35,7 +35,7 @@ take() {
       say held "$owner"
       find_holding
       [ -z "$ending" ] || say ending "${holding# }"
-      exit 0
+      return 1
     }
     tenths=$((tenths - 1))
     pause
@@ -54,10 +54,11 @@ if [ "$make" ]; then
   mkdir -p -- "$root" || refuse "cannot make \`$root\`"
   mkdir -p -- "$root/releases" "$root/shared" "$root/.runner/records" "$root/.runner/manifests" ||
     refuse "cannot write to \`$root\`"
-  take
-  [ -f .runner/format ] || put .runner/format "$format" || refuse "cannot write to \`$root/.runner\`"
-  [ -z "$adopt" ] || [ -f ".runner/records/$adopt" ] || {
-    record "$adopt" "$adopted" && note "$entry" || refuse "cannot write to \`$root/.runner\`"
+  take && {
+    [ -f .runner/format ] || put .runner/format "$format" || refuse "cannot write to \`$root/.runner\`"
+    [ -z "$adopt" ] || [ -f ".runner/records/$adopt" ] || {
+      record "$adopt" "$adopted" && note "$entry" || refuse "cannot write to \`$root/.runner\`"
+    }
   }
 elif [ -f "$root/.runner/format" ] && [ -w "$root/.runner" ]; then
   take
