@@ -14,9 +14,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use gate::{Gate, PATIENCE, Running, first_over, tools_without};
+use gate::{Gate, PATIENCE, Running, first_over};
 use rustix::process::Signal;
 use serde_json::Value;
+use support::userland::tools_without;
 use support::{Ran, Test};
 use trap::{end_all, is_locked, processes, until};
 

@@ -5,7 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -153,21 +153,4 @@ impl Drop for Gate {
         // What waits goes on, whatever became of the test. It fails only if the pipe is full.
         let _ = self.go.write_all(&[b'\n'; 100]);
     }
-}
-
-/// A directory with links to all programs of this machine but some.
-pub fn tools_without(test: &Test, missing: &[&str]) -> String {
-    let dir = test.path("tools");
-    fs::create_dir(&dir).unwrap();
-    for from in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
-        for entry in fs::read_dir(from).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if !missing.iter().any(|missing| name == **missing) {
-                // The first of a name is the one that counts.
-                let _ = std::os::unix::fs::symlink(entry.path(), dir.join(name));
-            }
-        }
-    }
-    assert!(!Path::new(&dir).join(missing[0]).exists());
-    dir.to_str().unwrap().to_owned()
 }
