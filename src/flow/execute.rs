@@ -70,13 +70,18 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     if failures.is_empty() && !is_confirmed {
         failures = confirmed(run);
     }
+    let was_interrupted = run.interrupt.is_raised();
+    if is_confirmed {
+        // What is live and found good stays so, and the hosts are to hear of it.
+        run.interrupt.clear();
+    }
     if failures.is_empty() || is_confirmed {
         // A host that did not hear that the release is good has taken it back.
         let ended = unconfirmed(run.finish());
         is_confirmed &= ended.is_empty();
         failures.extend(ended);
     }
-    let was_interrupted = run.interrupt.is_raised();
+    let was_interrupted = was_interrupted || run.interrupt.is_raised();
     let failures = failed(run, failures);
     for failed in &failures {
         run.events.event(Event::Failed { report: failed.told() });
