@@ -53,6 +53,7 @@ keep_watch() {
   trap '' TERM
   mv "$intent" "$reverting" || leave
   end_step
+  end_steps
   note "$(date -u +%Y-%m-%dT%H:%M:%SZ) revert $name watch"
   go_back && rm -f "$reverting"
   leave
@@ -71,6 +72,19 @@ end_step() {
       [ "$4" != "$$" ] || kill -"$signal" "$there" 2>/dev/null
     done
   done
+}
+
+# The same of other steps of this run, which hold its lock; but not the shell that waits for the next.
+end_steps() {
+  is_held || return 0
+  find_holding
+  owners pid "$held"
+  pid=$value
+  set --
+  for one in $holding; do
+    [ "$one" = "$pid" ] || set -- "$@" "$one"
+  done
+  end_all "$@"
 }
 
 leave() {
