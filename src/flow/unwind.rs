@@ -153,7 +153,9 @@ pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
         let seen = site.seen().ok();
         let problem = match seen {
             None => Some("it was not asked"),
-            Some(_) if site.is_in_doubt() => Some("it could not be asked after it was told to swap"),
+            Some(_) if site.is_in_doubt() => Some(
+                "it could not be asked after it was told to swap, which goes back by itself unless it was confirmed",
+            ),
             Some(_) if is_given_up => Some("it was not asked again, since the run was interrupted"),
             Some(_) => None,
         };
