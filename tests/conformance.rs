@@ -14,12 +14,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::transport::framed::Framed;
 use runner::transport::local::Local;
-use runner::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local, ssh};
+use runner::transport::{Interrupt, Listener, Lost, Pulse, Remote, Reply, Silent, Stream, local, ssh};
 
 use crate::sshd::Sshd;
 
@@ -61,6 +61,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("a payload that cannot be read leaves no half", a_payload_that_cannot_be_read_leaves_no_half),
     ("a timeout ends a sending", a_timeout_ends_a_sending),
     ("an interrupt ends a sending", an_interrupt_ends_a_sending),
+    ("signs of life arrive while acts run and while none does", signs_of_life_arrive),
+    ("what an act keeps lives with the shell", what_an_act_keeps_lives_with_the_shell),
     ("a killed shell is a loss and the next act has a new one", a_killed_shell_is_a_loss),
     ("a shell that died idle is a loss", a_shell_that_died_idle_is_a_loss),
 ];
@@ -529,6 +531,47 @@ fn an_interrupt_ends_a_sending(_: &mut dyn Remote, open: Open) {
     assert_eq!(answer.exit, Exit::Interrupted);
     interrupt.clear();
     are_gone(&mut *remote, &pids(&answer.stdout));
+}
+
+fn signs_of_life_arrive(remote: &mut dyn Remote, _: Open) {
+    let dir = directory(remote);
+    let step = |body| act(Script::new(body).var("dir", &dir));
+    let pulse = |every| Pulse {
+        each_line: step("while IFS= read -r line; do echo x >>\"$dir/signs\"; done"),
+        once: step("echo x >>\"$dir/signs\""),
+        every,
+    };
+    remote.pulse(pulse(Duration::from_millis(10)));
+    let until = "until [ -s \"$dir/signs\" ]; do sleep 0.01 2>/dev/null || sleep 1; done; echo heard";
+    assert_eq!(text(remote, Script::new(until).var("dir", &dir)), "heard");
+    // The host is this machine.
+    let signs = Path::new(&dir).join("signs");
+    let n = || fs::metadata(&signs).unwrap().len();
+    let before = n();
+    let start = Instant::now();
+    while n() == before {
+        assert!(start.elapsed() < Duration::from_secs(60), "no sign of life while no act runs");
+        remote.beat();
+        std::thread::yield_now();
+    }
+    remote.pulse(pulse(Duration::from_secs(3600)));
+    remove(remote, &dir);
+}
+
+/// As the lock of a site does: open in later scripts, and closed when the shell ends.
+fn what_an_act_keeps_lives_with_the_shell(remote: &mut dyn Remote, _: Open) {
+    let dir = directory(remote);
+    let keeps = Script::new("exec 9>>\"$dir/kept\"\nunset dir\n").var("dir", &dir);
+    let first = Act { keeps: Some(keeps), ..act(Script::new("echo one >&9; echo \"${dir-unset}\"")) };
+    let answer = answered(remote.perform(&first, &mut Silent));
+    assert_eq!((answer.exit, answer.stdout), (Exit::Code(0), b"unset\n".to_vec()));
+    text(remote, Script::new("echo two >&9"));
+    assert_eq!(text(remote, Script::new("cat \"$dir/kept\"").var("dir", &dir)), "one\ntwo");
+    let lost = remote.perform(&act(Script::new("kill -9 $PPID")), &mut Silent);
+    assert!(matches!(lost, Err(Lost::Gone { .. })), "{lost:?}");
+    let is_open = Script::new("if { command : >&9; } 2>/dev/null; then echo open; else echo closed; fi");
+    assert_eq!(text(remote, is_open), "closed");
+    remove(remote, &dir);
 }
 
 fn a_killed_shell_is_a_loss(_: &mut dyn Remote, open: Open) {

@@ -173,6 +173,67 @@ fn ctrl_c_ends_the_command_undoes_and_says_so() {
     assert!(!is_there.success(), "the command outlived the run");
 }
 
+/// A run that is interrupted in its task `task` and again while that task's undo waits, and what it said. `ready` and
+/// `undoing` are pipes that tell of the command that waits.
+fn interrupted_twice(test: &Test) -> (Option<i32>, String) {
+    let mut child = test.command(&[]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pids = Vec::new();
+    for pipe in ["ready", "undoing"] {
+        pids.push(fs::read_to_string(test.path(pipe)).unwrap());
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    }
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let code = child.wait().unwrap().code();
+    for pid in pids {
+        let is_there = Command::new("kill").args(["-0", pid.trim()]).stderr(Stdio::null()).status().unwrap();
+        assert!(!is_there.success(), "a command outlived the run\n{said}");
+    }
+    (code, said)
+}
+
+/// A task whose command and whose undo wait for ever.
+fn waiting(task: &str) -> String {
+    let wait =
+        |pipe: &str| format!("|host| host.run(`echo $$ > \"${{host.path}}/../{pipe}\"; exec sleep 1000`)");
+    format!("task(\"{task}\", {}).undo({});\n", wait("ready"), wait("undoing"))
+}
+
+#[test]
+fn a_second_ctrl_c_ends_a_running_undo_at_once_and_says_what_was_served_last() {
+    let test = Test::new().source("a", "old");
+    test.deploy();
+    let live = test.live("site").unwrap();
+    let recipe = format!("{}on_failure(\"deploy\", |outcome| local(\"touch told\"));\n", waiting("prepare"));
+    let test = test.source("a", "new").recipe(&recipe).shell("mkfifo ready undoing");
+    let (code, said) = interrupted_twice(&test);
+    // Nothing was swapped, so nothing is apart.
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("interrupted again: the rest is not undone"), "{said}");
+    assert!(said.contains("interrupted: `on_failure` of `deploy` is not run") && !test.has("told"), "{said}");
+    assert!(
+        said.contains(&format!("localhost served {live} when it was asked last: it was not asked again")),
+        "{said}"
+    );
+    assert_eq!(test.serves("site", "a"), "old");
+}
+
+#[test]
+fn a_second_ctrl_c_before_the_swap_is_taken_back_leaves_hosts_that_need_a_person() {
+    let test = Test::new().source("a", "old");
+    test.deploy();
+    let test = test.source("a", "new").recipe(&waiting("verify")).shell("mkfifo ready undoing");
+    let (code, said) = interrupted_twice(&test);
+    assert_eq!(code, Some(4), "{said}");
+    let live = test.live("site").unwrap();
+    assert!(
+        said.contains(&format!("localhost served {live} when it was asked last: it was not asked again")),
+        "{said}"
+    );
+    assert_eq!(test.serves("site", "a"), "new");
+}
+
 #[test]
 fn a_task_run_by_its_name_works_in_current() {
     let test = Test::new()

@@ -1519,3 +1519,79 @@ fn a_shipped_recipe_that_is_misspelt() {
         test.ends(2, &["check"]).says("no shipped recipe `larvel` (did you mean `laravel`?)");
     }
 }
+
+// The end of a flow.
+
+#[test]
+fn who_waits_for_the_end_of_an_unknown_flow() {
+    refused(
+        r#"on_success("depoly", |outcome| note(outcome.verdict));
+on_failure("build", |outcome| note(outcome.verdict));"#,
+        expect![[r#"
+            error: no flow named `depoly` (did you mean `deploy`?)
+             --> deploy.rhai:1:12
+              |
+            1 | on_success("depoly", |outcome| note(outcome.verdict));
+              |            ^^^^^^^^
+            error: `build` is a task: only the end of a flow is told of
+             --> deploy.rhai:2:12
+              |
+            2 | on_failure("build", |outcome| note(outcome.verdict));
+              |            ^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_function_for_the_end_of_a_flow_with_other_parameters() {
+    refused(
+        r#"fn tell(outcome, more) { note(outcome.verdict); }
+on_success("deploy", || note("done"));
+on_failure("deploy", tell);
+on_failure("deploy");"#,
+        expect![[r#"
+            error: `on_success` takes one parameter, the outcome; this function has none
+             --> deploy.rhai:2:1
+              |
+            2 | on_success("deploy", || note("done"));
+              | ^^^^^^^^^^
+            hint: write `|outcome| ...`
+            error: `on_failure` takes one parameter, the outcome; this function has 2
+             --> deploy.rhai:3:1
+              |
+            3 | on_failure("deploy", tell);
+              | ^^^^^^^^^^
+            hint: write `|outcome| ...`
+            error: `on_failure` takes 2 arguments, not 1
+             --> deploy.rhai:4:1
+              |
+            4 | on_failure("deploy");
+              | ^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn an_end_of_a_flow_that_is_declared_in_a_task() {
+    let test = Test::new()
+        .source("a", "1")
+        .recipe(r#"task("build", || on_success("deploy", |outcome| note("done")));"#);
+    let ran = test.ends(1, &[]);
+    ran.says("`on_success` declares, and cannot be used in a task").says("deploy.rhai:1:");
+}
+
+#[test]
+fn a_function_that_hides_the_end_of_a_flow() {
+    refused(
+        r#"fn on_failure(flow, body) { note("mine"); }
+task("build", || note("x"));"#,
+        expect![[r#"
+            error: `fn on_failure(flow, body)` hides the primitive `on_failure`
+             --> deploy.rhai:1:4
+              |
+            1 | fn on_failure(flow, body) { note("mine"); }
+              |    ^^^^^^^^^^
+            hint: give the function another name; a task may keep the name
+        "#]],
+    );
+}

@@ -230,6 +230,98 @@ fn a_failing_rollback_goes_back_to_where_it_was() {
     same(&site(&test), &before);
 }
 
+/// Three hosts that have deployed 1, then 2; then `bad` have missed 3, which the others serve.
+fn apart(bad: &str) -> (Test, Vec<String>) {
+    let mut test = Test::with_sites(3);
+    let mut names = Vec::new();
+    for version in ["1", "2", "3"] {
+        let recipe =
+            format!("task(\"preflight\", |host| {{ if host.name in {bad} {{ host.fail(\"away\"); }} }});");
+        test = test.source("index", version).recipe(if version == "3" { &recipe } else { "" });
+        test.ends(0, &["--set", "on_host_failure=continue", "--set", "keep_releases=9"]);
+        let live = (1..=3).filter_map(|n| test.live(&format!("sites/h{n}"))).max();
+        names.extend(live);
+    }
+    (test.recipe(""), names)
+}
+
+fn all_serve(test: &Test, version: &str) {
+    for n in 1..=3 {
+        assert_eq!(test.serves(&format!("sites/h{n}"), "index"), version, "h{n}");
+    }
+}
+
+#[test]
+fn hosts_that_are_apart_are_not_rolled_back_without_a_word_where_to() {
+    let (test, names) = apart("[\"h1\"]");
+    let ran = test.ends(1, &["rollback"]);
+    ran.says("the hosts serve different releases");
+    ran.says(&format!("`h1` serves `{}`", names[1])).says(&format!("`h2`, `h3` serve `{}`", names[2]));
+    ran.says(&format!("hint: `runner rollback --release {}` brings them together", names[1]));
+    ran.says("`--set allow_apart=true`").says(&format!("h2 serves {}", names[2]));
+    assert_eq!(ran.err.matches("hint:").count(), 1, "{ran}");
+    // By name: the one that serves it already stays as it is, and what the others leave is bad.
+    test.ends(0, &["rollback", "--release", &names[1]]).says(&format!("h1 serves {}", names[1]));
+    all_serve(&test, "2");
+    assert_eq!(test.record("sites/h2", &names[2])["state"], "bad");
+    assert_eq!(test.record("sites/h1", &names[1])["state"], "complete");
+    test.ends(1, &["rollback", "--release", &names[1]]).says("is being served by all hosts already");
+    test.ends(0, &["rollback"]);
+    all_serve(&test, "1");
+}
+
+#[test]
+fn hosts_that_are_apart_go_back_to_what_is_older_than_all_when_that_is_asked_for() {
+    let (test, names) = apart("[\"h1\", \"h3\"]");
+    test.ends(0, &["rollback", "--set", "allow_apart=true"]).says(&format!("h2 serves {}", names[0]));
+    all_serve(&test, "1");
+    test.ends(2, &["rollback", "--set", "allow_apart=7"]).says("must be true or false");
+}
+
+#[test]
+fn a_rollback_that_fails_takes_hosts_that_were_apart_to_where_each_was() {
+    let (test, names) = apart("[\"h1\"]");
+    let test = test.recipe("task(\"verify\", |host| { if host.name == \"h1\" { host.fail(\"no\"); } });");
+    test.ends(1, &["rollback", "--release", &names[1]]).says("task `verify` failed on `h1`");
+    let live: Vec<_> = (1..=3).map(|n| test.live(&format!("sites/h{n}")).unwrap()).collect();
+    assert_eq!(live, [&names[1], &names[2], &names[2]].map(String::clone));
+}
+
+#[test]
+fn the_way_back_is_one_that_all_hosts_have() {
+    let (test, names) = apart("[]");
+    // The second release is gone on one host.
+    let test = test.remove(&format!("sites/h2/releases/{}", names[1]));
+    test.ends(0, &["rollback"]).says(&format!("h1 serves {}", names[0]));
+    all_serve(&test, "1");
+    let before: Vec<_> = (1..=3).map(|n| tree(&test.path(format!("sites/h{n}/releases")))).collect();
+    test.ends(1, &["rollback"])
+        .says("no earlier complete release to go back to")
+        .says("`h1`, `h2`, `h3` have no earlier");
+    for (n, before) in (1..=3).zip(&before) {
+        same(&tree(&test.path(format!("sites/h{n}/releases"))), before);
+    }
+}
+
+#[test]
+fn a_deploy_says_when_it_leaves_no_way_back() {
+    let test = Test::with_sites(2).source("index", "1");
+    test.deploy().says("no way back from here: `h1`, `h2` have no earlier complete release");
+    test.deploy().says_not("no way back");
+    test.ends(0, &["--set", "keep_releases=1"]).says("no way back from here");
+    test.deploy().says_not("no way back");
+    // A rollback leaves where it is.
+    test.ends(0, &["rollback"]).says_not("no way back");
+    test.ends(0, &["--plan"]).says_not("no way back");
+    let (test, names) = apart("[\"h1\"]");
+    let test = test.remove(&format!("sites/h2/releases/{}", names[0]));
+    let test = test.remove(&format!("sites/h2/releases/{}", names[1]));
+    let recipe = "task(\"preflight\", |host| { if host.name == \"h3\" { host.fail(\"away\"); } });";
+    test.recipe(recipe)
+        .ends(0, &["--set", "on_host_failure=continue", "--set", "keep_releases=9"])
+        .says("no way back from here: the hosts have no earlier complete release in common");
+}
+
 #[test]
 fn a_failing_task_at_each_position_leaves_what_was_before() {
     // All but the first and the last.

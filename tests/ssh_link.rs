@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use runner::release::SharedPath;
+use runner::release::lock::{Claim, Owner, take};
 use runner::release::probe::probe;
 use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::transport::framed::Framed;
@@ -116,14 +117,28 @@ fn every_login_shell_will_do() {
 }
 
 #[test]
-fn the_probe_travels_in_the_command() {
+fn the_first_step_travels_in_the_command() {
     let path = |n| SharedPath::parse(&format!("storage/framework/cache-{n}/")).unwrap();
     let shared: Vec<_> = (0..10).map(path).collect();
-    let probe = probe("/var/www/applications/shop.example.com", &shared).act;
-    assert!(probe.is_public);
-    let text = encode::bootstrap(&Nonce::random().mark(0), &probe.script);
+    let root = "/var/www/applications/shop.example.com";
+    let owner = Owner {
+        run: Nonce::random().to_string(),
+        host: "web1.example.com".to_owned(),
+        by: "somebody@laptop.example.com".to_owned(),
+        since: Some("2026-11-25T22:00:00Z".parse().unwrap()),
+        flow: "deploy".to_owned(),
+    };
+    let claim = Claim { owner: &owner, is_again: false, patience: Duration::from_secs(10) };
+    let bytes = |act: &Act| {
+        assert!(act.is_public);
+        encode::bootstrap(&Nonce::random().mark(0), act).len()
+    };
+    let [probe, lock] = [bytes(&probe(root, &shared).act), bytes(&take(root, &shared, &claim, None).act)];
+    println!("bytes of the first step: {probe} to look, {lock} to lock");
     // Also to a dropbear, which takes 9,000 bytes at most.
-    assert!(text.len() < 8000, "{} bytes", text.len());
+    assert!(probe < 8000, "{probe} bytes");
+    // In one packet of any server.
+    assert!(lock < 30_000, "{lock} bytes");
 }
 
 /// The trips since the login, after a first act that may be read, after each of two packs, and after another act.

@@ -49,6 +49,10 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
 
+    /// Waits for a lock that another run has, as long as it takes
+    #[arg(long)]
+    pub wait: bool,
+
     /// Shows what would be done, and changes nothing
     #[arg(long)]
     pub plan: bool,

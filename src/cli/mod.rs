@@ -12,6 +12,7 @@ mod run;
 mod status;
 mod table;
 mod tasks;
+mod unlock;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -89,9 +90,7 @@ fn perform(args: &Args, events: &Arc<dyn Sink>) -> Ended {
         Asked::Docs(recipe) => docs::docs(args, recipe, &interrupt, events),
         Asked::Releases => releases::releases(args, &interrupt, events),
         Asked::Status => status::status(args, &interrupt, events),
-        Asked::Unlock => {
-            Err(Report::new("there is no lock to free yet: locks come with a later version").into())
-        }
+        Asked::Unlock => unlock::unlock(args, &interrupt, events),
         Asked::Run { recipe, what } => run::run(args, recipe, what, &interrupt, events),
     }
 }

@@ -14,11 +14,21 @@ use crate::run::parallel::in_parallel;
 use crate::site::{Options, Site};
 use crate::transport::Interrupt;
 
-/// Every host of the stage with what stands there, in file order.
-pub type AllSeen = Vec<(String, Result<Seen, Report>)>;
+/// Every host of the stage with its answer, in file order.
+pub type Answers<A> = Vec<(String, Result<A, Report>)>;
 
-/// Asks all hosts at once; changes nothing.
-pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Result<AllSeen, Stop> {
+/// Asks all hosts at once what stands there; changes nothing.
+pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Result<Answers<Seen>, Stop> {
+    on_hosts(args, interrupt, events, |site| site.look().cloned())
+}
+
+/// Does something on all hosts at once.
+pub fn on_hosts<A: Send>(
+    args: &Args,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+    act: impl Fn(&mut Site) -> anyhow::Result<A> + Sync,
+) -> Result<Answers<A>, Stop> {
     let inventory = Inventory::find(args.directory.as_deref())?;
     let selected = inventory.select(&args.selection())?;
     let accepts = accepts_new_keys(args, &inventory, &selected, interrupt, events)?;
@@ -33,7 +43,7 @@ pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Resul
     let all: Vec<usize> = (0..sites.len()).collect();
     let seen = in_parallel(&all, all.len(), |n| {
         let mut site = sites[n].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        site.look().cloned().map_err(|error| Report::of(&error))
+        act(&mut site).map_err(|error| Report::of(&error))
     });
     if interrupt.is_raised() {
         return Err(Stop { reports: vec![Report::new("interrupted")], code: INTERRUPTED });
@@ -71,7 +81,7 @@ fn accepts_new_keys(
 }
 
 /// Hosts that could not be asked: they are told last, and make the verb fail.
-pub fn unasked(seen: &AllSeen) -> Ended {
+pub fn unasked<A>(seen: &Answers<A>) -> Ended {
     let reports: Vec<Report> = seen
         .iter()
         .filter_map(|(host, seen)| {

@@ -55,7 +55,7 @@ pub fn run(
         true => Mode::Plan { with_diff: args.diff },
         false => Mode::Act,
     };
-    let Settled { source, exclude, sites, here } = settled;
+    let Settled { source, exclude, sites, here, on_host_failure } = settled;
     let root = inventory.dir.join(source);
     let revision = Revision::of(&root);
     let mut open = Vec::new();
@@ -91,7 +91,11 @@ pub fn run(
         application: inventory.application(),
         stage: selected.stage.name.clone(),
         by: deployer(),
+        flow: match &doing {
+            Doing::Flow(name) | Doing::Task(name) => name.clone(),
+        },
         mode,
+        waits: args.wait,
         revision,
         wanted,
         mask,
@@ -105,6 +109,7 @@ pub fn run(
         store: Store::from_env(),
         sites: open,
         fleet: selected.all().iter().map(Named::of).collect(),
+        on_host_failure,
     });
     let outcome = execute(&run, &recipe.playbook, &doing);
     Ok(outcome.verdict.exit_code())

@@ -19,9 +19,12 @@ impl Mask {
         let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for line in std::iter::once(secret).chain(secret.lines()).filter(|line| line.len() >= 4) {
             secrets.push(line.to_owned());
+            // As one word of a command, and as a value within another is shown.
+            secrets.push(line.replace('\'', "'\\''"));
+            secrets.push(format!("{line:?}").trim_matches('"').to_owned());
         }
         // Of two secrets that hold each other the longer one is hidden first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_by(|a, b| (b.len(), a).cmp(&(a.len(), b)));
         secrets.dedup();
     }
 
@@ -36,9 +39,10 @@ impl Mask {
         text
     }
 
-    fn report(&self, report: Report) -> Report {
+    pub fn report(&self, report: Report) -> Report {
         Report {
             message: self.masked(&report.message),
+            hosts: report.hosts,
             notes: report.notes.iter().map(|note| self.masked(note)).collect(),
             hint: report.hint.map(|hint| self.masked(&hint)),
             excerpt: report.excerpt.map(|mut excerpt| {
@@ -59,8 +63,10 @@ impl Sink for Mask {
             Event::Note { host, text } => Event::Note { host, text: self.masked(&text) },
             Event::Warning { host, text } => Event::Warning { host, text: self.masked(&text) },
             Event::Failed { report } => Event::Failed { report: self.report(report) },
-            Event::Serving { host, release, problem } => {
-                Event::Serving { host, release, problem: problem.map(|problem| self.masked(&problem)) }
+            Event::Dropped { host, report } => Event::Dropped { host, report: self.report(report) },
+            Event::Serving { host, release, is_dropped, problem } => {
+                let problem = problem.map(|problem| self.masked(&problem));
+                Event::Serving { host, release, is_dropped, problem }
             }
             // These hold names and numbers only.
             event @ (Event::Started { .. }

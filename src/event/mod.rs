@@ -93,6 +93,9 @@ pub enum Event {
         hosts: Vec<String>,
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
+        /// Between the first host and the last.
+        #[serde(serialize_with = "seconds")]
+        spread: Duration,
     },
     /// A step that a plan would have taken.
     Planned {
@@ -115,14 +118,21 @@ pub enum Event {
     Failed {
         report: Report,
     },
+    /// The run goes on without a host.
+    Dropped {
+        host: String,
+        report: Report,
+    },
     Undone {
         what: String,
         hosts: Vec<String>,
     },
-    /// What a host serves now; `None`: nothing, or it could not be asked (`problem`).
+    /// What a host serves now; `None`: nothing. With a `problem` it could not be asked, and the release, if any, is what
+    /// it served when it was asked last.
     Serving {
         host: String,
         release: Option<String>,
+        is_dropped: bool,
         problem: Option<String>,
     },
     Finished {

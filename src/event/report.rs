@@ -55,6 +55,9 @@ impl Excerpt {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     pub message: String,
+    /// The hosts it is about, where the message does not say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     pub excerpt: Option<Excerpt>,
     pub notes: Vec<String>,
     pub hint: Option<String>,
@@ -75,6 +78,11 @@ impl Report {
         let contexts: String = above.map(|cause| format!("{cause}: ")).collect();
         report.message.insert_str(0, &contexts);
         report
+    }
+
+    /// Whether it says the same as another, of whatever hosts; what to do may name one of them.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.message, &self.excerpt, &self.notes) == (&other.message, &other.excerpt, &other.notes)
     }
 
     pub fn at(mut self, excerpt: Excerpt) -> Self {

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result};
 
 use crate::event::{Ended, Event, Report};
-use crate::flow::outcome::{Outcome, Verdict};
+use crate::flow::outcome::{Failed, Outcome, Verdict};
 use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call, Function, Task};
-use crate::flow::unwind;
+use crate::flow::{notice, unwind};
 use crate::run::Run;
+use crate::run::lock::Heart;
 use crate::run::parallel::in_parallel;
 
 /// From the end of this task on, what was done stays.
@@ -38,7 +39,9 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         Doing::Flow(name) => playbook.order(name),
         Doing::Task(name) => vec![name.clone()],
     };
+    let heart = Heart::of(run);
     let mut failures = Vec::new();
+    keep_for_once(run, playbook, &order);
     if let Doing::Task(_) = doing {
         failures = lock_all(run);
     }
@@ -51,8 +54,9 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         {
             failures = perform(run, task, &run.all());
             if failures.is_empty() && last_undone == Some(n) {
-                run.undo.confirm();
-                is_confirmed = true;
+                failures = confirmed(run);
+                is_confirmed = failures.is_empty();
+                run.end_dropping();
             }
         } else {
             run.events.event(Event::TaskFinished {
@@ -63,12 +67,26 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
             });
         }
     }
-    let was_interrupted = run.interrupt.is_raised();
-    let reports: Vec<Report> = reports(run, failures);
-    for report in &reports {
-        run.events.event(Event::Failed { report: report.clone() });
+    if failures.is_empty() && !is_confirmed {
+        failures = confirmed(run);
     }
-    let verdict = if reports.is_empty() {
+    let was_interrupted = run.interrupt.is_raised();
+    if is_confirmed {
+        // What is live and found good stays so, and the hosts are to hear of it.
+        run.interrupt.clear();
+    }
+    if failures.is_empty() || is_confirmed {
+        // A host that did not hear that the release is good has taken it back.
+        let ended = unconfirmed(run.finish());
+        is_confirmed &= ended.is_empty();
+        failures.extend(ended);
+    }
+    let was_interrupted = was_interrupted || run.interrupt.is_raised();
+    let failures = failed(run, failures);
+    for failed in &failures {
+        run.events.event(Event::Failed { report: failed.told() });
+    }
+    let verdict = if failures.is_empty() {
         run.undo.confirm();
         Verdict::Done
     } else if is_confirmed {
@@ -78,27 +96,69 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         run.interrupt.clear();
         match unwind::unwind(run, playbook) {
             unwind::Back::AsBefore if was_interrupted => Verdict::Interrupted,
+            unwind::Back::AsBefore if run.met_lock() => Verdict::Held,
             unwind::Back::AsBefore => Verdict::Failed,
+            // The undo was given up; nothing was swapped.
+            unwind::Back::HalfWay => Verdict::Interrupted,
             unwind::Back::Apart => Verdict::Apart,
         }
     };
+    run.let_go();
+    drop(heart);
+    if verdict == Verdict::Done {
+        run.note_way_back();
+    }
+    let is_given_up = verdict != Verdict::Done && run.interrupt.is_raised();
+    let serving = unwind::serving(run, is_given_up);
+    let outcome = Outcome { verdict, failures, took: began.elapsed(), serving };
+    if let Doing::Flow(name) = doing {
+        notice::give(run, playbook, name, &outcome);
+    }
     run.events.event(Event::Finished {
         ended: match verdict {
             Verdict::Done => Ended::Well,
             _ => Ended::Failed,
         },
-        took: began.elapsed(),
+        took: outcome.took,
     });
-    unwind::report_serving(run);
-    Outcome { verdict, failures: reports }
+    for serves in &outcome.serving {
+        run.events.event(serves.event());
+    }
+    outcome
 }
 
 fn lock_all(run: &Arc<Run>) -> Vec<Failure> {
-    let failures = run.on_each(&run.all(), |host| run.lock(host));
-    failures
-        .into_iter()
-        .map(|(host, error)| Failure { task: "lock".to_owned(), host: Some(host), error })
-        .collect()
+    let error = run.lock_all(&run.all()).err();
+    error.into_iter().map(|error| Failure { task: "lock".to_owned(), host: None, error }).collect()
+}
+
+/// Hosts that a task of the flow runs on once are nobody's to drop.
+fn keep_for_once(run: &Arc<Run>, playbook: &Playbook, order: &[String]) {
+    for task in order.iter().filter_map(|name| playbook.tasks.get(name)) {
+        if task.is_once
+            && matches!(task.body, Body::EachHost(_))
+            && let Some(host) =
+                once_on(run, task).and_then(|name| run.hosts.iter().position(|h| h.name == name))
+        {
+            run.keep_for(host, &task.name);
+        }
+    }
+}
+
+/// The first host of the fleet that a task fits.
+fn once_on<'a>(run: &'a Run, task: &Task) -> Option<&'a str> {
+    let role = task.role.as_deref();
+    let first = run.fleet.iter().find(|host| role.is_none_or(|role| host.has_role(role)));
+    first.map(|host| host.name.as_str())
+}
+
+fn confirmed(run: &Arc<Run>) -> Vec<Failure> {
+    unconfirmed(run.confirm())
+}
+
+fn unconfirmed(ended: Result<()>) -> Vec<Failure> {
+    let error = ended.err().into_iter();
+    error.map(|error| Failure { task: LAST_UNDONE.to_owned(), host: None, error }).collect()
 }
 
 /// The hosts of this run that a task is for.
@@ -108,31 +168,45 @@ fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
     if !task.is_once {
         return among.iter().copied().filter(|n| fits(role, n)).collect();
     }
-    let mut fleet = run.fleet.iter();
-    let Some(first) = fleet.find(|host| role.is_none_or(|r| host.has_role(r))) else {
+    let Some(first) = once_on(run, task) else {
         return Vec::new();
     };
-    match run.hosts.iter().position(|host| host.name == first.name) {
+    match run.hosts.iter().position(|host| host.name == first) {
         Some(n) if among.contains(&n) => vec![n],
         Some(_) => Vec::new(),
         None => {
             run.warn(format!(
-                "task `{}` runs once, on `{}`, which is not part of this run: left out",
-                task.name, first.name
+                "task `{}` runs once, on `{first}`, which is not part of this run: left out",
+                task.name
             ));
             Vec::new()
         }
     }
 }
 
+/// A task that runs once and whose host was dropped before anybody could know of the task: it goes to no other host.
+fn orphaned(run: &Run, task: &Task) -> Option<Error> {
+    let name = once_on(run, task).filter(|_| task.is_once)?;
+    let host = run.hosts.iter().position(|host| host.name == name)?;
+    run.is_dropped(host).then(|| {
+        let report = Report::new(format!("it runs once, on `{name}`, which was dropped"));
+        report.note("what runs once goes to no other host: a migration might meet another database").into()
+    })
+}
+
 /// Tasks on some of the hosts, asked for by a task that runs once. All failures of one task in one error.
 pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among: &[usize]) -> Result<()> {
     for task in names.iter().filter_map(|name| playbook.tasks.get(name)) {
-        let failures = perform(run, task, among);
-        let mut reports = reports(run, failures).into_iter();
-        if let Some(mut first) = reports.next() {
-            first.notes.extend(reports.map(|report| report.to_string()));
-            return Err(first.into());
+        let failures = perform(run, task, &run.left_of(among));
+        let mut failures = failed(run, failures).into_iter();
+        if let Some(first) = failures.next() {
+            let mut report = first.told();
+            for other in failures {
+                let mut other = other.told();
+                report.hint = report.hint.or(other.hint.take());
+                report.notes.push(other.to_string());
+            }
+            return Err(report.into());
         }
     }
     Ok(())
@@ -146,6 +220,9 @@ fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
         Body::EachHost(body) => (hosts_of(run, task, among), body),
     };
     let is_here = matches!(task.body, Body::Here(_));
+    if let Some(error) = orphaned(run, task).filter(|_| !is_here) {
+        return vec![failure(task, (None, error))];
+    }
     if !is_here && hosts.is_empty() {
         return Vec::new();
     }
@@ -163,17 +240,21 @@ fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
         let error = call(None).err();
         error.into_iter().map(|error| (None, error)).map(|f| failure(task, f)).collect()
     } else {
+        if task.is_once {
+            hosts.iter().for_each(|&host| run.keep_for(host, &task.name));
+        }
         let limit = task.limit.unwrap_or(hosts.len());
-        in_parallel(&hosts, limit, |host| call(Some(host)).err())
+        let failures = in_parallel(&hosts, limit, |host| call(Some(host)).err())
             .into_iter()
-            .filter_map(|(host, error)| Some((Some(host), error?)))
-            .map(|f| failure(task, f))
-            .collect()
+            .filter_map(|(host, error)| Some((host, error?)))
+            .collect();
+        let failures = run.drop_hosts(&task.name, failures);
+        failures.into_iter().map(|(host, error)| failure(task, (Some(host), error))).collect()
     };
     run.events.event(Event::TaskFinished {
         task: task.name.clone(),
         // A task that runs here may have acted on a set of hosts.
-        n_hosts: if is_here { run.n_acted().min(run.hosts.len()) } else { hosts.len() },
+        n_hosts: if is_here { run.n_acted().min(run.all().len()) } else { run.left_of(&hosts).len() },
         took: began.elapsed(),
         ended: match failures.is_empty() {
             true => Ended::Well,
@@ -195,28 +276,21 @@ fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
     });
 }
 
-/// One report for each different failure; hosts that failed in the same way stand together.
-fn reports(run: &Run, failures: Vec<Failure>) -> Vec<Report> {
-    let mut groups: Vec<(Report, String, Vec<String>)> = Vec::new();
+/// One for each different failure; hosts that failed in the same way stand together. Of several hints the first is
+/// given: what to do next is one thing.
+fn failed(run: &Run, failures: Vec<Failure>) -> Vec<Failed> {
+    let mut all: Vec<Failed> = Vec::new();
     for Failure { task, host, error } in failures {
-        let report = Report::of(&error);
-        let name = host.map(|host| run.hosts[host].name.clone());
-        match groups.iter_mut().find(|(other, at, _)| *other == report && *at == task) {
-            Some((_, _, names)) => names.extend(name),
-            None => groups.push((report, task, name.into_iter().collect())),
+        let mut report = Report::of(&error);
+        let mut hosts = std::mem::take(&mut report.hosts);
+        hosts.extend(host.map(|host| run.hosts[host].name.clone()));
+        match all.iter_mut().find(|other| other.task == task && other.report.is_like(&report)) {
+            Some(other) => other.hosts.extend(hosts),
+            None => all.push(Failed { task, hosts, report }),
         }
     }
-    groups
-        .into_iter()
-        .map(|(mut report, task, names)| {
-            let on = match names.as_slice() {
-                [] => String::new(),
-                names => {
-                    format!(" on {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
-                }
-            };
-            report.message = format!("task `{task}` failed{on}: {}", report.message);
-            report
-        })
-        .collect()
+    for failed in all.iter_mut().skip_while(|failed| failed.report.hint.is_none()).skip(1) {
+        failed.report.hint = None;
+    }
+    all
 }

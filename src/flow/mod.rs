@@ -3,12 +3,13 @@
 //! **Invariant:** no host enters a task before all hosts left the one before.
 
 pub mod execute;
+pub mod notice;
 pub mod outcome;
 pub mod playbook;
 pub mod task;
 pub mod unwind;
 
 pub use execute::{Doing, execute};
-pub use outcome::{Outcome, Verdict};
+pub use outcome::{Failed, Outcome, Serving, Verdict};
 pub use playbook::Playbook;
 pub use task::{Body, Call, Task};

@@ -1,6 +1,8 @@
 //! How a run ended: what failed, and what that means for the hosts.
 
-use crate::event::Report;
+use std::time::Duration;
+
+use crate::event::{Event, Report};
 
 /// What a run's end means, and the exit code for it (DESIGN §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,6 +10,8 @@ pub enum Verdict {
     Done,
     /// Failed; every host serves what it served before.
     Failed,
+    /// Another run holds the lock of a site; nothing was done.
+    Held,
     /// Some host does not serve what it served before, or could not be asked: a person is needed.
     Apart,
     /// The new release is live everywhere, but a task after `watch` failed.
@@ -21,6 +25,7 @@ impl Verdict {
         match self {
             Verdict::Done => 0,
             Verdict::Failed => 1,
+            Verdict::Held => 3,
             Verdict::Apart => 4,
             Verdict::LiveButFailed => 5,
             Verdict::Interrupted => 130,
@@ -28,8 +33,64 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// As recipes and machines know it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Done => "done",
+            Verdict::Failed => "failed",
+            Verdict::Held => "held",
+            Verdict::Apart => "apart",
+            Verdict::LiveButFailed => "live",
+            Verdict::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A task that failed, on all hosts where it did in the same way.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    pub task: String,
+    /// Empty when it failed here.
+    pub hosts: Vec<String>,
+    pub report: Report,
+}
+
+impl Failed {
+    /// The report as the user reads it.
+    pub fn told(&self) -> Report {
+        let hosts: Vec<String> = self.hosts.iter().map(|name| format!("`{name}`")).collect();
+        let on = match hosts.is_empty() {
+            true => String::new(),
+            false => format!(" on {}", hosts.join(", ")),
+        };
+        let message = format!("task `{}` failed{on}: {}", self.task, self.report.message);
+        Report { message, hosts: self.hosts.clone(), ..self.report.clone() }
+    }
+}
+
+/// What a host serves when the run is over.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    pub host: String,
+    pub release: Option<String>,
+    pub is_dropped: bool,
+    /// Why it could not be asked; `release` is then what was known last.
+    pub problem: Option<String>,
+}
+
+impl Serving {
+    pub fn event(&self) -> Event {
+        let Serving { host, release, is_dropped, problem } = self.clone();
+        Event::Serving { host, release, is_dropped, problem }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub verdict: Verdict,
-    pub failures: Vec<Report>,
+    pub failures: Vec<Failed>,
+    pub took: Duration,
+    /// All hosts of the run, in file order.
+    pub serving: Vec<Serving>,
 }

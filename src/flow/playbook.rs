@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::flow::Task;
+use crate::flow::notice::Notice;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -24,6 +25,7 @@ pub struct Playbook {
     pub flows: IndexMap<String, Vec<String>>,
     /// In the order they were declared.
     pub hooks: Vec<Hook>,
+    pub notices: Vec<Notice>,
 }
 
 impl Playbook {

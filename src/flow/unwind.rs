@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::{Event, Report};
+use crate::flow::outcome::Serving;
 use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call};
 use crate::run::Run;
@@ -13,6 +14,8 @@ use crate::run::undo::Undo;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Back {
     AsBefore,
+    /// They do, but not all else was undone: the user gave it up.
+    HalfWay,
     Apart,
 }
 
@@ -31,15 +34,17 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
             break;
         }
         if run.interrupt.is_raised() {
-            run.warn("interrupted again: the rest is not undone");
-            return Back::Apart;
+            return given_up(run, entries.iter().any(|undo| undo.is_swap));
         }
         let is_swap = entries.iter().any(|undo| undo.is_swap);
+        was_swapped |= is_swap;
         let hosts = undo_all(run, entries);
-        if is_swap {
-            was_swapped = true;
+        if is_swap && !run.interrupt.is_raised() {
             repeat(run, playbook, &hosts);
         }
+    }
+    if run.interrupt.is_raised() {
+        return given_up(run, false);
     }
     if !was_swapped {
         return Back::AsBefore;
@@ -49,6 +54,16 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
     match answers.iter().all(|(_, is_as_before)| *is_as_before) {
         true => Back::AsBefore,
         false => Back::Apart,
+    }
+}
+
+/// Nothing more is asked of any host: what was known last has to do.
+fn given_up(run: &Run, has_swap: bool) -> Back {
+    run.warn("interrupted again: the rest is not undone, and no host is asked what it serves");
+    let is_as_before = |host: usize| run.site(host).served_as_before();
+    match has_swap || run.undo.has_swap() || !run.all().into_iter().all(is_as_before) {
+        true => Back::Apart,
+        false => Back::HalfWay,
     }
 }
 
@@ -75,10 +90,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
         }
         first
     });
-    for (host, error) in &failures {
-        let report = Report::new(format!("undo on `{}`: {error:#}", run.hosts[*host].name));
-        run.events.event(Event::Failed { report });
-    }
+    tell(run, &failures, |on| format!("undo{on}"));
     let failed: Vec<usize> = failures.iter().map(|(host, _)| *host).collect();
     let undone: Vec<usize> = hosts.iter().copied().filter(|host| !failed.contains(host)).collect();
     if !undone.is_empty() {
@@ -88,6 +100,24 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
         });
     }
     hosts
+}
+
+/// What went wrong on the way back. What to do next is said of what led here, and only of that.
+fn tell(run: &Run, failures: &[(usize, anyhow::Error)], what: impl Fn(&str) -> String) {
+    let mut reports: Vec<Report> = Vec::new();
+    for (host, error) in failures {
+        let name = run.hosts[*host].name.clone();
+        let new = Report { hint: None, ..Report::of(error) };
+        match reports.iter_mut().find(|other| other.is_like(&new)) {
+            Some(report) => report.hosts.push(name),
+            None => reports.push(Report { hosts: vec![name], ..new }),
+        }
+    }
+    for mut report in reports {
+        let on = format!(" on `{}`", report.hosts.join("`, `"));
+        report.message.insert_str(0, &format!("{}: ", what(&on)));
+        run.events.event(Event::Failed { report });
+    }
 }
 
 /// After a swap back, services are told again which release they serve.
@@ -109,28 +139,32 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
             run.site(host).is_in_current = false;
             done
         });
-        for (host, error) in failures {
-            let name = &run.hosts[host].name;
-            let report = Report::new(format!("`{}` after the swap back on `{name}`: {error:#}", task.name));
-            run.events.event(Event::Failed { report });
-        }
+        tell(run, &failures, |on| format!("`{}` after the swap back{on}", task.name));
     }
 }
 
 /// The last word of every run: what each host serves.
-pub fn report_serving(run: &Arc<Run>) {
+pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
     if run.mode.is_plan() {
-        return;
+        return Vec::new();
     }
-    for host in run.all() {
+    let of = |host| {
         let site = run.site(host);
-        let (release, problem) = match site.seen() {
-            Ok(_) if site.is_in_doubt() => {
-                (None, Some("it could not be asked after it was told to swap".to_owned()))
-            }
-            Ok(seen) => (seen.live().map(ToString::to_string), None),
-            Err(_) => (None, Some("it was not asked".to_owned())),
+        let seen = site.seen().ok();
+        let problem = match seen {
+            None => Some("it was not asked"),
+            Some(_) if site.is_in_doubt() => Some(
+                "it could not be asked after it was told to swap, which goes back by itself unless it was confirmed",
+            ),
+            Some(_) if is_given_up => Some("it was not asked again, since the run was interrupted"),
+            Some(_) => None,
         };
-        run.events.event(Event::Serving { host: site.host.name.clone(), release, problem });
-    }
+        Serving {
+            host: site.host.name.clone(),
+            release: seen.and_then(|seen| seen.live()).map(ToString::to_string),
+            is_dropped: run.is_dropped(host),
+            problem: problem.map(str::to_owned),
+        }
+    };
+    run.everyone().into_iter().map(of).collect()
 }

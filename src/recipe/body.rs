@@ -6,12 +6,14 @@ use anyhow::Error;
 use rhai::{Dynamic, EvalAltResult};
 
 use crate::event::Report;
+use crate::flow::notice::Notice;
 use crate::flow::playbook::Hook;
 use crate::flow::task::Function;
 use crate::flow::{Body, Call, Playbook, Task};
 use crate::recipe::context::{Context, Host};
-use crate::recipe::draft::TaskDraft;
+use crate::recipe::draft::{NoticeDraft, TaskDraft};
 use crate::recipe::kept::Kept;
+use crate::recipe::outcome;
 use crate::recipe::trail;
 use crate::recipe::world::World;
 
@@ -79,6 +81,23 @@ fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
     }
 }
 
+fn notice(world: &Arc<World>, draft: &NoticeDraft) -> Notice {
+    let (world, kept, flow) = (world.clone(), draft.function.clone(), draft.flow.clone());
+    let occasion = draft.occasion;
+    Notice {
+        occasion,
+        flow: draft.flow.clone(),
+        body: Arc::new(move |run, ended| {
+            let context = Context::new(&world, run, occasion.name(), None, None);
+            let mut arguments = [Dynamic::from_map(outcome::map(run, &flow, ended))];
+            match kept.call(&world.engine, Dynamic::from(context), &mut arguments) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(report(&world, &kept, occasion.name(), &error).into()),
+            }
+        }),
+    }
+}
+
 /// The playbook of a recipe that was checked.
 pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
     let declared = &world.declared;
@@ -98,7 +117,8 @@ pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
         .filter(|hook| !is_removed(&hook.task) && !is_removed(&hook.anchor))
         .map(|hook| Hook { side: hook.side, anchor: hook.anchor.clone(), task: hook.task.clone() })
         .collect();
-    let playbook = Arc::new(Playbook { tasks, flows, hooks });
+    let notices = declared.notices.iter().map(|draft| notice(world, draft)).collect();
+    let playbook = Arc::new(Playbook { tasks, flows, hooks, notices });
     // The first recipe of a world is its only one.
     let _ = world.playbook.set(Arc::downgrade(&playbook));
     playbook

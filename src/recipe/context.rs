@@ -170,8 +170,13 @@ pub struct Hosts {
 }
 
 impl Hosts {
+    /// Those that the run still has.
+    pub fn left(&self) -> Vec<usize> {
+        self.context.run().left_of(&self.indices)
+    }
+
     pub fn each(&self) -> impl Iterator<Item = Host> {
-        self.indices.iter().map(|&index| Host { context: self.context.clone(), index })
+        self.left().into_iter().map(|index| Host { context: self.context.clone(), index })
     }
 
     /// Acts on several hosts belong to a task that runs once: on every host they would be done over and over.
@@ -185,7 +190,7 @@ impl Hosts {
         if !self.context.settings.is_empty() {
             return Err(mistake(Report::new("the function of a setting asks; it does not act on hosts")));
         }
-        let result = act(self.context.run(), &self.indices);
+        let result = act(self.context.run(), &self.left());
         Ok(result.map_err(|error| self.context.failure("", error))?)
     }
 }

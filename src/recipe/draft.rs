@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use rhai::{Dynamic, Position};
 
 use crate::event::{Excerpt, Report};
+use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
 use crate::recipe::kept::Kept;
 use crate::recipe::sources::Source;
@@ -57,6 +58,13 @@ pub struct HookDraft {
     pub task_place: Excerpt,
 }
 
+pub struct NoticeDraft {
+    pub occasion: Occasion,
+    pub flow: String,
+    pub function: Kept,
+    pub place: Excerpt,
+}
+
 pub struct Removal {
     pub task: String,
     pub place: Excerpt,
@@ -73,6 +81,7 @@ pub struct Declared {
     pub tasks: IndexMap<String, TaskDraft>,
     pub flows: IndexMap<String, FlowDraft>,
     pub hooks: Vec<HookDraft>,
+    pub notices: Vec<NoticeDraft>,
     pub removed: Vec<Removal>,
     /// Files that have declared something: too late to import.
     pub has_declared: Vec<String>,

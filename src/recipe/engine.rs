@@ -38,6 +38,12 @@ pub fn engine(
     engine.on_print(move |text| {
         sink.event(Event::Note { host: None, text: text.to_owned() });
     });
+    let sink = events.clone();
+    engine.on_debug(move |text, file, position| {
+        let file = file.map_or(String::new(), |file| format!("{file}:"));
+        let line = position.line().unwrap_or_default();
+        sink.event(Event::Note { host: None, text: format!("{file}{line}: {text}") });
+    });
     primitives::register(&mut engine);
     engine
 }

@@ -90,7 +90,8 @@ impl Failure {
     }
 
     pub fn message(&self) -> String {
-        format!("{:#}", self.error)
+        let hosts = self.error.downcast_ref::<Report>().map(|report| on(&report.hosts));
+        format!("{}{:#}", hosts.unwrap_or_default(), self.error)
     }
 
     /// The report without a place; whoever knows the script adds it.
@@ -98,10 +99,15 @@ impl Failure {
         if let Some(ended) = self.ended() {
             return ended.report();
         }
-        match self.error.downcast_ref::<Report>() {
-            Some(report) => report.clone(),
-            None => Report::new(self.message()),
-        }
+        Report::of(&self.error)
+    }
+}
+
+/// Where a failure of several hosts was, before its message.
+fn on(hosts: &[String]) -> String {
+    match hosts {
+        [] => String::new(),
+        hosts => format!("on `{}`: ", hosts.join("`, `")),
     }
 }
 

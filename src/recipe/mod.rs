@@ -9,6 +9,7 @@ mod engine;
 mod failure;
 mod kept;
 mod options;
+mod outcome;
 mod primitives;
 mod resolver;
 mod settings;
@@ -29,6 +30,7 @@ use crate::recipe::draft::Draft;
 use crate::recipe::resolver::Resolver;
 use crate::recipe::sources::Source;
 use crate::recipe::world::World;
+use crate::run::dropping::OnHostFailure;
 use crate::site;
 use crate::transport::Interrupt;
 
@@ -139,13 +141,27 @@ impl Recipe {
         problems.extend(wrong);
         let (here, wrong) = options::of_host(&of_stage);
         problems.extend(wrong);
+        let (on_host_failure, wrong) = options::of_failure(&of_stage);
+        problems.extend(wrong);
+        problems.extend(hosts.iter().flat_map(|host| not_of_one(&host.settings)));
         if !problems.is_empty() {
             return Err(different(problems));
         }
         // A recipe is settled once, for the one run it is loaded for.
         let _ = self.world.settings.set(world::Settings { stage: of_stage, hosts: all });
-        Ok(Settled { source, exclude, sites, here })
+        Ok(Settled { source, exclude, sites, here, on_host_failure })
     }
+}
+
+/// What is said of all hosts cannot be said of one.
+fn not_of_one(host: &Settings) -> Problems {
+    let said = |key| Some((key, host.get(key)?.place.clone()));
+    let keys = ["on_host_failure", "min_healthy", "allow_apart"].into_iter().filter_map(said);
+    keys.map(|(key, place)| {
+        let report = Report::new(format!("setting `{key}` is about all hosts, and cannot be one host's"));
+        report.at(place).hint("write it below `[settings]` or the stage's settings")
+    })
+    .collect()
 }
 
 /// What is wrong with a setting of the stage is wrong on each of its hosts.
@@ -167,4 +183,5 @@ pub struct Settled {
     pub sites: Vec<site::Options>,
     /// Of the stage: for commands on this machine.
     pub here: site::Options,
+    pub on_host_failure: OnHostFailure,
 }

@@ -1,6 +1,6 @@
 //! The settings that the core itself acts on, checked and typed before a host is touched.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use rhai::Dynamic;
 
 use crate::event::Report;
@@ -9,6 +9,7 @@ use crate::recipe::settings::Resolved;
 use crate::recipe::value::type_name;
 use crate::release::SharedPath;
 use crate::release::fill::{Duplicate, Special, Strategy};
+use crate::run::dropping::{MinHealthy, OnHostFailure};
 use crate::site::{self, Drift};
 use crate::tree::TreePath;
 
@@ -113,15 +114,20 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     if keep < 1 && reader.value("keep_releases").is_some() {
         reader.problem("keep_releases", format!("setting `keep_releases` is 1 or more, not {keep}"));
     }
-    reader.text("on_host_failure", |text| match text {
-        "abort" => Ok(Some(())),
-        _ => anyhow::bail!("`abort` is the only answer that this version has, not `{text}`"),
-    });
     let accepts_new_keys = reader.text("host_keys", |text| match text {
         "strict" => Ok(false),
         "accept-new" => Ok(true),
         _ => anyhow::bail!("`{text}` is none of `strict` and `accept-new`"),
     });
+    let within = reader.read("confirm_within", "a whole number", |value| value.as_int().ok().map(Ok));
+    let confirm_within = u64::try_from(within).unwrap_or(0);
+    if confirm_within < 1 && reader.value("confirm_within").is_some() {
+        reader.problem(
+            "confirm_within",
+            format!("setting `confirm_within` is 1 or more seconds, not {within}"),
+        );
+    }
+    let revert_command = reader.text("revert_command", |text| Ok(text.to_owned()));
     let options = site::Options {
         special: Special {
             generated,
@@ -137,9 +143,50 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),
+        confirm_within,
+        revert_command: revert_command.unwrap_or_default(),
         accepts_new_keys: accepts_new_keys.unwrap_or(false),
     };
     (options, reader.problems)
+}
+
+/// Settings whose values are of more than one type: what they may be is read here, and nowhere else.
+pub const OF_SEVERAL_TYPES: [&str; 2] = ["on_host_failure", "min_healthy"];
+
+/// What the stage's settings say of a host that fails.
+pub fn of_failure(resolved: &Resolved) -> (OnHostFailure, Vec<Report>) {
+    let mut reader = Reader { resolved, problems: Vec::new() };
+    let min = reader.read("min_healthy", "a number of hosts or a share such as `75%`", min_healthy);
+    let wanted = "`abort`, `continue` or `{ min_healthy = ... }`";
+    let policy = reader.read("on_host_failure", wanted, |value| {
+        if let Some(table) = value.read_lock::<rhai::Map>() {
+            return Some(of_table(&table));
+        }
+        let text = value.into_string().ok()?;
+        Some(match text.as_str() {
+            "abort" => Ok(OnHostFailure::Abort),
+            "continue" => Ok(OnHostFailure::Continue(min)),
+            _ => Err(anyhow!("`{text}` is none of `abort` and `continue`")),
+        })
+    });
+    (policy, reader.problems)
+}
+
+fn min_healthy(value: Dynamic) -> Option<Result<MinHealthy>> {
+    match value.as_int() {
+        Ok(number) => Some(MinHealthy::of_number(number)),
+        Err(_) => Some(MinHealthy::parse(&value.into_string().ok()?)),
+    }
+}
+
+/// `{ min_healthy = 2 }`: goes on with so many.
+fn of_table(table: &rhai::Map) -> Result<OnHostFailure> {
+    let (Some(value), 1) = (table.get("min_healthy"), table.len()) else {
+        bail!("such a table has `min_healthy`, and nothing else");
+    };
+    let min = min_healthy(value.clone());
+    min.unwrap_or_else(|| bail!("`min_healthy` is a number of hosts or a share such as `75%`"))
+        .map(OnHostFailure::Continue)
 }
 
 /// What the stage's settings say of the source: where it is, and what of it stays here.

@@ -7,6 +7,7 @@ use crate::event::{Excerpt, Report, Suggestion};
 use crate::host::{self, Settings};
 use crate::recipe::draft::Declared;
 use crate::recipe::kept::Kept;
+use crate::recipe::options::OF_SEVERAL_TYPES;
 use crate::recipe::value::{fits, to_dynamic, type_name};
 
 #[derive(Clone)]
@@ -39,7 +40,7 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
             host::Change::Add(_) => "cannot be added to: it is",
         };
         let value = value_of(&setting.change);
-        if !fits(&known.default, &value) {
+        if !may_be(key, &known.default, &value) {
             problems.push(
                 Report::new(format!(
                     "setting `{key}` {what} {}, not {}",
@@ -52,6 +53,11 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
         }
     }
     problems
+}
+
+/// Whether a setting may have a value, by the type of its default.
+pub fn may_be(key: &str, default: &Dynamic, value: &Dynamic) -> bool {
+    OF_SEVERAL_TYPES.contains(&key) || fits(default, value)
 }
 
 /// What a layer says, as a value of its type.
@@ -89,7 +95,7 @@ fn layered(layers: &[&Settings], key: &str, mut setting: Setting) -> Result<Sett
     let default = setting.value.clone();
     for given in layers.iter().filter_map(|layer| layer.get(key)) {
         // A value of another type is a problem of its own, and not looked at any further.
-        if !fits(&default, &value_of(&given.change)) {
+        if !may_be(key, &default, &value_of(&given.change)) {
             continue;
         }
         setting.value = match &given.change {

@@ -102,10 +102,8 @@ fn thrown(value: &Dynamic) -> Report {
     if let Some(failure) = value.read_lock::<Failure>() {
         return failure.report();
     }
-    Report::new(match value.read_lock::<rhai::Map>() {
-        Some(map) => map.get("message").map_or_else(|| format!("{map:?}"), Dynamic::to_string),
-        None => value.to_string(),
-    })
+    let message = value.read_lock::<rhai::Map>().and_then(|map| map.get("message").cloned());
+    Report::new(message.as_ref().unwrap_or(value).to_string())
 }
 
 /// Where a command failed, whatever a script did with the failure since.

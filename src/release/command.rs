@@ -6,11 +6,13 @@ use anyhow::Result;
 
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
+use crate::release::lock::Lock;
 use crate::shell::{Answer, Effect, Script, Step, Word};
 
 const RUN: &str = concat!(
     include_str!("sh/run.sh"),
     include_str!("sh/say.sh"),
+    include_str!("sh/put.sh"),
     include_str!("sh/lib.sh"),
     include_str!("sh/run_guard.sh")
 );
@@ -56,7 +58,7 @@ pub struct Said {
 }
 
 impl Command {
-    fn script(&self, root: impl Into<Word>, tag: &str) -> Script {
+    fn script(&self, root: impl Into<Word>, tag: &str, holder: &str) -> Script {
         let mut script = Script::new(RUN);
         for (key, value) in &self.env {
             script = script.export(key, value);
@@ -69,11 +71,12 @@ impl Command {
             .var("runner_user", self.user.as_deref().unwrap_or_default())
             .var("runner_release", self.guard.as_ref().map_or("", ReleaseName::as_str))
             .var("runner_tag", tag)
+            .var("runner_holder", holder)
     }
 
     /// `tag` is a text that no command prints: random, made anew for each step.
-    pub fn run(&self, root: &str, tag: &str) -> Step<Said> {
-        let script = self.script(root, tag);
+    pub fn run(&self, lock: &Lock, tag: &str) -> Step<Said> {
+        let script = self.script(&lock.root, tag, &lock.run);
         let tag = tag.to_owned();
         Step::new("run", Effect::Writes, script, move |answer| Ok(split(answer, &tag)))
             .data("command", &self.text)
@@ -82,7 +85,7 @@ impl Command {
 
     /// The same as a question: a recipe asks, and a plan may ask too.
     pub fn test(&self, root: impl Into<Word>) -> Step<Answer> {
-        let script = self.script(root, "");
+        let script = self.script(root, "", "");
         Step::new("test", Effect::Reads, script, |answer| Ok(answer.clone()))
             .data("command", &self.text)
             .timeout(self.timeout)

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use anyhow::{Result, bail};
 
 use crate::release::answer::Fields;
+use crate::release::lock::Lock;
 use crate::release::survey::{self, Directory, Survey};
-use crate::release::{CREATE, FILL, Record, ReleaseName, flag, rows, script};
+use crate::release::{CREATE, FILL, LOCK, Record, ReleaseName, flag, rows};
 use crate::shell::{Effect, Step, Word};
 use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Pack, Tree, TreePath};
 
@@ -247,7 +248,7 @@ pub struct Filled {
     pub skipped: Vec<String>,
 }
 
-pub fn fill(root: &str, record: &Record, plan: &Plan, manner: &Manner, pack: &Pack) -> Step<Filled> {
+pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &Pack) -> Step<Filled> {
     let body = match plan.strategy {
         Strategy::CopyPrevious => include_str!("sh/copy_previous.sh"),
         Strategy::Cache => include_str!("sh/cache.sh"),
@@ -266,7 +267,7 @@ pub fn fill(root: &str, record: &Record, plan: &Plan, manner: &Manner, pack: &Pa
     };
     let unchecked: Vec<Directory> =
         manner.unchecked.directories.iter().map(|(directory, _)| directory.clone()).collect();
-    let script = survey::places(script(root, body), &unchecked, &manner.unchecked.touched)
+    let script = survey::places(lock.script(body).with(LOCK), &unchecked, &manner.unchecked.touched)
         .with(CREATE)
         .with(FILL)
         .var("begun", begun)
@@ -378,9 +379,10 @@ mod tests {
                 touched: vec!["t".to_owned()],
             },
         };
-        let step = fill("/srv/it's here", &record, plan, &manner, &pack);
+        let lock = Lock { root: "/srv/it's here".to_owned(), run: "r".to_owned() };
+        let step = fill(&lock, &record, plan, &manner, &pack);
         let mut text = String::from_utf8(step.act.script.text()).unwrap();
-        for library in [LIB, SURVEY, CREATE, FILL] {
+        for library in [LIB, LOCK, SURVEY, CREATE, FILL] {
             text = text.replace(library, "");
         }
         let body = text.find("# Fills a release").unwrap();
@@ -414,6 +416,7 @@ mod tests {
             &plan,
             expect![[r#"
                 root='/srv/it'\''s here'
+                holder='r'
                 places() {
                   "$@" 'releases/7' '7' 'stat' '' 'd7' || return
                   :

@@ -1,13 +1,14 @@
 //! The guard: files that releases share must not be written in place, and what was written is put back.
 
+use crate::release::ReleaseName;
 use crate::release::answer::Fields;
-use crate::release::{ReleaseName, script};
+use crate::release::lock::Lock;
 use crate::shell::{Effect, Step, Word};
 use crate::tree::TreePath;
 
 /// Asks which files of other releases were written through the release that is being built.
-pub fn inspect(root: &str, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
-    let script = script(root, include_str!("sh/inspect.sh")).var("name", name);
+pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
+    let script = lock.script(include_str!("sh/inspect.sh")).var("name", name);
     Step::new("inspect", Effect::Writes, script, |answer| {
         Ok(Fields::read(answer, "inspected")?.byte_list("differs"))
     })
@@ -15,8 +16,9 @@ pub fn inspect(root: &str, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
 }
 
 /// Puts the content in the pack (members `.runner/restore/PATH`) back wherever the written inode is seen.
-pub fn restore(root: &str, name: &ReleaseName, written: &[TreePath]) -> Step<()> {
-    let script = script(root, include_str!("sh/restore.sh"))
+pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath]) -> Step<()> {
+    let script = lock
+        .script(include_str!("sh/restore.sh"))
         .var("name", name)
         .rows("restored", written.iter().map(|p| [Word::new(p.as_bytes())]));
     Step::new("restore", Effect::Writes, script, |answer| Fields::read(answer, "restored").map(drop))

@@ -1,10 +1,11 @@
-//! A site is opened; a release is made, completed, discarded, removed.
+//! A release is made, completed, discarded; a run ends.
 
 use jiff::Timestamp;
 
 use crate::release::answer::Fields;
-use crate::release::probe::FORMAT;
-use crate::release::{CREATE, Record, ReleaseName, SharedPath, State, flag, script};
+use crate::release::lock::Lock;
+use crate::release::swap::Watch;
+use crate::release::{CREATE, LOCK, Record, ReleaseName, SWAP, SharedPath, State, flag, script};
 use crate::shell::{Effect, Step, Word};
 
 /// One line of a site's history: when, what, which release, by whom.
@@ -12,20 +13,9 @@ pub fn entry(at: Timestamp, what: &str, name: &ReleaseName, by: &str) -> String 
     format!("{} {what} {name} {by}", at.strftime("%Y-%m-%dT%H:%M:%SZ"))
 }
 
-/// Makes what is missing of a site; the record of an adopted release is written with it.
-pub fn open(root: &str, adopt: Option<&Record>, entry: &str) -> Step<()> {
-    let name = adopt.map_or("", |record| record.name.as_str());
-    let adopted = adopt.map_or(Word::from(""), Word::from);
-    let script = script(root, include_str!("sh/open.sh"))
-        .var("format", u64::from(FORMAT))
-        .var("adopt", name)
-        .var("adopted", adopted)
-        .var("entry", entry);
-    Step::new("open", Effect::Writes, script, |answer| Fields::read(answer, "opened").map(drop))
-}
-
-pub fn create(root: &str, record: &Record) -> Step<()> {
-    let script = script(root, include_str!("sh/create.sh"))
+pub fn create(lock: &Lock, record: &Record) -> Step<()> {
+    let script = lock
+        .script(include_str!("sh/create.sh"))
         .with(CREATE)
         .var("name", &record.name)
         .var("record", record);
@@ -40,14 +30,15 @@ pub enum Sealed {
 }
 
 pub fn seal(
-    root: &str,
+    lock: &Lock,
     record: &Record,
     shared: &[SharedPath],
     is_guarded: bool,
     is_durable: bool,
 ) -> Step<Sealed> {
     let complete = record.with_state(State::Complete);
-    let script = script(root, include_str!("sh/seal.sh"))
+    let script = lock
+        .script(include_str!("sh/seal.sh"))
         .var("name", &record.name)
         .var("record", &complete)
         .var("guarded", flag(is_guarded))
@@ -65,8 +56,10 @@ pub fn seal(
 }
 
 /// The undo of `create`: the directory and its record go, unless they are another run's.
-pub fn discard(root: &str, record: &Record, entry: &str) -> Step<()> {
-    let script = script(root, include_str!("sh/discard.sh"))
+pub fn discard(lock: &Lock, record: &Record, entry: &str) -> Step<()> {
+    let script = lock
+        .script(include_str!("sh/discard.sh"))
+        .with(LOCK)
         .var("name", &record.name)
         .var("claim", record.claim())
         .var("record", &record.with_state(State::Failed))
@@ -75,20 +68,59 @@ pub fn discard(root: &str, record: &Record, entry: &str) -> Step<()> {
         .data("release", &record.name)
 }
 
-/// What a prune removed, and what it could not.
+/// What a run does last.
 #[derive(Debug, Default)]
-pub struct Pruned {
-    pub removed: Vec<String>,
-    pub stayed: Vec<String>,
+pub struct Ending<'a> {
+    /// Confirms the swap; the watch that then ends.
+    pub confirms: Option<&'a Watch>,
+    /// Removes releases, with a line of history.
+    pub prunes: Option<(&'a [ReleaseName], &'a str)>,
+    /// Lets the lock go.
+    pub frees: bool,
 }
 
-pub fn prune(root: &str, names: &[ReleaseName], entry: &str) -> Step<Pruned> {
-    let script = script(root, include_str!("sh/prune.sh"))
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// It was not confirmed in time: the server has taken the swap back by itself. Nothing else was done.
+    pub is_expired: bool,
+    pub removed: Vec<String>,
+    /// What could not be removed.
+    pub stayed: Vec<String>,
+    /// What some process works in.
+    pub occupied: Vec<String>,
+    /// Why the prune was not done.
+    pub unpruned: Option<String>,
+}
+
+pub fn end(lock: &Lock, ending: &Ending) -> Step<Ended> {
+    let (names, entry) = ending.prunes.unwrap_or_default();
+    let script = lock
+        .script(include_str!("sh/end.sh"))
+        .with(LOCK)
+        .with(SWAP)
+        .var("confirms", flag(ending.confirms.is_some()))
+        .var("watch", ending.confirms.map_or("", |watch| watch.0.as_str()))
+        .var("prunes", flag(ending.prunes.is_some()))
+        .var("frees", flag(ending.frees))
         .var("entry", entry)
         .rows("releases", names.iter().map(|name| [Word::from(name)]));
-    Step::new("prune", Effect::Writes, script, |answer| {
-        let fields = Fields::read(answer, "done")?;
-        Ok(Pruned { removed: fields.list("pruned"), stayed: fields.list("stayed") })
+    Step::new("end", Effect::Writes, script, |answer| {
+        let said = Fields::parse(&answer.stdout);
+        if said.get("expired").is_some() {
+            return Ok(Ended { is_expired: true, ..Ended::default() });
+        }
+        let fields = match said.get("ended") {
+            Some(_) => said,
+            None => Fields::read(answer, "ended")?,
+        };
+        Ok(Ended {
+            is_expired: false,
+            removed: fields.list("pruned"),
+            stayed: fields.list("stayed"),
+            occupied: fields.list("occupied"),
+            unpruned: fields.get("refused"),
+        })
     })
     .data("releases", names.len())
 }

@@ -4,8 +4,11 @@ pub mod answer;
 pub mod command;
 pub mod fill;
 pub mod guard;
+pub mod heal;
+pub mod intent;
 pub mod keep;
 pub mod lifecycle;
+pub mod lock;
 pub mod name;
 pub mod probe;
 pub mod record;
@@ -15,6 +18,7 @@ pub mod shared_path;
 pub mod survey;
 pub mod swap;
 
+pub use lock::Lock;
 pub use name::ReleaseName;
 pub use record::{Record, State};
 pub use shared_path::{SharedKind, SharedPath};
@@ -22,12 +26,16 @@ pub use shared_path::{SharedKind, SharedPath};
 use crate::shell::{Script, Word};
 
 const SAY: &str = include_str!("sh/say.sh");
-const LIB: &str = concat!(include_str!("sh/say.sh"), include_str!("sh/lib.sh"));
+const LIB: &str = concat!(include_str!("sh/say.sh"), include_str!("sh/put.sh"), include_str!("sh/lib.sh"));
+/// Behind either of them, for scripts that have to do with the lock and with what works beside it.
+const LOCK: &str = include_str!("sh/lock_lib.sh");
+const SWAP: &str = include_str!("sh/swap_lib.sh");
+const UNSEED: &str = include_str!("sh/unseed_lib.sh");
 const CREATE: &str = include_str!("sh/create_lib.sh");
 const SURVEY: &str = include_str!("sh/survey_lib.sh");
 const FILL: &str = include_str!("sh/fill_lib.sh");
 
-/// A script of this layer, working in the site at `root`.
+/// A script of this layer that reads in the site at `root`.
 fn script(root: impl Into<Word>, body: &'static str) -> Script {
     Script::new(body).var("root", root).with(LIB)
 }

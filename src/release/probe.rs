@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::event::Report;
 use crate::host::facts::Facts;
 use crate::release::answer::Fields;
+use crate::release::intent::Intent;
+use crate::release::lock::Owner;
 use crate::release::{Record, ReleaseName, SharedPath, State};
 use crate::shell::{Effect, Script, Step, Word};
 
@@ -29,6 +31,12 @@ pub struct Seen {
     /// Shared paths that `shared/` has.
     pub shared: BTreeSet<String>,
     pub cache: Cache,
+    /// Swaps that were not confirmed.
+    pub intents: Vec<Intent>,
+    /// Whether a dead run left scratch.
+    pub has_litter: bool,
+    /// Who has the lock.
+    pub owner: Option<Owner>,
 }
 
 /// Where `current` leads.
@@ -51,6 +59,16 @@ pub enum Cache {
     Dirty,
     /// Exactly what the manifest with this digest says.
     Clean(String),
+}
+
+impl Current {
+    /// The text of the link.
+    pub fn link(&self) -> Option<String> {
+        match self {
+            Current::Absent => None,
+            Current::Release { link, .. } | Current::Dangling { link } => Some(link.clone()),
+        }
+    }
 }
 
 impl Seen {
@@ -92,13 +110,16 @@ impl Seen {
 }
 
 pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
-    let paths = shared.iter().map(|p| [Word::new(p.path.as_bytes())]);
-    let script =
-        Script::new(include_str!("sh/probe.sh")).var("root", root).rows("shared", paths).with(super::SAY);
+    let script = places(Script::new(include_str!("sh/probe.sh")).var("root", root), shared).with(super::SAY);
     Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?)).public()
 }
 
-fn read(fields: &Fields) -> Result<Seen> {
+/// Which paths in `shared/` a script with `probe.sh` looks for.
+pub(super) fn places(script: Script, shared: &[SharedPath]) -> Script {
+    script.rows("shared", shared.iter().map(|p| [Word::new(p.path.as_bytes())]))
+}
+
+pub(super) fn read(fields: &Fields) -> Result<Seen> {
     let text = |key| fields.get(key).unwrap_or_default();
     let root = text("root");
     let mut facts = Facts {
@@ -137,6 +158,9 @@ fn read(fields: &Fields) -> Result<Seen> {
         records,
         directories: fields.list("release").into_iter().collect(),
         shared: fields.list("shared").into_iter().collect(),
+        intents: intents(fields)?,
+        has_litter: fields.get("litter").is_some(),
+        owner: fields.get("owner").and_then(|text| Owner::parse(&text)),
         cache: match fields.get("cache").as_deref().map(str::trim) {
             None => Cache::Absent,
             Some("dirty") => Cache::Dirty,
@@ -144,6 +168,14 @@ fn read(fields: &Fields) -> Result<Seen> {
         },
         root,
     })
+}
+
+fn intents(fields: &Fields) -> Result<Vec<Intent>> {
+    let all = fields.list("intent").into_iter().zip(fields.list("intended"));
+    all.map(|(name, text)| {
+        serde_json::from_str(&text).with_context(|| format!("`.runner/{name}` of a dead run cannot be read"))
+    })
+    .collect()
 }
 
 /// Of "free total": btrfs and the like have no number of inodes, and say 0 for both.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::event::Report;
 use crate::release::answer::Fields;
-use crate::release::{ReleaseName, SharedPath, script};
+use crate::release::lock::Lock;
+use crate::release::{ReleaseName, SharedPath, UNSEED};
 use crate::shell::{Effect, Step, Word};
 use crate::tree::TreePath;
 
@@ -19,18 +20,19 @@ pub struct Linked {
 
 /// Links `shared` into the release; `brought` are the source's own files under shared paths.
 pub fn link(
-    root: &str,
+    lock: &Lock,
     name: &ReleaseName,
     shared: &[SharedPath],
     brought: &[TreePath],
     stamp: &str,
 ) -> Step<Linked> {
-    let script = script(root, include_str!("sh/link.sh"))
+    let script = lock
+        .script(include_str!("sh/link.sh"))
         .var("name", name)
         .var("stamp", stamp)
         .rows("shared", shared.iter().map(SharedPath::row))
         .rows("brought", brought.iter().map(|p| [Word::new(p.as_bytes())]));
-    let place = root.to_owned();
+    let place = lock.root.clone();
     Step::new("link", Effect::Writes, script, move |answer| {
         let missing = Fields::parse(&answer.stdout).list("missing");
         if !missing.is_empty() {
@@ -67,13 +69,14 @@ impl fmt::Display for Paths<'_> {
 }
 
 /// The undo of `link`: what it seeded goes again, unless something was written there since. Answers what stays.
-pub fn unseed(root: &str, name: &ReleaseName) -> Step<Vec<String>> {
-    let script = script(root, include_str!("sh/unseed.sh")).var("name", name);
+pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Vec<String>> {
+    let script = lock.script(include_str!("sh/unseed.sh")).with(UNSEED).var("name", name);
     Step::new("unseed", Effect::Writes, script, |answer| Ok(Fields::read(answer, "unseeded")?.list("kept")))
 }
 
-pub fn writable(root: &str, name: &ReleaseName, paths: &[TreePath]) -> Step<()> {
-    let script = script(root, include_str!("sh/writable.sh"))
+pub fn writable(lock: &Lock, name: &ReleaseName, paths: &[TreePath]) -> Step<()> {
+    let script = lock
+        .script(include_str!("sh/writable.sh"))
         .var("name", name)
         .rows("writable", paths.iter().map(|p| [Word::new(p.as_bytes())]));
     Step::new("writable", Effect::Writes, script, |answer| Fields::read(answer, "writable").map(drop))
@@ -92,10 +95,12 @@ mod tests {
         let shared = SharedPath::parse_all(["storage/", "it's/a.ini"]).unwrap();
         let brought = [TreePath::new(b"storage/-x").unwrap()];
         let name = ReleaseName::new("8").unwrap();
-        let step = link("/srv/shop", &name, &shared, &brought, "NOW");
+        let lock = Lock { root: "/srv/shop".to_owned(), run: "r".to_owned() };
+        let step = link(&lock, &name, &shared, &brought, "NOW");
         let text = String::from_utf8(step.act.script.text()).unwrap().replace(LIB, "");
         expect![[r#"
             root='/srv/shop'
+            holder='r'
             name='8'
             stamp='NOW'
             shared() {

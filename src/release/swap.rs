@@ -1,11 +1,13 @@
-//! `current` is re-pointed by one rename, and the records say so.
+//! `current` is re-pointed by one rename, and the records say so. Until the run confirms it, the server watches.
 
 use std::fmt;
 
 use crate::release::answer::Fields;
+use crate::release::intent::Intent;
+use crate::release::lock::Lock;
 use crate::release::probe::Current;
-use crate::release::{Record, ReleaseName, flag, script};
-use crate::shell::{Effect, Step, Word};
+use crate::release::{LOCK, Record, ReleaseName, SWAP, flag};
+use crate::shell::{Effect, Script, Step, Word};
 
 /// Where `current` should lead: to a release, or, when a first deploy is taken back, nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,23 +59,83 @@ impl fmt::Display for Target {
     }
 }
 
-/// Compare-and-swap: nothing moves unless `current` still leads where `from` says. `records` are rewritten after it.
-pub fn swap(
-    root: &str,
-    from: &Target,
-    to: &Target,
-    records: &[Record],
-    is_durable: bool,
-    entry: &str,
-) -> Step<()> {
-    let rows = records.iter().map(|record| [Word::from(&record.name), Word::from(record)]);
-    let script = script(root, include_str!("sh/swap.sh"))
-        .var("from", from.link())
-        .var("to", to.link())
-        .var("dangling", flag(matches!(to, Target::Dangling(_))))
-        .var("durable", flag(is_durable))
+/// A swap that is about to be made, and all that its undo needs to know.
+#[derive(Debug, Clone)]
+pub struct Swap {
+    pub intent: Intent,
+    pub from: Target,
+    /// Links into `shared/` that must be in place: path, and the link's text.
+    pub linked: Vec<[Word; 2]>,
+    /// As they are when it is made, and when it is taken back.
+    pub records: Vec<Record>,
+    pub back: Vec<Record>,
+    pub watching: Watching,
+}
+
+/// How long a swap may go unconfirmed and without a sign of life, and what the server does after it took it back.
+#[derive(Debug, Clone)]
+pub struct Watching {
+    pub within: u64,
+    pub revert_command: String,
+    pub env: Vec<(String, String)>,
+    pub is_durable: bool,
+}
+
+/// The process on the server that takes the swap back, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch(pub String);
+
+/// The parts of a swap; one host does both in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Arm,
+    Commit,
+    Both,
+}
+
+fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
+    let row = |record: &Record| [Word::from(&record.name), Word::from(record)];
+    let env = swap.watching.env.iter().map(|(key, value)| [Word::from(key), Word::from(value)]);
+    lock.script(body)
+        .with(LOCK)
+        .with(SWAP)
+        .var("from", swap.from.link())
+        .var("to", swap.intent.to())
+        .var("name", &swap.intent.release)
+        .var("durable", flag(swap.watching.is_durable))
+        .rows("back", swap.back.iter().map(row))
+        .rows("environment", env)
+        .var("revert_command", &swap.watching.revert_command)
+}
+
+/// Compare-and-swap: nothing moves unless `current` still leads where it was seen to. Arming answers who watches.
+pub fn swap(lock: &Lock, swap: &Swap, phase: Phase, entry: &str) -> Step<Option<Watch>> {
+    let rows = swap.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]);
+    let script = script(lock, swap, include_str!("sh/swap.sh"))
+        .var("arms", flag(phase != Phase::Commit))
+        .var("commits", flag(phase != Phase::Arm))
+        .var("text", &swap.intent)
+        .var("within", swap.watching.within)
         .var("entry", entry)
+        .rows("linked", swap.linked.iter().cloned())
         .rows("records", rows);
-    Step::new("swap", Effect::Writes, script, |answer| Fields::read(answer, "swapped").map(drop))
-        .data("to", to.link())
+    let (name, end) = match phase {
+        Phase::Arm => ("arm", "armed"),
+        Phase::Commit | Phase::Both => ("swap", "swapped"),
+    };
+    Step::new(name, Effect::Writes, script, move |answer| {
+        Ok(Fields::read(answer, end)?.get("watch").map(Watch))
+    })
+    .data("to", swap.intent.to())
+}
+
+/// The undo of a swap, whoever may have taken it back meanwhile. Answers whether it had been made at all.
+pub fn swap_back(lock: &Lock, swap: &Swap, watch: Option<&Watch>, entry: &str) -> Step<bool> {
+    let script = script(lock, swap, include_str!("sh/swap_back.sh"))
+        .var("watch", watch.map_or("", |watch| watch.0.as_str()))
+        .var("entry", entry);
+    Step::new("swap-back", Effect::Writes, script, |answer| {
+        Ok(Fields::read(answer, "swapped_back")?.get("made").is_some())
+    })
+    .data("to", swap.from.link())
 }

@@ -6,27 +6,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::release::fill::{Plan, Special, Strategy};
 use crate::release::{Record, SharedPath};
-use crate::run::parallel::combined;
 use crate::run::undo::Undo;
 use crate::run::{Mode, Run};
 use crate::site::{Fill, Site, Standing};
 use crate::tree::{Entry, Kind, Tree, TreePath};
 
 impl Run {
-    pub fn lock(&self, host: usize) -> Result<()> {
-        self.site(host).lock(self.now(), &self.by)
-    }
-
-    /// Opens all sites: the first of the fleet alone, so that of two runs one always proceeds, then the rest at once.
-    pub fn lock_all(&self, hosts: &[usize]) -> Result<()> {
-        let (first, rest) = hosts.split_at(hosts.len().min(1));
-        let mut failures = self.on_each(first, |host| self.lock(host));
-        if failures.is_empty() {
-            failures = self.on_each(rest, |host| self.lock(host));
-        }
-        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
-    }
-
     pub fn create_release(self: &Arc<Self>, host: usize) -> Result<()> {
         let name = self.release_name()?;
         let mut record = Record::building(name, self.now(), &self.by);

@@ -5,12 +5,13 @@ use std::sync::PoisonError;
 
 use anyhow::Result;
 
-use crate::event::{Event, Output};
+use crate::event::Event;
 use crate::release::command::{Command, Place};
 use crate::run::Run;
 use crate::shell::Answer;
 use crate::site::Asked;
-use crate::transport::{Listener, Remote, Reply, Stream};
+use crate::site::told::Told;
+use crate::transport::{Remote, Reply};
 
 /// This machine: where commands start, and with what in their environment.
 pub struct Here {
@@ -46,26 +47,10 @@ impl Run {
             guard: None,
         };
         let step = command.test(here.directory.as_path());
-        let mut lines = Lines { run: self };
+        let mut lines = Told::new(NAME, &self.events, None).lines();
         match here.remote.perform(&step.act, &mut lines)? {
             Reply::Answered(answer) => Ok(Some(answer)),
             Reply::Recorded => Ok(None),
-        }
-    }
-}
-
-struct Lines<'a> {
-    run: &'a Run,
-}
-
-impl Listener for Lines<'_> {
-    fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        let output = match stream {
-            Stream::Stdout => Output::Stdout,
-            Stream::Stderr => Output::Stderr,
-        };
-        for line in String::from_utf8_lossy(bytes).lines() {
-            self.run.events.event(Event::Line { host: NAME.to_owned(), output, text: line.to_owned() });
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
 
 pub mod deploy;
+pub mod dropping;
 pub mod guard;
 pub mod here;
+pub mod lock;
 pub mod parallel;
 mod plan;
 pub mod question;
@@ -10,23 +12,26 @@ pub mod revision;
 mod serve;
 pub mod source;
 pub mod undo;
+pub mod way_back;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::event::mask::Mask;
-use crate::event::{Event, Sink};
+use crate::event::{Event, Report, Sink};
 use crate::host::Host;
 use crate::release::ReleaseName;
+use crate::run::dropping::{Dropping, OnHostFailure};
 use crate::run::here::Here;
 use crate::run::revision::Revision;
 use crate::run::source::Source;
 use crate::run::undo::UndoLog;
 use crate::site::Site;
 use crate::transport::Interrupt;
+use crate::transport::mark::Nonce;
 use crate::tree::Store;
 
 /// Whether a run acts or only tells what it would do.
@@ -64,7 +69,15 @@ pub struct Run {
     pub application: String,
     pub stage: String,
     pub by: String,
+    /// What no other run is called.
+    id: String,
+    /// The flow or task that is run.
+    pub flow: String,
     pub mode: Mode,
+    /// Whether it waits for a lock that another run has.
+    waits: bool,
+    began: Timestamp,
+    met_lock: AtomicBool,
     pub revision: Revision,
     /// The release that `--release` asks for.
     pub wanted: Option<ReleaseName>,
@@ -81,6 +94,7 @@ pub struct Run {
     /// All hosts of the stage, whether chosen for this run or not.
     pub fleet: Vec<Named>,
     sites: Vec<Mutex<Site>>,
+    dropping: Dropping,
     release: OnceLock<ReleaseName>,
     /// How many tasks have begun: the order of what they enter into the undo log.
     n_begun: AtomicUsize,
@@ -93,7 +107,9 @@ pub struct Setup {
     pub application: String,
     pub stage: String,
     pub by: String,
+    pub flow: String,
     pub mode: Mode,
+    pub waits: bool,
     pub revision: Revision,
     pub wanted: Option<ReleaseName>,
     /// What hears of the run, and hides its secrets.
@@ -104,6 +120,7 @@ pub struct Setup {
     pub store: Store,
     pub sites: Vec<Site>,
     pub fleet: Vec<Named>,
+    pub on_host_failure: OnHostFailure,
 }
 
 impl Run {
@@ -112,6 +129,11 @@ impl Run {
             application: setup.application,
             stage: setup.stage,
             by: setup.by,
+            id: Nonce::random().to_string(),
+            flow: setup.flow,
+            waits: setup.waits,
+            began: Timestamp::now(),
+            met_lock: AtomicBool::new(false),
             mode: setup.mode,
             revision: setup.revision,
             wanted: setup.wanted,
@@ -125,6 +147,7 @@ impl Run {
             hosts: setup.sites.iter().map(|site| Named::of(&site.host)).collect(),
             fleet: setup.fleet,
             sites: setup.sites.into_iter().map(Mutex::new).collect(),
+            dropping: Dropping::new(setup.on_host_failure),
             release: OnceLock::new(),
             n_begun: AtomicUsize::new(0),
             n_acted: AtomicUsize::new(0),
@@ -136,8 +159,8 @@ impl Run {
         self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn all(&self) -> Vec<usize> {
-        (0..self.hosts.len()).collect()
+    fn sites(&self) -> &[Mutex<Site>] {
+        &self.sites
     }
 
     pub fn now(&self) -> Timestamp {
@@ -184,6 +207,11 @@ impl Run {
     /// Hides a value in everything that is said from now on.
     pub fn mask(&self, secret: &str) {
         self.mask.add(secret);
+    }
+
+    /// A problem with its secrets hidden, for a recipe to pass on.
+    pub fn masked(&self, report: Report) -> Report {
+        self.mask.report(report)
     }
 
     pub fn warn(&self, text: impl Into<String>) {

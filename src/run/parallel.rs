@@ -65,17 +65,29 @@ pub fn in_parallel<A: Send>(
 
 /// One error for the failures of several hosts.
 pub fn combined<'a>(
-    mut failures: Vec<(usize, anyhow::Error)>,
+    failures: Vec<(usize, anyhow::Error)>,
     name: impl Fn(usize) -> &'a String,
 ) -> Option<anyhow::Error> {
-    if failures.len() <= 1 {
-        return failures.pop().map(|(host, error)| error.context(format!("on `{}`", name(host))));
-    }
-    let mut report = Report::new(format!("{} hosts failed", failures.len()));
+    let mut reports: Vec<Report> = Vec::new();
     for (host, error) in failures {
-        report = report.note(format!("`{}`: {error:#}", name(host)));
+        let new = Report::of(&error);
+        match reports.iter_mut().find(|other| other.is_like(&new)) {
+            Some(report) => report.hosts.push(name(host).clone()),
+            None => reports.push(Report { hosts: vec![name(host).clone()], ..new }),
+        }
     }
-    Some(report.into())
+    if reports.len() <= 1 {
+        return reports.pop().map(Into::into);
+    }
+    let hosts: Vec<String> = reports.iter().flat_map(|report| report.hosts.clone()).collect();
+    let mut all = Report { hosts, ..Report::new("for different reasons") };
+    for report in reports {
+        let who: Vec<String> = report.hosts.iter().map(|name| format!("`{name}`")).collect();
+        all = all.note(format!("{}: {}", who.join(", "), report.message));
+        all.notes.extend(report.notes.iter().map(|note| format!("  {note}")));
+        all.hint = all.hint.or(report.hint);
+    }
+    Some(all.into())
 }
 
 #[cfg(test)]

@@ -1,25 +1,28 @@
 //! What the hosts of a run serve: swapped, taken back, rolled back, all of them or none.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use jiff::Timestamp;
 
 use crate::event::{Event, Report};
 use crate::release::ReleaseName;
+use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::run::parallel::combined;
 use crate::run::undo::Undo;
+use crate::run::way_back::Apart;
+use crate::site::Occasion;
 
 impl Run {
     /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
     pub fn swap(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
+        self.end_dropping();
         for &host in hosts {
             self.site(host).is_ready().with_context(|| format!("`{}` cannot swap", self.hosts[host].name))?;
         }
-        self.point(hosts, |run, host, now| run.site(host).swap(now, &run.by))
+        self.point(hosts, |run, host, occasion| run.site(host).mean_to_swap(occasion))
     }
 
     /// Takes this run's swap back on `hosts`, as its undo would.
@@ -28,19 +31,22 @@ impl Run {
         combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }
 
-    /// Rolls `hosts` back to `wanted`, else to the newest complete release before the live one that all of them have.
-    pub fn roll_back(self: &Arc<Self>, hosts: &[usize], wanted: Option<&ReleaseName>) -> Result<ReleaseName> {
-        let name = match wanted {
-            Some(name) => name.clone(),
-            None => self.common_earlier(hosts)?,
-        };
+    /// Rolls `hosts` back to the newest complete release before the live one that all of them have.
+    pub fn roll_back(self: &Arc<Self>, hosts: &[usize], apart: Apart) -> Result<ReleaseName> {
+        self.roll_back_to(hosts, &self.way_back(hosts, apart)?)
+    }
+
+    /// Rolls `hosts` back to `name`. Those that serve it already stay, unless all do.
+    pub fn roll_back_to(self: &Arc<Self>, hosts: &[usize], name: &ReleaseName) -> Result<ReleaseName> {
+        self.end_dropping();
+        let (mut staying, mut going) = (Vec::new(), Vec::new());
         for &host in hosts {
             let site = self.site(host);
             let seen = site.seen()?;
-            let known = seen.record(&name).filter(|record| seen.is_complete(record));
+            let known = seen.record(name).filter(|record| seen.is_complete(record));
             if known.is_none() {
                 let complete: Vec<String> = seen.complete().map(|r| format!("`{}`", r.name)).collect();
-                let what = match seen.record(&name) {
+                let what = match seen.record(name) {
                     Some(record) => format!("is {}", record.state),
                     None => "is not there".to_owned(),
                 };
@@ -49,53 +55,67 @@ impl Run {
                         .hint(format!("complete there: {}", complete.join(", ")))
                 );
             }
-            if seen.live() == Some(&name) {
-                bail!("release `{name}` is being served by `{}` already", site.host.name);
-            }
+            let is_there = seen.live() == Some(name);
+            if is_there { &mut staying } else { &mut going }.push(host);
         }
-        let target = name.clone();
-        self.point(hosts, move |run, host, now| run.site(host).roll_back(&target, now, &run.by))?;
+        if going.is_empty() {
+            bail!("release `{name}` is being served by all hosts already");
+        }
+        for &host in &staying {
+            self.site(host).stay()?;
+        }
+        self.point(&going, |run, host, occasion| run.site(host).mean_to_roll_back(name, occasion))?;
         let _ = self.release.set(name.clone());
-        Ok(name)
+        Ok(name.clone())
     }
 
-    fn common_earlier(&self, hosts: &[usize]) -> Result<ReleaseName> {
-        let mut common: Option<Vec<ReleaseName>> = None;
-        for &host in hosts {
-            let earlier = self.site(host).earlier()?;
-            common = Some(match common {
-                None => earlier,
-                Some(names) => names.into_iter().filter(|name| earlier.contains(name)).collect(),
-            });
-        }
-        common.and_then(|names| names.into_iter().next()).ok_or_else(|| {
-            Report::new("there is no earlier complete release to go back to")
-                .hint("`runner releases` shows what each host has")
-                .into()
-        })
-    }
-
-    /// Re-points `current` on all hosts at once. What some did is in the undo log before it is known whether all did.
+    /// Re-points `current` on all hosts: every one is armed before any is told to, and then all do it at once. What some
+    /// did is in the undo log before it is known whether all did.
     fn point(
         self: &Arc<Self>,
         hosts: &[usize],
-        act: impl Fn(&Arc<Run>, usize, Timestamp) -> Result<()> + Sync,
+        mean: impl Fn(&Arc<Run>, usize, &Occasion) -> Result<()> + Sync,
     ) -> Result<()> {
-        let began = Instant::now();
-        let now = self.now();
-        let failures = self.on_each(hosts, |host| {
-            self.enter_swap_back(host);
-            act(self, host, now)
-        });
-        if let Some(error) = combined(failures, |host| &self.hosts[host].name) {
-            return Err(error);
+        let names: Vec<String> = self.all().into_iter().map(|host| self.hosts[host].name.clone()).collect();
+        let occasion = Occasion { run: &self.id, hosts: &names, by: &self.by, now: self.now() };
+        for &host in hosts {
+            mean(self, host, &occasion)?;
         }
+        let together = |failures| match combined(failures, |host| &self.hosts[host].name) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        };
+        let is_one = hosts.len() == 1;
+        if !is_one {
+            together(self.on_each(hosts, |host| {
+                self.enter_swap_back(host);
+                self.site(host).swap(Phase::Arm)
+            }))?;
+        }
+        let began = Instant::now();
+        let done = Mutex::new(Vec::new());
+        together(self.on_each(hosts, |host| {
+            let phase = match is_one {
+                true => {
+                    self.enter_swap_back(host);
+                    Phase::Both
+                }
+                false => Phase::Commit,
+            };
+            self.site(host).swap(phase)?;
+            done.lock().unwrap_or_else(PoisonError::into_inner).push(began.elapsed());
+            Ok(())
+        }))?;
+        let took = began.elapsed();
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let spread = done.iter().max().zip(done.iter().min()).map(|(last, first)| *last - *first);
         let release = hosts.first().and_then(|&host| self.site(host).release().map(ToString::to_string));
         if !self.mode.is_plan() {
             self.events.event(Event::Swapped {
                 release: release.unwrap_or_default(),
                 hosts: hosts.iter().map(|&h| self.hosts[h].name.clone()).collect(),
-                took: began.elapsed(),
+                took,
+                spread: spread.unwrap_or_default(),
             });
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The log of what takes a run's steps back, worked off in reverse when a later step fails.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -30,14 +31,34 @@ impl UndoLog {
 
     /// Takes the entries of the latest task that has any, the latest entry first.
     pub fn take_latest(&self) -> Vec<Undo> {
-        let mut log = self.lock();
+        let log = self.lock();
         let Some(latest) = log.iter().map(|undo| undo.order).max() else {
             return Vec::new();
         };
-        let (mut taken, rest): (Vec<_>, Vec<_>) = log.drain(..).partition(|undo| undo.order == latest);
-        *log = rest;
+        drop(log);
+        let mut taken = self.take_if(|undo| undo.order == latest);
         taken.reverse();
         taken
+    }
+
+    /// Takes the entries of one host, the latest first.
+    pub fn take_of(&self, host: usize) -> Vec<Undo> {
+        let mut taken = self.take_if(|undo| undo.host == host);
+        taken.reverse();
+        taken.sort_by_key(|undo| Reverse(undo.order));
+        taken
+    }
+
+    fn take_if(&self, is_meant: impl Fn(&Undo) -> bool) -> Vec<Undo> {
+        let mut log = self.lock();
+        let (taken, rest) = log.drain(..).partition(is_meant);
+        *log = rest;
+        taken
+    }
+
+    /// Whether a swap is still to be taken back.
+    pub fn has_swap(&self) -> bool {
+        self.lock().iter().any(|undo| undo.is_swap)
     }
 
     /// Forgets everything: what was done stays.

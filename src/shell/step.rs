@@ -88,6 +88,9 @@ pub struct Act {
     pub timeout: Option<Duration>,
     /// Anybody on the host may read the script, so it may travel as an argument.
     pub is_public: bool,
+    /// What the host's persistent shell does itself before the script: a descriptor that it opens is open in this and all
+    /// later scripts, and is closed when the shell ends. It must not fail: that would end the shell.
+    pub keeps: Option<Script>,
 }
 
 type Read<A> = Box<dyn Fn(&Answer) -> Result<A> + Send>;
@@ -106,7 +109,10 @@ impl<A> Step<A> {
         read: impl Fn(&Answer) -> Result<A> + Send + 'static,
     ) -> Self {
         let op = Op { name, data: Vec::new() };
-        Self { act: Act { op, effect, script, timeout: None, is_public: false }, read: Box::new(read) }
+        Self {
+            act: Act { op, effect, script, timeout: None, is_public: false, keeps: None },
+            read: Box::new(read),
+        }
     }
 
     /// Adds a piece of data to the act's name.
@@ -118,6 +124,12 @@ impl<A> Step<A> {
     /// Lets the script be read by anybody on the host: it saves a round trip when it is the first.
     pub fn public(mut self) -> Self {
         self.act.is_public = true;
+        self
+    }
+
+    /// Has the persistent shell do something itself, before the script.
+    pub fn keeping(mut self, keeps: Script) -> Self {
+        self.act.keeps = Some(keeps);
         self
     }
 

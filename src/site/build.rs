@@ -28,7 +28,7 @@ pub struct Fill<'a> {
 impl Site {
     /// Its directory is made when it is first needed, with the fill as a rule.
     pub fn create_release(&mut self, mut record: Record) -> Result<()> {
-        self.locked_root()?;
+        self.locked()?;
         if !matches!(self.work, Work::None) {
             bail!("this run has its release already");
         }
@@ -55,8 +55,8 @@ impl Site {
         // An answer that never comes may have been a yes.
         *begun = Begun::Yes;
         let record = record.clone();
-        let root = self.locked_root()?;
-        self.act(lifecycle::create(&root, &record))?;
+        let lock = self.locked()?;
+        self.act(lifecycle::create(&lock, &record))?;
         Ok(())
     }
 
@@ -68,7 +68,7 @@ impl Site {
     /// Fills the release from what the server has and the pack. False if what was thought to be there was not: then
     /// it is to be filled anew.
     pub fn fill(&mut self, fill: &Fill) -> Result<bool> {
-        let root = self.locked_root()?;
+        let lock = self.locked()?;
         let is_guarded = self.seen()?.facts.has("stat");
         self.has_room(fill)?;
         let Work::Building { record, begun, manifest, .. } = &mut self.work else {
@@ -88,7 +88,7 @@ impl Site {
             begun: std::mem::replace(begun, Begun::Yes),
             unchecked,
         };
-        let filled = self.send(fill::fill(&root, &record, plan, &manner, pack), pack)?;
+        let filled = self.send(fill::fill(&lock, &record, plan, &manner, pack), pack)?;
         if let Some(filled) = &filled {
             let is_as_thought = !filled.is_stale && self.is_as_thought(plan, unchecked, &filled.surveys)?;
             if !is_as_thought {
@@ -138,14 +138,14 @@ impl Site {
         brought: &[TreePath],
         now: Timestamp,
     ) -> Result<Linked> {
-        let root = self.locked_root()?;
+        let lock = self.locked()?;
         let name = self.building("link into")?;
         if paths.is_empty() {
             return Ok(Linked::default());
         }
         self.make_release()?;
         let stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let step = share::link(&root, &name, paths, brought, &stamp);
+        let step = share::link(&lock, &name, paths, brought, &stamp);
         let Some(linked) = self.act(step)? else {
             let has = self.seen()?.shared.clone();
             for path in paths {
@@ -176,8 +176,8 @@ impl Site {
     }
 
     pub fn unseed(&mut self, name: &ReleaseName) -> Result<()> {
-        let root = self.locked_root()?;
-        let kept = self.act(share::unseed(&root, name))?;
+        let lock = self.locked()?;
+        let kept = self.act(share::unseed(&lock, name))?;
         for path in kept.unwrap_or_default() {
             self.note(format!("`shared/{path}` was written since it was made, and stays"));
         }
@@ -185,13 +185,13 @@ impl Site {
     }
 
     pub fn writable(&mut self, paths: &[TreePath]) -> Result<()> {
-        let root = self.locked_root()?;
+        let lock = self.locked()?;
         let name = self.building("make writable in")?;
         if paths.is_empty() {
             return Ok(());
         }
         self.make_release()?;
-        if self.act(share::writable(&root, &name, paths))?.is_none() {
+        if self.act(share::writable(&lock, &name, paths))?.is_none() {
             let names: Vec<String> = paths.iter().map(|p| format!("`{p}`")).collect();
             self.planned(format!("make writable {}", names.join(", ")));
         }
@@ -209,7 +209,7 @@ impl Site {
     /// Makes the release complete. Managed files that a command replaced are remembered, so that they are no drift
     /// next time. Answers those that it wrote in place: then nothing was sealed.
     pub fn seal(&mut self) -> Result<Vec<TreePath>> {
-        let root = self.locked_root()?;
+        let lock = self.locked()?;
         let is_durable = self.options.is_durable;
         let is_guarded = self.seen()?.facts.has("stat");
         let Work::Building { record, manifest, shared, touched, .. } = &self.work else {
@@ -220,7 +220,7 @@ impl Site {
         record.shared = shared.iter().map(|shared| shared.path.to_string()).collect();
         record.touched = touched.iter().map(ToString::to_string).collect();
         let step =
-            |record: &Record, is_guarded| lifecycle::seal(&root, record, &shared, is_guarded, is_durable);
+            |record: &Record, is_guarded| lifecycle::seal(&lock, record, &shared, is_guarded, is_durable);
         if let Some(Sealed::Differs(lines)) = self.act(step(&record, is_guarded))? {
             let written = self.inspect()?;
             if !written.is_empty() {
@@ -234,18 +234,18 @@ impl Site {
         seen.records.retain(|other| other.name != record.name);
         seen.records.push(record.clone());
         seen.directories.insert(record.name.to_string());
-        self.work = Work::Complete { record };
+        self.work = Work::Complete { record, shared };
         Ok(Vec::new())
     }
 
     /// The files shared with other releases that were written in place; none where nothing is being built.
     pub fn inspect(&mut self) -> Result<Vec<TreePath>> {
-        let root = self.locked_root()?;
+        let lock = self.locked()?;
         let Work::Building { record, manifest: Some(manifest), .. } = &self.work else {
             return Ok(Vec::new());
         };
         let (name, manifest) = (record.name.clone(), manifest.clone());
-        let lines = self.act(guard::inspect(&root, &name))?.unwrap_or_default();
+        let lines = self.act(guard::inspect(&lock, &name))?.unwrap_or_default();
         Ok(survey::named(&manifest, &lines))
     }
 
@@ -259,9 +259,9 @@ impl Site {
 
     /// Puts the sent content of written files back into every release that shares them.
     pub fn restore(&mut self, written: &[TreePath], pack: &Pack) -> Result<()> {
-        let root = self.root()?;
+        let lock = self.locked()?;
         let name = self.release().cloned().context("there is no release")?;
-        self.send(guard::restore(&root, &name, written), pack)?;
+        self.send(guard::restore(&lock, &name, written), pack)?;
         if let Work::Building { touched, .. } = &mut self.work {
             touched.retain(|path| !written.contains(path));
         }
@@ -270,17 +270,17 @@ impl Site {
 
     /// Takes back `create_release`.
     pub fn discard(&mut self, now: Timestamp, by: &str) -> Result<()> {
-        let root = self.locked_root()?;
+        let lock = self.locked()?;
         let is_made = self.is_made();
         let record = match std::mem::replace(&mut self.work, Work::None) {
             Work::None | Work::TakenBack { .. } => return Ok(()),
-            Work::Building { record, .. } | Work::Complete { record } | Work::Swapped { record, .. } => {
+            Work::Building { record, .. } | Work::Complete { record, .. } | Work::Swapped { record } => {
                 record
             }
         };
         if is_made {
             let entry = lifecycle::entry(now, "discard", &record.name, by);
-            self.act(lifecycle::discard(&root, &record, &entry))?;
+            self.act(lifecycle::discard(&lock, &record, &entry))?;
         }
         let seen = self.seen_mut()?;
         seen.records.retain(|other| other.name != record.name);

@@ -33,13 +33,15 @@ pub enum Ran {
 impl Site {
     /// Runs a command where the run is at: in the release being built, else in `current`, else in the site.
     pub fn run(&mut self, asked: &Asked, tag: &str) -> Result<Ran> {
-        let root = self.root()?;
+        let lock = self.locked()?;
         let command = self.command(asked)?;
         self.events.event(Event::Command { host: self.host.name.clone(), text: asked.text.clone() });
-        let step = command.run(&root, tag);
+        let step = command.run(&lock, tag);
+        self.prepare(&step.act)?;
         let mut listener = Told::new(&self.host.name, &self.events, None).lines();
         let reply = self.remote.perform(&step.act, &mut listener);
         drop(listener);
+        self.is_cut |= reply.is_err();
         if matches!(reply, Ok(Reply::Recorded)) {
             self.planned(format!("run `{}`", asked.text));
             return Ok(Ran::Planned);
@@ -142,7 +144,7 @@ impl Site {
         Ok(match &self.work {
             _ if self.is_in_current && is_live => Place::Current,
             // An undo works where its task did.
-            Work::Building { record, .. } | Work::Complete { record } | Work::TakenBack { record } => {
+            Work::Building { record, .. } | Work::Complete { record, .. } | Work::TakenBack { record } => {
                 let place = Place::Release(record.name.clone());
                 self.make_release()?;
                 place

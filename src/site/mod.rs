@@ -6,27 +6,33 @@
 mod base;
 mod build;
 mod command;
+mod lock;
 mod serve;
+pub mod told;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use jiff::Timestamp;
 
-use crate::event::{Event, Output, Report, Sink};
+use crate::event::{Event, Report, Sink};
 use crate::host::Host;
 use crate::release::fill::{Begun, Duplicate, Special};
+use crate::release::lock::Owner;
 use crate::release::probe::{self, Seen};
 use crate::release::swap::Target;
-use crate::release::{Record, ReleaseName, SharedPath, lifecycle};
+use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
-use crate::transport::{Listener, Lost, Remote, Reply, Stream};
+use crate::transport::{Lost, Remote, Reply};
 use crate::tree::{Manifest, Pack, TreePath};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
 pub use command::{Asked, Ran};
+use lock::Due;
+pub use serve::Occasion;
+use serve::Swapping;
+use told::Told;
 
 /// What the settings say of one host, read and checked before the run.
 #[derive(Debug, Clone)]
@@ -37,6 +43,10 @@ pub struct Options {
     pub duplicate: Duplicate,
     pub drift: Drift,
     pub is_durable: bool,
+    /// How many seconds a swap may go unconfirmed without a sign of life.
+    pub confirm_within: u64,
+    /// What the server runs after it took a swap back by itself.
+    pub revert_command: String,
     /// Whether a host that nobody knows yet is believed to be who it says.
     pub accepts_new_keys: bool,
 }
@@ -51,6 +61,8 @@ impl Default for Options {
             duplicate: Duplicate::Link,
             drift: Drift::Report,
             is_durable: false,
+            confirm_within: 60,
+            revert_command: String::new(),
             accepts_new_keys: false,
         }
     }
@@ -70,6 +82,7 @@ enum Work {
     },
     Complete {
         record: Record,
+        shared: Vec<SharedPath>,
     },
     /// It was swapped to and taken back: it stays as failed until the next prune, since processes may still be in it.
     TakenBack {
@@ -78,7 +91,6 @@ enum Work {
     /// `current` leads to it: the release of this run, or the one that was rolled back to.
     Swapped {
         record: Record,
-        is_new: bool,
     },
 }
 
@@ -88,8 +100,16 @@ pub struct Site {
     remote: Hurried,
     events: Arc<dyn Sink>,
     seen: Option<Seen>,
-    is_locked: bool,
+    lock: Option<Lock>,
+    /// Who this run says that it is, for the lock to be taken again.
+    owner: Option<Owner>,
+    /// The connection was lost, and the lock with it.
+    is_cut: bool,
     work: Work,
+    /// The swap that is armed, or was made.
+    swapping: Option<Swapping>,
+    is_confirmed: bool,
+    due: Due,
     /// Where `current` led when this run first saw it.
     before: Target,
     /// `current` was to be re-pointed, and nobody has looked since.
@@ -116,8 +136,13 @@ impl Site {
             is_in_current: false,
             is_planning,
             seen: None,
-            is_locked: false,
+            lock: None,
+            owner: None,
+            is_cut: false,
             work: Work::None,
+            swapping: None,
+            is_confirmed: false,
+            due: Due::default(),
             before: Target::Nothing,
             is_in_doubt: false,
         }
@@ -127,6 +152,11 @@ impl Site {
     pub fn look(&mut self) -> Result<&Seen> {
         let step = probe::probe(self.host.path.as_str(), &self.options.shared);
         let seen = self.ask(step)?;
+        self.learn(seen)
+    }
+
+    /// Takes what a server said of the site for given.
+    fn learn(&mut self, seen: Seen) -> Result<&Seen> {
         if !seen.facts.has("tar") {
             bail!(
                 Report::new("the server has no `tar`")
@@ -139,43 +169,6 @@ impl Site {
         }
         self.is_in_doubt = false;
         Ok(self.seen.insert(seen))
-    }
-
-    /// Opens the site for this run: makes its directories where they are missing, adopts what another tool serves.
-    pub fn lock(&mut self, now: Timestamp, by: &str) -> Result<()> {
-        if self.is_locked {
-            return Ok(());
-        }
-        let seen = self.look()?.clone();
-        let root = &seen.root;
-        if !seen.facts.is_writable {
-            let (nearest, user) = (&seen.facts.nearest, &seen.facts.user);
-            bail!(Report::new(format!("`{nearest}` is not writable by `{user}`")).hint(
-                match nearest.starts_with(root) {
-                    true => format!("on the server: `sudo chown -R {user} {root}`"),
-                    false => format!("on the server: `sudo install -d -o {user} {root}`"),
-                }
-            ));
-        }
-        if matches!(seen.current, probe::Current::Dangling { .. }) {
-            self.warn(format!("`{root}/current` leads to nothing"));
-        }
-        let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
-        let entry = adopted.as_ref().map_or(String::new(), |r| lifecycle::entry(now, "adopt", &r.name, by));
-        if !seen.is_open || adopted.is_some() {
-            self.act(lifecycle::open(root, adopted.as_ref(), &entry))?;
-        }
-        if let Some(record) = adopted {
-            let others = seen.unknown_directories();
-            let left = match others.is_empty() {
-                true => String::new(),
-                false => format!("; {} are left alone", others.join(", ")),
-            };
-            self.note(format!("adopted `{}`, which is being served{left}", record.name));
-            self.seen_mut()?.records.push(record);
-        }
-        self.is_locked = true;
-        Ok(())
     }
 
     pub fn seen(&self) -> Result<&Seen> {
@@ -200,11 +193,8 @@ impl Site {
         Ok(self.seen()?.root.clone())
     }
 
-    fn locked_root(&self) -> Result<String> {
-        if !self.is_locked {
-            bail!("the site is not locked: task `lock` must come first");
-        }
-        self.root()
+    fn locked(&self) -> Result<Lock> {
+        self.lock.clone().context("the site is not locked: task `lock` must come first")
     }
 
     /// The release of this run, while it is being built or after.
@@ -212,9 +202,9 @@ impl Site {
         match &self.work {
             Work::None => None,
             Work::Building { record, .. }
-            | Work::Complete { record }
+            | Work::Complete { record, .. }
             | Work::TakenBack { record }
-            | Work::Swapped { record, .. } => Some(&record.name),
+            | Work::Swapped { record } => Some(&record.name),
         }
     }
 
@@ -233,17 +223,23 @@ impl Site {
 
     /// Performs a step; `None` when a plan recorded it instead.
     fn act<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
+        self.prepare(&step.act)?;
         let mut listener = Told::new(&self.host.name, &self.events, None);
         let reply = self.remote.perform(&step.act, &mut listener);
+        drop(listener);
+        self.is_cut |= reply.is_err();
         self.read(step, reply)
     }
 
     /// The same with a pack on its standard input.
     fn send<A>(&mut self, step: Step<A>, pack: &Pack) -> Result<Option<A>> {
+        self.prepare(&step.act)?;
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));
         let reply = self.remote.send(&step.act, &mut pack.reader(), &mut listener);
         let sent = listener.sent;
         drop(listener);
+        // What only the payload failed by leaves the connection as it was.
+        self.is_cut |= matches!(reply, Err(Lost::Gone { .. }));
         self.read(step, reply).with_context(|| format!("{sent} of {} bytes were sent", pack.len()))
     }
 
@@ -270,76 +266,6 @@ impl Site {
 
     fn planned(&self, text: String) {
         self.events.event(Event::Planned { host: self.host.name.clone(), text });
-    }
-}
-
-/// Turns what a transport says into events: lines of output, bytes on their way.
-struct Told<'a> {
-    host: &'a str,
-    events: &'a Arc<dyn Sink>,
-    total: Option<u64>,
-    sent: u64,
-    is_shown: bool,
-    partial: [Vec<u8>; 2],
-}
-
-impl<'a> Told<'a> {
-    fn new(host: &'a str, events: &'a Arc<dyn Sink>, total: Option<u64>) -> Self {
-        Self { host, events, total, sent: 0, is_shown: false, partial: Default::default() }
-    }
-
-    fn lines(mut self) -> Self {
-        self.is_shown = true;
-        self
-    }
-
-    fn line(&self, output: Output, bytes: &[u8]) {
-        self.events.event(Event::Line {
-            host: self.host.to_owned(),
-            output,
-            text: String::from_utf8_lossy(bytes).trim_end().to_owned(),
-        });
-    }
-}
-
-impl Listener for Told<'_> {
-    fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        if !self.is_shown {
-            return;
-        }
-        let (n, output) = match stream {
-            Stream::Stdout => (0, Output::Stdout),
-            Stream::Stderr => (1, Output::Stderr),
-        };
-        let mut text = std::mem::take(&mut self.partial[n]);
-        text.extend(bytes);
-        while let Some(at) = text.iter().position(|&byte| byte == b'\n') {
-            self.line(output, &text[..at]);
-            text.drain(..=at);
-        }
-        self.partial[n] = text;
-    }
-
-    fn sent(&mut self, bytes: u64) {
-        self.sent += bytes;
-        if let Some(total) = self.total {
-            self.events.event(Event::Sending {
-                host: self.host.to_owned(),
-                sent: self.sent.min(total),
-                total,
-            });
-        }
-    }
-}
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        for (n, output) in [(0, Output::Stdout), (1, Output::Stderr)] {
-            let text = std::mem::take(&mut self.partial[n]);
-            if !text.is_empty() {
-                self.line(output, &text);
-            }
-        }
     }
 }
 

@@ -7,10 +7,29 @@ use jiff::Timestamp;
 
 use super::{Site, Work};
 use crate::event::Report;
-use crate::release::lifecycle::{self, Pruned};
+use crate::release::intent::Intent;
+use crate::release::lifecycle::{self, Ending};
 use crate::release::probe::Current;
-use crate::release::swap::{self, Target};
-use crate::release::{Record, ReleaseName, State, keep};
+use crate::release::swap::{self, Phase, Swap, Target, Watch, Watching};
+use crate::release::{Record, ReleaseName, SharedPath, State, keep};
+use crate::shell::Word;
+
+/// A swap of this run, from when it is armed.
+pub(super) struct Swapping {
+    swap: Swap,
+    watch: Option<Watch>,
+    entry: String,
+    links: Vec<SharedPath>,
+}
+
+/// What a swap is made for.
+pub struct Occasion<'a> {
+    pub run: &'a str,
+    /// All hosts of the run.
+    pub hosts: &'a [String],
+    pub by: &'a str,
+    pub now: Timestamp,
+}
 
 impl Site {
     /// Whether the release of this run can be swapped to.
@@ -24,130 +43,176 @@ impl Site {
         }
     }
 
-    /// Re-points `current` to the release of this run.
-    pub fn swap(&mut self, now: Timestamp, by: &str) -> Result<()> {
+    /// Says what is about to be done: `current` re-pointed to the release of this run.
+    pub fn mean_to_swap(&mut self, occasion: &Occasion) -> Result<()> {
         self.is_ready()?;
-        let Work::Complete { record } = &self.work else {
+        let Work::Complete { record, shared } = &self.work else {
             bail!("the release is not complete");
         };
         let mut record = record.clone();
-        record.first_served = Some(now);
-        self.point(Target::Release(record.name.clone()), vec![record.clone()], "swap", now, by)?;
-        self.work = Work::Swapped { record, is_new: true };
-        Ok(())
+        let links = shared.clone();
+        record.first_served = Some(occasion.now);
+        let back = vec![record.with_state(State::Failed)];
+        self.mean_to(record.clone(), vec![record], back, links, occasion)
     }
 
-    /// Re-points `current` to an older complete release; the one it leaves is marked bad.
-    pub fn roll_back(&mut self, to: &ReleaseName, now: Timestamp, by: &str) -> Result<()> {
+    /// The same to an older complete release; the one that it leaves will be marked bad.
+    pub fn mean_to_roll_back(&mut self, to: &ReleaseName, occasion: &Occasion) -> Result<()> {
         let seen = self.seen()?;
-        let target = seen
+        let mut served = seen
             .record(to)
             .filter(|record| seen.is_complete(record))
             .with_context(|| format!("release `{to}` is not complete on `{}`", self.host.name))?
             .clone();
-        let left = seen
-            .live()
-            .and_then(|live| seen.record(live))
-            .filter(|left| left.name != target.name)
-            .map(|left| left.with_state(State::Bad));
-        let mut served = target;
-        served.first_served = served.first_served.or(Some(now));
+        let left = seen.live().and_then(|live| seen.record(live)).filter(|left| left.name != served.name);
+        // What a rollback left is as good as it was.
+        let back = left.map(|left| left.with_state(State::Complete)).into_iter().collect();
+        let left = left.map(|left| left.with_state(State::Bad));
+        served.first_served = served.first_served.or(Some(occasion.now));
         let mut records = vec![served.clone()];
         records.extend(left);
-        self.work = Work::Swapped { record: served, is_new: false };
-        self.point(Target::Release(to.clone()), records, "rollback", now, by)
+        self.mean_to(served, records, back, Vec::new(), occasion)
     }
 
-    /// Takes a swap or a rollback back: `current` leads where it led before this run, unless somebody else moved it.
-    /// Asks first where it leads, since the answer to a swap may have been lost on its way.
-    pub fn swap_back(&mut self, now: Timestamp, by: &str) -> Result<()> {
-        let (record, is_new) = match &self.work {
-            Work::Complete { record } => (record.clone(), true),
-            Work::Swapped { record, is_new } => (record.clone(), *is_new),
-            Work::None | Work::Building { .. } | Work::TakenBack { .. } => return Ok(()),
+    fn mean_to(
+        &mut self,
+        release: Record,
+        records: Vec<Record>,
+        back: Vec<Record>,
+        links: Vec<SharedPath>,
+        occasion: &Occasion,
+    ) -> Result<()> {
+        let from = Target::of(&self.seen()?.current);
+        let is_new = matches!(&self.work, Work::Complete { .. });
+        let what = if is_new { "swap" } else { "rollback" };
+        let swap = Swap {
+            intent: Intent {
+                run: occasion.run.to_owned(),
+                release: release.name.clone(),
+                is_new,
+                from: from.link(),
+                at: occasion.now,
+                by: occasion.by.to_owned(),
+                hosts: occasion.hosts.to_vec(),
+            },
+            from,
+            linked: links.iter().map(link).collect(),
+            records,
+            back,
+            watching: Watching {
+                within: self.options.confirm_within,
+                revert_command: self.options.revert_command.clone(),
+                env: self.options.env.clone(),
+                is_durable: self.options.is_durable,
+            },
         };
-        if self.look()?.live() != Some(&record.name) {
-            return Ok(());
-        }
-        let back = self.before.clone();
-        let mut records = Vec::new();
-        if is_new {
-            records.push(record.with_state(State::Failed));
-        }
-        // What a rollback left is as good as it was.
-        let left = back.release_name();
-        let left = left.and_then(|name| self.seen().ok()?.record(&name).cloned());
-        records.extend(left.map(|left| left.with_state(State::Complete)));
-        self.point(back, records, "swap-back", now, by)?;
-        self.work = match is_new {
-            true => Work::TakenBack { record },
-            false => Work::None,
-        };
+        let entry = lifecycle::entry(occasion.now, what, &release.name, occasion.by);
+        self.is_confirmed = false;
+        self.swapping = Some(Swapping { swap, watch: None, entry, links });
         Ok(())
     }
 
-    fn point(
-        &mut self,
-        to: Target,
-        records: Vec<Record>,
-        what: &str,
-        now: Timestamp,
-        by: &str,
-    ) -> Result<()> {
-        let root = self.locked_root()?;
-        let from = Target::of(&self.seen()?.current);
-        let name = records.first().map(|r| r.name.clone());
-        let entry = name.as_ref().map_or(String::new(), |name| lifecycle::entry(now, what, name, by));
-        let step = swap::swap(&root, &from, &to, &records, self.options.is_durable, &entry);
-        self.is_in_doubt = true;
-        if self.act(step)?.is_none() {
-            self.planned(format!("re-point `current` to `{to}`"));
-        }
+    /// Checks that the swap can be made, and has the server watch over it; makes it, unless that is another step.
+    pub fn swap(&mut self, phase: Phase) -> Result<()> {
+        let lock = self.locked()?;
+        let Some(Swapping { swap, entry, .. }) = &self.swapping else {
+            bail!("no swap is prepared");
+        };
+        let swap = swap.clone();
+        let step = swap::swap(&lock, &swap, phase, entry);
+        let commits = phase != Phase::Arm;
+        self.is_in_doubt |= commits;
+        let Some(watch) = self.act(step)? else {
+            if commits {
+                self.planned(format!("re-point `current` to `{}`", swap.intent.to()));
+            }
+            self.is_in_doubt = false;
+            return self.swapped(&swap, commits);
+        };
         self.is_in_doubt = false;
+        if let (Some(swapping), Some(watch)) = (&mut self.swapping, watch) {
+            swapping.watch = Some(watch);
+        }
+        self.swapped(&swap, commits)
+    }
+
+    fn swapped(&mut self, swap: &Swap, is_made: bool) -> Result<()> {
+        if !is_made {
+            return Ok(());
+        }
+        let Swap { intent, records, .. } = swap;
         let seen = self.seen_mut()?;
         for record in records {
             match seen.records.iter_mut().find(|other| other.name == record.name) {
-                Some(known) => *known = record,
-                None => seen.records.push(record),
+                Some(known) => *known = record.clone(),
+                None => seen.records.push(record.clone()),
             }
         }
-        seen.current = match (to.release_name(), to) {
-            (_, Target::Nothing) => Current::Absent,
-            (Some(name), to) => Current::Release { link: to.link(), name },
-            (None, to) => Current::Dangling { link: to.link() },
+        seen.current = Current::Release { link: intent.to(), name: intent.release.clone() };
+        let record = records.first().cloned().context("a swap has a release")?;
+        self.work = Work::Swapped { record };
+        Ok(())
+    }
+
+    /// Whether `current` leads to where this run swapped it.
+    pub(super) fn is_swapped(&self) -> bool {
+        matches!(self.work, Work::Swapped { .. })
+    }
+
+    /// What watches over the swap, until it is confirmed.
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        self.swapping.as_ref().filter(|_| !self.is_confirmed)?.watch.as_ref()
+    }
+
+    /// Takes a swap or a rollback back: `current` leads where it led before this run, unless somebody else moved it. The
+    /// answer to the swap may have been lost on its way, so the server looks first where it leads.
+    pub fn swap_back(&mut self, now: Timestamp, by: &str) -> Result<()> {
+        let Some(Swapping { swap, watch, links, .. }) = &self.swapping else {
+            return Ok(());
+        };
+        let (swap, links) = (swap.clone(), links.clone());
+        let entry = lifecycle::entry(now, "swap-back", &swap.intent.release, by);
+        // What was confirmed is no longer watched over.
+        let watch = watch.clone().filter(|_| !self.is_confirmed);
+        self.due = super::Due::default();
+        let lock = self.locked()?;
+        let step = swap::swap_back(&lock, &swap, watch.as_ref(), &entry);
+        self.is_in_doubt = true;
+        let was_made = self.act(step)?.unwrap_or(false);
+        self.swapping = None;
+        self.look()?;
+        let record = swap.records.first().cloned().context("a swap has a release")?;
+        self.work = match (swap.intent.is_new, was_made) {
+            (true, true) => Work::TakenBack { record },
+            (true, false) => Work::Complete { record, shared: links },
+            (false, _) => Work::None,
         };
         Ok(())
     }
 
-    /// Removes all but the newest `keep` releases. What cannot be removed is told, and no failure; behind a swap, which
-    /// nothing may take back by then, nothing is.
+    /// Removes all but the newest `keep` releases, or will, once the release is served: what cannot be removed is told
+    /// then, and no failure. Answers which.
     pub fn prune(&mut self, keep: NonZeroUsize, now: Timestamp, by: &str) -> Result<Vec<String>> {
-        let root = self.locked_root()?;
+        let lock = self.locked()?;
         let names = keep::to_prune(self.seen()?, keep);
         let entry = names.last().map_or(String::new(), |name| lifecycle::entry(now, "prune", name, by));
-        let Pruned { removed, stayed } = match self.act(lifecycle::prune(&root, &names, &entry)) {
-            Ok(Some(pruned)) => pruned,
-            Ok(None) => {
-                for name in &names {
-                    self.planned(format!("prune `{name}`"));
-                }
-                return Ok(Vec::new());
+        if self.is_planning {
+            for name in &names {
+                self.planned(format!("prune `{name}`"));
             }
-            Err(error) if matches!(self.work, Work::Swapped { .. }) => {
-                self.warn(format!("old releases were not pruned: {error:#}"));
-                return Ok(Vec::new());
-            }
-            Err(error) => return Err(error),
-        };
-        for name in &stayed {
-            self.warn(format!(
-                "release `{name}` could not be removed whole: files of another user, most likely"
-            ));
+            return Ok(Vec::new());
         }
-        let seen = self.seen_mut()?;
-        seen.records.retain(|r| !removed.contains(&r.name.to_string()));
-        seen.directories.retain(|name| !removed.contains(name));
-        Ok(removed)
+        let removed = names.iter().map(ToString::to_string).collect();
+        if self.is_swapped() {
+            self.due.prunes = Some((names, entry));
+            return Ok(removed);
+        }
+        let ending = Ending { prunes: Some((&names, &entry)), ..Ending::default() };
+        let ended = self.act(lifecycle::end(&lock, &ending))?.unwrap_or_default();
+        match &ended.unpruned {
+            Some(why) => bail!("{why}"),
+            None => Ok(self.pruned(ended)),
+        }
     }
 
     pub fn history(&mut self) -> Result<Vec<String>> {
@@ -164,6 +229,25 @@ impl Site {
     pub fn serves_as_before(&mut self) -> Result<bool> {
         let now = Target::of(&self.look()?.current);
         Ok(now == self.before)
+    }
+
+    /// The same by what is known, without asking.
+    pub fn served_as_before(&self) -> bool {
+        !self.is_in_doubt && self.seen.as_ref().is_none_or(|seen| Target::of(&seen.current) == self.before)
+    }
+
+    /// Takes an older release that is being served already for what this run goes back to.
+    pub fn stay(&mut self) -> Result<()> {
+        let seen = self.seen()?;
+        let live = seen.live().and_then(|live| seen.record(live));
+        let record = live.with_context(|| format!("`{}` serves no release", self.host.name))?.clone();
+        self.work = Work::Swapped { record };
+        Ok(())
+    }
+
+    /// Whether this run put a new release live here.
+    pub fn serves_new(&self) -> bool {
+        self.is_swapped() && self.swapping.as_ref().is_some_and(|swapping| swapping.swap.intent.is_new)
     }
 
     /// The newest complete release older than the live one, which a rollback without a name goes to.
@@ -183,4 +267,10 @@ impl Site {
             .map(|record| record.name.clone())
             .collect())
     }
+}
+
+/// A link into `shared/` as it must stand: the path, and its text.
+fn link(shared: &SharedPath) -> [Word; 2] {
+    let [_, path, text] = shared.row();
+    [path, text]
 }

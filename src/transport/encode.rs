@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** a text that arrives in part does nothing.
 
-use crate::shell::{Script, Word};
+use crate::shell::{Act, Script, Word};
 use crate::transport::mark::Mark;
 
 /// Opens the persistent shell.
@@ -40,7 +40,8 @@ _run() {
 const FIRST_WORDS: &str =
     r#"{ n=$(printf '\nx'); n=${n%x}; _run() { { ( eval "$1" ) 2>&4 4>&-; s=$?; } 4>&2 2>/dev/null; }; "#;
 
-/// What `bootstrap` runs first, to the same ends as `HELLO`; `$2` is the script, in the alphabet of arguments.
+/// What `bootstrap` runs first, to the same ends as `HELLO`; `$2` is the script, in the alphabet of arguments. What the
+/// shell itself is to do stands before it.
 const BOOTSTRAP: &str = r#"if command -v setsid >/dev/null 2>&1; then _new=setsid _way=session; else _new= _way=tree; fi
 {
   $_new sh -c 'printf "%s<%s %s;" "$1" $$ "$2"; printf "%s<;" "$1" >&2; _s=$3; set --; eval "$_s"' \
@@ -54,9 +55,10 @@ printf '%s>;' "$_m" >&2
 /// Opens the persistent shell and has it perform its first script on the way: that one is in the command, so that no
 /// round trip is needed to tell it, and anybody on the host can read it. The mark must be of a nonce of its own, for
 /// it can be read as well. The shell that then stands knows no `_run` yet.
-pub fn bootstrap(mark: &Mark, script: &Script) -> String {
-    let first = format!("_m={}{}\n{BOOTSTRAP}", mark.stem(), mark.number());
-    let (first, script) = (argument(first.as_bytes()), argument(&script.text()));
+pub fn bootstrap(mark: &Mark, act: &Act) -> String {
+    let mut first = act.keeps.as_ref().map_or(Vec::new(), Script::text);
+    first.extend(format!("_m={}{}\n{BOOTSTRAP}", mark.stem(), mark.number()).bytes());
+    let (first, script) = (argument(&first), argument(&act.script.text()));
     format!(r#"sh -c 'eval "$(printf %b "$1")"; exec sh' sh '{first}' '{script}'"#)
 }
 
@@ -80,16 +82,17 @@ pub fn hello(mark: &Mark) -> Vec<u8> {
 }
 
 /// One act for a persistent shell.
-pub fn frame(mark: &Mark, script: &Script) -> Vec<u8> {
+pub fn frame(mark: &Mark, act: &Act) -> Vec<u8> {
     let mut inner = Vec::new();
-    for byte in script.text() {
+    for byte in act.script.text() {
         // All that means anything within double quotes (POSIX XCU 2.2.3).
         if matches!(byte, b'\\' | b'"' | b'$' | b'`') {
             inner.push(b'\\');
         }
         inner.push(byte);
     }
-    let mut frame = format!("_run {} ", mark.number()).into_bytes();
+    let mut frame = act.keeps.as_ref().map_or(Vec::new(), Script::text);
+    frame.extend(format!("_run {} ", mark.number()).bytes());
     frame.extend(Word::new(inner).quoted());
     frame.push(b'\n');
     frame
@@ -114,6 +117,7 @@ pub fn first_line(mark: &Mark, script: &Script) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::{Effect, Step};
     use crate::transport::mark::known;
     use expect_test::{Expect, expect};
     use std::io::Write;
@@ -128,16 +132,35 @@ mod tests {
         Script::new("echo \"$a\" `b` \\c\nexit 3\n").var("a", "it's")
     }
 
+    fn act(script: Script) -> Act {
+        Step::new("check", Effect::Writes, script, |_| Ok(())).act
+    }
+
     #[test]
     fn a_frame_is_one_word_quoted_twice() {
         case(
-            frame(&known(7), &script()),
+            frame(&known(7), &act(script())),
             expect![[r#"
             _run 7 'a='\''it'\''\\'\'''\''s'\''
             echo \"\$a\" \`b\` \\c
             exit 3
             '
         "#]],
+        );
+    }
+
+    #[test]
+    fn what_the_shell_keeps_stands_before_the_script_and_in_no_other_shell() {
+        let act = Step::new("check", Effect::Writes, Script::new(":"), |_| Ok(()))
+            .keeping(Script::new("exec 9>>\"$file\"\n").var("file", "it's"))
+            .act;
+        case(
+            frame(&known(7), &act),
+            expect![[r#"
+                file='it'\''s'
+                exec 9>>"$file"
+                _run 7 ':'
+            "#]],
         );
     }
 
@@ -154,7 +177,7 @@ mod tests {
     #[test]
     fn a_bootstrap_is_one_command_in_the_alphabet_of_all_shells() {
         let script = Script::new("echo \"$a\" `b` \\c # café!\n").var("a", "it's");
-        let text = bootstrap(&known(0), &script);
+        let text = bootstrap(&known(0), &act(script));
         assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'!'));
         let (_, text) = text.split_once("' '").unwrap();
         case(
@@ -186,8 +209,8 @@ mod tests {
     #[test]
     fn no_text_holds_the_mark_that_it_makes() {
         let mark = known(7);
-        let bootstrap = bootstrap(&mark, &script()).into_bytes();
-        for text in [hello(&mark), frame(&mark, &script()), first_line(&mark, &script()), bootstrap] {
+        let bootstrap = bootstrap(&mark, &act(script())).into_bytes();
+        for text in [hello(&mark), frame(&mark, &act(script())), first_line(&mark, &script()), bootstrap] {
             assert!(!String::from_utf8_lossy(&text).contains(&mark.to_string()));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::shell::Script;
+use crate::shell::{Effect, Script, Step};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
 use crate::transport::framed::{Framed, TICK};
@@ -79,14 +79,15 @@ impl<L: Link> Framed<L> {
             return Ok(());
         };
         let script = Script::new(END).var("pid", pid.to_string()).var("way", way);
+        let act = Step::new("end", Effect::Writes, script, |_| Ok(())).act;
         let mark = self.next_mark();
         let shell = self.shell.filter(|shell| {
             let is_free = shell.is_greeted && shell.channel != exchange.channel;
             is_free && matches!(self.link.exit(shell.channel), Ok(None))
         });
         let (channel, text) = match shell {
-            Some(shell) => (shell.channel, encode::frame(&mark, &script)),
-            None => (self.link.open(encode::CHANNEL)?, encode::first_line(&mark, &script)),
+            Some(shell) => (shell.channel, encode::frame(&mark, &act)),
+            None => (self.link.open(encode::CHANNEL)?, encode::first_line(&mark, &act.script)),
         };
         let mut killer = Exchange::new(channel, &mark, Input::text(text));
         let ended = self.until(exchange, Some(&mut killer), listener, |_, killer| {

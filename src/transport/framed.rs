@@ -12,6 +12,7 @@ use crate::transport::exchange::{Exchange, Input};
 use crate::transport::interrupt::Interrupt;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::mark::{Mark, Nonce};
+use crate::transport::pulse::{Beating, Pulse};
 use crate::transport::{Listener, Lost, Remote, Reply};
 
 /// How long an interrupt or an exit may go unnoticed.
@@ -30,6 +31,7 @@ pub struct Framed<L: Link> {
     nonce: Nonce,
     n_marks: u64,
     pub(super) shell: Option<Shell>,
+    pub(super) beating: Option<Beating>,
 }
 
 /// The persistent shell.
@@ -49,7 +51,7 @@ enum Outcome {
 
 impl<L: Link> Framed<L> {
     pub fn new(link: L, interrupt: Interrupt) -> Self {
-        Self { link, interrupt, start: START, nonce: Nonce::random(), n_marks: 0, shell: None }
+        Self { link, interrupt, start: START, nonce: Nonce::random(), n_marks: 0, shell: None, beating: None }
     }
 
     /// Waits for so long for a script to begin.
@@ -77,7 +79,7 @@ impl<L: Link> Framed<L> {
             None => (self.link.open(encode::SHELL)?, encode::hello(&mark)),
         };
         self.shell = Some(Shell { channel, is_greeted: true });
-        text.extend(encode::frame(&mark, &act.script));
+        text.extend(encode::frame(&mark, act));
         let mut exchange = Exchange::new(channel, &mark, Input::text(text));
         let outcome = self.run(&mut exchange, act.timeout, listener)?;
         answer(exchange, outcome)
@@ -91,7 +93,7 @@ impl<L: Link> Framed<L> {
             return Ok(None);
         }
         let mark = Nonce::random().mark(0);
-        let command = encode::bootstrap(&mark, &act.script);
+        let command = encode::bootstrap(&mark, act);
         if command.len() > max {
             return Ok(None);
         }
@@ -109,6 +111,19 @@ impl<L: Link> Framed<L> {
 
     /// Performs an act on a channel of its own.
     fn send_by_channel(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, Lost> {
+        match self.send_once(act, payload, listener) {
+            // A host that allows two channels has one for the payload if there are no signs of life meanwhile.
+            Err(Lost::Refused { .. }) if self.stop_beating(true) => self.send_once(act, payload, listener),
+            answer => answer,
+        }
+    }
+
+    fn send_once(
         &mut self,
         act: &Act,
         payload: &mut dyn Read,
@@ -138,6 +153,7 @@ impl<L: Link> Framed<L> {
         if let Some(shell) = self.shell.take() {
             self.link.close(shell.channel);
         }
+        self.stop_beating(false);
     }
 
     /// Runs an exchange to its end, or ends it.
@@ -149,6 +165,7 @@ impl<L: Link> Framed<L> {
     ) -> Result<Outcome, Lost> {
         let mut looked = Instant::now();
         loop {
+            self.beat_beside();
             let moved = match exchange.advance(&mut self.link, listener) {
                 Err(lost @ Lost::Payload { .. }) => {
                     // Killed before it can see the end of its input. The first error is the one to tell.
@@ -246,6 +263,15 @@ impl<L: Link> Remote for Framed<L> {
             self.close_shell();
         }
         answer.map(Reply::Answered)
+    }
+
+    fn pulse(&mut self, pulse: Pulse) {
+        self.stop_beating(false);
+        self.beating = Some(Beating::new(pulse));
+    }
+
+    fn beat(&mut self) {
+        self.beat_idle();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::shell::Act;
-use crate::transport::{Listener, Lost, Remote, Reply};
+use crate::transport::{Listener, Lost, Pulse, Remote, Reply};
 
 /// Tries every time, as a recipe that restarts a host needs it, until it is told to hurry.
 pub struct Hurried {
@@ -49,6 +49,14 @@ impl Remote for Hurried {
             Some(lost) => Err(lost.clone()),
             None => self.remote.send(act, payload, listener),
         }
+    }
+
+    fn pulse(&mut self, pulse: Pulse) {
+        self.remote.pulse(pulse);
+    }
+
+    fn beat(&mut self) {
+        self.remote.beat();
     }
 }
 

@@ -21,6 +21,12 @@ impl Nonce {
     }
 }
 
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 /// The mark of one script. On each stream `MARK<pid way;` begins what the script says and `MARK>status;` ends it
 /// (both are `MARK<;` and `MARK>;` on standard error).
 #[derive(Debug, Clone, Copy)]

@@ -19,6 +19,7 @@ pub mod local;
 pub mod lost;
 pub mod mark;
 pub mod planning;
+pub mod pulse;
 pub mod simulated;
 pub mod ssh;
 
@@ -32,6 +33,7 @@ use crate::transport::ssh::link::Ssh;
 pub use interrupt::Interrupt;
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
+pub use pulse::Pulse;
 
 /// What came of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,14 @@ pub trait Remote: Send {
     /// `payload` is being read, so it should not wait for long.
     fn send(&mut self, act: &Act, payload: &mut dyn Read, listener: &mut dyn Listener)
     -> Result<Reply, Lost>;
+
+    /// From now on the host hears that this side is alive: while acts run, and when `beat` is called while none does.
+    fn pulse(&mut self, pulse: Pulse) {
+        let _ = pulse;
+    }
+
+    /// Gives a sign of life if one is due. Never connects.
+    fn beat(&mut self) {}
 }
 
 impl<R: Remote + ?Sized> Remote for Box<R> {
@@ -66,6 +76,14 @@ impl<R: Remote + ?Sized> Remote for Box<R> {
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         (**self).send(act, payload, listener)
+    }
+
+    fn pulse(&mut self, pulse: Pulse) {
+        (**self).pulse(pulse);
+    }
+
+    fn beat(&mut self) {
+        (**self).beat();
     }
 }
 

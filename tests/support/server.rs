@@ -62,8 +62,11 @@ impl Server {
             let local = Table::from_iter([("name".to_owned(), "localhost".into())]);
             let hosts = stage.entry("hosts").or_insert_with(|| vec![Value::Table(local)].into());
             for host in hosts.as_array_mut().unwrap().iter_mut().filter_map(Value::as_table_mut) {
-                host.insert("address".to_owned(), "127.0.0.1".into());
-                host.insert("port".to_owned(), i64::from(self.sshd.port).into());
+                // One that says where it is, is elsewhere.
+                if !host.contains_key("address") {
+                    host.insert("address".to_owned(), "127.0.0.1".into());
+                    host.insert("port".to_owned(), i64::from(self.sshd.port).into());
+                }
                 make_absolute(host, root);
             }
             make_absolute(stage, root);

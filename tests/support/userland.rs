@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Test;
@@ -26,6 +26,23 @@ pub fn everywhere(test: impl Fn(Test)) {
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+/// A directory with links to all programs of this machine but some.
+pub fn tools_without(test: &Test, missing: &[&str]) -> String {
+    let dir = test.path("tools");
+    fs::create_dir(&dir).unwrap();
+    for from in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+        for entry in fs::read_dir(from).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if !missing.iter().any(|missing| name == **missing) {
+                // The first of a name is the one that counts.
+                let _ = symlink(entry.path(), dir.join(name));
+            }
+        }
+    }
+    assert!(!Path::new(&dir).join(missing[0]).exists());
+    dir.to_str().unwrap().to_owned()
 }
 
 impl Test {

@@ -114,8 +114,21 @@ impl Terminal {
 
     fn warning(&self, host: Option<&str>, text: &str) {
         let host = host.map_or(String::new(), |host| format!("`{host}`: "));
-        let report = Report::new(format!("{host}{text}"));
-        self.progress.line(&labelled(&"warning:".yellow().bold().to_string(), &report));
+        self.progress.line(&warning(&Report::new(format!("{host}{text}"))));
+    }
+}
+
+fn warning(report: &Report) -> String {
+    labelled(&"warning:".yellow().bold().to_string(), report)
+}
+
+/// What the last line of a host says of it; where it could not be asked, what is known.
+fn serving(release: Option<String>, problem: Option<String>) -> String {
+    match (release, problem) {
+        (Some(release), None) => format!("serves {release}"),
+        (None, None) => "serves nothing".to_owned(),
+        (Some(release), Some(problem)) => format!("served {release} when it was asked last: {problem}"),
+        (None, Some(problem)) => format!("is not known: {problem}"),
     }
 }
 
@@ -166,11 +179,17 @@ impl Sink for Terminal {
             Event::Command { .. } | Event::Line { .. } => {}
             Event::Sending { host, sent, total } => self.progress.sending(&host, sent, total),
             Event::Filled { sent: what, .. } => self.remark(sent(&what)),
-            Event::Swapped { release, hosts, took } => self.remark(format!(
-                "`current` is `{release}` on {} ({:.2} s)",
-                count(hosts.len(), "host"),
-                took.as_secs_f64()
-            )),
+            Event::Swapped { release, hosts, took, spread } => {
+                let spread = match hosts.len() {
+                    0 | 1 => String::new(),
+                    _ => format!(", {} ms apart", spread.as_millis()),
+                };
+                self.remark(format!(
+                    "`current` is `{release}` on {} ({:.2} s{spread})",
+                    count(hosts.len(), "host"),
+                    took.as_secs_f64()
+                ));
+            }
             Event::Planned { host, text } => self.planned(&host, text),
             Event::Diff { host, text } if self.shows_diff => self.planned(&host, coloured(&text)),
             Event::Diff { .. } => {}
@@ -184,15 +203,16 @@ impl Sink for Terminal {
                 self.progress.line(&error(&report));
             }
             Event::Undone { what, hosts } => self.say(format!("  {what} on {}", hosts.join(", "))),
-            Event::Serving { host, release, problem } => {
+            Event::Dropped { report, .. } => {
                 self.progress.clear();
-                let what = match (release, problem) {
-                    (_, Some(problem)) => format!("is not known: {problem}"),
-                    (Some(release), None) => format!("serves {release}"),
-                    (None, None) => "serves nothing".to_owned(),
-                };
+                self.progress.line(&warning(&report));
+            }
+            Event::Serving { host, release, is_dropped, problem } => {
+                self.progress.clear();
+                let what = serving(release, problem);
+                let who = if is_dropped { format!("{host} was dropped: it") } else { host };
                 if !self.is_quiet {
-                    self.progress.data(&format!("{host} {what}"));
+                    self.progress.data(&format!("{who} {what}"));
                 }
             }
             Event::Finished { ended, took } => {

@@ -12,6 +12,7 @@ pub fn check(world: &World, doing: Option<&Doing>, settings_read: &HashSet<Strin
     let mut problems = Vec::new();
     unknown_tasks(declared, &mut problems);
     removed_anchors(declared, &mut problems);
+    unknown_flows(declared, &mut problems);
     tasks_and_flows(declared, &mut problems);
     idle_tasks(world, doing, &mut problems);
     unread_settings(declared, settings_read, &mut problems);
@@ -35,6 +36,21 @@ fn unknown_tasks(declared: &Declared, problems: &mut Vec<Report>) {
     let removed = declared.removed.iter().map(|removal| (&removal.task, &removal.place));
     for (name, place) in in_flows.chain(in_hooks).chain(removed) {
         problems.extend(unknown(declared, name).map(|report| report.at(place.clone())));
+    }
+}
+
+/// Whoever waits for the end of a flow that nobody declares would wait for ever.
+fn unknown_flows(declared: &Declared, problems: &mut Vec<Report>) {
+    for notice in declared.notices.iter().filter(|notice| !declared.flows.contains_key(&notice.flow)) {
+        let flow = &notice.flow;
+        let report = match declared.tasks.contains_key(flow) {
+            true => Report::new(format!("`{flow}` is a task: only the end of a flow is told of")),
+            false => {
+                let near = Suggestion::new(flow, declared.flows.keys().map(String::as_str));
+                Report::new(format!("no flow named `{flow}`{near}"))
+            }
+        };
+        problems.push(report.at(notice.place.clone()));
     }
 }
 

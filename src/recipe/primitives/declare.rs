@@ -7,8 +7,9 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr};
 
 use crate::event::Report;
+use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
-use crate::recipe::draft::{FlowDraft, HookDraft, Removal, TaskDraft};
+use crate::recipe::draft::{FlowDraft, HookDraft, NoticeDraft, Removal, TaskDraft};
 use crate::recipe::failure::Outcome;
 use crate::recipe::kept::Kept;
 use crate::recipe::statement::Statement;
@@ -48,6 +49,7 @@ impl Task {
 pub enum Arity {
     NoneOrHost,
     Host,
+    Outcome,
 }
 
 impl Arity {
@@ -61,6 +63,7 @@ impl fmt::Display for Arity {
         f.write_str(match self {
             Arity::NoneOrHost => "no parameter or one, the host",
             Arity::Host => "one parameter, the host",
+            Arity::Outcome => "one parameter, the outcome",
         })
     }
 }
@@ -83,6 +86,7 @@ pub fn kept(
                     report.hint("`|host| ...` runs on every host, `|| ...` once, on this machine")
                 }
                 Arity::Host => report.hint("write `|host| ...`"),
+                Arity::Outcome => report.hint("write `|outcome| ...`"),
             });
         }
         Err(report) => statement.refuse(report),
@@ -134,6 +138,17 @@ fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> Ou
         task_place: statement.place_of(&declared, task),
     };
     declared.hooks.push(hook);
+    Ok(())
+}
+
+fn notice(context: &NativeCallContext, occasion: Occasion, flow: &str, function: FnPtr) -> Outcome<()> {
+    let statement = Statement::of(context)?;
+    let what = format!("`{}`", occasion.name());
+    if let Some(function) = kept(&statement, context, function, Arity::Outcome, &what) {
+        let mut declared = statement.draft.lock();
+        let place = statement.place_of(&declared, flow);
+        declared.notices.push(NoticeDraft { occasion, flow: flow.to_owned(), function, place });
+    }
     Ok(())
 }
 
@@ -259,6 +274,18 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn after(context: NativeCallContext, anchor: &str, task: &str) -> Outcome<()> {
         hook(&context, Side::After, anchor, task)
+    }
+
+    /// Calls a function with the outcome of a flow, here, when all else is over and the flow went well.
+    #[rhai_fn(return_raw)]
+    pub fn on_success(context: NativeCallContext, flow: &str, body: FnPtr) -> Outcome<()> {
+        notice(&context, Occasion::Success, flow, body)
+    }
+
+    /// Calls a function with the outcome of a flow, here, when all else is over, the undo too, and the flow failed.
+    #[rhai_fn(return_raw)]
+    pub fn on_failure(context: NativeCallContext, flow: &str, body: FnPtr) -> Outcome<()> {
+        notice(&context, Occasion::Failure, flow, body)
     }
 
     /// Takes a task out of every flow.

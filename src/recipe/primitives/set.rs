@@ -1,7 +1,7 @@
 //! Several hosts as one: a swap belongs to the set, so that no recipe can split a fleet.
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::{Host, Hosts};
@@ -9,6 +9,7 @@ use crate::recipe::failure::{Outcome, mistake, mistake_text};
 use crate::recipe::primitives::declare::texts;
 use crate::recipe::world::locked;
 use crate::release::ReleaseName;
+use crate::run::way_back::Apart;
 
 impl IntoIterator for Hosts {
     type Item = Host;
@@ -26,7 +27,7 @@ pub mod api {
     pub fn on(hosts: &mut Hosts, role: &str) -> Hosts {
         let run = hosts.context.run();
         let has = |index: &usize| run.hosts[*index].has_role(role);
-        let indices = hosts.indices.iter().copied().filter(has).collect();
+        let indices = hosts.left().into_iter().filter(has).collect();
         Hosts { context: hosts.context.clone(), indices }
     }
 
@@ -40,13 +41,13 @@ pub mod api {
         let set = |indices: &[usize]| {
             Dynamic::from(Hosts { context: hosts.context.clone(), indices: indices.to_vec() })
         };
-        Ok(hosts.indices.chunks(n).map(set).collect())
+        Ok(hosts.left().chunks(n).map(set).collect())
     }
 
     /// How many hosts there are.
     #[rhai_fn(pure)]
     pub fn len(hosts: &mut Hosts) -> i64 {
-        i64::try_from(hosts.indices.len()).unwrap_or(i64::MAX)
+        i64::try_from(hosts.left().len()).unwrap_or(i64::MAX)
     }
 
     /// The hosts as an array.
@@ -110,7 +111,26 @@ pub mod api {
     /// Re-points `current` to the newest earlier release that is complete on all of these hosts.
     #[rhai_fn(pure, return_raw)]
     pub fn rollback(hosts: &mut Hosts) -> Outcome<String> {
-        let name = hosts.outcome(|run, indices| run.roll_back(indices, None))?;
+        let name = hosts.outcome(|run, indices| run.roll_back(indices, Apart::Refused))?;
+        Ok(name.to_string())
+    }
+
+    /// The same with an option: `allow_apart`, for hosts that serve different releases now.
+    #[rhai_fn(name = "rollback", pure, return_raw)]
+    pub fn rollback_with(hosts: &mut Hosts, options: Map) -> Outcome<String> {
+        let mut apart = Apart::Refused;
+        for (key, value) in options {
+            match (key.as_str(), value.as_bool()) {
+                ("allow_apart", Ok(true)) => apart = Apart::Allowed,
+                ("allow_apart", Ok(false)) => apart = Apart::Refused,
+                ("allow_apart", Err(_)) => return Err(mistake_text("`allow_apart` is true or false")),
+                (other, _) => {
+                    let near = Suggestion::new(other, ["allow_apart"]);
+                    return Err(mistake_text(format!("`rollback` has no option `{other}`{near}")));
+                }
+            }
+        }
+        let name = hosts.outcome(|run, indices| run.roll_back(indices, apart))?;
         Ok(name.to_string())
     }
 
@@ -119,7 +139,7 @@ pub mod api {
     pub fn rollback_to(hosts: &mut Hosts, name: &str) -> Outcome<String> {
         let name = hosts.outcome(|run, indices| {
             let wanted = ReleaseName::new(name)?;
-            run.roll_back(indices, Some(&wanted))
+            run.roll_back_to(indices, &wanted)
         })?;
         Ok(name.to_string())
     }

@@ -9,8 +9,9 @@ use crate::recipe::draft::Setting;
 use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::kept::Kept;
 use crate::recipe::primitives::declare::{Arity, kept};
+use crate::recipe::settings::may_be;
 use crate::recipe::statement::Statement;
-use crate::recipe::value::{fits, type_name};
+use crate::recipe::value::type_name;
 
 /// The value of a setting for a host or the stage.
 fn value_of(context: &Context, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
@@ -46,7 +47,7 @@ fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<K
         declared.settings.insert(key.to_owned(), setting);
         return;
     };
-    if function.is_none() && !default.is_unit() && !fits(&setting.default, &default) {
+    if function.is_none() && !default.is_unit() && !may_be(key, &setting.default, &default) {
         let report = Report::new(format!(
             "setting `{key}` is {}, not {}",
             type_name(&setting.default),

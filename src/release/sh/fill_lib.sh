@@ -3,6 +3,9 @@ run=.runner/fill
 
 # What the plan of this fill took for granted may not be so: then nothing is filled, and the plan is made anew.
 begin() {
+  cd -- "$root" || refuse "cannot enter \`$root\`"
+  begin_busy
+  trap end_busy EXIT
   enter
   umask 022
   new=releases/$name

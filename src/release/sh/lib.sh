@@ -1,7 +1,5 @@
 # Functions that the scripts of this folder share. POSIX sh; runs in dash, bash, busybox, ksh and zsh.
 
-refuse() { say refused "$1"; exit 1; }
-
 # Every script begins with it. Sorting and patterns are of bytes, whatever the user's language; what is made can be
 # read by the web server, whatever the user's umask.
 enter() {
@@ -10,14 +8,18 @@ enter() {
   export LC_ALL
   unset CDPATH
   cd -- "$root" || refuse "cannot enter \`$root\`"
+  [ -z "$holder" ] || is_held || refuse 'the lock of the site is no longer held by this run'
 }
 
-# Replaces a small file by one rename, so that a reader sees the old text or the new one.
-put() { printf '%s\n' "$2" >"$1.new" && mv -f -- "$1.new" "$1"; }
-
-record() { put ".runner/records/$1" "$2"; }
-
-note() { printf '%s\n' "$1" >>.runner/history; }
+# Whether the lock is this run's: another may have taken it from one that was cut off.
+is_held() {
+  held=
+  { IFS= read -r held <.runner/lock; } 2>/dev/null
+  case $held in
+    *"\"run\":\"$holder\""*) ;;
+    *) return 1 ;;
+  esac
+}
 
 # Removes trees. Directories are made writable first, each before it is entered; files are not, since a mode belongs
 # to every link of a file.

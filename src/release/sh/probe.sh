@@ -33,6 +33,15 @@ say inodes "$(stat -f -c '%d %c' -- "$there" 2>/dev/null)"
 cd -- "$root" || exit 0
 [ -f .runner/format ] && say format "$(cat .runner/format)" &&
   [ -d releases ] && [ -d shared ] && [ -d .runner/records ] && [ -d .runner/manifests ] && say opened yes
+for path in .runner/intent.* .runner/reverting.*; do
+  case $path in *.new) continue ;; esac
+  [ ! -f "$path" ] || { say intent "${path#.runner/}" && say intended "$(cat "$path")"; }
+done
+for path in .runner/fill .runner/guard .runner/restore .runner/seed .runner/*.new \
+  .runner/records/*.new .runner/lock.owner.* .runner/seen.* .runner/busy.*; do
+  [ ! -e "$path" ] || { say litter yes && break; }
+done
+[ ! -f .runner/lock ] || { IFS= read -r held <.runner/lock && say owner "$held"; }
 [ -f .runner/cache ] && say cache "$(cat .runner/cache)"
 [ -w .runner ] || [ ! -e .runner ] || say sealed_off .runner
 for path in .runner/records/*; do

@@ -1,16 +1,24 @@
 # Runs a command of the recipe. It sees none of our functions and variables: the library comes behind it. Its text is
-# never an argument, which `ps` would show.
+# never an argument, which `ps` would show. The lock is this script's: what the command leaves running does not hold it.
 cd -- "$runner_root/$runner_place" || exit
+if [ "$runner_holder" ]; then
+  runner_held=
+  { IFS= read -r runner_held <"$runner_root/.runner/lock"; } 2>/dev/null
+  case $runner_held in
+    *"\"run\":\"$runner_holder\""*) ;;
+    *) echo 'the lock of the site is no longer held by this run' >&2 && exit 1 ;;
+  esac
+fi
 case $runner_cwd in
   ?*) cd -- "$runner_cwd" || exit ;;
 esac
 if [ -n "$runner_user" ]; then
-  printf '%s' "$runner_command" | sudo -n -u "$runner_user" -- sh -c 'c=$(cat); eval "$c" </dev/null'
+  printf '%s' "$runner_command" | sudo -n -u "$runner_user" -- sh -c 'c=$(cat); eval "$c" </dev/null' 9>&-
 else
   (
     set -- "$runner_command"
-    unset runner_root runner_place runner_cwd runner_command runner_user runner_release runner_tag
+    unset runner_root runner_place runner_cwd runner_command runner_user runner_release runner_tag runner_holder runner_held
     eval "set --; $1"
-  )
+  ) 9>&-
 fi
 runner_status=$?

@@ -1,18 +1,4 @@
-# Takes back what a failed run put into `shared/`, unless something was written there since.
+# The undo of linking shared paths.
 enter
-if [ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ]; then
-  sed -n 's/^s//p' .runner/seeded | while IFS= read -r path; do
-    decode shared
-    if [ -z "$(find "shared/$path" -newer .runner/seeded 2>/dev/null | head -n 1)" ]; then
-      drop "shared/$path"
-    else
-      say kept "$path"
-    fi
-  done
-  sed -n 's/^d//p' .runner/seeded | sort -r | while IFS= read -r path; do
-    decode shared
-    rmdir -- "shared/$path" 2>/dev/null
-  done
-  rm -f .runner/seeded
-fi
+unseed
 say unseeded yes

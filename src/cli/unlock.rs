@@ -1,0 +1,23 @@
+//! `runner unlock`: ends whoever holds the lock of a site, and says whose it was.
+
+use std::sync::Arc;
+
+use crate::cli::args::Args;
+use crate::cli::releases::{on_hosts, unasked};
+use crate::cli::{Ended, out};
+use crate::event::Sink;
+use crate::transport::Interrupt;
+
+pub fn unlock(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+    let all = on_hosts(args, interrupt, events, |site| site.unlock())?;
+    for (host, ended) in &all {
+        let Ok(ended) = ended else { continue };
+        out::data(match (args.json, ended) {
+            (true, owner) => serde_json::json!({ "host": host, "ended": owner }).to_string(),
+            (false, None) => format!("{host}: nobody held the lock"),
+            (false, Some(owner)) if owner.run.is_empty() => format!("{host}: ended whoever held the lock"),
+            (false, Some(owner)) => format!("{host}: ended the run of {owner}"),
+        });
+    }
+    unasked(&all)
+}

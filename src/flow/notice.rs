@@ -1,0 +1,57 @@
+//! Whoever wants to hear how a flow ended is told, when all else is over.
+//!
+//! **Invariant:** a notice changes nothing of the outcome.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::flow::outcome::{Outcome, Verdict};
+use crate::flow::playbook::Playbook;
+use crate::run::Run;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    Success,
+    Failure,
+}
+
+impl Occasion {
+    /// What a recipe calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Occasion::Success => "on_success",
+            Occasion::Failure => "on_failure",
+        }
+    }
+}
+
+pub type Body = Arc<dyn Fn(&Arc<Run>, &Outcome) -> Result<()> + Send + Sync>;
+
+/// A function of a recipe's that is given the outcome of a flow.
+pub struct Notice {
+    pub occasion: Occasion,
+    pub flow: String,
+    pub body: Body,
+}
+
+pub fn give(run: &Arc<Run>, playbook: &Playbook, flow: &str, outcome: &Outcome) {
+    let occasion = match outcome.verdict {
+        Verdict::Done => Occasion::Success,
+        _ => Occasion::Failure,
+    };
+    if run.mode.is_plan() {
+        return;
+    }
+    for notice in playbook.notices.iter().filter(|n| n.occasion == occasion && n.flow == flow) {
+        let name = occasion.name();
+        // Who wants out has said so twice.
+        if run.interrupt.is_raised() {
+            return run.warn(format!("interrupted: `{name}` of `{flow}` is not run"));
+        }
+        if let Err(error) = (notice.body)(run, outcome) {
+            let report = crate::event::Report::of(&error);
+            run.warn(format!("`{name}` of `{flow}` failed: {report}"));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The outcome of a flow as data, for whom a recipe tells of it.
+
+use rhai::{Array, Dynamic, Map};
+
+use crate::flow::{Failed, Outcome, Serving};
+use crate::run::Run;
+
+fn text_or_nothing(text: Option<String>) -> Dynamic {
+    text.map_or(Dynamic::UNIT, Dynamic::from)
+}
+
+fn texts(list: &[String]) -> Dynamic {
+    list.iter().cloned().map(Dynamic::from).collect::<Array>().into()
+}
+
+/// What `on_success` and `on_failure` are called with. It goes to chats and mails, so secrets are hidden in it.
+pub fn map(run: &Run, flow: &str, outcome: &Outcome) -> Map {
+    let mut map = Map::new();
+    let mut put = |key: &str, value: Dynamic| map.insert(key.into(), value);
+    put("flow", flow.to_owned().into());
+    put("application", run.application.clone().into());
+    put("stage", run.stage.clone().into());
+    put("release", text_or_nothing(run.release().map(ToString::to_string)));
+    put("revision", text_or_nothing(run.revision.commit.clone()));
+    put("by", run.by.clone().into());
+    put("seconds", outcome.took.as_secs_f64().into());
+    put("verdict", outcome.verdict.word().into());
+    put("exit_code", i64::from(outcome.verdict.exit_code()).into());
+    put("hosts", outcome.serving.iter().map(host).collect::<Array>().into());
+    put("failures", outcome.failures.iter().map(|failed| failure(run, failed)).collect::<Array>().into());
+    map
+}
+
+fn host(serving: &Serving) -> Dynamic {
+    let mut map = Map::new();
+    map.insert("name".into(), serving.host.clone().into());
+    map.insert("serves".into(), text_or_nothing(serving.release.clone()));
+    map.insert("dropped".into(), serving.is_dropped.into());
+    map.into()
+}
+
+fn failure(run: &Run, failed: &Failed) -> Dynamic {
+    let report = run.masked(failed.report.clone());
+    let mut map = Map::new();
+    map.insert("task".into(), failed.task.clone().into());
+    map.insert("hosts".into(), texts(&failed.hosts));
+    map.insert("message".into(), report.message.into());
+    // What the server said last, among other things.
+    map.insert("notes".into(), texts(&report.notes));
+    map.insert("place".into(), text_or_nothing(report.excerpt.map(|excerpt| excerpt.place.to_string())));
+    map.insert("hint".into(), text_or_nothing(report.hint));
+    map.into()
+}

@@ -1,0 +1,197 @@
+//! What a dead run left of a site is recognised from its records, and put right before anything else is done.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::release::answer::Fields;
+use crate::release::intent::Intent;
+use crate::release::lifecycle::entry;
+use crate::release::lock::Lock;
+use crate::release::probe::Seen;
+use crate::release::{LOCK, Record, ReleaseName, State, UNSEED};
+use crate::shell::{Effect, Step, Word};
+
+/// Which way a swap goes that was cut in the middle: the whole group together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nobody found it good yet: every host goes back.
+    Back,
+    /// On some host it was found good already: every host goes on.
+    On,
+}
+
+/// What one site needs to be whole again.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Healing {
+    /// The cut swaps, and where `current` is to lead.
+    pub cuts: Vec<(Intent, String)>,
+    /// As they are to be.
+    pub records: Vec<Record>,
+    /// Releases that were never served.
+    pub leftovers: Vec<ReleaseName>,
+    /// Scratch only.
+    pub has_litter: bool,
+}
+
+impl Healing {
+    pub fn is_needed(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// Which way each cut swap goes, by its run. A host that serves its release and has no intent has confirmed it.
+pub fn ways<'a>(fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone) -> BTreeMap<String, Way> {
+    let cuts = fleet.clone().flat_map(|(_, seen)| seen.intents.iter());
+    cuts.map(|cut| {
+        let has_confirmed = |(host, seen): (&str, &Seen)| {
+            cut.hosts.iter().any(|name| name == host)
+                && seen.live() == Some(&cut.release)
+                && !seen.intents.iter().any(|other| other.run == cut.run)
+        };
+        let way = if fleet.clone().any(has_confirmed) { Way::On } else { Way::Back };
+        (cut.run.clone(), way)
+    })
+    .collect()
+}
+
+/// What is to be done on one host.
+pub fn plan(seen: &Seen, ways: &BTreeMap<String, Way>) -> Healing {
+    let mut healing = Healing { has_litter: seen.has_litter, ..Healing::default() };
+    let mut kept: Vec<&ReleaseName> = seen.live().into_iter().collect();
+    for cut in &seen.intents {
+        let record = seen.record(&cut.release);
+        let can_go_on = record.is_some_and(|record| seen.is_complete(record));
+        let left = cut.left().and_then(|left| seen.record(&left).cloned());
+        let is_live = seen.live() == Some(&cut.release);
+        match ways.get(&cut.run) {
+            Some(Way::On) if can_go_on => {
+                healing.cuts.push((cut.clone(), cut.to()));
+                let served = |record: &Record| Record {
+                    first_served: record.first_served.or(Some(cut.at)),
+                    ..record.clone()
+                };
+                healing.records.extend(record.map(served));
+                if !cut.is_new {
+                    healing.records.extend(left.map(|left| left.with_state(State::Bad)));
+                }
+                kept.push(&cut.release);
+            }
+            _ => {
+                // Only a swap that was made is taken back; whoever moved `current` elsewhere meant it.
+                let now = seen.current.link().unwrap_or_default();
+                healing.cuts.push((cut.clone(), if is_live { cut.from.clone() } else { now }));
+                if is_live && cut.is_new {
+                    healing.records.extend(record.map(|record| record.with_state(State::Failed)));
+                }
+                healing
+                    .records
+                    .extend(left.filter(|_| !cut.is_new).map(|left| left.with_state(State::Complete)));
+            }
+        }
+    }
+    let was_never_served = |record: &&Record| match record.state {
+        State::Building => true,
+        State::Complete => record.first_served.is_none() && !record.adopted,
+        State::Failed | State::Bad => false,
+    };
+    let leftovers = seen.records.iter().filter(was_never_served).map(|record| &record.name);
+    healing.leftovers = leftovers.filter(|name| !kept.contains(name)).cloned().collect();
+    healing.records.retain(|record| !healing.leftovers.contains(&record.name));
+    healing
+}
+
+pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<()> {
+    let cuts = healing.cuts.iter().map(|(cut, lead)| [&cut.run, &cut.from, &cut.to(), lead].map(Word::from));
+    let entries = healing.cuts.iter().map(|(cut, _)| entry(now, "heal", &cut.release, by));
+    let entries = entries.chain(healing.leftovers.iter().map(|name| entry(now, "discard", name, by)));
+    let entries: Vec<[Word; 1]> = entries.map(|line| [Word::from(line)]).collect();
+    let script = lock
+        .script(include_str!("sh/heal.sh"))
+        .with(LOCK)
+        .with(UNSEED)
+        .rows("cut", cuts)
+        .rows("records", healing.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]))
+        .rows("releases", healing.leftovers.iter().map(|name| [Word::from(name)]))
+        .rows("entries", entries);
+    Step::new("heal", Effect::Writes, script, |answer| Fields::read(answer, "healed").map(drop))
+        .data("cuts", healing.cuts.len())
+        .data("leftovers", healing.leftovers.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::probe::Current;
+
+    fn name(text: &str) -> ReleaseName {
+        ReleaseName::new(text).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Releases as `name+state`, oldest first: `u` is being built, `c` complete and never served, else it was served.
+    fn seen(releases: &str, live: &str, has_intent: bool) -> Seen {
+        let mut seen = Seen::default();
+        for (n, word) in (0_i64..).zip(releases.split_whitespace()) {
+            let mut record = Record::building(name(&word[..1]), at(n), "me");
+            record.state = match &word[1..] {
+                "u" => State::Building,
+                "f" => State::Failed,
+                _ => State::Complete,
+            };
+            record.first_served = (!["u", "c"].contains(&&word[1..])).then(|| at(n));
+            seen.directories.insert(record.name.to_string());
+            seen.records.push(record);
+        }
+        if !live.is_empty() {
+            seen.current = Current::Release { link: format!("releases/{live}"), name: name(live) };
+        }
+        if has_intent {
+            seen.intents.push(Intent {
+                run: "r".to_owned(),
+                release: name("2"),
+                is_new: true,
+                from: "releases/1".to_owned(),
+                at: at(9),
+                by: "me".to_owned(),
+                hosts: vec!["h1".to_owned(), "h2".to_owned()],
+            });
+        }
+        seen
+    }
+
+    /// Two hosts: what leads where, which records change and which releases go, on the first.
+    #[track_caller]
+    fn case(first: Seen, second: Seen, want: &str) {
+        let ways = ways([("h1", &first), ("h2", &second)].into_iter());
+        let healing = plan(&first, &ways);
+        let cuts = healing.cuts.iter().map(|(_, lead)| lead.clone());
+        let records = healing.records.iter().map(|record| format!("{}={}", record.name, record.state));
+        let leftovers = healing.leftovers.iter().map(|name| format!("-{name}"));
+        assert_eq!(cuts.chain(records).chain(leftovers).collect::<Vec<_>>().join(" "), want);
+    }
+
+    #[test]
+    fn a_cut_group_goes_back_as_a_whole_unless_somebody_has_confirmed() {
+        // Both were swapped, neither was confirmed.
+        case(seen("1 2", "2", true), seen("1 2", "2", true), "releases/1 2=failed");
+        // One was armed and not swapped.
+        case(seen("1 2c", "1", true), seen("1 2", "2", true), "releases/1 -2");
+        // The other one has confirmed: this one goes on, whether it was swapped or not.
+        case(seen("1 2", "2", true), seen("1 2", "2", false), "releases/2 2=complete");
+        case(seen("1 2c", "1", true), seen("1 2", "2", false), "releases/2 2=complete");
+        // The other one was never armed.
+        case(seen("1 2", "2", true), seen("1 2c", "1", false), "releases/1 2=failed");
+    }
+
+    #[test]
+    fn what_was_never_served_goes() {
+        case(seen("1 2u", "1", false), seen("1", "1", false), "-2");
+        case(seen("1 2c", "1", false), seen("1", "1", false), "-2");
+        case(seen("1 2f", "1", false), seen("1", "1", false), "");
+        assert!(!plan(&seen("1 2f", "1", false), &BTreeMap::new()).is_needed());
+    }
+}

@@ -1,0 +1,42 @@
+//! What a run is about to do to a fleet, written on every host before it swaps: the next run sees by it what was cut.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::release::ReleaseName;
+use crate::release::swap::Target;
+use crate::shell::Word;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    pub run: String,
+    /// The release that is swapped to.
+    pub release: ReleaseName,
+    /// A deploy's own; a rollback's was there before.
+    pub is_new: bool,
+    /// Where `current` leads before it, as the link's text; empty for nothing.
+    pub from: String,
+    pub at: Timestamp,
+    pub by: String,
+    /// All hosts of the run.
+    pub hosts: Vec<String>,
+}
+
+impl Intent {
+    /// Where `current` leads after it.
+    pub fn to(&self) -> String {
+        Target::Release(self.release.clone()).link()
+    }
+
+    /// Where `current` leads before it.
+    pub fn left(&self) -> Option<ReleaseName> {
+        Target::Link(self.from.clone()).release_name().filter(|_| !self.from.is_empty())
+    }
+}
+
+impl From<&Intent> for Word {
+    fn from(intent: &Intent) -> Self {
+        // Texts, a time and a list of names: nothing that could not be written.
+        Word::new(serde_json::to_vec(intent).unwrap_or_default())
+    }
+}

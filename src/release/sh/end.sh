@@ -1,0 +1,43 @@
+# What a run does last, as far as it is asked for: confirms its swap, removes releases, lets the lock go.
+enter
+
+# Each is first moved away by one rename, so that no half of it can ever be taken for whole. Nothing is made for that: a
+# full disk is what this has to work on.
+prune_one() {
+  if [ -d "releases/$1" ]; then
+    [ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$1" && pwd -P)" ] || refuse "\`$1\` is being served"
+    case $places/ in
+      *"-> $real/releases/$1/"*) say occupied "$1" && return ;;
+    esac
+    drop ".runner/trash.$1"
+    # A directory that may not be written cannot be moved to another one either.
+    [ -w "releases/$1" ] || chmod u+w "releases/$1" 2>/dev/null
+    mv -- "releases/$1" ".runner/trash.$1" || { say stayed "$1"; return 0; }
+  fi
+  rm -f ".runner/records/$1" ".runner/manifests/$1"
+  say pruned "$1"
+}
+
+prune() {
+  real=$(pwd -P)
+  # Where processes work, as far as we may see it.
+  # shellcheck disable=SC2012 # names with other bytes are no releases of ours
+  places=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | sed 's|$|/|')
+  releases prune_one
+  for path in .runner/trash.*; do
+    [ -e "$path" ] || [ -L "$path" ] || continue
+    drop "$path" 2>/dev/null
+    [ ! -e "$path" ] || say stayed "${path#.runner/trash.}"
+  done
+  # What this run put into `shared/` is there to stay.
+  rm -f .runner/seeded
+  [ -z "$entry" ] || note "$entry"
+}
+
+if [ "$confirms" ] && ! confirm; then
+  say expired yes
+  exit 0
+fi
+[ -z "$prunes" ] || (prune)
+[ -z "$frees" ] || free
+say ended yes

@@ -1,0 +1,43 @@
+# Puts right what dead runs left. Who has the lock may: no other run is there, and what still writes is waited for.
+enter
+
+# A swap that was cut: whoever takes the intent away has decided, so its watch stands down.
+decide() { mv ".runner/intent.$1" ".runner/reverting.$1" 2>/dev/null || :; }
+
+# $1 is the run, $2 where `current` led before its swap, $3 where it led after, $4 where it is to lead.
+mend() {
+  if [ "$4" != "$(readlink current)" ]; then
+    if [ "$4" ]; then
+      point "$4" || refuse '`current` could not be re-pointed'
+    else
+      rm -f current || exit
+    fi
+  fi
+}
+
+forget() { rm -f ".runner/intent.$1" ".runner/reverting.$1" ".runner/seen.$1"; }
+
+# One that was never served. The last that is there of it is its record.
+discard_one() {
+  served=$(cd current/ 2>/dev/null && pwd -P)
+  [ ! -d "releases/$1" ] || [ "$served" != "$(cd "releases/$1" && pwd -P)" ] || return 0
+  name=$1
+  unseed
+  drop "releases/$1" 2>/dev/null
+  [ -e "releases/$1" ] || rm -f ".runner/manifests/$1" ".runner/records/$1"
+}
+
+cut decide
+await_idle 600 || {
+  # What it belongs to is gone: what it reads will never end.
+  end_writer
+  await_idle 50 || refuse "process $writer, which a dead run left, still writes"
+}
+cut mend
+records record || exit
+cut forget
+releases discard_one
+drop .runner/guard .runner/fill .runner/restore .runner/seed
+rm -f .runner/*.new .runner/records/*.new .runner/manifests/*.next .runner/restored* .runner/mine.* .runner/lock.owner.* .runner/seen.*
+entries note
+say healed yes

@@ -1,0 +1,9 @@
+# What changes the small files of a site.
+refuse() { say refused "$1"; exit 1; }
+
+# Replaces a small file by one rename, so that a reader sees the old text or the new one.
+put() { printf '%s\n' "$2" >"$1.new" && mv -f -- "$1.new" "$1"; }
+
+record() { put ".runner/records/$1" "$2"; }
+
+note() { printf '%s\n' "$1" >>.runner/history; }

@@ -1,0 +1,25 @@
+# Takes a swap of this run back, if `current` leads there. The server may be about to do it, or may have done it.
+enter
+made=yes
+if [ -e "$intent" ] && mv "$intent" "$reverting"; then
+  stand_down
+  leads_to "$to" || made=
+elif [ -e "$intent" ]; then
+  refuse 'cannot write to `.runner`'
+elif [ "$watch" ]; then
+  tenths=600
+  while [ "$(started "${watch%%.*}")" = "${watch#*.}" ] && [ "$tenths" -gt 0 ]; do
+    tenths=$((tenths - 1))
+    pause
+  done
+elif [ ! -e "$reverting" ] && ! leads_to "$to"; then
+  made=
+fi
+if leads_to "$to"; then
+  lead_back || refuse '`current` could not be re-pointed'
+  [ -z "$durable" ] || sync
+  note "$entry"
+fi
+[ -z "$made" ] || { back record && say made yes; } || exit
+rm -f "$reverting"
+say swapped_back yes

@@ -1,0 +1,127 @@
+# A swap is armed before it is made: `.runner/intent.RUN` says what is about to happen, and a watch takes the swap back if
+# no sign of life comes for `$within` seconds. Whoever removes or renames that file has decided: to confirm is to remove
+# it, to take back is to rename it to `reverting.RUN` first. Each is one call, so only one of all who try succeeds.
+intent=.runner/intent.$holder
+reverting=.runner/reverting.$holder
+seen=.runner/seen.$holder
+
+leads_to() { [ "$(readlink current)" = "$1" ]; }
+
+# Where the release stands that is about to be served: complete, its links in place, and the way to it free.
+check() {
+  leads_to "$from" || refuse '`current` was changed by somebody else'
+  [ -d "$to" ] || refuse "\`$to\` is gone"
+  [ -w . ] && [ -w .runner ] || refuse "\`$root\` is not writable by \`$(id -un 2>/dev/null || id -u)\` any more"
+  case $(cat ".runner/records/$name") in
+    *'"state":"complete"'*) ;;
+    *) refuse "the record of \`$name\` does not say that it is complete" ;;
+  esac
+  linked linked_one
+}
+linked_one() { [ "$(readlink "$to/$1")" = "$2" ] || refuse "\`$1\` is not the link into \`shared/\` any more"; }
+
+arm() {
+  check
+  put "$intent" "$text" && command : >"$seen" || refuse 'cannot write to `.runner`'
+  (keep_watch) </dev/null >/dev/null 2>&1 9>&- &
+  watch=$!
+  watch=$watch.$(started "$watch")
+  printf '%s\n' "$watch" >"$seen" && command : >".runner/busy.$watch" || {
+    rm -f "$intent"
+    refuse 'cannot write to `.runner`'
+  }
+  say watch "$watch"
+}
+
+keep_watch() {
+  trap '' HUP INT
+  trap 'kill "$!"; leave' TERM
+  # Of this very shell, which `$$` is not.
+  self=$(exec sh -c 'echo $PPID')
+  left=$within
+  while [ "$left" -gt 0 ]; do
+    sleep 1 &
+    wait "$!"
+    [ -f "$intent" ] || leave
+    if [ .runner/lock -nt "$seen" ]; then
+      touch "$seen"
+      left=$within
+    else
+      left=$((left - 1))
+    fi
+  done
+  trap '' TERM
+  mv "$intent" "$reverting" || leave
+  end_step
+  end_steps
+  note "$(date -u +%Y-%m-%dT%H:%M:%SZ) revert $name watch"
+  go_back && rm -f "$reverting"
+  leave
+}
+
+# What still runs of the step that made the swap would go on with one that is taken back. Stopped before it is ended, so
+# that nothing of it takes the end of another for its own.
+end_step() {
+  for signal in STOP KILL; do
+    for there in /proc/[0-9]*; do
+      there=${there#/proc/}
+      [ "$there" != "$self" ] && { IFS= read -r stat <"/proc/$there/stat"; } 2>/dev/null || continue
+      stat=${stat##*) }
+      # shellcheck disable=SC2086 # split on purpose
+      set -- $stat
+      [ "$4" != "$$" ] || kill -"$signal" "$there" 2>/dev/null
+    done
+  done
+}
+
+# The same of other steps of this run, which hold its lock; but not the shell that waits for the next.
+end_steps() {
+  is_held || return 0
+  find_holding
+  owners pid "$held"
+  pid=$value
+  set --
+  for one in $holding; do
+    [ "$one" = "$pid" ] || set -- "$@" "$one"
+  done
+  end_all "$@"
+}
+
+leave() {
+  rm -f "$seen" ".runner/busy.$self".*
+  exit
+}
+
+# As far as the swap was made at all.
+go_back() {
+  leads_to "$to" || return 0
+  lead_back && back record || return
+  [ -z "$durable" ] || sync
+  [ -z "$revert_command" ] || (
+    environment export_one
+    [ ! -d current/ ] || cd -- current/ || exit
+    eval "set --; $revert_command"
+  )
+  return 0
+}
+export_one() { export "$1=$2"; }
+
+lead_back() {
+  if [ "$from" ]; then point "$from"; else rm -f current; fi
+}
+
+stand_down() {
+  # Its number may have been lost with the answer to the arming.
+  [ "$watch" ] || { IFS= read -r watch <"$seen"; } 2>/dev/null || :
+  [ -z "$watch" ] || [ "$(started "${watch%%.*}")" != "${watch#*.}" ] || kill "${watch%%.*}" 2>/dev/null
+  rm -f "$seen" "${watch:+.runner/busy.$watch}"
+}
+
+# Fails if the server has taken the swap back by itself.
+confirm() {
+  [ -e "$intent" ] || return
+  rm "$intent" || { [ ! -e "$intent" ] || refuse 'the swap could not be confirmed'; return 1; }
+  stand_down
+  # busybox's `rm -f` fails for what goes meanwhile: the watch removes the same files when it ends.
+  return 0
+}

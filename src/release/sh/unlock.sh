@@ -1,0 +1,29 @@
+# Ends whoever holds the lock, with all that it runs here. What it left is put right by the next run.
+case $root in
+  '~/'*) root=$HOME/${root#'~/'} ;;
+esac
+[ -f "$root/.runner/format" ] || { say unlocked yes; exit 0; }
+cd -- "$root" || refuse "cannot enter \`$root\`"
+LC_ALL=C
+export LC_ALL
+boot=$(boot_id)
+read_holder
+find_holding
+if [ "$holding" ] || { [ "$owner" ] && is_alive "$owner"; }; then
+  # The record may be of one who is gone, and its number another's by now.
+  is_alive "$owner" || pid=
+  [ "$pid" != "$PPID" ] || pid=
+  # shellcheck disable=SC2086 # split on purpose
+  end_all $pid $holding
+  say ended "$owner"
+fi
+if has_flock; then
+  tenths=50
+  until flock -n 9; do
+    [ "$tenths" -gt 0 ] || refuse 'the lock is still held, by what may not be ended'
+    tenths=$((tenths - 1))
+    pause
+  done
+fi
+free
+say unlocked yes

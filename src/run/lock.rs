@@ -1,0 +1,184 @@
+//! The locks of a run's sites: the first host's first, the rest at once; what dead runs left is put right under them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::event::{Event, Report};
+use crate::release::heal;
+use crate::release::lock::{Held, Owner};
+use crate::run::Run;
+use crate::run::parallel::combined;
+
+/// How often a run that waits for a lock asks for it.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long an interrupt may go unnoticed meanwhile.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Run {
+    /// Takes the locks of hosts: that of the first in the file alone, so that of two runs one always proceeds, then the
+    /// rest at once. All are connected to and looked at meanwhile. A first one that is dropped leaves its turn to the next.
+    pub fn lock_all(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
+        loop {
+            let left = self.left_of(hosts);
+            let first = left.iter().min().copied();
+            self.dropping_the_bad(self.on_each(&left, |host| match Some(host) == first {
+                true => self.lock(host),
+                false => self.site(host).look().map(drop),
+            }))?;
+            if first.is_none_or(|first| !self.is_dropped(first)) {
+                break;
+            }
+        }
+        self.dropping_the_bad(self.on_each(&self.left_of(hosts), |host| self.lock(host)))?;
+        self.dropping_the_bad(self.heal(&self.left_of(hosts)))
+    }
+
+    fn dropping_the_bad(self: &Arc<Self>, failures: Vec<(usize, anyhow::Error)>) -> Result<()> {
+        let failures = self.drop_hosts("lock", failures);
+        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
+    }
+
+    /// Takes the lock of one host; waits for it if that is asked for.
+    fn lock(&self, host: usize) -> Result<()> {
+        let owner = Owner {
+            run: self.id.clone(),
+            host: self.hosts[host].name.clone(),
+            by: self.by.clone(),
+            since: Some(self.began),
+            flow: self.flow.clone(),
+        };
+        let mut is_told = false;
+        loop {
+            let locked = self.site(host).lock(&owner, self.now(), &self.by);
+            let Some(held) = locked.as_ref().err().and_then(|error| error.downcast_ref::<Held>()) else {
+                return locked;
+            };
+            if !self.waits || self.interrupt.is_raised() {
+                self.met_lock.store(true, Ordering::SeqCst);
+                return Err(held.report().into());
+            }
+            if !is_told {
+                is_told = true;
+                let text = format!("waiting: {}", held.report().message);
+                self.events.event(Event::Note { host: None, text });
+            }
+            self.pause();
+        }
+    }
+
+    fn pause(&self) {
+        let mut left = AGAIN;
+        while !left.is_zero() && !self.interrupt.is_raised() {
+            thread::sleep(TICK);
+            left = left.saturating_sub(TICK);
+        }
+    }
+
+    /// Whether this run found a lock that another has.
+    pub fn met_lock(&self) -> bool {
+        self.met_lock.load(Ordering::SeqCst)
+    }
+
+    /// Puts right what dead runs left: a swap that was cut goes the same way on all hosts.
+    fn heal(&self, hosts: &[usize]) -> Vec<(usize, anyhow::Error)> {
+        if self.mode.is_plan() {
+            return Vec::new();
+        }
+        let all: Vec<_> =
+            hosts.iter().filter_map(|&host| Some((host, self.site(host).seen().ok()?.clone()))).collect();
+        let ways = heal::ways(all.iter().map(|(host, seen)| (self.hosts[*host].name.as_str(), seen)));
+        for (_, seen) in &all {
+            for cut in &seen.intents {
+                let elsewhere: Vec<&str> = cut
+                    .hosts
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| !hosts.iter().any(|&host| self.hosts[host].name == *name))
+                    .collect();
+                if !elsewhere.is_empty() {
+                    self.warn(format!(
+                        "the swap to `{}` that was cut was also to be made on {}, which this run does not look after",
+                        cut.release,
+                        elsewhere.join(", ")
+                    ));
+                }
+            }
+        }
+        let plans: Vec<_> = all
+            .iter()
+            .map(|(host, seen)| (*host, heal::plan(seen, &ways)))
+            .filter(|(_, healing)| healing.is_needed())
+            .collect();
+        let ill: Vec<usize> = plans.iter().map(|(host, _)| *host).collect();
+        self.on_each(&ill, |host| match plans.iter().find(|(other, _)| *other == host) {
+            Some((_, healing)) => self.site(host).heal(healing, self.now(), &self.by),
+            None => Ok(()),
+        })
+    }
+
+    /// The release is found good: no server takes its swap back by itself any more. A single host hears it with the next
+    /// step; of several none is told much later than another.
+    pub fn confirm(&self) -> Result<()> {
+        let hosts = self.all();
+        let at_once = hosts.len() > 1;
+        let failures = self.on_each(&hosts, |host| self.site(host).confirm(at_once));
+        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
+    }
+
+    /// Does what was left for the last step, and lets all locks go.
+    pub fn finish(&self) -> Result<()> {
+        let failures = self.on_each(&self.all(), |host| self.site(host).finish());
+        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
+    }
+
+    /// The same after a failure: what is left of a lock frees itself when the program ends, so nothing is said.
+    pub fn let_go(&self) {
+        if let Err(error) = self.finish() {
+            let Report { message, .. } = Report::of(&error);
+            self.warn(format!("the lock was not let go, and frees itself: {message}"));
+        }
+    }
+}
+
+/// Gives signs of life while no act runs on a host.
+pub struct Heart {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heart {
+    pub fn of(run: &Arc<Run>) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (run, over) = (run.clone(), is_over.clone());
+        // Without it, swaps on hosts that nothing is asked of for a minute are taken back: the safe side.
+        let thread = thread::Builder::new()
+            .name("heart".to_owned())
+            .spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    for site in run.sites() {
+                        // While an act runs there, it gives them itself.
+                        if let Ok(mut site) = site.try_lock() {
+                            site.beat();
+                        }
+                    }
+                    thread::park_timeout(TICK);
+                }
+            })
+            .ok();
+        Self { is_over, thread }
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}

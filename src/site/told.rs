@@ -1,0 +1,78 @@
+//! What a transport says while an act runs, as events: lines of output, bytes on their way.
+
+use std::sync::Arc;
+
+use crate::event::{Event, Output, Sink};
+use crate::transport::{Listener, Stream};
+
+/// Puts output together to lines: what is cut in two is no less a secret.
+pub struct Told<'a> {
+    host: &'a str,
+    events: &'a Arc<dyn Sink>,
+    total: Option<u64>,
+    pub sent: u64,
+    is_shown: bool,
+    partial: [Vec<u8>; 2],
+}
+
+impl<'a> Told<'a> {
+    pub fn new(host: &'a str, events: &'a Arc<dyn Sink>, total: Option<u64>) -> Self {
+        Self { host, events, total, sent: 0, is_shown: false, partial: Default::default() }
+    }
+
+    /// Lines of output are told as well.
+    pub fn lines(mut self) -> Self {
+        self.is_shown = true;
+        self
+    }
+
+    fn line(&self, output: Output, bytes: &[u8]) {
+        self.events.event(Event::Line {
+            host: self.host.to_owned(),
+            output,
+            // Blanks are a part of it: a secret may end in one.
+            text: String::from_utf8_lossy(bytes).trim_end_matches('\r').to_owned(),
+        });
+    }
+}
+
+impl Listener for Told<'_> {
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        if !self.is_shown {
+            return;
+        }
+        let (n, output) = match stream {
+            Stream::Stdout => (0, Output::Stdout),
+            Stream::Stderr => (1, Output::Stderr),
+        };
+        let mut text = std::mem::take(&mut self.partial[n]);
+        text.extend(bytes);
+        while let Some(at) = text.iter().position(|&byte| byte == b'\n') {
+            self.line(output, &text[..at]);
+            text.drain(..=at);
+        }
+        self.partial[n] = text;
+    }
+
+    fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+        if let Some(total) = self.total {
+            self.events.event(Event::Sending {
+                host: self.host.to_owned(),
+                sent: self.sent.min(total),
+                total,
+            });
+        }
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        for (n, output) in [(0, Output::Stdout), (1, Output::Stderr)] {
+            let text = std::mem::take(&mut self.partial[n]);
+            if !text.is_empty() {
+                self.line(output, &text);
+            }
+        }
+    }
+}

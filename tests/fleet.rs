@@ -1,0 +1,134 @@
+//! Three hosts of which one fails at each task in turn, in every way that a host can fail: never a mix of releases.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod support;
+
+use std::fs;
+
+use support::{FLOW, Ran, Test};
+
+/// How the second host fails.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// A command says so.
+    Status,
+    /// A command is killed, as by a system that is out of memory.
+    Killed,
+    /// A command does not come to an end.
+    Slow,
+    /// The shell that holds the connection is gone.
+    CutOff,
+}
+
+impl Way {
+    fn command(self) -> (&'static str, &'static str) {
+        match self {
+            Way::Status => ("echo broken >&2; exit 3", "exited with status 3"),
+            Way::Killed => ("sh -c 'kill -9 $$'", "was killed by signal 9"),
+            Way::Slow => ("exec sleep 1000", "was ended after 1 s"),
+            // Up from here to the child of the program.
+            Way::CutOff => (
+                "p=$$; while set -- $(sed 's/.*) //' /proc/$p/stat) && ! grep -q runner /proc/$2/comm; do p=$2; done; kill -9 $p",
+                "was cut off",
+            ),
+        }
+    }
+
+    /// A recipe in which it does so beside a task of the flow.
+    fn recipe(self, side: &str, anchor: &str) -> String {
+        let (command, _) = self.command();
+        let options = if matches!(self, Way::Slow) { ", #{ timeout: 1 }" } else { "" };
+        format!(
+            "task(\"boom\", |host| {{ if host.name == \"h2\" {{ host.run(`{command}`{options}); }} }});\n\
+             {side}(\"{anchor}\", \"boom\");\n"
+        )
+    }
+}
+
+/// All three serve `version`, and the run said so.
+#[track_caller]
+fn all_serve(test: &Test, version: &str, ran: &Ran, when: &str) {
+    for n in 1..=3 {
+        let site = format!("sites/h{n}");
+        assert_eq!(test.serves(&site, "index"), version, "h{n}, {when}\n{ran}");
+        ran.says(&format!("h{n} serves {}", test.live(&site).unwrap()));
+    }
+}
+
+/// The table: a failure beside each task, what all three serve then, and the exit code.
+fn fails_at_each_task_in_turn(way: Way) {
+    let mut test = Test::with_sites(3).source("index", "0");
+    test.deploy();
+    let mut served = "0".to_owned();
+    let places = FLOW.iter().map(|task| ("before", *task)).chain([("after", "watch"), ("after", "prune")]);
+    for (n, (side, task)) in places.skip(1).enumerate() {
+        let when = format!("{way:?} {side} `{task}`");
+        let version = (n + 1).to_string();
+        test = test.source("index", &version).recipe(&way.recipe(side, task));
+        let is_confirmed = task == "prune" || side == "after";
+        let ran = test.ends(if is_confirmed { 5 } else { 1 }, &[]);
+        ran.says("task `boom` failed on `h2`").says(way.command().1).says("deploy.rhai:1:");
+        if is_confirmed {
+            served = version;
+        }
+        all_serve(&test, &served, &ran, &when);
+        // Nobody has to tidy up, and what failed is no way back.
+        test = test.recipe("");
+        let version = format!("{} again", n + 1);
+        test = test.source("index", &version);
+        let ran = test.deploy();
+        all_serve(&test, &version, &ran, &when);
+        let ran = test.ends(0, &["rollback"]);
+        all_serve(&test, &served, &ran, &when);
+    }
+}
+
+#[test]
+fn a_host_whose_command_fails_takes_all_back_at_each_task() {
+    fails_at_each_task_in_turn(Way::Status);
+}
+
+#[test]
+fn a_host_whose_command_is_killed_takes_all_back_at_each_task() {
+    fails_at_each_task_in_turn(Way::Killed);
+}
+
+#[test]
+fn a_host_whose_command_never_ends_takes_all_back_at_each_task() {
+    fails_at_each_task_in_turn(Way::Slow);
+}
+
+#[test]
+fn a_host_that_is_cut_off_takes_all_back_at_each_task() {
+    fails_at_each_task_in_turn(Way::CutOff);
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_fails_the_run_before_any_other_is_changed() {
+    let stage = |h2: &str| {
+        format!(
+            "[settings]\nsource = \"source\"\n[stage.local]\ntransport = \"local\"\nhosts = [\n  \
+             {{ name = \"h1\", path = \"sites/h1\" }},\n  {{ name = \"h2\", {h2} }},\n  \
+             {{ name = \"h3\", path = \"sites/h3\" }},\n]\n"
+        )
+    };
+    let well = stage("path = \"sites/h2\"");
+    let test = Test::new().toml(&well).source("index", "one");
+    test.deploy();
+    let live = test.live("sites/h1").unwrap();
+    // Nobody listens there.
+    let gone = stage("path = \"/srv/h2\", transport = \"ssh\", address = \"127.0.0.1\", port = 1");
+    let test = test.toml(&gone).source("index", "two");
+    let ran = test.ends(1, &[]);
+    ran.says("`h2`").says("127.0.0.1");
+    for n in [1, 3] {
+        assert_eq!(test.serves(&format!("sites/h{n}"), "index"), "one", "{ran}");
+        assert_eq!(test.releases(&format!("sites/h{n}")), std::slice::from_ref(&live), "{ran}");
+        ran.says(&format!("h{n} serves {live}"));
+    }
+    assert!(fs::metadata(test.path("sites/h2/current")).is_ok());
+    let test = test.toml(&well);
+    let ran = test.deploy();
+    all_serve(&test, "two", &ran, "afterwards");
+}
