@@ -848,7 +848,7 @@ fn a_trap_kills_whom_it_says_and_nobody_else() {
     let [by_client, by_step, by_shell, by_signal] =
         [Victim::Client, Victim::Step, Victim::Shell, Victim::Signal(0)].map(|victim| {
             // Tools that work side by side are not always counted in the same order.
-            let seen = (0..12).flat_map(|by| [n - by, n + by]).find_map(|n| {
+            let seen = (0..60).flat_map(|by| [n.saturating_sub(by), n + by]).find_map(|n| {
                 let fleet = matrix.copy(&template.fleet);
                 let trap = Trap::new(&fleet.dir);
                 trap.arm(victim, At::Start(n));
