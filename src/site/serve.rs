@@ -176,9 +176,14 @@ impl Site {
         let watch = watch.clone().filter(|_| !self.is_confirmed);
         self.due = super::Due::default();
         let lock = self.locked()?;
-        let step = swap::swap_back(&lock, &swap, watch.as_ref(), &entry);
+        let [step, again] = [(); 2].map(|()| swap::swap_back(&lock, &swap, watch.as_ref(), &entry));
         self.is_in_doubt = true;
-        let was_made = self.act(step)?.unwrap_or(false);
+        // One that was killed on the server is worth a second try.
+        let was_made = match self.act(step) {
+            Err(_) => self.act(again)?,
+            made => made?,
+        };
+        let was_made = was_made.unwrap_or(false);
         self.swapping = None;
         self.look()?;
         let record = swap.records.first().cloned().context("a swap has a release")?;

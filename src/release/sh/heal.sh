@@ -1,8 +1,14 @@
 # Puts right what dead runs left. Who has the lock may: no other run is there, and what still writes is waited for.
 enter
 
-# A swap that was cut: whoever takes the intent away has decided, so its watch stands down.
-decide() { mv ".runner/intent.$1" ".runner/reverting.$1" 2>/dev/null || :; }
+# A swap that was cut: whoever takes the intent away has decided. Its watch is told, and goes on only if it is at it.
+decide() {
+  mv ".runner/intent.$1" ".runner/reverting.$1" 2>/dev/null
+  watch=
+  { IFS= read -r watch <".runner/seen.$1"; } 2>/dev/null
+  [ -z "$watch" ] || [ "$(started "${watch%%.*}")" != "${watch#*.}" ] || kill "${watch%%.*}" 2>/dev/null
+  return 0
+}
 
 # $1 is the run, $2 where `current` led before its swap, $3 where it led after, $4 where it is to lead.
 mend() {

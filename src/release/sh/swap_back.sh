@@ -2,17 +2,18 @@
 enter
 made=yes
 if [ -e "$intent" ] && mv "$intent" "$reverting"; then
-  stand_down
   leads_to "$to" || made=
 elif [ -e "$intent" ]; then
   refuse 'cannot write to `.runner`'
-elif [ "$watch" ]; then
+elif [ -e "$reverting" ]; then
+  # The watch, or a step like this one that was cut.
+  stop_watch
   tenths=600
-  while [ "$(started "${watch%%.*}")" = "${watch#*.}" ] && [ "$tenths" -gt 0 ]; do
+  while [ "$watch" ] && [ "$(started "${watch%%.*}")" = "${watch#*.}" ] && [ "$tenths" -gt 0 ]; do
     tenths=$((tenths - 1))
     pause
   done
-elif [ ! -e "$reverting" ] && ! leads_to "$to"; then
+elif ! leads_to "$to" && [ -z "$watch" ]; then
   made=
 fi
 if leads_to "$to"; then
@@ -22,4 +23,6 @@ if leads_to "$to"; then
 fi
 [ -z "$made" ] || { back record && say made yes; } || exit
 rm -f "$reverting"
+# Not before: it finishes what is cut here.
+stand_down
 say swapped_back yes

@@ -42,7 +42,7 @@ keep_watch() {
   while [ "$left" -gt 0 ]; do
     sleep 1 &
     wait "$!"
-    [ -f "$intent" ] || leave
+    [ -f "$intent" ] || [ -f "$reverting" ] || leave
     if [ .runner/lock -nt "$seen" ]; then
       touch "$seen"
       left=$within
@@ -51,7 +51,8 @@ keep_watch() {
     fi
   done
   trap '' TERM
-  mv "$intent" "$reverting" || leave
+  # Whoever has begun to take it back may have died of it.
+  mv "$intent" "$reverting" || [ -f "$reverting" ] || leave
   end_step
   end_steps
   note "$(date -u +%Y-%m-%dT%H:%M:%SZ) revert $name watch"
@@ -110,10 +111,15 @@ lead_back() {
   if [ "$from" ]; then point "$from"; else rm -f current; fi
 }
 
-stand_down() {
+# One that takes the swap back already is not stopped by it.
+stop_watch() {
   # Its number may have been lost with the answer to the arming.
   [ "$watch" ] || { IFS= read -r watch <"$seen"; } 2>/dev/null || :
   [ -z "$watch" ] || [ "$(started "${watch%%.*}")" != "${watch#*.}" ] || kill "${watch%%.*}" 2>/dev/null
+}
+
+stand_down() {
+  stop_watch
   rm -f "$seen" "${watch:+.runner/busy.$watch}"
 }
 
