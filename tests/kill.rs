@@ -827,7 +827,7 @@ fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() 
     for (scenario, template) in &matrix.templates {
         eprintln!("  {scenario}: {} starts of tools, {} bytes", template.n_started, template.n_bytes);
     }
-    let points = sample(all, 100, &mut random);
+    let points = sample(all, 60, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
     all_hold(&points, 3, |(point, _)| point.kind(), |(point, random)| matrix.point(point, *random));
 }
