@@ -81,7 +81,9 @@ pub fn plan(seen: &Seen, ways: &BTreeMap<String, Way>) -> Healing {
                 // Only a swap that was made is taken back; whoever moved `current` elsewhere meant it.
                 let now = seen.current.link().unwrap_or_default();
                 healing.cuts.push((cut.clone(), if is_live { cut.from.clone() } else { now }));
-                if is_live && cut.is_new {
+                // Or was, and whoever took it back came no further than `current`.
+                let was_served = is_live || record.is_some_and(|record| record.first_served.is_some());
+                if was_served && cut.is_new {
                     healing.records.extend(record.map(|record| record.with_state(State::Failed)));
                 }
                 healing
@@ -183,6 +185,8 @@ mod tests {
         // The other one has confirmed: this one goes on, whether it was swapped or not.
         case(seen("1 2", "2", true), seen("1 2", "2", false), "releases/2 2=complete");
         case(seen("1 2c", "1", true), seen("1 2", "2", false), "releases/2 2=complete");
+        // It was taken back, and its record does not say so yet.
+        case(seen("1 2", "1", true), seen("1 2", "2", true), "releases/1 2=failed");
         // The other one was never armed.
         case(seen("1 2", "2", true), seen("1 2c", "1", false), "releases/1 2=failed");
     }

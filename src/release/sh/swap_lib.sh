@@ -95,7 +95,8 @@ leave() {
 
 # As far as the swap was made at all.
 go_back() {
-  leads_to "$to" || return 0
+  # A step that was cut may have come as far as `current`, and no further.
+  leads_to "$to" || { back record; return; }
   lead_back && back record || return
   [ -z "$durable" ] || sync
   [ -z "$revert_command" ] || (
