@@ -172,6 +172,32 @@ fn of_two_runs_at_the_same_moment_exactly_one_proceeds_where_there_is_no_flock()
     two_at_once(test.env("PATH", &tools), Flock::IsNot, 25);
 }
 
+/// A loser may read the record in the middle of the winner's writing it.
+#[test]
+fn a_record_that_is_written_while_it_is_read_is_read_whole() {
+    let test = Test::new();
+    let lib = concat!(env!("CARGO_MANIFEST_DIR"), "/src/release/sh/lock_lib.sh");
+    let script = r#"
+        . "$1" && mkdir .runner && : >.runner/lock && : >writes || exit
+        record='{"run":"one","pid":1,"flow":"deploy"}'
+        while [ -e writes ]; do write_owner "$record"; write_owner ''; done &
+        torn=0 whole=0
+        until [ "$whole" -ge 200 ]; do
+            read_owner .runner/lock
+            case $owner in
+                "$record") whole=$((whole + 1)) ;;
+                '') ;;
+                *) torn=$((torn + 1)) && whole=$((whole + 1)) ;;
+            esac
+        done
+        rm writes
+        wait
+        echo "$torn torn"
+    "#;
+    let out = Command::new("sh").args(["-c", script, "sh", lib]).current_dir(test.path("")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "0 torn\n", "{}", String::from_utf8_lossy(&out.stderr));
+}
+
 #[test]
 fn whatever_changes_a_site_needs_the_lock_and_what_only_looks_does_not() {
     let (test, mut gate) = two_hosts(Test::with_sites(2));

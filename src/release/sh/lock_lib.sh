@@ -36,10 +36,10 @@ owners() {
   esac
 }
 
+# In one piece: a shell reads byte by byte, and the record may be written meanwhile.
 read_owner() {
-  owner=
   pid=
-  [ ! -f "$1" ] || IFS= read -r owner <"$1" || :
+  owner=$(head -n 1 "$1" 2>/dev/null)
   owner=${owner%"${owner##*[! ]}"}
 }
 

@@ -41,7 +41,7 @@ for path in .runner/fill .runner/guard .runner/restore .runner/seed .runner/*.ne
   .runner/records/*.new .runner/lock.owner.* .runner/seen.* .runner/busy.*; do
   [ ! -e "$path" ] || { say litter yes && break; }
 done
-[ ! -f .runner/lock ] || { IFS= read -r held <.runner/lock && say owner "$held"; }
+[ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
 [ -f .runner/cache ] && say cache "$(cat .runner/cache)"
 [ -w .runner ] || [ ! -e .runner ] || say sealed_off .runner
 for path in .runner/records/*; do
