@@ -186,6 +186,41 @@ fn a_write_in_the_same_second_and_of_the_same_size_is_noticed() {
 }
 
 #[test]
+fn what_is_sealed_is_watched_until_it_is_served() {
+    everywhere(|test| {
+        let test =
+            third(test, "").recipe(r#"task("smoke", |host| { host.run("echo more >>shared.txt"); });"#);
+        let before = site(&test);
+        test.ends(1, &[]).says("task `smoke`").says("`shared.txt`").says("generated");
+        same(&site(&test), &before);
+        // What is replaced is remembered as what a command did, and no drift.
+        let test = test.recipe(r#"task("smoke", |host| { host.run("sed -i s/old/new/ shared.txt"); });"#);
+        let old = test.path(test.current());
+        test.deploy().says_not("warning");
+        assert_eq!(fs::read_to_string(old.join("shared.txt")).unwrap(), "old bytes");
+        assert_eq!(test.serves("site", "shared.txt"), "new bytes");
+        let test = test.recipe("");
+        test.deploy().says_not("warning");
+        test.serves_the_source("site");
+        assert!(!test.path("site/.runner/guard").exists());
+    });
+}
+
+#[test]
+fn what_nobody_of_this_run_wrote_into_the_release_is_found_before_it_is_served() {
+    // Behind the last command.
+    let newest = "site/releases/$(ls site/releases | tail -n 1)";
+    let behind = |test: &str| format!(r#"before("swap", "behind"); task("behind", || local("{test}"));"#);
+    let test = third(Test::new(), "").recipe(&behind(&format!("echo more >>{newest}/shared.txt")));
+    let before = site(&test);
+    test.ends(1, &[]).says("task `swap`").says("`shared.txt` in place").says("put back in every release");
+    same(&site(&test), &before);
+    let test = test.recipe(&behind(&format!("rm {newest}/shared.txt")));
+    test.ends(1, &[]).says("task `swap`").says("`shared.txt`").says("since the release was sealed");
+    same(&site(&test), &before);
+}
+
+#[test]
 fn a_new_file_may_be_written_in_place() {
     everywhere(|test| {
         let test = third(test, "echo more >>new; echo more >>shared.txt")

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-pub use report::{Excerpt, Place, Report};
+pub use report::{Excerpt, Place, Report, few};
 pub use suggestion::Suggestion;
 
 /// Which of a command's two outputs.

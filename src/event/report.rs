@@ -4,6 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// `a`, `b` and 3 more: the first five of some names.
+pub fn few<T: fmt::Display>(names: &[T]) -> String {
+    let shown: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
+    let more = names.len() - shown.len();
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
 /// Where something stands in a file of the user's. Lines and columns count from 1, columns in characters; what was
 /// typed on the command line has line 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -1,10 +1,27 @@
 //! The guard: files that releases share must not be written in place, and what was written is put back.
 
+use anyhow::Result;
+
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
-use crate::shell::{Effect, Step, Word};
+use crate::shell::{Answer, Effect, Step, Word};
 use crate::tree::TreePath;
+
+/// What came of a step that looks at the release first, and does nothing if it is not as it was filled.
+pub enum Guarded<A> {
+    Passed(A),
+    /// Lines of the files that differ.
+    Differs(Vec<Vec<u8>>),
+}
+
+pub(super) fn read<A>(answer: &Answer, end: &str, passed: impl FnOnce(&Fields) -> A) -> Result<Guarded<A>> {
+    let differs = Fields::parse(&answer.stdout).byte_list("differs");
+    match differs.is_empty() {
+        true => Fields::read(answer, end).map(|fields| Guarded::Passed(passed(&fields))),
+        false => Ok(Guarded::Differs(differs)),
+    }
+}
 
 /// Asks which files of other releases were written through the release that is being built.
 pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {

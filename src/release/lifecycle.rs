@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::release::answer::Fields;
+use crate::release::guard::{self, Guarded};
 use crate::release::lock::Lock;
 use crate::release::swap::Watch;
 use crate::release::{CREATE, LOCK, Record, ReleaseName, SWAP, SharedPath, State, flag, script};
@@ -23,19 +24,13 @@ pub fn create(lock: &Lock, record: &Record) -> Step<()> {
         .data("release", &record.name)
 }
 
-/// Whether sealing found managed files that a command wrote in place.
-pub enum Sealed {
-    Complete,
-    Differs(Vec<Vec<u8>>),
-}
-
 pub fn seal(
     lock: &Lock,
     record: &Record,
     shared: &[SharedPath],
     is_guarded: bool,
     is_durable: bool,
-) -> Step<Sealed> {
+) -> Step<Guarded<()>> {
     let complete = record.with_state(State::Complete);
     let script = lock
         .script(include_str!("sh/seal.sh"))
@@ -44,15 +39,8 @@ pub fn seal(
         .var("guarded", flag(is_guarded))
         .var("durable", flag(is_durable))
         .rows("shared", shared.iter().map(SharedPath::row));
-    Step::new("seal", Effect::Writes, script, |answer| {
-        let differs = Fields::parse(&answer.stdout).byte_list("differs");
-        if differs.is_empty() {
-            Fields::read(answer, "sealed").map(|_| Sealed::Complete)
-        } else {
-            Ok(Sealed::Differs(differs))
-        }
-    })
-    .data("release", &record.name)
+    Step::new("seal", Effect::Writes, script, |answer| guard::read(answer, "sealed", |_| ()))
+        .data("release", &record.name)
 }
 
 /// The undo of `create`: the directory and its record go, unless they are another run's.

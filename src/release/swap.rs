@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::release::answer::Fields;
+use crate::release::guard::{self, Guarded};
 use crate::release::intent::Intent;
 use crate::release::lock::Lock;
 use crate::release::probe::Current;
@@ -108,12 +109,20 @@ fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
         .var("revert_command", &swap.watching.revert_command)
 }
 
-/// Compare-and-swap: nothing moves unless `current` still leads where it was seen to. Arming answers who watches.
-pub fn swap(lock: &Lock, swap: &Swap, phase: Phase, entry: &str) -> Step<Option<Watch>> {
+/// Compare-and-swap: nothing moves unless `current` still leads where it was seen to. Arming looks at the release first,
+/// if it is guarded, and answers who watches.
+pub fn swap(
+    lock: &Lock,
+    swap: &Swap,
+    phase: Phase,
+    is_guarded: bool,
+    entry: &str,
+) -> Step<Guarded<Option<Watch>>> {
     let rows = swap.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]);
     let script = script(lock, swap, include_str!("sh/swap.sh"))
         .var("arms", flag(phase != Phase::Commit))
         .var("commits", flag(phase != Phase::Arm))
+        .var("guarded", flag(is_guarded))
         .var("text", &swap.intent)
         .var("within", swap.watching.within)
         .var("entry", entry)
@@ -124,7 +133,7 @@ pub fn swap(lock: &Lock, swap: &Swap, phase: Phase, entry: &str) -> Step<Option<
         Phase::Commit | Phase::Both => ("swap", "swapped"),
     };
     Step::new(name, Effect::Writes, script, move |answer| {
-        Ok(Fields::read(answer, end)?.get("watch").map(Watch))
+        guard::read(answer, end, |fields| fields.get("watch").map(Watch))
     })
     .data("to", swap.intent.to())
 }

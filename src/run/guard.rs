@@ -2,21 +2,13 @@
 
 use anyhow::{Result, anyhow};
 
-use crate::event::Report;
+use crate::event::{Report, few};
+use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::shell::Answer;
 use crate::site::{Asked, Ran};
 use crate::transport::mark::Nonce;
 use crate::tree::{Pack, TreePath};
-
-/// The first few of some paths, for a message.
-fn names(paths: &[TreePath]) -> String {
-    let names: Vec<String> = paths.iter().take(5).map(|path| format!("`{path}`")).collect();
-    match paths.len() - names.len() {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
-}
 
 impl Run {
     /// Runs a command. `None` in a plan. A linked file that it wrote in place is put back at once, and is a failure.
@@ -38,9 +30,19 @@ impl Run {
 
     pub fn seal(&self, host: usize) -> Result<()> {
         let written = self.site(host).seal()?;
+        self.has_none_written(host, &written)
+    }
+
+    /// A step of the swap, on one host.
+    pub(super) fn swap_one(&self, host: usize, phase: Phase) -> Result<()> {
+        let written = self.site(host).swap(phase)?;
+        self.has_none_written(host, &written)
+    }
+
+    fn has_none_written(&self, host: usize, written: &[TreePath]) -> Result<()> {
         match written.is_empty() {
             true => Ok(()),
-            false => Err(self.put_back(host, &written, None).into()),
+            false => Err(self.put_back(host, written, None).into()),
         }
     }
 
@@ -49,7 +51,7 @@ impl Run {
         let who = command.map_or("a command".to_owned(), |text| format!("`{text}`"));
         let report = Report::new(format!(
             "{who} wrote {} in place, which is one file with the release being served",
-            names(written)
+            few(written)
         ));
         let first = &written[0];
         match self.restore(host, written) {
@@ -69,7 +71,7 @@ impl Run {
         for path in written {
             let index = tree.position(path).ok_or_else(|| anyhow!("`{path}` is not in the source"))?;
             // As the releases have it, whose manifests speak of that time.
-            if let Some(line) = site.manifest().and_then(|manifest| manifest.get(path)) {
+            if let Some(line) = site.guarded().and_then(|(_, manifest)| manifest.get(path)) {
                 tree.entries[index].mtime = line.entry.mtime;
             }
             send.push(index);
@@ -86,7 +88,7 @@ impl Run {
             return Ok(());
         }
         self.restore(host, &written)?;
-        self.warn(format!("{} was written in place and is put back in every release", names(&written)));
+        self.warn(format!("{} was written in place and is put back in every release", few(&written)));
         Ok(())
     }
 }

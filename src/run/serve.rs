@@ -89,7 +89,7 @@ impl Run {
         if !is_one {
             together(self.on_each(hosts, |host| {
                 self.enter_swap_back(host);
-                self.site(host).swap(Phase::Arm)
+                self.swap_one(host, Phase::Arm)
             }))?;
         }
         let began = Instant::now();
@@ -102,7 +102,7 @@ impl Run {
                 }
                 false => Phase::Commit,
             };
-            self.site(host).swap(phase)?;
+            self.swap_one(host, phase)?;
             done.lock().unwrap_or_else(PoisonError::into_inner).push(began.elapsed());
             Ok(())
         }))?;

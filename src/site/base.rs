@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::Site;
-use crate::event::Report;
+use crate::event::{Report, few};
 use crate::release::Record;
 use crate::release::fill::{Base, Last, Plan, Strategy, Unchecked};
 use crate::release::probe::Cache;
@@ -46,14 +46,6 @@ struct Kept {
     /// The entries that are not as the manifest says, and which of them are files that somebody edited.
     drifted: Vec<TreePath>,
     edited: Vec<TreePath>,
-}
-
-/// What follows a list of which `n_shown` are named.
-pub(super) fn more(n: usize, n_shown: usize) -> String {
-    match n.saturating_sub(n_shown) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    }
 }
 
 impl Site {
@@ -203,12 +195,7 @@ impl Site {
         if edited.is_empty() {
             return Ok(());
         }
-        let shown = edited.iter().take(5).map(|path| format!("`{path}`"));
-        let more = more(edited.len(), 5);
-        let what = format!(
-            "changed on the server since the last deploy: {}{more}",
-            shown.collect::<Vec<_>>().join(", ")
-        );
+        let what = format!("changed on the server since the last deploy: {}", few(&edited));
         match self.options.drift {
             Drift::Report => self.warn(format!("{what}; the new release has the local content")),
             Drift::Adopt => self.note(what),

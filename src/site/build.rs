@@ -3,12 +3,11 @@
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
-use super::base::more;
 use super::{Site, Work};
-use crate::event::{Event, Sent};
+use crate::event::{Event, Sent, few};
 use crate::release::fill::{self, Begun, Manner, Plan, Unchecked};
-use crate::release::guard;
-use crate::release::lifecycle::{self, Sealed};
+use crate::release::guard::{self, Guarded};
+use crate::release::lifecycle;
 use crate::release::probe::Seen;
 use crate::release::room::Room;
 use crate::release::share::{self, Linked};
@@ -37,13 +36,7 @@ impl Site {
             self.planned(format!("make release `{}`", record.name));
         }
         self.seen_mut()?.records.push(record.clone());
-        self.work = Work::Building {
-            record,
-            begun: Begun::No,
-            manifest: None,
-            shared: Vec::new(),
-            touched: Vec::new(),
-        };
+        self.work = Work::Building { record, begun: Begun::No, manifest: None, shared: Vec::new() };
         Ok(())
     }
 
@@ -162,11 +155,9 @@ impl Site {
             self.note(format!("`shared/{path}` was made from this release"));
         }
         if !linked.hidden.is_empty() {
-            let names: Vec<String> = linked.hidden.iter().take(5).map(|p| format!("`{p}`")).collect();
             self.warn(format!(
-                "the source brings {}{} under a shared path, where nobody will see it: put it into `shared/` by hand if it is needed",
-                names.join(", "),
-                more(linked.hidden.len(), 5)
+                "the source brings {} under a shared path, where nobody will see it: put it into `shared/` by hand if it is needed",
+                few(&linked.hidden)
             ));
         }
         if let Work::Building { shared, .. } = &mut self.work {
@@ -212,21 +203,20 @@ impl Site {
         let lock = self.locked()?;
         let is_durable = self.options.is_durable;
         let is_guarded = self.seen()?.facts.has("stat");
-        let Work::Building { record, manifest, shared, touched, .. } = &self.work else {
+        let Work::Building { record, manifest, shared, .. } = &self.work else {
             bail!("there is no release to seal: task `release` must come first");
         };
         let manifest = manifest.clone().context("the release is empty: task `upload` must come first")?;
         let (mut record, shared) = (record.clone(), shared.clone());
         record.shared = shared.iter().map(|shared| shared.path.to_string()).collect();
-        record.touched = touched.iter().map(ToString::to_string).collect();
         let step =
             |record: &Record, is_guarded| lifecycle::seal(&lock, record, &shared, is_guarded, is_durable);
-        if let Some(Sealed::Differs(lines)) = self.act(step(&record, is_guarded))? {
+        if let Some(Guarded::Differs(lines)) = self.act(step(&record, is_guarded))? {
             let written = self.inspect()?;
             if !written.is_empty() {
                 return Ok(written);
             }
-            record.touched = survey::named(&manifest, &lines).iter().map(ToString::to_string).collect();
+            record.touched = texts(&survey::named(&manifest, &lines));
             self.act(step(&record, false))?;
         }
         record.state = State::Complete;
@@ -234,14 +224,14 @@ impl Site {
         seen.records.retain(|other| other.name != record.name);
         seen.records.push(record.clone());
         seen.directories.insert(record.name.to_string());
-        self.work = Work::Complete { record, shared };
+        self.work = Work::Complete { record, manifest: Some(manifest), shared };
         Ok(Vec::new())
     }
 
-    /// The files shared with other releases that were written in place; none where nothing is being built.
+    /// The files shared with other releases that were written in place; none where nothing is guarded.
     pub fn inspect(&mut self) -> Result<Vec<TreePath>> {
         let lock = self.locked()?;
-        let Work::Building { record, manifest: Some(manifest), .. } = &self.work else {
+        let Some((record, manifest)) = self.guarded() else {
             return Ok(Vec::new());
         };
         let (name, manifest) = (record.name.clone(), manifest.clone());
@@ -249,10 +239,11 @@ impl Site {
         Ok(survey::named(&manifest, &lines))
     }
 
-    /// The manifest of the release that is being built.
-    pub fn manifest(&self) -> Option<&Manifest> {
-        match &self.work {
-            Work::Building { manifest, .. } => manifest.as_ref(),
+    /// The release that is not served yet, and what it was filled with: nobody may write that in place.
+    pub fn guarded(&mut self) -> Option<(&mut Record, &Manifest)> {
+        match &mut self.work {
+            Work::Building { record, manifest: Some(manifest), .. }
+            | Work::Complete { record, manifest: Some(manifest), .. } => Some((record, manifest)),
             _ => None,
         }
     }
@@ -262,8 +253,9 @@ impl Site {
         let lock = self.locked()?;
         let name = self.release().cloned().context("there is no release")?;
         self.send(guard::restore(&lock, &name, written), pack)?;
-        if let Work::Building { touched, .. } = &mut self.work {
-            touched.retain(|path| !written.contains(path));
+        let written = texts(written);
+        if let Some((record, _)) = self.guarded() {
+            record.touched.retain(|path| !written.contains(path));
         }
         Ok(())
     }
@@ -287,4 +279,9 @@ impl Site {
         seen.directories.remove(record.name.as_str());
         Ok(())
     }
+}
+
+/// Paths as a record keeps them.
+pub(super) fn texts(paths: &[TreePath]) -> Vec<String> {
+    paths.iter().map(ToString::to_string).collect()
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::build::texts;
 use super::{Site, Told, Work};
 use crate::event::Event;
 use crate::release::command::{self, Command, Place};
@@ -52,8 +53,8 @@ impl Site {
         if said.differs.is_empty() {
             return Ok(Ran::Done(said.answer, Vec::new()));
         }
-        if let Work::Building { manifest: Some(manifest), touched, .. } = &mut self.work {
-            *touched = survey::named(manifest, &said.differs);
+        if let Some((record, manifest)) = self.guarded() {
+            record.touched = texts(&survey::named(manifest, &said.differs));
         }
         let written = self.inspect()?;
         Ok(Ran::Done(said.answer, written))
@@ -123,10 +124,7 @@ impl Site {
             env.push(("RELEASE".to_owned(), release.to_string()));
         }
         env.extend(asked.env.iter().cloned());
-        let guard = match &self.work {
-            Work::Building { record, manifest: Some(_), .. } => Some(record.name.clone()),
-            _ => None,
-        };
+        let guard = self.guarded().map(|(record, _)| record.name.clone());
         Ok(Command {
             text: asked.text.clone(),
             place,

@@ -24,7 +24,7 @@ use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
 use crate::transport::{Lost, Remote, Reply};
-use crate::tree::{Manifest, Pack, TreePath};
+use crate::tree::{Manifest, Pack};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
@@ -77,11 +77,11 @@ enum Work {
         begun: Begun,
         manifest: Option<Manifest>,
         shared: Vec<SharedPath>,
-        /// Managed files that commands replaced.
-        touched: Vec<TreePath>,
     },
+    /// It waits to be served; its manifest as before.
     Complete {
         record: Record,
+        manifest: Option<Manifest>,
         shared: Vec<SharedPath>,
     },
     /// It was swapped to and taken back: it stays as failed until the next prune, since processes may still be in it.

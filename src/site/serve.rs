@@ -6,13 +6,15 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
 use super::{Site, Work};
-use crate::event::Report;
+use crate::event::{Report, few};
+use crate::release::guard::Guarded;
 use crate::release::intent::Intent;
 use crate::release::lifecycle::{self, Ending};
 use crate::release::probe::Current;
 use crate::release::swap::{self, Phase, Swap, Target, Watch, Watching};
-use crate::release::{Record, ReleaseName, SharedPath, State, keep};
+use crate::release::{Record, ReleaseName, SharedPath, State, keep, survey};
 use crate::shell::Word;
+use crate::tree::TreePath;
 
 /// A swap of this run, from when it is armed.
 pub(super) struct Swapping {
@@ -46,7 +48,7 @@ impl Site {
     /// Says what is about to be done: `current` re-pointed to the release of this run.
     pub fn mean_to_swap(&mut self, occasion: &Occasion) -> Result<()> {
         self.is_ready()?;
-        let Work::Complete { record, shared } = &self.work else {
+        let Work::Complete { record, shared, .. } = &self.work else {
             bail!("the release is not complete");
         };
         let mut record = record.clone();
@@ -112,28 +114,41 @@ impl Site {
         Ok(())
     }
 
-    /// Checks that the swap can be made, and has the server watch over it; makes it, unless that is another step.
-    pub fn swap(&mut self, phase: Phase) -> Result<()> {
+    /// Checks that the swap can be made, and has the server watch over it; makes it, unless that is another step. Answers
+    /// files of the release that were written in place: then nothing was done.
+    pub fn swap(&mut self, phase: Phase) -> Result<Vec<TreePath>> {
         let lock = self.locked()?;
+        let has_stat = self.seen()?.facts.has("stat");
+        let is_guarded = has_stat && self.guarded().is_some();
         let Some(Swapping { swap, entry, .. }) = &self.swapping else {
             bail!("no swap is prepared");
         };
         let swap = swap.clone();
-        let step = swap::swap(&lock, &swap, phase, entry);
+        let step = swap::swap(&lock, &swap, phase, is_guarded, entry);
         let commits = phase != Phase::Arm;
         self.is_in_doubt |= commits;
-        let Some(watch) = self.act(step)? else {
-            if commits {
-                self.planned(format!("re-point `current` to `{}`", swap.intent.to()));
-            }
-            self.is_in_doubt = false;
-            return self.swapped(&swap, commits);
-        };
+        let answer = self.act(step)?;
         self.is_in_doubt = false;
-        if let (Some(swapping), Some(watch)) = (&mut self.swapping, watch) {
-            swapping.watch = Some(watch);
+        match answer {
+            Some(Guarded::Differs(lines)) => {
+                let written = self.inspect()?;
+                if written.is_empty() {
+                    let names =
+                        self.guarded().map_or(Vec::new(), |(_, manifest)| survey::named(manifest, &lines));
+                    bail!("{} changed since the release was sealed, by no command of this run", few(&names));
+                }
+                return Ok(written);
+            }
+            Some(Guarded::Passed(watch)) => {
+                if let (Some(swapping), Some(watch)) = (&mut self.swapping, watch) {
+                    swapping.watch = Some(watch);
+                }
+            }
+            None if commits => self.planned(format!("re-point `current` to `{}`", swap.intent.to())),
+            None => {}
         }
-        self.swapped(&swap, commits)
+        self.swapped(&swap, commits)?;
+        Ok(Vec::new())
     }
 
     fn swapped(&mut self, swap: &Swap, is_made: bool) -> Result<()> {
@@ -189,7 +204,7 @@ impl Site {
         let record = swap.records.first().cloned().context("a swap has a release")?;
         self.work = match (swap.intent.is_new, was_made) {
             (true, true) => Work::TakenBack { record },
-            (true, false) => Work::Complete { record, shared: links },
+            (true, false) => Work::Complete { record, manifest: None, shared: links },
             (false, _) => Work::None,
         };
         Ok(())

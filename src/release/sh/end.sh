@@ -39,5 +39,5 @@ if [ "$confirms" ] && ! confirm; then
   exit 0
 fi
 [ -z "$prunes" ] || (prune)
-[ -z "$frees" ] || free
+[ -z "$frees" ] || { rm -rf .runner/guard; free; }
 say ended yes

@@ -10,6 +10,5 @@ if [ -n "$guarded" ] && ! guard "$new"; then
 fi
 [ -z "$durable" ] || sync
 record "$name" "$record" || exit
-rm -rf .runner/guard
 [ -z "$durable" ] || sync
 say sealed yes

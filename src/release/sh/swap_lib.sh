@@ -17,6 +17,7 @@ check() {
     *) refuse "the record of \`$name\` does not say that it is complete" ;;
   esac
   linked linked_one
+  [ -z "$guarded" ] || guard "$to" || { say_guarded; exit 1; }
 }
 linked_one() { [ "$(readlink "$to/$1")" = "$2" ] || refuse "\`$1\` is not the link into \`shared/\` any more"; }
 
