@@ -18,8 +18,7 @@ take() {
         [ "$again" ] && [ "$value" = "$host" ] || { say same "$value"; exit 0; }
         is_alive "$owner" && [ "$pid" != "$PPID" ] || pid=
         find_holding
-        # shellcheck disable=SC2086 # split on purpose
-        end_all $pid $holding
+        end_holders
         ending=yes
         ;;
       *)

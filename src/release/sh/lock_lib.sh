@@ -80,27 +80,13 @@ find_holding() {
   done 2>/dev/null
 }
 
-# Ends processes with all that is in their sessions; `$pid`, whose session may be anybody's, alone.
-end_all() {
-  [ $# -gt 0 ] || return 0
-  ends=$(for one in "$@"; do
-    echo "$one"
-    [ "$one" != "$pid" ] || continue
-    for there in /proc/[0-9]*; do
-      there=${there#/proc/}
-      { IFS= read -r stat <"/proc/$there/stat"; } 2>/dev/null || continue
-      stat=${stat##*) }
-      # shellcheck disable=SC2086 # split on purpose
-      set -- $stat
-      [ "$4" != "$one" ] || echo "$there"
-    done 9>&-
-  done)
-  # Stopped before it is ended: the end of one is the end of another's input, which would be taken for the whole.
-  # shellcheck disable=SC2086 # split on purpose
-  kill -STOP $ends 2>/dev/null
-  # shellcheck disable=SC2086
-  kill -KILL $ends 2>/dev/null
-  return 0
+# Ends `$pid`, and `$holding` with all that is in their sessions; `$pid`'s own session may be anybody's.
+end_holders() {
+  ends=${pid:+p$pid}
+  for one in $holding; do
+    [ "$one" = "$pid" ] || ends="$ends p$one s$one"
+  done
+  end_all "$ends"
 }
 
 # Ends `$writer` and its process group, which is that of the channel it came by; but not if that is ours as well, as
@@ -108,15 +94,32 @@ end_all() {
 end_writer() {
   group_of "$$" && ours=$group
   group_of "$writer" || return 0
-  [ "$group" != "$ours" ] || group=
+  ends=p$writer
+  [ "$group" = "$ours" ] || ends="$ends g$group"
+  end_all "$ends"
+}
+
+# Ends the processes `p1 p2`, those of the process groups `g1 g2` and of the sessions `s1 s2`; but not `$self`. Stopped
+# before they are ended: the end of one is the end of another's input, which would be taken for the whole.
+end_all() {
   for signal in STOP KILL; do
-    kill -"$signal" "$writer" 2>/dev/null
-    for there in /proc/[0-9]*; do
-      there=${there#/proc/}
-      writers=$group
-      [ -z "$writers" ] || ! group_of "$there" || [ "$group" != "$writers" ] || kill -"$signal" "$there" 2>/dev/null
-      group=$writers
-    done
+    # shellcheck disable=SC2046 # split on purpose
+    kill -"$signal" $(choose " $1 ") 2>/dev/null
+  done
+  return 0
+}
+choose() {
+  for one in $1; do
+    case $one in p*) echo "${one#p}" ;; esac
+  done
+  chosen=$1
+  for there in /proc/[0-9]*; do
+    there=${there#/proc/}
+    [ "$there" != "$self" ] && { IFS= read -r stat <"/proc/$there/stat"; } 2>/dev/null || continue
+    stat=${stat##*) }
+    # shellcheck disable=SC2086 # split on purpose
+    set -- $stat
+    case $chosen in *" g$3 "* | *" s$4 "*) echo "$there" ;; esac
   done
 }
 

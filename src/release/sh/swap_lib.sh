@@ -54,39 +54,26 @@ keep_watch() {
   trap '' TERM
   # Whoever has begun to take it back may have died of it.
   mv "$intent" "$reverting" || [ -f "$reverting" ] || leave
-  end_step
   end_steps
   note "$(date -u +%Y-%m-%dT%H:%M:%SZ) revert $name watch"
   go_back && rm -f "$reverting"
   leave
 }
 
-# What still runs of the step that made the swap would go on with one that is taken back. Stopped before it is ended, so
-# that nothing of it takes the end of another for its own.
-end_step() {
-  for signal in STOP KILL; do
-    for there in /proc/[0-9]*; do
-      there=${there#/proc/}
-      [ "$there" != "$self" ] && { IFS= read -r stat <"/proc/$there/stat"; } 2>/dev/null || continue
-      stat=${stat##*) }
-      # shellcheck disable=SC2086 # split on purpose
-      set -- $stat
-      [ "$4" != "$$" ] || kill -"$signal" "$there" 2>/dev/null
-    done
-  done
-}
-
-# The same of other steps of this run, which hold its lock; but not the shell that waits for the next.
+# What still runs of the step that made the swap would go on with one that is taken back; and so would other steps of
+# this run, which hold its lock. But not the shell that waits for the next.
 end_steps() {
+  end_all "s$$"
   is_held || return 0
   find_holding
   owners pid "$held"
-  pid=$value
-  set --
+  pid=
+  others=
   for one in $holding; do
-    [ "$one" = "$pid" ] || set -- "$@" "$one"
+    [ "$one" = "$value" ] || others="$others $one"
   done
-  end_all "$@"
+  holding=$others
+  end_holders
 }
 
 leave() {

@@ -13,8 +13,7 @@ if [ "$holding" ] || { [ "$owner" ] && is_alive "$owner"; }; then
   # The record may be of one who is gone, and its number another's by now.
   is_alive "$owner" || pid=
   [ "$pid" != "$PPID" ] || pid=
-  # shellcheck disable=SC2086 # split on purpose
-  end_all $pid $holding
+  end_holders
   say ended "$owner"
 fi
 if has_flock; then
