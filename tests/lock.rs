@@ -453,6 +453,46 @@ fn the_lock_of_an_owner_that_is_dead_is_taken_over() {
     });
 }
 
+/// A client that is frozen, or cut off without a word, leaves a shell that waits for its next step for ever.
+#[test]
+fn the_lock_of_a_client_that_gives_no_sign_of_life_for_minutes_is_taken_over() {
+    with_and_without_flock(2, |test, flock| {
+        let test = test.source("a", "old");
+        test.deploy();
+        let mut gate = Gate::new(&test, "gate");
+        let recipe = format!("task(\"preflight\", || local(`{}`));\n", gate.text());
+        let test = test.source("a", "new").recipe(&recipe);
+        let ann = Running::start(&test, "ann", &[]);
+        gate.is_reached(1, &ann);
+        ann.signal(Signal::STOP);
+        is_told(&Running::start(&test, "bob", &["rollback"]).over(), "ann", "deploy");
+        let test = test.recipe("");
+        let is_taken = || {
+            for site in SITES {
+                let lock = test.path(site).join(".runner/lock");
+                assert!(Command::new("touch").args(["-d", "-3 minutes"]).arg(lock).status().unwrap().success());
+            }
+            // A last sign of life may still have been under way.
+            let ran = Running::start(&test, "bob", &[]).over();
+            assert!(matches!(ran.code, Some(0 | 3)), "{ran}");
+            ran.code == Some(0)
+        };
+        until(PATIENCE, is_taken, || "bob takes the lock over".to_owned()).unwrap();
+        serve(&test, &SITES, "new");
+        let releases = SITES.map(|site| test.releases(site));
+        // Whoever comes back after that finds that it has nothing to say any more.
+        gate.opens(1);
+        ann.signal(Signal::CONT);
+        ann.ends(1).says("lock");
+        assert_eq!(SITES.map(|site| test.releases(site)), releases);
+        serve(&test, &SITES, "new");
+        for site in SITES {
+            flock.is_free(&test, site);
+        }
+        nothing_is_at_work(&test);
+    });
+}
+
 /// Without `flock` a record says who is alive by number, start and boot: each of them counts.
 #[test]
 fn a_record_is_believed_only_if_its_process_is_the_one_that_wrote_it() {
