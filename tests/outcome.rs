@@ -1,7 +1,13 @@
 //! How the end of a run is told: to the user, in the last lines, and to the functions that a recipe has for it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+#[path = "support/gate.rs"]
+mod gate;
 mod support;
 
+use gate::{Gate, Running};
+use rustix::process::Signal;
 use support::Test;
 
 /// A recipe that appends what it is told to the file `told`, a line a time; not what differs every time.
@@ -174,10 +180,13 @@ fn the_last_lines_of_a_failure_say_what_the_server_said_last() {
 
 #[test]
 fn an_interrupted_run_is_told_as_such() {
-    let more = "task(\"smoke\", |host| host.run(`kill -INT $(cat ${host.path}/../pid); exec sleep 1000`));\n";
-    let test = Test::new().source("a", "1").recipe(&telling(more));
-    let test = test.around("echo $$ > pid; exec \"$@\"");
-    let ran = test.ends(130, &[]);
+    let test = Test::new().source("a", "1");
+    let mut gate = Gate::new(&test, "gate");
+    let test = test.recipe(&telling(&gate.task("smoke", &["localhost"])));
+    let run = Running::start(&test, "tester", &[]);
+    gate.is_reached(1, &run);
+    run.signal(Signal::INT);
+    let ran = run.ends(130);
     let all = told(&test);
     assert_eq!((&all[0].1["verdict"], &all[0].1["exit_code"]), (&"interrupted".into(), &130.into()), "{ran}");
     ran.says("localhost serves nothing");

@@ -20,12 +20,18 @@ mod commands;
 mod deploy;
 #[path = "fill.rs"]
 mod fill;
+#[path = "fleet.rs"]
+mod fleet;
 #[path = "flow.rs"]
 mod flow;
 #[path = "guard.rs"]
 mod guard;
 #[path = "hostile.rs"]
 mod hostile;
+#[path = "lock.rs"]
+mod lock;
+#[path = "outcome.rs"]
+mod outcome;
 #[path = "recipes.rs"]
 mod recipes;
 #[path = "rollback.rs"]
@@ -33,6 +39,8 @@ mod rollback;
 #[path = "shared.rs"]
 mod shared;
 mod support;
+#[path = "swap.rs"]
+mod swap;
 
 use std::fs;
 

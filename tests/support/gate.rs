@@ -14,7 +14,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use crate::support::{Ran, Test};
+use super::support::{Ran, Test};
 
 /// So long may anything take that is to end by itself: a machine may be very busy.
 pub const PATIENCE: Duration = Duration::from_secs(100);

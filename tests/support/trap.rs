@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use crate::support::userland::program;
+use super::support::userland::program;
 
 /// All that writes, and what else begins a part of a script.
 const TOOLS: [&str; 10] = ["cp", "ln", "mkdir", "mv", "rm", "rmdir", "tar", "touch", "find", "awk"];
