@@ -513,26 +513,30 @@ impl Matrix<'_> {
         fleet.copy(&dir, &dir, Reach::Local)
     }
 
-    /// Every point there is. Of bytes, some: all of them would be 30,000.
+    /// Every point there is: at each start of a tool the client dies, and the shell; what else can die or happen besides
+    /// takes turns on the starts. Of bytes, some: all of them would be 30,000.
     fn points(&self) -> Vec<Point> {
         let mut all = Vec::new();
         for (&scenario, template) in &self.templates {
             let mut add = |victim, at, twist| all.push(Point { scenario, victim, at, twist });
             for n in 1..=template.n_started {
-                for victim in [Victim::Client, Victim::Step, Victim::Shell] {
-                    add(victim, At::Start(n), Twist::None);
+                let at = At::Start(n);
+                add(Victim::Client, at, Twist::None);
+                add(Victim::Shell, at, Twist::None);
+                match n % 4 {
+                    0 => add(Victim::Step, at, Twist::None),
+                    1 => add(Victim::Signal((n / 4) as u8), at, Twist::None),
+                    2 => add(Victim::Client, at, Twist::Twice),
+                    _ => add(Victim::Client, at, Twist::All),
                 }
-                add(Victim::Signal(n as u8), At::Start(n), Twist::None);
-                add(Victim::Client, At::Start(n), Twist::Twice);
-                add(Victim::Client, At::Start(n), Twist::All);
                 // Another run that waits for the one held up takes seconds.
                 if n % 10 == 5 {
-                    add(Victim::Client, At::Start(n), Twist::Late);
+                    add(Victim::Client, at, Twist::Late);
                 }
             }
             if template.n_bytes > 0 {
-                for n in 0..50 {
-                    let at = At::Byte(n * template.n_bytes / 50);
+                for n in 0..20 {
+                    let at = At::Byte(n * template.n_bytes / 20);
                     for victim in [Victim::Client, Victim::Step, Victim::Shell] {
                         add(victim, at, Twist::None);
                     }

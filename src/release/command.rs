@@ -59,11 +59,8 @@ pub struct Said {
 
 impl Command {
     fn script(&self, root: impl Into<Word>, tag: &str, holder: &str) -> Script {
-        let mut script = Script::new(RUN);
-        for (key, value) in &self.env {
-            script = script.export(key, value);
-        }
-        script
+        Script::new(RUN)
+            .rows("runner_environment", self.env.iter().map(|(key, value)| [key, value]))
             .var("runner_root", root)
             .var("runner_place", self.place.path())
             .var("runner_cwd", &self.cwd)

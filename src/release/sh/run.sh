@@ -12,13 +12,17 @@ fi
 case $runner_cwd in
   ?*) cd -- "$runner_cwd" || exit ;;
 esac
-if [ -n "$runner_user" ]; then
-  printf '%s' "$runner_command" | sudo -n -u "$runner_user" -- sh -c 'c=$(cat); eval "$c" </dev/null' 9>&-
-else
-  (
-    set -- "$runner_command"
-    unset runner_root runner_place runner_cwd runner_command runner_user runner_release runner_tag runner_holder runner_held
-    eval "set --; $1"
-  ) 9>&-
-fi
+runner_export() { export "$1=$2"; }
+(
+  # Only here: tools of the guard would show them in their environment.
+  runner_environment runner_export
+  if [ -n "$runner_user" ]; then
+    printf '%s' "$runner_command" | sudo -n -u "$runner_user" -- sh -c 'c=$(cat); eval "$c" </dev/null'
+    exit
+  fi
+  set -- "$runner_command"
+  unset runner_root runner_place runner_cwd runner_command runner_user runner_release runner_tag runner_holder runner_held
+  unset -f runner_environment runner_export
+  eval "set --; $1"
+) 9>&-
 runner_status=$?
