@@ -545,6 +545,42 @@ fn what_is_no_record_at_all_keeps_nobody_out() {
     });
 }
 
+/// By name: each alone is reason enough to look for what else there is.
+#[test]
+fn what_only_a_dead_run_leaves_is_removed_by_the_next() {
+    let test = Test::with_sites(1).source("a", "1");
+    test.deploy();
+    let runner = test.path("sites/h1/.runner");
+    let names = |dir: &Path| -> BTreeSet<String> {
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into()).collect()
+    };
+    let clean = names(&runner);
+    for name in [
+        "fill/x",
+        "guard/filled",
+        "restore/a",
+        "restored",
+        "restored.modes",
+        "survey.7/x",
+        "seed",
+        "intent.x.new",
+        "records/1.new",
+        "manifests/20200101000000.next",
+        "manifests/.cache.next",
+        "lock.owner.x.7",
+        "mine.7",
+        "seen.x",
+        "busy.999999999.7",
+    ] {
+        let path = runner.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        test.deploy();
+        assert!(!path.exists(), "{name}");
+        assert_eq!(names(&runner), clean, "{name}");
+    }
+}
+
 #[test]
 fn a_site_that_is_entered_twice_is_told_as_such() {
     for n in 0..2 {

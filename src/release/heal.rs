@@ -9,7 +9,7 @@ use crate::release::intent::Intent;
 use crate::release::lifecycle::entry;
 use crate::release::lock::Lock;
 use crate::release::probe::Seen;
-use crate::release::{LOCK, Record, ReleaseName, State, UNSEED};
+use crate::release::{LITTER, LOCK, Record, ReleaseName, State, UNSEED};
 use crate::shell::{Effect, Step, Word};
 
 /// Which way a swap goes that was cut in the middle: the whole group together.
@@ -115,7 +115,8 @@ pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<()
         .rows("cut", cuts)
         .rows("records", healing.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]))
         .rows("releases", healing.leftovers.iter().map(|name| [Word::from(name)]))
-        .rows("entries", entries);
+        .rows("entries", entries)
+        .var("litter", LITTER);
     Step::new("heal", Effect::Writes, script, |answer| Fields::read(answer, "healed").map(drop))
         .data("cuts", healing.cuts.len())
         .data("leftovers", healing.leftovers.len())

@@ -35,6 +35,10 @@ const CREATE: &str = include_str!("sh/create_lib.sh");
 const SURVEY: &str = include_str!("sh/survey_lib.sh");
 const FILL: &str = include_str!("sh/fill_lib.sh");
 
+/// What only a dead run leaves behind, as patterns.
+const LITTER: &str = ".runner/fill .runner/guard .runner/restore .runner/seed .runner/survey.* .runner/restored* .runner/*.new \
+.runner/records/*.new .runner/manifests/*.next .runner/manifests/.*.next .runner/lock.owner.* .runner/mine.* .runner/seen.* .runner/busy.*";
+
 /// A script of this layer that reads in the site at `root`.
 fn script(root: impl Into<Word>, body: &'static str) -> Script {
     Script::new(body).var("root", root).with(LIB)

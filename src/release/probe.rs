@@ -114,9 +114,9 @@ pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
     Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?)).public()
 }
 
-/// Which paths in `shared/` a script with `probe.sh` looks for.
+/// What a script with `probe.sh` looks for: paths in `shared/`, and leftovers.
 pub(super) fn places(script: Script, shared: &[SharedPath]) -> Script {
-    script.rows("shared", shared.iter().map(|p| [Word::new(p.path.as_bytes())]))
+    script.rows("shared", shared.iter().map(|p| [Word::new(p.path.as_bytes())])).var("litter", super::LITTER)
 }
 
 pub(super) fn read(fields: &Fields) -> Result<Seen> {

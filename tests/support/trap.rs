@@ -68,6 +68,9 @@ count,tar,-x*)
   exit
   ;;
 esac
+words=
+[ ! -e "$d/words" ] || read -r words <"$d/words"
+case "TOOL $*" in "${words:-no tool}"*) at=$n ;; esac
 [ "$n" != "$at" ] || hit "$@"
 exec REAL "$@"
 "#;
@@ -104,6 +107,8 @@ pub enum Then<'a> {
 pub enum At {
     /// At the n-th start of a tool, from 1 on.
     Start(usize),
+    /// At each start of a tool whose words begin like this.
+    Words(&'static str),
     /// When the first `tar` that unpacks has read so many bytes.
     Byte(usize),
 }
@@ -144,7 +149,7 @@ impl Trap {
 
     /// Begins to count, and to do nothing else.
     pub fn count(&self) {
-        self.set("count 0");
+        self.set("count 0", "");
     }
 
     pub fn arm(&self, victim: Victim, at: At) {
@@ -158,13 +163,14 @@ impl Trap {
             Victim::Shell => "shell",
         };
         match at {
-            At::Start(n) => self.set(&format!("{victim} {n}")),
-            At::Byte(n) => self.set(&format!("upload-{victim} {n}")),
+            At::Start(n) => self.set(&format!("{victim} {n}"), ""),
+            At::Words(words) => self.set(&format!("{victim} 0"), words),
+            At::Byte(n) => self.set(&format!("upload-{victim} {n}"), ""),
         }
     }
 
     /// Whoever works on the server, root or not, is to find it writable.
-    fn set(&self, text: &str) {
+    fn set(&self, text: &str, words: &str) {
         self.disarm();
         let dir = self.dir.join("trap");
         for dir in [&dir, &dir.join("n")] {
@@ -176,6 +182,9 @@ impl Trap {
         // What waits because of an earlier setting must not wait on for this one.
         let id = self.n_set.fetch_add(1, Ordering::SeqCst) + 1;
         fs::write(self.file(&format!("hold.{id}")), "").unwrap();
+        if !words.is_empty() {
+            fs::write(self.file("words"), format!("{words}\n")).unwrap();
+        }
         fs::write(self.file("new"), format!("{text} {id}\n")).unwrap();
         fs::rename(self.file("new"), self.file("at")).unwrap();
     }
@@ -197,12 +206,6 @@ impl Trap {
     /// How many tools have started since it was set.
     pub fn n_started(&self) -> usize {
         fs::read_dir(self.file("n")).unwrap().count()
-    }
-
-    /// Which start of a tool was the first whose words begin like this.
-    pub fn start_of(&self, words: &str) -> Option<usize> {
-        let is_it = |n: &usize| fs::read_to_string(self.file(&format!("n/{n}"))).unwrap().starts_with(words);
-        (1..=self.n_started()).find(is_it)
     }
 
     /// How many bytes the first `tar` that unpacked has read.

@@ -13,6 +13,6 @@ record "$name" "$record"
 rm -rf .runner/guard
 drop .runner/fill .runner/restore .runner/seed
 drop "releases/$name" 2>/dev/null
-[ -e "releases/$name" ] || rm -f ".runner/records/$name" ".runner/manifests/$name"
+[ -e "releases/$name" ] || rm -f ".runner/records/$name" ".runner/manifests/$name" ".runner/manifests/$name.next"
 note "$entry"
 say discarded yes

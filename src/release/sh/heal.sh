@@ -43,7 +43,7 @@ cut mend
 records record || exit
 cut forget
 releases discard_one
-drop .runner/guard .runner/fill .runner/restore .runner/seed
-rm -f .runner/*.new .runner/records/*.new .runner/manifests/*.next .runner/restored* .runner/mine.* .runner/lock.owner.* .runner/seen.*
+# shellcheck disable=SC2086 # split on purpose
+drop $litter
 entries note
 say healed yes

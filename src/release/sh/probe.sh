@@ -37,8 +37,7 @@ for path in .runner/intent.* .runner/reverting.*; do
   case $path in *.new) continue ;; esac
   [ ! -f "$path" ] || { say intent "${path#.runner/}" && say intended "$(cat "$path")"; }
 done
-for path in .runner/fill .runner/guard .runner/restore .runner/seed .runner/*.new \
-  .runner/records/*.new .runner/lock.owner.* .runner/seen.* .runner/busy.*; do
+for path in $litter; do
   [ ! -e "$path" ] || { say litter yes && break; }
 done
 [ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
