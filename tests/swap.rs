@@ -10,7 +10,7 @@ use support::Test;
 /// Each turn is two swaps of one run: there and back.
 const TO_AND_FRO: &str = r#"
 task("turns", || {
-    for turn in 0..500 {
+    for turn in 0..TURNS {
         hosts().rollback(wanted_release());
         hosts().swap_back();
     }
@@ -20,7 +20,10 @@ flow("to-and-fro", ["lock", "turns"]);
 
 #[test]
 fn no_reader_misses_or_mixes_a_file_during_a_thousand_swaps() {
-    let test = Test::new().recipe(TO_AND_FRO).version("one");
+    let test = Test::new();
+    // Over a line each takes its time.
+    let n_turns: u64 = if test.is_remote() { 50 } else { 500 };
+    let test = test.recipe(&TO_AND_FRO.replace("TURNS", &n_turns.to_string())).version("one");
     test.deploy();
     let first = test.live("site").unwrap();
     let test = test.version("two");
@@ -34,8 +37,8 @@ fn no_reader_misses_or_mixes_a_file_during_a_thousand_swaps() {
         history.lines().filter(|line| line.contains("rollback") || line.contains("swap-back")).count();
     eprintln!("{n_swaps} swaps, {} files read, {} changes seen", seen.n_reads, seen.n_changes);
     assert_eq!(seen.faults, Vec::<String>::new());
-    assert_eq!(n_swaps, 1000);
+    assert_eq!(n_swaps as u64, 2 * n_turns);
     // Readers that never met a swap would have shown nothing.
-    assert!(seen.n_changes > 100, "{seen:?}");
+    assert!(seen.n_changes > n_turns / 5, "{seen:?}");
     assert_eq!(test.serves("site", "index"), "two");
 }
