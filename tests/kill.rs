@@ -513,21 +513,31 @@ impl Matrix<'_> {
         fleet.copy(&dir, &dir, Reach::Local)
     }
 
-    /// Every point there is: at each start of a tool the client dies, and the shell; what else can die or happen besides
-    /// takes turns on the starts. Of bytes, some: all of them would be 30,000.
+    /// Every point there is. With one host the client dies at each start of a tool, and the shell; what else can happen
+    /// takes turns. With three, which do the same side by side, all of it takes turns. Of bytes, some: all of them would
+    /// be 30,000.
     fn points(&self) -> Vec<Point> {
+        const TURNS: [(Victim, Twist); 6] = [
+            (Victim::Client, Twist::None),
+            (Victim::Shell, Twist::None),
+            (Victim::Step, Twist::None),
+            (Victim::Signal(0), Twist::None),
+            (Victim::Client, Twist::Twice),
+            (Victim::Client, Twist::All),
+        ];
         let mut all = Vec::new();
         for (&scenario, template) in &self.templates {
             let mut add = |victim, at, twist| all.push(Point { scenario, victim, at, twist });
             for n in 1..=template.n_started {
                 let at = At::Start(n);
-                add(Victim::Client, at, Twist::None);
-                add(Victim::Shell, at, Twist::None);
-                match n % 4 {
-                    0 => add(Victim::Step, at, Twist::None),
-                    1 => add(Victim::Signal((n / 4) as u8), at, Twist::None),
-                    2 => add(Victim::Client, at, Twist::Twice),
-                    _ => add(Victim::Client, at, Twist::All),
+                let n_always = if scenario.n_hosts == 1 { 2 } else { 0 };
+                let (always, turns) = TURNS.split_at(n_always);
+                for &(victim, twist) in always.iter().chain(turns.get(n % turns.len())) {
+                    let victim = match victim {
+                        Victim::Signal(_) => Victim::Signal(n as u8),
+                        victim => victim,
+                    };
+                    add(victim, at, twist);
                 }
                 // Another run that waits for the one held up takes seconds.
                 if n % 10 == 5 {
@@ -833,7 +843,7 @@ fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() 
     }
     let points = sample(all, 60, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
-    all_hold(&points, 3, |(point, _)| point.kind(), |(point, random)| matrix.point(point, *random));
+    all_hold(&points, 6, |(point, _)| point.kind(), |(point, random)| matrix.point(point, *random));
 }
 
 /// The test of the test: each victim is who it should be, and what is told of a lock and of processes is so.
