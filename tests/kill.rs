@@ -534,7 +534,7 @@ impl Matrix<'_> {
                 let (always, turns) = TURNS.split_at(n_always);
                 for &(victim, twist) in always.iter().chain(turns.get(n % turns.len())) {
                     let victim = match victim {
-                        Victim::Signal(_) => Victim::Signal(n as u8),
+                        Victim::Signal(_) => Victim::Signal((n / turns.len()) as u8),
                         victim => victim,
                     };
                     add(victim, at, twist);
