@@ -796,3 +796,40 @@ fn a_client_that_is_thawed_in_time_goes_on() {
     serve(&test, &["sites/h1"], "new");
     nothing_is_at_work(&test);
 }
+
+/// A `tar` goes on for a moment when the shell that started it was killed.
+#[test]
+fn what_a_dead_upload_started_is_waited_for_and_what_is_not_of_it_is_not() {
+    let test = counted_sleep(Test::with_sites(1)).source("a", "1");
+    test.deploy();
+    let pids = test.path("pids");
+    let daemons = Daemons(pids.clone());
+    // Two groups: the shell that began the first is gone, the second's first process sleeps.
+    let text = format!(
+        "for new in '' 'exec setsid'; do $new sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >>'{}'; done; echo $$",
+        pids.display()
+    );
+    let out = Command::new("setsid").args(["sh", "-c", &text]).output().unwrap();
+    let orphaned = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+    let [sleeper, led] = daemons.pids().try_into().unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for (name, is_waited_for) in [
+        (format!("busy.999999999.1.{orphaned}.another-boot"), false),
+        // Its first process is younger than the writer was: the number is another group's by now.
+        (format!("busy.999999999.1.{led}.{}", boot.trim()), false),
+        (format!("busy.999999999.1.{orphaned}.{}", boot.trim()), true),
+    ] {
+        let busy = test.path("sites/h1/.runner").join(&name);
+        fs::write(&busy, "").unwrap();
+        let before = slept(&test);
+        let run = Running::start(&test, "ann", &[]);
+        if is_waited_for {
+            let waits = || slept(&test) - before > 1.0 || run.is_over();
+            until(PATIENCE, waits, || run.said()).unwrap();
+            assert!(!run.is_over() && busy.exists(), "{}", run.said());
+            assert!(Command::new("kill").arg(&sleeper).status().unwrap().success());
+        }
+        run.ends(0);
+        assert!(!busy.exists(), "{name}");
+    }
+}

@@ -89,14 +89,11 @@ end_holders() {
   end_all "$ends"
 }
 
-# Ends `$writer` and its process group, which is that of the channel it came by; but not if that is ours as well, as
-# with a dropbear, which has all channels of a connection in one.
+# Ends `$writer` and what it started.
 end_writer() {
-  group_of "$$" && ours=$group
-  group_of "$writer" || return 0
-  ends=p$writer
-  [ "$group" = "$ours" ] || ends="$ends g$group"
-  end_all "$ends"
+  ends=
+  [ "$(started "$writer")" != "$began" ] || ends=p$writer
+  end_all "$ends ${writers:+g$writers}"
 }
 
 # Ends the processes `p1 p2`, those of the process groups `g1 g2` and of the sessions `s1 s2`; but not `$self`. Stopped
@@ -127,6 +124,7 @@ choose() {
 group_of() {
   { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
   stat=${stat##*) }
+  case $stat in Z*|X*) return 1 ;; esac
   # shellcheck disable=SC2086 # split on purpose
   set -- $stat
   group=$3
@@ -178,26 +176,52 @@ write_owner() { printf '%-1023s\n' "$1" 1<>.runner/lock; }
 begin_busy() {
   # Of this very shell, which `$$` need not be.
   busy=$(exec sh -c 'echo $PPID')
-  busy=.runner/busy.$busy.$(started "$busy")
+  group_of "$busy" && group=.$group.$(boot_id) || group=
+  busy=.runner/busy.$busy.$(started "$busy")$group
   command : >"$busy" || refuse 'cannot write to `.runner`'
 }
 end_busy() { rm -f "$busy"; }
 
-# Waits for all that is busy, for so many tenths of a second. Fails and sets `$writer` if something goes on.
+# Waits for all that is busy, for so many tenths of a second. Fails if something goes on: then `$writer` is the process
+# that said so, since `$began`, and `$writers` its process group.
 await_idle() {
   tenths=$1
   for busy in .runner/busy.*; do
     [ -e "$busy" ] || continue
-    writer=${busy#.runner/busy.}
-    start=${writer#*.}
-    writer=${writer%%.*}
-    while [ -e "$busy" ] && [ "$(started "$writer")" = "$start" ]; do
+    rest=${busy#.runner/busy.}
+    writer=${rest%%.*}
+    rest=${rest#*.}
+    began=${rest%%.*}
+    case $rest in *.*) rest=${rest#*.} ;; *) rest= ;; esac
+    writers=${rest%%.*}
+    booted=${rest#*.}
+    [ -z "$writers" ] || is_the_group || writers=
+    while [ -e "$busy" ] && { [ "$(started "$writer")" = "$began" ] || is_at_work; }; do
       [ "$tenths" -gt 0 ] || return
       tenths=$((tenths - 1))
       pause
     done
     rm -f "$busy"
   done
+}
+
+# Whether `$writers` can still be the writer's, and not ours: a dropbear has all channels of a connection in one group.
+# Its number is free for others only once all of it are gone, and then their first is younger than the writer.
+is_the_group() {
+  [ "$booted" = "$(boot_id)" ] || return
+  for one in "$$" "$PPID"; do
+    ! group_of "$one" || [ "$group" != "$writers" ] || return
+  done
+  ! stat_of "$writers" || [ "$start" -le "$began" ]
+}
+
+# Whether one of `$writers` is there: what the writer started may outlive it.
+is_at_work() {
+  [ "$writers" ] || return
+  for there in /proc/[0-9]*; do
+    ! group_of "${there#/proc/}" || [ "$group" != "$writers" ] || return 0
+  done
+  return 1
 }
 
 # Lets the lock go, whatever processes still have the descriptor: `flock -u` is of the open file, not of one of them.
