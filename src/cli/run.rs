@@ -87,6 +87,7 @@ pub fn run(
             text: "the work tree has changes that are not committed; they are deployed too".to_owned(),
         });
     }
+    let store = Store::from_env();
     let run = Run::new(Setup {
         application: inventory.application(),
         stage: selected.stage.name.clone(),
@@ -105,8 +106,8 @@ pub fn run(
             directory: inventory.dir.clone(),
             env: known.into_iter().chain(here.env).collect(),
         },
-        source: Source::new(root, exclude, project::local_sites(&inventory)),
-        store: Store::from_env(),
+        source: Source::new(root, exclude, project::local_sites(&inventory), store.clone()),
+        store,
         sites: open,
         fleet: selected.all().iter().map(Named::of).collect(),
         on_host_failure,

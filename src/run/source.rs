@@ -6,25 +6,33 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Result, anyhow};
 
-use crate::tree::{Hash, Pack, Selection, Tree, walk};
+use crate::tree::{Hash, Pack, Selection, Store, Tree, walk};
 
 type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
 /// What is deployed. An error is kept as well: all hosts get the same one.
 pub struct Source {
     pub selection: Selection,
+    store: Store,
     tree: Once<Tree>,
     packs: Mutex<HashMap<Vec<u8>, Arc<Once<Pack>>>>,
 }
 
 impl Source {
-    pub fn new(root: PathBuf, exclude: Vec<String>, skip: Vec<PathBuf>) -> Self {
-        Self { selection: Selection { root, exclude, skip }, tree: OnceLock::new(), packs: Mutex::default() }
+    pub fn new(root: PathBuf, exclude: Vec<String>, skip: Vec<PathBuf>, store: Store) -> Self {
+        let selection = Selection { root, exclude, skip };
+        Self { selection, store, tree: OnceLock::new(), packs: Mutex::default() }
     }
 
     /// The tree as it is at the first call; what was built before it is in it.
     pub fn tree(&self) -> Result<Arc<Tree>> {
-        kept(&self.tree, || walk(&self.selection))
+        kept(&self.tree, || {
+            let root = &self.selection.root;
+            let before = self.store.index(root);
+            let (tree, index) = walk(&self.selection, &before)?;
+            self.store.put_index(root, &before, &index);
+            Ok(tree)
+        })
     }
 
     /// A pack of some entries of `tree`. The same entries under the same prefix with the same extras are the same pack.

@@ -23,6 +23,10 @@ impl Hash {
         Self(Sha256::digest(bytes).into())
     }
 
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Reads to the end in pieces of `buffer`, handing each to `piece`; gives the hash and the number of bytes.
     pub fn of_reader(
         mut reader: impl Read,

@@ -190,7 +190,7 @@ fn unreadable(entry: &Entry, error: io::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::super::sample::HOSTILE_NAMES;
-    use super::super::walk::{Selection, walk};
+    use super::super::walk::{Selection, walk_anew};
     use super::*;
     use expect_test::expect;
     use std::ffi::OsStr;
@@ -263,7 +263,7 @@ mod tests {
         let source = dir.path().join("source");
         fs::create_dir(&source).unwrap();
         hostile_source(&source);
-        let tree = walk(&selection(&source)).unwrap();
+        let tree = walk_anew(&selection(&source)).unwrap();
         // `RUNNER_TEST_TARS` names further tars, such as `busybox tar`, separated by colons.
         let tars = format!("tar:{}", std::env::var("RUNNER_TEST_TARS").unwrap_or_default());
         for tar in tars.split(':').filter(|tar| !tar.is_empty()) {
@@ -273,7 +273,7 @@ mod tests {
                 assert_eq!(pack.n_entries, tree.entries.len());
                 let into = tempfile::tempdir_in(dir.path()).unwrap();
                 unpack(&pack, &tar.split(' ').collect::<Vec<_>>(), into.path());
-                let again = walk(&selection(into.path())).unwrap();
+                let again = walk_anew(&selection(into.path())).unwrap();
                 assert_eq!(again.entries.len(), tree.entries.len(), "{tar}");
                 for (got, want) in again.entries.iter().zip(&tree.entries) {
                     assert_eq!(got, want, "{tar}");
@@ -289,7 +289,7 @@ mod tests {
         for file in ["a/1", "a/2", "b"] {
             fs::write(dir.path().join(file), "12345").unwrap();
         }
-        let tree = walk(&selection(dir.path())).unwrap();
+        let tree = walk_anew(&selection(dir.path())).unwrap();
         let extra = [(b".runner/edit".to_vec(), b"=1 2\n".to_vec())];
         let pack = Pack::build(&tree, &[2, 0], b"releases/7", &extra).unwrap();
         assert_eq!((pack.n_entries, pack.n_files, pack.content_bytes), (2, 1, 5));
@@ -317,7 +317,7 @@ mod tests {
             let (file, link) = (dir.path().join("file"), dir.path().join("link"));
             fs::write(&file, "12345").unwrap();
             symlink("file", &link).unwrap();
-            let tree = walk(&selection(dir.path())).unwrap();
+            let tree = walk_anew(&selection(dir.path())).unwrap();
             assert!(pack_all(10, &tree).is_ok());
             change(dir.path());
             format!("{:#}", pack_all(10, &tree).err().unwrap())
@@ -354,7 +354,7 @@ mod tests {
     fn a_pack_is_read_by_several_threads_at_once() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), vec![1; 300_000]).unwrap();
-        let tree = walk(&selection(dir.path())).unwrap();
+        let tree = walk_anew(&selection(dir.path())).unwrap();
         let pack = pack_all(1000, &tree).unwrap();
         let hashes = std::thread::scope(|scope| {
             let read = || Hash::of_reader(pack.reader(), &mut [0; 999], |_| Ok(())).unwrap();

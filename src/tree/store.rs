@@ -1,21 +1,26 @@
-//! Manifests kept on this machine by their digest, so that a redeploy need not fetch the server's.
+//! What is kept on this machine: manifests by their digest, so that a redeploy need not fetch the server's, and what
+//! the files of a source held when they were last hashed.
 //!
 //! Only a cache: whatever goes wrong with it costs bytes on the wire, never a run.
 
 use std::env;
 use std::fs::{self, DirEntry, File};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
 
+use super::hash::Hash;
+use super::index::Index;
 use super::manifest::Manifest;
 
-/// How many manifests are kept.
+/// How many manifests are kept, and of how many sources the index.
 const KEPT: usize = 200;
-/// What a killed run left of a manifest being written.
+const KEPT_INDEXES: usize = 50;
+/// What a killed run left of a file being written.
 const TEMPORARY: &str = ".put-";
 
 #[derive(Debug, Clone)]
@@ -32,16 +37,40 @@ impl Store {
             Some(path) => Some(PathBuf::from(path)),
             None => etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("runner")),
         };
-        Self { directory: cache.map(|cache| cache.join("manifests")) }
+        Self { directory: cache }
     }
 
     pub fn at(directory: PathBuf) -> Self {
         Self { directory: Some(directory) }
     }
 
+    fn manifests(&self) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join("manifests"))
+    }
+
+    /// What is remembered of the source at `root`; nothing is no matter.
+    pub fn index(&self, root: &Path) -> Index {
+        let bytes = self.index_file(root).and_then(|(directory, name)| fs::read(directory.join(name)).ok());
+        bytes.map_or_else(Index::default, |bytes| Index::parse(&bytes))
+    }
+
+    /// Remembers it instead of `before`. Not being able to costs only time.
+    pub fn put_index(&self, root: &Path, before: &Index, index: &Index) {
+        if let Some((directory, name)) = self.index_file(root).filter(|_| index != before) {
+            let _ = write(&directory, &name, &index.to_bytes());
+            prune(&directory, KEPT_INDEXES);
+        }
+    }
+
+    fn index_file(&self, root: &Path) -> Option<(PathBuf, String)> {
+        let root = root.canonicalize().ok()?;
+        let name = Hash::of(root.as_os_str().as_bytes()).to_string();
+        Some((self.directory.as_ref()?.join("sources"), name))
+    }
+
     /// The manifest with this digest, if it is here and whole. `digest` may be any text, such as a server's answer.
     pub fn get(&self, digest: &str) -> Option<Manifest> {
-        let path = self.directory.as_ref().filter(|_| is_digest(digest))?.join(digest);
+        let path = self.manifests().filter(|_| is_digest(digest))?.join(digest);
         let manifest = Manifest::parse(&fs::read(&path).ok()?).ok()?;
         if manifest.digest() != digest {
             return None;
@@ -54,14 +83,14 @@ impl Store {
     /// Keeps a manifest; the text of a warning when it cannot.
     #[must_use]
     pub fn put(&self, manifest: &Manifest) -> Option<String> {
-        let Some(directory) = &self.directory else {
+        let Some(directory) = self.manifests() else {
             return Some(
                 "failed to keep the manifest: no cache directory is known; set `RUNNER_CACHE`".to_owned(),
             );
         };
         let text = manifest.to_text();
-        let kept = write(directory, &manifest.digest(), &text);
-        prune(directory, KEPT);
+        let kept = write(&directory, &manifest.digest(), &text);
+        prune(&directory, KEPT);
         let error = kept.err()?;
         Some(format!("failed to keep the manifest in `{}`: {error:#}", directory.display()))
     }
@@ -106,6 +135,8 @@ fn prune(directory: &Path, keep: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::index::Stamp;
+    use super::super::path::TreePath;
     use super::super::sample::{Dice, random_tree};
     use super::*;
 
@@ -117,7 +148,7 @@ mod tests {
     #[test]
     fn a_manifest_is_found_by_its_digest_and_only_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::at(dir.path().join("new/manifests"));
+        let store = Store::at(dir.path().join("new"));
         let manifest = &manifests(2)[1];
         assert_eq!(store.get(&manifest.digest()), None);
         assert_eq!(store.put(manifest), None);
@@ -137,7 +168,7 @@ mod tests {
     fn not_being_able_to_write_is_a_warning() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
-        let warning = Store::at(dir.path().join("file/manifests")).put(&Manifest::default());
+        let warning = Store::at(dir.path().join("file")).put(&Manifest::default());
         assert!(warning.unwrap().starts_with("failed to keep the manifest in `"));
         let nowhere = Store { directory: None };
         assert!(nowhere.put(&Manifest::default()).is_some());
@@ -145,12 +176,34 @@ mod tests {
     }
 
     #[test]
+    fn each_source_is_remembered_by_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+        fs::create_dir(&one).unwrap();
+        fs::create_dir(&two).unwrap();
+        std::os::unix::fs::symlink("one", dir.path().join("link")).unwrap();
+        let store = Store::at(dir.path().join("cache"));
+        assert_eq!(store.index(&one), Index::default());
+        let stamp = Stamp::of(&fs::metadata(&one).unwrap());
+        let index = Index::of([(TreePath::new(b"a").unwrap(), stamp, Hash::of(b"a"))]);
+        store.put_index(&one, &Index::default(), &index);
+        assert_eq!(store.index(&dir.path().join("link")), index);
+        assert_eq!(store.index(&two), Index::default());
+        assert_eq!(store.index(&dir.path().join("nowhere")), Index::default());
+        let (directory, name) = store.index_file(&one).unwrap();
+        fs::write(directory.join(name), "damaged").unwrap();
+        assert_eq!(store.index(&one), Index::default());
+    }
+
+    #[test]
     fn the_newest_manifests_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path().to_owned());
+        let dir = dir.path().join("manifests");
+        fs::create_dir(&dir).unwrap();
         let manifests = manifests(5);
         let age = |name: &str, hours: u64| {
-            let file = File::options().append(true).create(true).open(dir.path().join(name)).unwrap();
+            let file = File::options().append(true).create(true).open(dir.join(name)).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
         };
         for (n, manifest) in manifests.iter().enumerate() {
@@ -162,8 +215,8 @@ mod tests {
         age("foreign", 99);
         // Using the oldest makes it the newest.
         assert!(store.get(&manifests[0].digest()).is_some());
-        prune(dir.path(), 2);
-        let left = |name: &str| dir.path().join(name).exists();
+        prune(&dir, 2);
+        let left = |name: &str| dir.join(name).exists();
         let kept: Vec<_> = manifests.iter().map(|m| left(&m.digest())).collect();
         assert_eq!(kept, [true, false, false, false, true]);
         assert_eq!([left(".put-dead"), left(".put-alive"), left("foreign")], [false, true, true]);

@@ -17,6 +17,8 @@ use rayon::prelude::*;
 use super::entry::{Entry, Kind, Tree};
 use super::hash::{self, Hash};
 use super::ignore_rules::{self, Rules};
+use super::index::{Index, Stamp};
+use super::manifest::manifest_order;
 use super::path::TreePath;
 use super::problems::Problems;
 use super::source::{canonical_root, skipped};
@@ -33,16 +35,18 @@ pub struct Selection {
     pub skip: Vec<PathBuf>,
 }
 
-/// Lists and hashes everything of the selection.
-pub fn walk(selection: &Selection) -> Result<Tree> {
-    let newest = newest_mtime(SystemTime::now());
+/// Lists and hashes everything of the selection, but for files that `index` knows: those are not read. Answers as well
+/// what it is to be from now on.
+pub fn walk(selection: &Selection, index: &Index) -> Result<(Tree, Index)> {
+    let started = SystemTime::now();
     let root = &selection.root;
     let canonical = canonical_root(root)?;
     let mut walk = Walk {
         root,
         skip: skipped(&canonical, &selection.skip)?,
-        newest,
-        entries: Vec::new(),
+        started,
+        newest: newest_mtime(started),
+        found: Vec::new(),
         n_left_out: 0,
         problems: Problems::default(),
     };
@@ -50,7 +54,7 @@ pub fn walk(selection: &Selection) -> Result<Tree> {
     while let Some((dir, rules)) = pending.pop() {
         walk.directory(dir, rules, &mut pending)?;
     }
-    walk.finish()
+    walk.finish(index)
 }
 
 /// A file's mtime as it is sent stays two seconds behind the walk. The server's guard takes a file for untouched when
@@ -64,10 +68,17 @@ fn newest_mtime(started: SystemTime) -> i64 {
 struct Walk<'a> {
     root: &'a Path,
     skip: HashSet<PathBuf>,
+    started: SystemTime,
     newest: i64,
-    entries: Vec<Entry>,
+    found: Vec<Found>,
     n_left_out: usize,
     problems: Problems,
+}
+
+/// An entry, and by what a file is known again if it can be.
+struct Found {
+    entry: Entry,
+    stamp: Option<Stamp>,
 }
 
 type Pending = Vec<(Option<TreePath>, Arc<Rules>)>;
@@ -134,21 +145,22 @@ impl Walk<'_> {
             return self.problems.special(path, file_type);
         };
         let (size, hash) = (0, Hash::NONE);
-        self.entries.push(Entry { path, kind, mode, size, mtime, hash });
+        let stamp = (kind == Kind::File).then(|| Stamp::of(metadata));
+        self.found.push(Found { entry: Entry { path, kind, mode, size, mtime, hash }, stamp });
     }
 
-    fn finish(mut self) -> Result<Tree> {
+    fn finish(mut self, index: &Index) -> Result<(Tree, Index)> {
         let root = self.root;
-        Tree::sort(&mut self.entries);
+        self.found.sort_unstable_by(|a, b| manifest_order(&a.entry.path, &b.entry.path));
         let unread: Vec<_> = self
-            .entries
+            .found
             .par_iter_mut()
             .with_min_len(16)
             .map_init(
                 || vec![0; hash::CHUNK],
-                |buffer, entry| {
-                    let error = hash_entry(root, entry, buffer).err()?;
-                    Some((entry.path.clone(), error))
+                |buffer, found| {
+                    let error = hash_entry(root, found, index, buffer).err()?;
+                    Some((found.entry.path.clone(), error))
                 },
             )
             .flatten()
@@ -157,7 +169,7 @@ impl Walk<'_> {
             self.problems.unreadable(path, error);
         }
         self.problems.into_result()?;
-        if self.entries.is_empty() {
+        if self.found.is_empty() {
             let shown = root.display();
             let report = match self.n_left_out {
                 0 => Report::new(format!("nothing to send: source directory `{shown}` is empty"))
@@ -169,22 +181,44 @@ impl Walk<'_> {
             };
             return Err(report.into());
         }
-        Ok(Tree { root: root.to_owned(), entries: self.entries })
+        let known = self.found.iter().filter_map(|Found { entry, stamp }| {
+            let stamp = stamp.filter(|stamp| stamp.is_settled(self.started))?;
+            Some((entry.path.clone(), stamp, entry.hash))
+        });
+        let index = Index::of(known);
+        let entries = self.found.into_iter().map(|found| found.entry).collect();
+        Ok((Tree { root: root.to_owned(), entries }, index))
     }
 }
 
 /// The size is that of the bytes hashed, so both speak of the same content even if the file is growing.
-fn hash_entry(root: &Path, entry: &mut Entry, buffer: &mut [u8]) -> io::Result<()> {
+fn hash_entry(root: &Path, found: &mut Found, index: &Index, buffer: &mut [u8]) -> io::Result<()> {
+    let Found { entry, stamp } = found;
     let local = entry.local_path(root);
     match entry.kind {
         Kind::Directory => {}
         Kind::File => {
+            if let Some((hash, stamp)) =
+                stamp.and_then(|stamp| Some((index.get(&entry.path, &stamp)?, stamp)))
+            {
+                (entry.hash, entry.size) = (hash, stamp.size);
+                return Ok(());
+            }
             let file = hash::open_file(&local)?;
-            (entry.hash, entry.size) = Hash::of_reader(file, buffer, |_| Ok(()))?;
+            let before = Stamp::of(&file.metadata()?);
+            (entry.hash, entry.size) = Hash::of_reader(&file, buffer, |_| Ok(()))?;
+            // One that is being written is read anew next time.
+            *stamp = (Stamp::of(&file.metadata()?) == before).then_some(before);
         }
         Kind::Link => entry.hash = Hash::of(fs::read_link(&local)?.as_os_str().as_bytes()),
     }
     Ok(())
+}
+
+/// Reads all of it.
+#[cfg(test)]
+pub(super) fn walk_anew(selection: &Selection) -> Result<Tree> {
+    walk(selection, &Index::default()).map(|(tree, _)| tree)
 }
 
 #[cfg(test)]
@@ -203,12 +237,12 @@ mod tests {
     }
 
     fn paths(selection: &Selection) -> Vec<String> {
-        let tree = walk(selection).unwrap();
+        let tree = walk_anew(selection).unwrap();
         tree.entries.iter().map(|entry| entry.path.to_string()).collect()
     }
 
     fn error(selection: &Selection, root: &Path) -> String {
-        let text = format!("{:#}", walk(selection).unwrap_err());
+        let text = format!("{:#}", walk_anew(selection).unwrap_err());
         text.replace(root.to_str().unwrap(), "ROOT")
     }
 
@@ -221,7 +255,7 @@ mod tests {
         fs::set_permissions(root.join("run"), fs::Permissions::from_mode(0o4750)).unwrap();
         fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o2555)).unwrap();
         symlink("../nowhere", root.join("link")).unwrap();
-        let tree = walk(&select(root)).unwrap();
+        let tree = walk_anew(&select(root)).unwrap();
         let file = File::options().write(true).open(root.join("run")).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
         let shown = |entry: &Entry| {
@@ -233,7 +267,7 @@ mod tests {
             link Link 777 0 2ecac2748dfd2d2d0e3fc326898e25240873d997dd3925b5c175a2841902e06a
             run File 4750 3 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"#]]
         .assert_eq(&lines.join("\n"));
-        assert_eq!(walk(&select(root)).unwrap().entries[2].mtime, 1_700_000_000);
+        assert_eq!(walk_anew(&select(root)).unwrap().entries[2].mtime, 1_700_000_000);
         assert_eq!(tree.entries[0].mtime, 0);
     }
 
@@ -246,11 +280,68 @@ mod tests {
         future.set_modified(before + Duration::from_secs(1 << 32)).unwrap();
         let ancient = File::create(dir.path().join("old")).unwrap();
         ancient.set_modified(UNIX_EPOCH - Duration::from_secs(1000)).unwrap();
-        let tree = walk(&select(dir.path())).unwrap();
+        let tree = walk_anew(&select(dir.path())).unwrap();
         let latest = newest_mtime(SystemTime::now());
         assert!((newest_mtime(before)..=latest).contains(&tree.entries[0].mtime));
         assert!((newest_mtime(before)..=latest).contains(&tree.entries[1].mtime));
         assert_eq!(tree.entries[2].mtime, 1);
+    }
+
+    /// Sets the content of a file and lets it look as if it had been so for long.
+    fn settle(path: &Path, content: &str) {
+        fs::write(path, content).unwrap();
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+    }
+
+    /// What would be remembered of files that were last changed long ago: the clock moves on before this returns.
+    fn remembered(root: &Path) -> Index {
+        let tree = walk_anew(&select(root)).unwrap();
+        let changed = |path: &Path| {
+            let metadata = fs::symlink_metadata(path).unwrap();
+            (metadata.ctime(), metadata.ctime_nsec())
+        };
+        let latest = tree.entries.iter().map(|entry| changed(&entry.local_path(root))).max();
+        let clock = tempfile::NamedTempFile::new_in(root).unwrap();
+        while Some(changed(clock.path())) <= latest {
+            fs::write(clock.path(), "").unwrap();
+        }
+        Index::of(tree.entries.iter().map(|entry| {
+            let stamp = Stamp::of(&fs::symlink_metadata(entry.local_path(root)).unwrap());
+            // Not what is in it: whoever believes this has not looked.
+            (entry.path.clone(), stamp, Hash::of(b"remembered"))
+        }))
+    }
+
+    #[test]
+    fn a_file_that_has_surely_not_changed_is_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for name in ["kept", "moded", "replaced", "written"] {
+            settle(&root.join(name), "one");
+        }
+        let index = remembered(root);
+        // As long, and with the same time.
+        settle(&root.join("written"), "two");
+        settle(&root.join("new"), "two");
+        fs::rename(root.join("new"), root.join("replaced")).unwrap();
+        fs::set_permissions(root.join("moded"), fs::Permissions::from_mode(0o600)).unwrap();
+        let (tree, _) = walk(&select(root), &index).unwrap();
+        let hash = |name: &str| tree.get(&TreePath::new(name.as_bytes()).unwrap()).unwrap().hash;
+        let kept = tree.get(&TreePath::new(b"kept").unwrap()).unwrap();
+        assert_eq!((kept.hash, kept.size), (Hash::of(b"remembered"), 3));
+        assert_eq!(hash("moded"), Hash::of(b"one"));
+        assert_eq!([hash("replaced"), hash("written")], [Hash::of(b"two"); 2]);
+    }
+
+    #[test]
+    fn what_was_changed_just_now_is_not_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        settle(&root.join("file"), "one");
+        // Its mtime lies well back, but its ctime does not.
+        let (_, index) = walk(&select(root), &Index::default()).unwrap();
+        assert_eq!(index, Index::default());
     }
 
     #[test]
@@ -261,7 +352,7 @@ mod tests {
             fs::write(dir.path().join(OsStr::from_bytes(name)), name).unwrap();
             want.push(TreePath::new(name).unwrap());
         }
-        let tree = walk(&select(dir.path())).unwrap();
+        let tree = walk_anew(&select(dir.path())).unwrap();
         let mut got: Vec<_> = tree.entries.iter().map(|entry| entry.path.clone()).collect();
         got.sort();
         want.sort();
