@@ -8,32 +8,33 @@ use crate::shell::Word;
 /// checked and tested as a file of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
-    head: Vec<u8>,
+    values: Vec<u8>,
+    libraries: Vec<&'static str>,
     body: &'static str,
 }
 
 impl Script {
     pub fn new(body: &'static str) -> Self {
-        Self { head: Vec::new(), body }
+        Self { body, ..Self::default() }
     }
 
     /// Sets the shell variable `name`.
     pub fn var(mut self, name: &'static str, value: impl Into<Word>) -> Self {
-        self.head.extend(name.as_bytes());
-        self.head.push(b'=');
-        self.head.extend(value.into().quoted());
-        self.head.push(b'\n');
+        self.values.extend(name.as_bytes());
+        self.values.push(b'=');
+        self.values.extend(value.into().quoted());
+        self.values.push(b'\n');
         self
     }
 
     /// Sets and exports an environment variable. The caller has checked that `name` is an identifier.
     pub fn export(mut self, name: &str, value: impl Into<Word>) -> Self {
         debug_assert!(is_identifier(name));
-        self.head.extend(b"export ");
-        self.head.extend(name.as_bytes());
-        self.head.push(b'=');
-        self.head.extend(value.into().quoted());
-        self.head.push(b'\n');
+        self.values.extend(b"export ");
+        self.values.extend(name.as_bytes());
+        self.values.push(b'=');
+        self.values.extend(value.into().quoted());
+        self.values.push(b'\n');
         self
     }
 
@@ -44,31 +45,51 @@ impl Script {
         R: IntoIterator,
         R::Item: Into<Word>,
     {
-        self.head.extend(name.as_bytes());
-        self.head.extend(b"() {\n");
+        self.values.extend(name.as_bytes());
+        self.values.extend(b"() {\n");
         for row in rows {
-            self.head.extend(b"  \"$@\"");
+            self.values.extend(b"  \"$@\"");
             for word in row {
-                self.head.push(b' ');
-                self.head.extend(word.into().quoted());
+                self.values.push(b' ');
+                self.values.extend(word.into().quoted());
             }
-            self.head.extend(b" || return\n");
+            self.values.extend(b" || return\n");
         }
-        self.head.extend(b"  :\n}\n");
+        self.values.extend(b"  :\n}\n");
         self
     }
 
-    /// Puts the shell text of `library` (functions only) before the text.
+    /// Puts the shell text of `library` between the values and the text.
     pub fn with(mut self, library: &'static str) -> Self {
-        self.head.extend(library.as_bytes());
+        self.libraries.push(library);
         self
     }
 
     /// The whole text, as a shell reads it.
     pub fn text(&self) -> Vec<u8> {
-        let mut text = self.head.clone();
-        text.extend(self.body.as_bytes());
+        let mut text = self.values.clone();
+        for code in self.libraries.iter().chain([&self.body]) {
+            push_code(&mut text, code);
+        }
         text
+    }
+
+    /// What differs from script to script.
+    #[cfg(test)]
+    pub fn values(&self) -> String {
+        String::from_utf8_lossy(&self.values).into_owned()
+    }
+}
+
+/// Appends code without its comments and indentation, which are a third of it and nothing to a server. No text of ours
+/// has a line in quotes that begins with `#` or needs its blanks.
+fn push_code(text: &mut Vec<u8>, code: &str) {
+    for line in code.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        text.extend(line.as_bytes());
+        text.push(b'\n');
+    }
+    if !code.ends_with('\n') {
+        text.pop();
     }
 }
 
@@ -83,6 +104,13 @@ pub fn is_identifier(name: &str) -> bool {
 mod tests {
     use super::*;
     use expect_test::expect;
+
+    #[test]
+    fn only_code_is_sent() {
+        let script = Script::new("# Says it.\nif [ \"$x\" ]; then\n  # Twice.\n  echo '#'\n\nfi\n")
+            .with("f() { :; } # no\n");
+        assert_eq!(script.text(), b"f() { :; } # no\nif [ \"$x\" ]; then\necho '#'\nfi\n");
+    }
 
     #[test]
     fn values_come_before_the_text_and_are_quoted() {
