@@ -571,6 +571,9 @@ fn what_only_a_dead_run_leaves_is_removed_by_the_next() {
         "mine.7",
         "seen.x",
         "busy.999999999.7",
+        // What a cut of the power may leave of it.
+        "intent.y",
+        "reverting.y",
     ] {
         let path = runner.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -579,6 +582,9 @@ fn what_only_a_dead_run_leaves_is_removed_by_the_next() {
         assert!(!path.exists(), "{name}");
         assert_eq!(names(&runner), clean, "{name}");
     }
+    fs::write(runner.join("format"), "").unwrap();
+    test.deploy();
+    assert_eq!(test.read("sites/h1/.runner/format"), "1\n");
 }
 
 #[test]
@@ -743,6 +749,8 @@ fn slept(test: &Test) -> f64 {
 #[test]
 fn a_swap_is_not_taken_back_while_its_client_lives_however_long_it_takes() {
     let (test, mut gate, run) = in_verify(counted_sleep(Test::with_sites(2)), &BOTH);
+    // As if the clock had been set back since.
+    let test = test.shell("touch -d '+1 hour' sites/h*/.runner/seen.*");
     // Two hosts, each of which has waited for four times as long as it would without a sign of life.
     let is_long = || slept(&test) > 8.0 || run.is_over();
     until(PATIENCE, is_long, || {
@@ -832,4 +840,115 @@ fn what_a_dead_upload_started_is_waited_for_and_what_is_not_of_it_is_not() {
         run.ends(0);
         assert!(!busy.exists(), "{name}");
     }
+}
+
+#[test]
+fn of_two_runs_whose_hosts_overlap_one_proceeds() {
+    let test = Test::with_sites(3).source("a", "old");
+    test.deploy();
+    let mut gate = Gate::new(&test, "gate");
+    let recipe = gate.task("preflight", &["h3"]);
+    let test = test.recipe(&recipe);
+    for n in 0..20 {
+        let words: [&[&str]; 2] = [&[], &["--host", "h2", "--host", "h3"]];
+        let order = [["ann", "bob"], ["bob", "ann"]][n % 2];
+        let of = |who: &str| words[usize::from(who == "bob")];
+        let mut runs: Vec<Running> = order.iter().map(|who| Running::start(&test, who, of(who))).collect();
+        let loser = first_over(&runs);
+        is_told(&runs.remove(loser).over(), order[1 - loser], "deploy");
+        let won = runs.remove(0);
+        gate.is_reached(1, &won);
+        gate.opens(1);
+        won.ends(0);
+    }
+    nothing_is_at_work(&test);
+}
+
+#[test]
+fn of_two_runs_that_wait_and_whose_hosts_overlap_both_come_through() {
+    let test = Test::with_sites(3).source("a", "old");
+    test.deploy();
+    for _ in 0..5 {
+        let ann = Running::start(&test, "ann", &["--wait"]);
+        let bob = Running::start(&test, "bob", &["--wait", "--host", "h2", "--host", "h3"]);
+        ann.ends(0);
+        bob.ends(0);
+    }
+    nothing_is_at_work(&test);
+}
+
+#[test]
+fn a_run_that_waits_is_not_ended_by_the_watch_of_the_one_it_waits_for() {
+    let (test, mut gate, ann) = in_verify(Test::with_sites(1), &["h1"]);
+    ann.signal(Signal::STOP);
+    let test = test.recipe("").source("a", "newer");
+    let bob = Running::start(&test, "bob", &["--wait"]);
+    until(PATIENCE, || bob.said().contains("waiting"), || bob.said()).unwrap();
+    is_taken_back(&test, &["sites/h1"], &|| ann.said());
+    gate.opens(1);
+    ann.signal(Signal::CONT);
+    ann.ends(1);
+    bob.ends(0);
+    serve(&test, &["sites/h1"], "newer");
+    nothing_is_at_work(&test);
+}
+
+#[test]
+fn signs_of_life_of_another_run_do_not_keep_a_swap() {
+    let (test, mut gate, ann) = in_verify(Test::with_sites(1), &["h1"]);
+    let said = ann.dies();
+    let lock = test.path("sites/h1/.runner/lock");
+    let is_back = || {
+        fs::write(&lock, format!("{:1023}\n", r#"{"run":"another","host":"h1"}"#)).unwrap();
+        test.live("sites/h1") == test.releases("sites/h1").first().cloned()
+    };
+    until(PATIENCE, is_back, || said.clone()).unwrap();
+    serve(&test, &["sites/h1"], "old");
+    gate.opens(1);
+    nothing_is_at_work(&test);
+}
+
+#[test]
+fn a_swap_is_not_taken_back_to_a_release_that_is_gone() {
+    let (test, mut gate, ann) = in_verify(counted_sleep(Test::with_sites(1)), &["h1"]);
+    let old = test.releases("sites/h1").first().cloned().unwrap();
+    fs::remove_dir_all(test.path(format!("sites/h1/releases/{old}"))).unwrap();
+    let said = ann.dies();
+    gate.opens(1);
+    nothing_is_at_work(&test);
+    serve(&test, &["sites/h1"], "new");
+    // The next run finds that there is no way back, and goes on.
+    let test = test.recipe("").source("a", "newer");
+    let live = test.live("sites/h1").unwrap();
+    test.deploy();
+    serve(&test, &["sites/h1"], "newer");
+    assert_eq!(test.record("sites/h1", &live)["state"], "complete", "{said}");
+    test.ends(0, &["rollback"]);
+    serve(&test, &["sites/h1"], "new");
+}
+
+#[test]
+fn whoever_lost_the_lock_with_the_connection_does_nothing_where_another_run_has_worked_since() {
+    with_and_without_flock(1, |test, flock| {
+        let test = test.source("a", "old");
+        test.deploy();
+        let mut gate = Gate::new(&test, "gate");
+        let recipe = format!("task(\"smoke\", || local(`{}`));\n", gate.text());
+        let test = test.source("a", "new").recipe(&recipe);
+        let ann = Running::start(&test, "ann", &[]);
+        gate.is_reached(1, &ann);
+        let shell = flock.owner(&test, "sites/h1").expect("ann has it")["pid"].to_string();
+        assert!(Command::new("kill").args(["-9", &shell]).status().unwrap().success());
+        let test = test.recipe("").source("a", "newer");
+        Running::start(&test, "bob", &["--wait"]).ends(0);
+        let history = test.read("sites/h1/.runner/history");
+        gate.opens(1);
+        let ran = ann.over();
+        assert!(matches!(ran.code, Some(1 | 4)), "{ran}");
+        ran.says("another run has worked here since");
+        serve(&test, &["sites/h1"], "newer");
+        assert_eq!(test.read("sites/h1/.runner/history"), history);
+        flock.is_free(&test, "sites/h1");
+        test.deploy();
+    });
 }

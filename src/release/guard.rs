@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
+use crate::release::{LOCK, ReleaseName};
 use crate::shell::{Answer, Effect, Step, Word};
 use crate::tree::TreePath;
 
@@ -36,6 +36,7 @@ pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
 pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath]) -> Step<()> {
     let script = lock
         .script(include_str!("sh/restore.sh"))
+        .with(LOCK)
         .var("name", name)
         .rows("restored", written.iter().map(|p| [Word::new(p.as_bytes())]));
     Step::new("restore", Effect::Writes, script, |answer| Fields::read(answer, "restored").map(drop))

@@ -40,7 +40,8 @@ impl Healing {
     }
 }
 
-/// Which way each cut swap goes, by its run. A host that serves its release and has no intent has confirmed it.
+/// Which way each cut swap goes, by its run. A host that serves its release and has no intent has confirmed it; and where
+/// what a host would go back to is gone, there is no other way.
 pub fn ways<'a>(fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone) -> BTreeMap<String, Way> {
     let cuts = fleet.clone().flat_map(|(_, seen)| seen.intents.iter());
     cuts.map(|cut| {
@@ -49,7 +50,16 @@ pub fn ways<'a>(fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone) -> BTr
                 && seen.live() == Some(&cut.release)
                 && !seen.intents.iter().any(|other| other.run == cut.run)
         };
-        let way = if fleet.clone().any(has_confirmed) { Way::On } else { Way::Back };
+        let cannot_go_back = |(_, seen): (&str, &Seen)| {
+            let mine = seen.intents.iter().filter(|other| other.run == cut.run);
+            // What lies elsewhere, another tool's release for example, was not looked for.
+            let mut left = mine.filter_map(|other| other.from.strip_prefix("releases/"));
+            left.any(|left| !seen.directories.contains(left))
+        };
+        let way = match fleet.clone().any(has_confirmed) || fleet.clone().any(cannot_go_back) {
+            true => Way::On,
+            false => Way::Back,
+        };
         (cut.run.clone(), way)
     })
     .collect()

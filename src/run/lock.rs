@@ -1,9 +1,10 @@
-//! The locks of a run's sites: the first host's first, the rest at once; what dead runs left is put right under them.
+//! The locks of a run's sites: the first host's first, the rest at once, or one by one where another run is met; what
+//! dead runs left is put right under them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -15,26 +16,52 @@ use crate::run::parallel::combined;
 
 /// How often a run that waits for a lock asks for it.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long another run may take to notice that it has to give way.
+const GIVING_WAY: Duration = Duration::from_secs(3);
 /// How long an interrupt may go unnoticed meanwhile.
 const TICK: Duration = Duration::from_millis(50);
 
 impl Run {
-    /// Takes the locks of hosts: that of the first in the file alone, so that of two runs one always proceeds, then the
-    /// rest at once. All are connected to and looked at meanwhile. A first one that is dropped leaves its turn to the next.
+    /// Takes the locks of hosts: that of the first in the file alone, so that of two runs on the same hosts one always
+    /// proceeds, then the rest at once. All are connected to and looked at meanwhile. A first one that is dropped leaves
+    /// its turn to the next.
     pub fn lock_all(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
         loop {
             let left = self.left_of(hosts);
             let first = left.iter().min().copied();
             self.dropping_the_bad(self.on_each(&left, |host| match Some(host) == first {
-                true => self.lock(host),
+                true => self.lock(host, Duration::ZERO),
                 false => self.site(host).look().map(drop),
             }))?;
             if first.is_none_or(|first| !self.is_dropped(first)) {
                 break;
             }
         }
-        self.dropping_the_bad(self.on_each(&self.left_of(hosts), |host| self.lock(host)))?;
+        let rest = self.left_of(hosts);
+        let failures = self.on_each(&rest, |host| self.try_lock(host));
+        self.dropping_the_bad(self.in_turn(&rest, failures))?;
         self.dropping_the_bad(self.heal(&self.left_of(hosts)))
+    }
+
+    /// A run on some of these hosts has another first one, and may have met this one half-way. Nobody keeps what comes
+    /// later in the file while asking for what comes earlier, so neither two waits nor two failures can meet.
+    fn in_turn(&self, hosts: &[usize], failures: Vec<(usize, anyhow::Error)>) -> Vec<(usize, anyhow::Error)> {
+        let (held, mut failures): (Vec<_>, Vec<_>) =
+            failures.into_iter().partition(|(_, error)| error.downcast_ref::<Held>().is_some());
+        let Some(met) = held.iter().map(|(host, _)| *host).min() else {
+            return failures;
+        };
+        let mut later: Vec<usize> = hosts.iter().copied().filter(|host| *host >= met).collect();
+        later.retain(|host| failures.iter().all(|(bad, _)| bad != host));
+        later.sort_unstable();
+        failures.extend(self.on_each(&later, |host| self.site(host).let_go()));
+        for host in later {
+            if let Err(error) = self.lock(host, GIVING_WAY) {
+                failures.push((host, error));
+                break;
+            }
+        }
+        failures
     }
 
     fn dropping_the_bad(self: &Arc<Self>, failures: Vec<(usize, anyhow::Error)>) -> Result<()> {
@@ -42,8 +69,7 @@ impl Run {
         combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }
 
-    /// Takes the lock of one host; waits for it if that is asked for.
-    fn lock(&self, host: usize) -> Result<()> {
+    fn try_lock(&self, host: usize) -> Result<()> {
         let owner = Owner {
             run: self.id.clone(),
             host: self.hosts[host].name.clone(),
@@ -51,27 +77,33 @@ impl Run {
             since: Some(self.began),
             flow: self.flow.clone(),
         };
+        self.site(host).lock(&owner, self.now(), &self.by)
+    }
+
+    /// Takes the lock of one host; waits for it for so long, or as long as it takes if that is asked for.
+    fn lock(&self, host: usize, patience: Duration) -> Result<()> {
+        let until = Instant::now() + patience;
         let mut is_told = false;
         loop {
-            let locked = self.site(host).lock(&owner, self.now(), &self.by);
+            let locked = self.try_lock(host);
             let Some(held) = locked.as_ref().err().and_then(|error| error.downcast_ref::<Held>()) else {
                 return locked;
             };
-            if !self.waits || self.interrupt.is_raised() {
+            let is_patient = self.waits || Instant::now() < until;
+            if !is_patient || self.interrupt.is_raised() {
                 self.met_lock.store(true, Ordering::SeqCst);
                 return Err(held.report().into());
             }
-            if !is_told {
+            if self.waits && !is_told {
                 is_told = true;
                 let text = format!("waiting: {}", held.report().message);
                 self.events.event(Event::Note { host: None, text });
             }
-            self.pause();
+            self.pause(if self.waits { AGAIN } else { TICK });
         }
     }
 
-    fn pause(&self) {
-        let mut left = AGAIN;
+    fn pause(&self, mut left: Duration) {
         while !left.is_zero() && !self.interrupt.is_raised() {
             thread::sleep(TICK);
             left = left.saturating_sub(TICK);

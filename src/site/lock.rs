@@ -75,13 +75,14 @@ impl Site {
         let claim = Claim { owner, is_again: self.lock.is_some(), patience: PATIENCE };
         let step = lock::take(self.host.path.as_str(), &self.options.shared, &claim, making);
         let reply = self.remote.perform(&step.act, &mut crate::transport::Silent);
-        self.is_cut = reply.is_err();
+        self.is_cut |= reply.is_err();
         let Some(asked) = self.read(step, reply)? else {
             bail!("a plan takes no lock");
         };
         let host = self.host.name.clone();
         match asked {
             Asked::Taken { root, seen } => {
+                self.is_cut = false;
                 // Whatever is found now, the lock is to be let go.
                 self.lock = Some(Lock { root, run: owner.run.clone() });
                 self.learn(seen?).map(|_| true)
@@ -184,6 +185,15 @@ impl Site {
             }
             ended => ended,
         }
+    }
+
+    /// Lets the lock go while nothing has been done under it; it may be asked for again.
+    pub fn let_go(&mut self) -> Result<()> {
+        if self.lock.is_some() && !self.is_planning {
+            self.end(true)?;
+            self.owner = None;
+        }
+        Ok(())
     }
 
     /// Does what is due, and lets the lock go if it `frees`.

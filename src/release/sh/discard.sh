@@ -5,10 +5,10 @@ case $(cat ".runner/records/$name" 2>/dev/null) in
   *"$claim"*) ;;
   *) say discarded no; exit 0 ;;
 esac
-# A pack whose connection was lost may still be unpacked.
-await_idle 100 || end_writer
 served=$(cd current/ 2>/dev/null && pwd -P)
 [ ! -d "releases/$name" ] || [ "$served" != "$(cd "releases/$name" && pwd -P)" ] || refuse "\`$name\` is being served"
+# A pack whose connection was lost may still be unpacked.
+await_idle 100 || end_writer
 record "$name" "$record"
 rm -rf .runner/guard
 drop .runner/fill .runner/restore .runner/seed

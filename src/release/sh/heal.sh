@@ -14,12 +14,18 @@ decide() {
 mend() {
   if [ "$4" != "$(readlink current)" ]; then
     if [ "$4" ]; then
+      [ -d "$4" ] || refuse "\`$4\` is gone, where a swap that was cut is to go back to"
       point "$4" || refuse '`current` could not be re-pointed'
     else
       rm -f current || exit
     fi
   fi
 }
+
+# What a cut of the power left without a word of it.
+for path in .runner/intent.* .runner/reverting.*; do
+  [ -s "$path" ] || rm -f "$path"
+done
 
 forget() { rm -f ".runner/intent.$1" ".runner/reverting.$1" ".runner/seen.$1"; }
 

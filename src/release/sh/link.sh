@@ -31,7 +31,7 @@ make_way() {
   [ ! -d "shared/${1%/*}" ] || return 0
   make_way "${1%/*}"
   set -- "${1%/*}"
-  remember d "$1"
+  remember d "$1" || exit
   mkdir -- "shared/$1" || exit
 }
 
@@ -45,7 +45,7 @@ link_one() {
       mkdir .runner/seed || exit
     fi
     make_way "$2"
-    remember s "$2"
+    remember s "$2" || exit
     note "$stamp seed $name $2"
     mv -- .runner/seed "shared/$2" || exit
     # What is written under a seeded path from here on is newer than that file.

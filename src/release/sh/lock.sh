@@ -39,6 +39,14 @@ take() {
     tenths=$((tenths - 1))
     pause
   done
+  # Whoever took it meanwhile, and let it go or died, may have done anything here.
+  [ -z "$again" ] || {
+    read_owner .runner/lock
+    case $owner in
+      *"\"run\":\"$holder\""*) ;;
+      *) free && refuse 'the lock was lost with the connection, and another run has worked here since' ;;
+    esac
+  }
   write_owner "$mine" || refuse "cannot write to \`$root/.runner\`"
   say taken yes
 }
@@ -54,7 +62,7 @@ if [ "$make" ]; then
   mkdir -p -- "$root/releases" "$root/shared" "$root/.runner/records" "$root/.runner/manifests" ||
     refuse "cannot write to \`$root\`"
   take && {
-    [ -f .runner/format ] || put .runner/format "$format" || refuse "cannot write to \`$root/.runner\`"
+    [ -s .runner/format ] || put .runner/format "$format" || refuse "cannot write to \`$root/.runner\`"
     [ -z "$adopt" ] || [ -f ".runner/records/$adopt" ] || {
       record "$adopt" "$adopted" && note "$entry" || refuse "cannot write to \`$root/.runner\`"
     }

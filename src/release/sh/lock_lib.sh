@@ -69,14 +69,15 @@ is_forsaken() {
   done
 }
 
-# Sets `$holding` to the processes that have descriptor 9 open on the lock, but for us. Nothing where there is no /proc.
-# Not in a subshell: that would be one of them.
+# Sets `$holding` to the processes that hold the lock by descriptor 9, but for us; not those that wait for it, which have
+# opened the file anew. Nothing where there is no /proc. Not in a subshell: that would be one of them.
 find_holding() {
   holding=
   for there in /proc/[0-9]*; do
     there=${there#/proc/}
-    [ "$there" = "$$" ] || [ "$there" = "$PPID" ] || ! [ "/proc/$there/fd/9" -ef .runner/lock ] ||
-      holding="$holding $there"
+    [ "$there" = "$$" ] || [ "$there" = "$PPID" ] || ! [ "/proc/$there/fd/9" -ef .runner/lock ] && continue
+    ! command -v flock >/dev/null || grep -q '^lock:' "/proc/$there/fdinfo/9" || continue
+    holding="$holding $there"
   done 2>/dev/null
 }
 

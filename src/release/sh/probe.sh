@@ -31,11 +31,15 @@ say inodes "$(stat -f -c '%d %c' -- "$there" 2>/dev/null)"
 
 [ -d "$root" ] || exit 0
 cd -- "$root" || exit 0
-[ -f .runner/format ] && say format "$(cat .runner/format)" &&
+[ -s .runner/format ] && say format "$(cat .runner/format)" &&
   [ -d releases ] && [ -d shared ] && [ -d .runner/records ] && [ -d .runner/manifests ] && say opened yes
 for path in .runner/intent.* .runner/reverting.*; do
   case $path in *.new) continue ;; esac
-  [ ! -f "$path" ] || { say intent "${path#.runner/}" && say intended "$(cat "$path")"; }
+  if [ -s "$path" ]; then
+    say intent "${path#.runner/}" && say intended "$(cat "$path")"
+  elif [ -f "$path" ]; then
+    say litter yes
+  fi
 done
 for path in $litter; do
   [ ! -e "$path" ] || { say litter yes && break; }

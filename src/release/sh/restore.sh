@@ -1,5 +1,8 @@
 # Puts the sent content back into every release that shares an inode which a command wrote. Each file is replaced by
 # one rename, so a reader sees the written or the right one, whole.
+cd -- "$root" || refuse "cannot enter \`$root\`"
+begin_busy
+trap end_busy EXIT
 enter
 rm -rf .runner/restore && mkdir .runner/restore || exit
 (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"

@@ -44,8 +44,9 @@ keep_watch() {
     sleep 1 &
     wait "$!"
     [ -f "$intent" ] || [ -f "$reverting" ] || leave
-    if [ .runner/lock -nt "$seen" ]; then
-      touch "$seen"
+    # Older, if the clock was set back.
+    if is_held && { [ .runner/lock -nt "$seen" ] || [ .runner/lock -ot "$seen" ]; }; then
+      touch -r .runner/lock "$seen"
       left=$within
     else
       left=$((left - 1))
@@ -96,8 +97,12 @@ go_back() {
 }
 export_one() { export "$1=$2"; }
 
+# Nothing is better than what is whole.
 lead_back() {
-  if [ "$from" ]; then point "$from"; else rm -f current; fi
+  case $from in
+    '') rm -f current ;;
+    *) [ -d "$from" ] && point "$from" ;;
+  esac
 }
 
 # One that takes the swap back already is not stopped by it.
