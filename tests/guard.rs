@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[path = "support/gate.rs"]
+mod gate;
 mod support;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use gate::{Gate, Running};
 use support::files::{same, stamps};
 use support::userland::everywhere;
 use support::{Test, tree};
@@ -93,6 +96,30 @@ fn a_command_that_was_cut_off_while_it_wrote_is_undone_as_well() {
         test.ends(1, &[]);
         same(&site(&test), &before);
     });
+}
+
+#[test]
+fn what_a_command_of_a_dead_run_wrote_is_not_gone_back_to() {
+    let test = third(Test::new(), "");
+    let mut gate = Gate::new(&test, "gate");
+    let recipe = format!("task(\"prepare\", |host| host.run(`echo more >>shared.txt; {}`));\n", gate.text());
+    let test = test.recipe(&recipe);
+    let run = Running::start(&test, "tester", &[]);
+    gate.is_reached(1, &run);
+    run.dies();
+    gate.opens(1);
+    let before = test.releases("site");
+    let test = test.recipe("");
+    let ran = test.ends(0, &["--wait"]);
+    ran.says("warning").says("in place").says(&before[0]).says(&before[1]);
+    test.serves_the_source("site");
+    for name in &before[..2] {
+        assert!(
+            !test.has(format!("site/.runner/records/{name}")) || test.record("site", name)["state"] == "bad"
+        );
+    }
+    test.ends(1, &["rollback"]);
+    test.serves_the_source("site");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
-use crate::release::{LOCK, ReleaseName};
+use crate::release::{INSPECT, LOCK, ReleaseName};
 use crate::shell::{Answer, Effect, Step, Word};
 use crate::tree::TreePath;
 
@@ -25,7 +25,7 @@ pub(super) fn read<A>(answer: &Answer, end: &str, passed: impl FnOnce(&Fields) -
 
 /// Asks which files of other releases were written through the release that is being built.
 pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
-    let script = lock.script(include_str!("sh/inspect.sh")).var("name", name);
+    let script = lock.script(include_str!("sh/inspect.sh")).with(INSPECT).var("name", name);
     Step::new("inspect", Effect::Writes, script, |answer| {
         Ok(Fields::read(answer, "inspected")?.byte_list("differs"))
     })

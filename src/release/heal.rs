@@ -9,7 +9,7 @@ use crate::release::intent::Intent;
 use crate::release::lifecycle::entry;
 use crate::release::lock::Lock;
 use crate::release::probe::Seen;
-use crate::release::{LITTER, LOCK, Record, ReleaseName, State, UNSEED};
+use crate::release::{INSPECT, LITTER, LOCK, Record, ReleaseName, State, UNSEED};
 use crate::shell::{Effect, Step, Word};
 
 /// Which way a swap goes that was cut in the middle: the whole group together.
@@ -113,7 +113,8 @@ pub fn plan(seen: &Seen, ways: &BTreeMap<String, Way>) -> Healing {
     healing
 }
 
-pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<()> {
+/// Answers the releases that hold what a command of a dead run wrote in place.
+pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Vec<String>> {
     let cuts = healing.cuts.iter().map(|(cut, lead)| [&cut.run, &cut.from, &cut.to(), lead].map(Word::from));
     let entries = healing.cuts.iter().map(|(cut, _)| entry(now, "heal", &cut.release, by));
     let entries = entries.chain(healing.leftovers.iter().map(|name| entry(now, "discard", name, by)));
@@ -122,12 +123,13 @@ pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<()
         .script(include_str!("sh/heal.sh"))
         .with(LOCK)
         .with(UNSEED)
+        .with(INSPECT)
         .rows("cut", cuts)
         .rows("records", healing.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]))
         .rows("releases", healing.leftovers.iter().map(|name| [Word::from(name)]))
         .rows("entries", entries)
         .var("litter", LITTER);
-    Step::new("heal", Effect::Writes, script, |answer| Fields::read(answer, "healed").map(drop))
+    Step::new("heal", Effect::Writes, script, |answer| Ok(Fields::read(answer, "healed")?.list("written")))
         .data("cuts", healing.cuts.len())
         .data("leftovers", healing.leftovers.len())
 }

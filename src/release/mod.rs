@@ -33,6 +33,7 @@ const SWAP: &str = include_str!("sh/swap_lib.sh");
 const UNSEED: &str = include_str!("sh/unseed_lib.sh");
 const CREATE: &str = include_str!("sh/create_lib.sh");
 const SURVEY: &str = include_str!("sh/survey_lib.sh");
+const INSPECT: &str = include_str!("sh/inspect_lib.sh");
 const FILL: &str = include_str!("sh/fill_lib.sh");
 
 /// What only a dead run leaves behind, as patterns.

@@ -101,6 +101,7 @@ fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
         .with(LOCK)
         .with(SWAP)
         .var("from", swap.from.link())
+        .var("dangled", flag(matches!(swap.from, Target::Dangling(_))))
         .var("to", swap.intent.to())
         .var("name", &swap.intent.release)
         .var("durable", flag(swap.watching.is_durable))

@@ -6,13 +6,13 @@ use anyhow::{Result, bail};
 use jiff::Timestamp;
 
 use super::Site;
-use crate::event::Report;
+use crate::event::{Report, few};
 use crate::release::heal::{self, Healing};
 use crate::release::lifecycle::{self, Ended, Ending};
 use crate::release::lock::{self, Asked, Claim, Held, Lock, Making, Owner};
 use crate::release::probe::{Current, Seen};
 use crate::release::swap::Target;
-use crate::release::{Record, ReleaseName};
+use crate::release::{Record, ReleaseName, State};
 use crate::shell::{Act, Effect};
 use crate::transport::Remote;
 
@@ -121,7 +121,7 @@ impl Site {
     /// Puts right what dead runs left, and looks again.
     pub fn heal(&mut self, healing: &Healing, now: Timestamp, by: &str) -> Result<()> {
         let lock = self.locked()?;
-        self.act(heal::heal(&lock, healing, now, by))?;
+        let written = self.act(heal::heal(&lock, healing, now, by))?.unwrap_or_default();
         for (cut, lead) in &healing.cuts {
             let to = if lead.is_empty() { "nothing" } else { lead };
             self.warn(format!(
@@ -133,8 +133,32 @@ impl Site {
             self.warn(format!("healed: the unfinished release `{name}` is gone"));
         }
         self.look()?;
+        self.distrust(&lock, &written, now, by)?;
         self.before = Target::of(&self.seen()?.current);
         Ok(())
+    }
+
+    /// Marks releases that hold what nobody sent: none of them is copied from or gone back to.
+    fn distrust(&mut self, lock: &Lock, written: &[String], now: Timestamp, by: &str) -> Result<()> {
+        let is_written = |record: &&Record| written.contains(&record.name.to_string());
+        let bad: Vec<Record> = self
+            .seen()?
+            .records
+            .iter()
+            .filter(is_written)
+            .map(|record| record.with_state(State::Bad))
+            .collect();
+        if bad.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&ReleaseName> = bad.iter().map(|record| &record.name).collect();
+        self.warn(format!(
+            "healed: a command of a dead run wrote files of {} in place; nothing is taken from there, and nobody goes back to it",
+            few(&names)
+        ));
+        let marking = Healing { records: bad, ..Healing::default() };
+        self.act(heal::heal(lock, &marking, now, by))?;
+        self.look().map(drop)
     }
 
     /// Before a step: what is due goes first, and a step that writes needs the lock, which was lost if the connection was.

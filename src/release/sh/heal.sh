@@ -14,7 +14,8 @@ decide() {
 mend() {
   if [ "$4" != "$(readlink current)" ]; then
     if [ "$4" ]; then
-      [ -d "$4" ] || refuse "\`$4\` is gone, where a swap that was cut is to go back to"
+      # What is whole is not given up for nothing.
+      [ -d "$4" ] || [ ! -d current/ ] || return 0
       point "$4" || refuse '`current` could not be re-pointed'
     else
       rm -f current || exit
@@ -49,6 +50,12 @@ cut mend
 records record || exit
 cut forget
 releases discard_one
+# A command that died had no time to be told that it wrote what releases share.
+if [ -f .runner/guard/filled ]; then
+  for release in releases/* releases/.[!.]*; do
+    [ ! -d "$release" ] || [ -z "$(written_in "$release")" ] || say written "${release#releases/}"
+  done
+fi
 # shellcheck disable=SC2086 # split on purpose
 drop $litter
 entries note

@@ -97,11 +97,11 @@ go_back() {
 }
 export_one() { export "$1=$2"; }
 
-# Nothing is better than what is whole.
+# What is whole is not given up for nothing, unless nothing was there before.
 lead_back() {
   case $from in
     '') rm -f current ;;
-    *) [ -d "$from" ] && point "$from" ;;
+    *) { [ -d "$from" ] || [ "$dangled" ]; } && point "$from" ;;
   esac
 }
 

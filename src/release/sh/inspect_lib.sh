@@ -1,0 +1,11 @@
+# The lines of files of directory $1 that were written through an inode which the guarded release was filled with, under
+# whatever name. A file that a command replaced, moved or removed is no danger.
+written_in() {
+  stats "%i $file_stats" "$1" <.runner/guard/names >.runner/guard/other
+  without .runner/guard/filled <.runner/guard/other |
+    awk '
+      # The inode and the name.
+      { key = $0; sub(/ [^ ]* [^ ]* [^ ]* /, "/", key) }
+      first { filled[key]; next }
+      key in filled' first=1 .runner/guard/filled first= -
+}
