@@ -63,8 +63,12 @@ fn fails_at_each_task_in_turn(way: Way) {
     let mut served = "0".to_owned();
     let places = FLOW.iter().map(|task| ("before", *task)).chain([("after", "watch"), ("after", "prune")]);
     // What only the command knows of is the same however its host is reached.
-    let is_sample = test.is_remote() && !matches!(way, Way::CutOff);
-    for (n, (side, task)) in places.skip(1).step_by(if is_sample { 4 } else { 1 }).enumerate() {
+    let step = match (test.is_remote(), way) {
+        (false, _) => 1,
+        (true, Way::CutOff) => 2,
+        (true, _) => 4,
+    };
+    for (n, (side, task)) in places.skip(1).step_by(step).enumerate() {
         let when = format!("{way:?} {side} `{task}`");
         let version = (n + 1).to_string();
         test = test.source("index", &version).recipe(&way.recipe(side, task));

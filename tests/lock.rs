@@ -849,7 +849,7 @@ fn of_two_runs_whose_hosts_overlap_one_proceeds() {
     let mut gate = Gate::new(&test, "gate");
     let recipe = gate.task("preflight", &["h3"]);
     let test = test.recipe(&recipe);
-    for n in 0..20 {
+    for n in 0..8 {
         let words: [&[&str]; 2] = [&[], &["--host", "h2", "--host", "h3"]];
         let order = [["ann", "bob"], ["bob", "ann"]][n % 2];
         let of = |who: &str| words[usize::from(who == "bob")];

@@ -14,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use support::sshd::Sshd;
@@ -177,8 +178,16 @@ fn no_other_function_shows_a_secret() {
     }
 }
 
+/// Held by whoever looks at all processes of this machine, and by the test whose commands show it there on purpose.
+static PROCESSES: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    PROCESSES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn a_secret_that_is_printed_in_pieces_is_not_shown() {
+    let _alone = alone();
     let mut test = test();
     // Each piece is a program's whole output, so that some reader is between two of them now and then.
     let (a, b) = PLAIN.split_at(7);
@@ -326,6 +335,7 @@ fn all(host, pipe) {
 
 #[test]
 fn no_list_of_processes_shows_a_secret_while_commands_run() {
+    let _alone = alone();
     let test = test().shell("mkfifo pipe");
     let pipe = test.path("pipe").display().to_string();
     // Where the guard compares files behind each command, and where it does not.
@@ -340,6 +350,7 @@ fn no_list_of_processes_shows_a_secret_while_commands_run() {
 
 #[test]
 fn no_process_of_a_server_shows_a_secret_in_its_words_or_its_environment() {
+    let _alone = alone();
     assert!(rustix::process::geteuid().is_root(), "the server's user must be another: run this test as root");
     let server = Sshd::openssh();
     let (test, site) = project::project(&server);
