@@ -58,7 +58,9 @@ impl Run {
         for host in later {
             if let Err(error) = self.lock(host, GIVING_WAY) {
                 failures.push((host, error));
-                break;
+                if self.met_lock() {
+                    break;
+                }
             }
         }
         failures
