@@ -513,40 +513,26 @@ impl Matrix<'_> {
         fleet.copy(&dir, &dir, Reach::Local)
     }
 
-    /// Every point there is. With one host the client dies at each start of a tool, and the shell; what else can happen
-    /// takes turns. With three, which do the same side by side, all of it takes turns. Of bytes, some: all of them would
-    /// be 30,000.
+    /// Every point there is. Of bytes, some: all of them would be 30,000.
     fn points(&self) -> Vec<Point> {
-        const TURNS: [(Victim, Twist); 6] = [
-            (Victim::Client, Twist::None),
-            (Victim::Shell, Twist::None),
-            (Victim::Step, Twist::None),
-            (Victim::Signal(0), Twist::None),
-            (Victim::Client, Twist::Twice),
-            (Victim::Client, Twist::All),
-        ];
         let mut all = Vec::new();
         for (&scenario, template) in &self.templates {
             let mut add = |victim, at, twist| all.push(Point { scenario, victim, at, twist });
             for n in 1..=template.n_started {
-                let at = At::Start(n);
-                let n_always = if scenario.n_hosts == 1 { 2 } else { 0 };
-                let (always, turns) = TURNS.split_at(n_always);
-                for &(victim, twist) in always.iter().chain(turns.get(n % turns.len())) {
-                    let victim = match victim {
-                        Victim::Signal(_) => Victim::Signal((n / turns.len()) as u8),
-                        victim => victim,
-                    };
-                    add(victim, at, twist);
+                for victim in [Victim::Client, Victim::Step, Victim::Shell] {
+                    add(victim, At::Start(n), Twist::None);
                 }
+                add(Victim::Signal(n as u8), At::Start(n), Twist::None);
+                add(Victim::Client, At::Start(n), Twist::Twice);
+                add(Victim::Client, At::Start(n), Twist::All);
                 // Another run that waits for the one held up takes seconds.
                 if n % 10 == 5 {
-                    add(Victim::Client, at, Twist::Late);
+                    add(Victim::Client, At::Start(n), Twist::Late);
                 }
             }
             if template.n_bytes > 0 {
-                for n in 0..20 {
-                    let at = At::Byte(n * template.n_bytes / 20);
+                for n in 0..50 {
+                    let at = At::Byte(n * template.n_bytes / 50);
                     for victim in [Victim::Client, Victim::Step, Victim::Shell] {
                         add(victim, at, Twist::None);
                     }

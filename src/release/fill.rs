@@ -303,7 +303,6 @@ pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &P
 #[cfg(test)]
 mod tests {
     use super::*;
-
     use crate::tree::Hash;
     use expect_test::{Expect, expect};
 

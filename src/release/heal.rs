@@ -9,7 +9,7 @@ use crate::release::intent::Intent;
 use crate::release::lifecycle::entry;
 use crate::release::lock::Lock;
 use crate::release::probe::Seen;
-use crate::release::{INSPECT, LITTER, LOCK, Record, ReleaseName, State, UNSEED};
+use crate::release::{INSPECT, LITTER, LOCK, Record, ReleaseName, State, UNSEED, flag};
 use crate::shell::{Effect, Step, Word};
 
 /// Which way a swap goes that was cut in the middle: the whole group together.
@@ -32,6 +32,8 @@ pub struct Healing {
     pub leftovers: Vec<ReleaseName>,
     /// Scratch only.
     pub has_litter: bool,
+    /// `records` say already which releases hold what was written in place: nobody has to be asked.
+    pub has_marked: bool,
 }
 
 impl Healing {
@@ -128,6 +130,7 @@ pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Ve
         .rows("records", healing.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]))
         .rows("releases", healing.leftovers.iter().map(|name| [Word::from(name)]))
         .rows("entries", entries)
+        .var("marked", flag(healing.has_marked))
         .var("litter", LITTER);
     Step::new("heal", Effect::Writes, script, |answer| Ok(Fields::read(answer, "healed")?.list("written")))
         .data("cuts", healing.cuts.len())

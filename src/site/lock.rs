@@ -148,15 +148,14 @@ impl Site {
             .filter(is_written)
             .map(|record| record.with_state(State::Bad))
             .collect();
-        if bad.is_empty() {
+        if written.is_empty() {
             return Ok(());
         }
-        let names: Vec<&ReleaseName> = bad.iter().map(|record| &record.name).collect();
         self.warn(format!(
             "healed: a command of a dead run wrote files of {} in place; nothing is taken from there, and nobody goes back to it",
-            few(&names)
+            few(written)
         ));
-        let marking = Healing { records: bad, ..Healing::default() };
+        let marking = Healing { records: bad, has_marked: true, ..Healing::default() };
         self.act(heal::heal(lock, &marking, now, by))?;
         self.look().map(drop)
     }

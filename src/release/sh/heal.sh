@@ -50,13 +50,19 @@ cut mend
 records record || exit
 cut forget
 releases discard_one
-# A command that died had no time to be told that it wrote what releases share.
-if [ -f .runner/guard/filled ]; then
+entries note
+# A command that died had no time to be told that it wrote what releases share. The guard, by which that is known, stays
+# until those releases are marked.
+found=
+if [ -z "$marked" ] && [ -f .runner/guard/filled ]; then
   for release in releases/* releases/.[!.]*; do
-    [ ! -d "$release" ] || [ -z "$(written_in "$release")" ] || say written "${release#releases/}"
+    [ ! -d "$release" ] || [ -z "$(written_in "$release")" ] || { say written "${release#releases/}" && found=yes; }
   done
 fi
+[ -z "$found" ] || {
+  say healed yes
+  exit 0
+}
 # shellcheck disable=SC2086 # split on purpose
 drop $litter
-entries note
 say healed yes
