@@ -1,7 +1,8 @@
 //! The kill matrix: whatever dies, and wherever, what is served is whole, hosts do not stay apart, and the next run heals.
 //!
-//! A *point* is a flow on a site in some state, what dies, and when. `RUNNER_POINTS=all` runs all of them, a number so many;
-//! `RUNNER_SEED=n` repeats a sample, `RUNNER_POINT='name'` one point, by the name that a report of it says.
+//! A *point* is a flow on a site in some state, what dies, and when. `RUNNER_POINTS=all` runs all of them, `3/8` the third
+//! eighth of them, a number so many; `RUNNER_SEED=n` repeats a sample, `RUNNER_POINT='name'` one point, by the name that a
+//! report of it says.
 
 #![allow(clippy::unwrap_used)]
 
@@ -746,9 +747,15 @@ fn sample(all: Vec<Point>, n: usize, random: &mut Random) -> Vec<Point> {
         assert!(!one.is_empty(), "no point is named `{name}`");
         return one;
     }
-    let n = match env::var("RUNNER_POINTS").as_deref() {
-        Ok("all") => return all,
-        Ok(n) => n.parse().expect("RUNNER_POINTS is `all` or a number"),
+    let n = match env::var("RUNNER_POINTS") {
+        Ok(all_of_them) if all_of_them == "all" => return all,
+        Ok(part) if part.contains('/') => {
+            let (k, of) = part.split_once('/').expect("it contains one");
+            let [k, of]: [usize; 2] = [k, of].map(|n| n.parse().expect("RUNNER_POINTS is a part, as `3/8`"));
+            assert!((1..=of).contains(&k), "there is no part {part}");
+            return all.into_iter().skip(k - 1).step_by(of).collect();
+        }
+        Ok(n) => n.parse().expect("RUNNER_POINTS is `all`, a part as `3/8`, or a number"),
         Err(_) => n,
     };
     let mut groups: BTreeMap<(Scenario, String), Vec<Point>> = BTreeMap::new();
@@ -866,6 +873,27 @@ fn a_trap_kills_whom_it_says_and_nobody_else() {
     holder.wait().unwrap();
     assert!(!is_locked(&file));
     assert_eq!(processes(matrix.room.path()), Vec::<String>::new());
+}
+
+/// The shell dies of a confirmation that was done, and its answer with it.
+#[test]
+fn a_confirmation_without_an_answer_is_asked_after_and_stays() {
+    let scenarios = [1, 3].map(|n_hosts| Scenario { flow: Flow::Again, is_cache: false, n_hosts });
+    let matrix = Matrix::new(&scenarios);
+    for scenario in scenarios {
+        let fleet = matrix.copy(&matrix.templates[&scenario].fleet);
+        let trap = Trap::new(&fleet.dir);
+        trap.arm(Victim::Shell, At::Words("rm .runner/intent."));
+        let ran = fleet.flow(Some((&trap, Then::Goes))).unwrap();
+        assert!(trap.sprung().is_some(), "{ran}");
+        trap.disarm();
+        assert_eq!(ran.code, Some(0), "{ran}");
+        is_at_rest(&fleet).unwrap();
+        for site in fleet.sites() {
+            assert_eq!(served(&site, &matrix.versions).unwrap(), Some("two"), "{ran}");
+            is_clean(&site, &matrix.clean[&false]).unwrap();
+        }
+    }
 }
 
 /// A server whose tools are a trap, and room for sites on it.

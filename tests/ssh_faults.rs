@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/gate.rs"]
+mod gate;
 #[path = "support/project.rs"]
 mod project;
 #[path = "support/proxy.rs"]
@@ -18,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gate::{Gate, Running};
 use project::{Site, at_port, project_at};
 use proxy::{Fault, Proxy};
 use support::sshd::Sshd;
@@ -251,6 +254,54 @@ impl Tar {
 
     fn is_the_systems(&self) {
         fs::remove_file(self.0.path().join("tar")).unwrap();
+    }
+}
+
+/// One of two hosts goes out of reach behind the swap, while a command that does not end runs on the other.
+#[test]
+fn a_host_out_of_touch_behind_the_swap_ends_what_runs_elsewhere_and_all_go_back() {
+    let server = Sshd::openssh();
+    for is_for_good in [false, true] {
+        let sites: Vec<Site> =
+            (1..=2).map(|n| Site(server.home().join(format!("apart-{is_for_good}-{n}")))).collect();
+        let paths: Vec<String> = sites.iter().map(|site| site.path().display().to_string()).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let test = version(project_at(&server, server.port, &paths), "one");
+        test.deploy();
+
+        let proxy = Proxy::new(server.port, Duration::ZERO);
+        let [toml, config] = ["runner.toml", "ssh_config"].map(|f| fs::read_to_string(test.path(f)).unwrap());
+        let [first, port] = ["name = \"web2\", port = ", &server.port.to_string()];
+        let toml = toml.replace(&format!("{first}{port}"), &format!("{first}{}", proxy.port));
+        let toml = toml.replace("[settings]\n", "[settings]\nconfirm_within = 2\n");
+        let config = format!("ServerAliveInterval 1\nServerAliveCountMax 2\nConnectTimeout 2\n{config}");
+        let mut gate = Gate::new(&test, "gate");
+        fs::set_permissions(test.root(), fs::Permissions::from_mode(0o755)).unwrap();
+        for name in ["here", "go"] {
+            fs::set_permissions(test.path("gate").join(name), fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        let recipe = gate.task("verify", &["web1"]);
+        let test = version(test.toml(&toml).write("ssh_config", &config).recipe(&recipe), "two");
+        let run = Running::start(&test, "the run", &[]);
+        gate.is_reached(1, &run);
+        for site in &sites {
+            assert_eq!(site.serves("index.html"), "two");
+        }
+        match is_for_good {
+            true => proxy.freeze(),
+            false => proxy.cut(),
+        }
+        // Nobody opens the gate.
+        let ran = run.over();
+        ran.says("error: task `verify` failed on `web2`: no sign of life reached the server for 2 s");
+        ran.says("`confirm_within`");
+        assert_eq!(ran.code, Some(if is_for_good { 4 } else { 1 }), "{ran}");
+        assert_eq!(serves_whole(&sites[0]), "one", "{ran}");
+        let limit = Instant::now() + Duration::from_secs(60);
+        while serves_whole(&sites[1]) != "one" {
+            assert!(Instant::now() < limit, "it does not go back by itself\n{ran}");
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 

@@ -70,6 +70,12 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     if failures.is_empty() && !is_confirmed {
         failures = confirmed(run);
     }
+    let lost = run.contact.settle().filter(|_| !is_confirmed);
+    if let Some(host) = lost {
+        // It was no user's wish.
+        run.interrupt.clear();
+        failures.insert(0, out_of_touch(run, host, &failures));
+    }
     let was_interrupted = run.interrupt.is_raised();
     if is_confirmed {
         // What is live and found good stays so, and the hosts are to hear of it.
@@ -159,6 +165,13 @@ fn confirmed(run: &Arc<Run>) -> Vec<Failure> {
 fn unconfirmed(ended: Result<()>) -> Vec<Failure> {
     let error = ended.err().into_iter();
     error.map(|error| Failure { task: LAST_UNDONE.to_owned(), host: None, error }).collect()
+}
+
+/// What ended the task at work: the others go back as this host does.
+fn out_of_touch(run: &Run, host: usize, failures: &[Failure]) -> Failure {
+    let report = run.site(host).out_of_touch("it takes the swap back by itself");
+    let task = failures.first().map_or(LAST_UNDONE, |failure| &failure.task);
+    Failure { task: task.to_owned(), host: Some(host), error: report.into() }
 }
 
 /// The hosts of this run that a task is for.

@@ -1,6 +1,6 @@
 //! The way back: the undo log worked off in reverse, services told, and what each host serves in the end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{Event, Report};
 use crate::flow::outcome::Serving;
@@ -73,26 +73,34 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
     hosts.sort_unstable();
     hosts.dedup();
     let what = entries.first().map(|undo| undo.what.clone()).unwrap_or_default();
-    let entries = std::sync::Mutex::new(entries);
+    let entries = Mutex::new(entries);
+    let idle = Mutex::new(Vec::new());
     let failures = run.on_each(&hosts, |host| {
         let mine: Vec<Undo> = {
-            let mut entries = entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
             let (mine, rest) = entries.drain(..).partition(|undo| undo.host == host);
             *entries = rest;
             mine
         };
         // One that fails does not keep the others from being tried; the first to fail is told.
         let mut first = Ok(());
+        let mut was_any = false;
         for undo in mine {
             let what = undo.what;
             let done = (undo.act)(run).map_err(|error| error.context(format!("this was not done: {what}")));
-            first = first.and(done);
+            first = first.and(done.map(|was_there| was_any |= was_there));
+        }
+        if !was_any {
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(host);
         }
         first
     });
+    let idle = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
     tell(run, &failures, |on| format!("undo{on}"));
     let failed: Vec<usize> = failures.iter().map(|(host, _)| *host).collect();
-    let undone: Vec<usize> = hosts.iter().copied().filter(|host| !failed.contains(host)).collect();
+    // A swap that was only armed was none.
+    let undone: Vec<usize> =
+        hosts.iter().copied().filter(|host| !failed.contains(host) && !idle.contains(host)).collect();
     if !undone.is_empty() {
         run.events.event(Event::Undone {
             what,

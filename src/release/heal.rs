@@ -208,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn who_serves_it_without_having_swapped_has_confirmed_nothing() {
+        let mut first = seen("1 2", "2", true);
+        first.intents[0].hosts = vec!["h1".to_owned()];
+        case(first, seen("1 2", "2", false), "releases/1 2=failed");
+    }
+
+    #[test]
     fn what_was_never_served_goes() {
         case(seen("1 2u", "1", false), seen("1", "1", false), "-2");
         case(seen("1 2c", "1", false), seen("1", "1", false), "-2");

@@ -18,7 +18,7 @@ pub struct Intent {
     pub from: String,
     pub at: Timestamp,
     pub by: String,
-    /// All hosts of the run.
+    /// All hosts that swap with it.
     pub hosts: Vec<String>,
 }
 

@@ -59,8 +59,8 @@ pub fn discard(lock: &Lock, record: &Record, entry: &str) -> Step<()> {
 /// What a run does last.
 #[derive(Debug, Default)]
 pub struct Ending<'a> {
-    /// Confirms the swap; the watch that then ends.
-    pub confirms: Option<&'a Watch>,
+    /// Confirms the swap to where this link leads; the watch that then ends.
+    pub confirms: Option<(&'a Watch, &'a str)>,
     /// Removes releases, with a line of history.
     pub prunes: Option<(&'a [ReleaseName], &'a str)>,
     /// Lets the lock go.
@@ -83,12 +83,14 @@ pub struct Ended {
 
 pub fn end(lock: &Lock, ending: &Ending) -> Step<Ended> {
     let (names, entry) = ending.prunes.unwrap_or_default();
+    let (watch, to) = ending.confirms.map_or(("", ""), |(watch, to)| (watch.0.as_str(), to));
     let script = lock
         .script(include_str!("sh/end.sh"))
         .with(LOCK)
         .with(SWAP)
         .var("confirms", flag(ending.confirms.is_some()))
-        .var("watch", ending.confirms.map_or("", |watch| watch.0.as_str()))
+        .var("watch", watch)
+        .var("to", to)
         .var("prunes", flag(ending.prunes.is_some()))
         .var("frees", flag(ending.frees))
         .var("entry", entry)

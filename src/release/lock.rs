@@ -197,7 +197,7 @@ pub fn pulse(lock: &Lock, every: Duration) -> Pulse {
         Step::new("beat", Effect::Writes, script, |_| -> Result<()> { Ok(()) }).act
     };
     Pulse {
-        each_line: step("while IFS= read -r line; do touch -c -- \"$root/.runner/lock\"; done\n"),
+        each_line: step("while IFS= read -r line; do touch -c -- \"$root/.runner/lock\" && echo; done\n"),
         once: step("touch -c -- \"$root/.runner/lock\"\n"),
         every,
     }

@@ -35,7 +35,7 @@ impl Run {
             host,
             what: what.to_owned(),
             is_swap: false,
-            act: Box::new(act),
+            act: Box::new(move |run| act(run).map(|()| true)),
         });
     }
 

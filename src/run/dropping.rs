@@ -175,7 +175,7 @@ impl Run {
         for undo in self.undo.take_of(host) {
             let what = undo.what;
             match (undo.act)(self) {
-                Ok(()) => {
+                Ok(_) => {
                     let hosts = vec![self.hosts[host].name.clone()];
                     self.events.event(Event::Undone { what, hosts });
                 }

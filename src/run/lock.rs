@@ -178,7 +178,7 @@ impl Run {
     }
 }
 
-/// Gives signs of life while no act runs on a host.
+/// Gives signs of life while no act runs on a host, and notices when there is no answer.
 pub struct Heart {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -193,10 +193,13 @@ impl Heart {
             .name("heart".to_owned())
             .spawn(move || {
                 while !over.load(Ordering::SeqCst) {
-                    for site in run.sites() {
+                    for (host, site) in run.sites().iter().enumerate() {
                         // While an act runs there, it gives them itself.
                         if let Ok(mut site) = site.try_lock() {
                             site.beat();
+                            if site.is_out_of_touch() {
+                                run.contact.lose(host, &run.interrupt);
+                            }
                         }
                     }
                     thread::park_timeout(TICK);

@@ -1,5 +1,6 @@
 //! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
 
+mod contact;
 pub mod deploy;
 pub mod dropping;
 pub mod guard;
@@ -24,6 +25,7 @@ use crate::event::mask::Mask;
 use crate::event::{Event, Report, Sink};
 use crate::host::Host;
 use crate::release::ReleaseName;
+use crate::run::contact::Contact;
 use crate::run::dropping::{Dropping, OnHostFailure};
 use crate::run::here::Here;
 use crate::run::revision::Revision;
@@ -95,6 +97,7 @@ pub struct Run {
     pub fleet: Vec<Named>,
     sites: Vec<Mutex<Site>>,
     dropping: Dropping,
+    pub contact: Contact,
     release: OnceLock<ReleaseName>,
     /// How many tasks have begun: the order of what they enter into the undo log.
     n_begun: AtomicUsize,
@@ -148,6 +151,7 @@ impl Run {
             fleet: setup.fleet,
             sites: setup.sites.into_iter().map(Mutex::new).collect(),
             dropping: Dropping::new(setup.on_host_failure),
+            contact: Contact::default(),
             release: OnceLock::new(),
             n_begun: AtomicUsize::new(0),
             n_acted: AtomicUsize::new(0),

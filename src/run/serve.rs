@@ -27,7 +27,7 @@ impl Run {
 
     /// Takes this run's swap back on `hosts`, as its undo would.
     pub fn swap_back(&self, hosts: &[usize]) -> Result<()> {
-        let failures = self.on_each(hosts, |host| self.site(host).swap_back(self.now(), &self.by));
+        let failures = self.on_each(hosts, |host| self.site(host).swap_back(self.now(), &self.by).map(drop));
         combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }
 
@@ -76,7 +76,7 @@ impl Run {
         hosts: &[usize],
         mean: impl Fn(&Arc<Run>, usize, &Occasion) -> Result<()> + Sync,
     ) -> Result<()> {
-        let names: Vec<String> = self.all().into_iter().map(|host| self.hosts[host].name.clone()).collect();
+        let names: Vec<String> = hosts.iter().map(|&host| self.hosts[host].name.clone()).collect();
         let occasion = Occasion { run: &self.id, hosts: &names, by: &self.by, now: self.now() };
         for &host in hosts {
             mean(self, host, &occasion)?;

@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use crate::run::Run;
 
-type Act = Box<dyn FnOnce(&Arc<Run>) -> Result<()> + Send>;
+/// Answers whether there was anything to take back.
+type Act = Box<dyn FnOnce(&Arc<Run>) -> Result<bool> + Send>;
 
 /// One thing to take back, on one host.
 pub struct Undo {

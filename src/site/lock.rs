@@ -14,10 +14,12 @@ use crate::release::probe::{Current, Seen};
 use crate::release::swap::Target;
 use crate::release::{Record, ReleaseName, State};
 use crate::shell::{Act, Effect};
-use crate::transport::Remote;
+use crate::transport::{Remote, Silent};
 
 /// For what a dead run left to end, and for what this run left on a connection that was lost.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// On a busy machine an answer may come late, and the server be more patient than it must.
+const GRACE: Duration = Duration::from_secs(1);
 /// However long a swap may go unconfirmed, the lock of one who is gone is not kept for long.
 const BEAT_MAX: Duration = Duration::from_secs(10);
 
@@ -74,7 +76,7 @@ impl Site {
     fn take(&mut self, owner: &Owner, making: Option<&Making>) -> Result<bool> {
         let claim = Claim { owner, is_again: self.lock.is_some(), patience: PATIENCE };
         let step = lock::take(self.host.path.as_str(), &self.options.shared, &claim, making);
-        let reply = self.remote.perform(&step.act, &mut crate::transport::Silent);
+        let reply = self.remote.perform(&step.act, &mut Silent);
         self.is_cut |= reply.is_err();
         let Some(asked) = self.read(step, reply)? else {
             bail!("a plan takes no lock");
@@ -162,13 +164,11 @@ impl Site {
 
     /// Before a step: what is due goes first, and a step that writes needs the lock, which was lost if the connection was.
     pub(super) fn prepare(&mut self, act: &Act) -> Result<()> {
-        if act.effect == Effect::Writes {
+        let is_due = self.due.confirms || self.due.prunes.is_some();
+        if is_due || act.effect == Effect::Writes {
             self.hold()?;
         }
-        match self.due.confirms || self.due.prunes.is_some() {
-            true => self.end(false),
-            false => Ok(()),
-        }
+        if is_due { self.end(false) } else { Ok(()) }
     }
 
     /// Takes the lock again if it was lost with the connection.
@@ -224,10 +224,24 @@ impl Site {
         let lock = self.locked()?;
         let due = std::mem::take(&mut self.due);
         let watch = self.watch().cloned().filter(|_| due.confirms);
+        let to = self.unconfirmed_to().unwrap_or_default();
+        let confirms = watch.as_ref().map(|watch| (watch, to.as_str()));
         let prunes = due.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_str()));
-        let step = lifecycle::end(&lock, &Ending { confirms: watch.as_ref(), prunes, frees });
-        let reply = self.remote.perform(&step.act, &mut crate::transport::Silent);
+        let [step, again] = [(); 2].map(|()| lifecycle::end(&lock, &Ending { confirms, prunes, frees }));
+        let mut reply = self.remote.perform(&step.act, &mut Silent);
         self.is_cut |= reply.is_err();
+        // What became of a confirmation decides what is served: it is said again, or, where the lock was let go with it,
+        // looked for.
+        if reply.is_err() && watch.is_some() {
+            if self.hold().is_ok() {
+                reply = self.remote.perform(&again.act, &mut Silent);
+                self.is_cut |= reply.is_err();
+            } else if self.has_confirmed().unwrap_or(false) {
+                self.is_confirmed = true;
+                self.lock = None;
+                return Ok(());
+            }
+        }
         let is_swapped = self.is_swapped();
         let ended = match self.read(step, reply) {
             Ok(ended) => ended.unwrap_or_default(),
@@ -244,13 +258,7 @@ impl Site {
         if ended.is_expired {
             self.is_in_doubt = true;
             self.look()?;
-            bail!(
-                Report::new(format!(
-                    "no sign of life reached the server for {} s, and it took the swap back by itself",
-                    self.options.confirm_within
-                ))
-                .hint("a longer `confirm_within` helps where the line is slow or the machine sleeps")
-            );
+            bail!(self.out_of_touch("it took the swap back by itself"));
         }
         if watch.is_some() {
             self.is_confirmed = true;
@@ -287,6 +295,20 @@ impl Site {
     /// Ends whoever holds the lock. Answers whose it was.
     pub fn unlock(&mut self) -> Result<Option<Owner>> {
         self.ask(lock::unlock(self.host.path.as_str()))
+    }
+
+    /// Whether the server has, or soon will, take this run's swap back by itself, as far as can be known here: it would
+    /// have answered signs of life that it heard.
+    pub fn is_out_of_touch(&self) -> bool {
+        let within = Duration::from_secs(self.options.confirm_within);
+        self.watch().is_some() && !self.due.confirms && self.remote.silence() >= within + GRACE
+    }
+
+    /// What that means, as `what` says.
+    pub fn out_of_touch(&self, what: &str) -> Report {
+        let within = self.options.confirm_within;
+        Report::new(format!("no sign of life reached the server for {within} s, and {what}"))
+            .hint("a longer `confirm_within` helps where the line is slow or the machine sleeps")
     }
 
     /// A sign of life, if one is due.

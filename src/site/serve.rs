@@ -27,7 +27,7 @@ pub(super) struct Swapping {
 /// What a swap is made for.
 pub struct Occasion<'a> {
     pub run: &'a str,
-    /// All hosts of the run.
+    /// All hosts that swap.
     pub hosts: &'a [String],
     pub by: &'a str,
     pub now: Timestamp,
@@ -176,14 +176,34 @@ impl Site {
 
     /// What watches over the swap, until it is confirmed.
     pub(super) fn watch(&self) -> Option<&Watch> {
-        self.swapping.as_ref().filter(|_| !self.is_confirmed)?.watch.as_ref()
+        self.unconfirmed()?.watch.as_ref()
+    }
+
+    fn unconfirmed(&self) -> Option<&Swapping> {
+        self.swapping.as_ref().filter(|_| !self.is_confirmed)
+    }
+
+    /// Where the swap leads that is not confirmed yet.
+    pub(super) fn unconfirmed_to(&self) -> Option<String> {
+        self.unconfirmed().map(|swapping| swapping.swap.intent.to())
+    }
+
+    /// Asks the server whether the swap was confirmed: it is served, and nothing is left that would take it back.
+    pub(super) fn has_confirmed(&mut self) -> Result<bool> {
+        let Some(Swapping { swap: Swap { intent, .. }, .. }) = self.unconfirmed() else {
+            return Ok(true);
+        };
+        let (run, release) = (intent.run.clone(), intent.release.clone());
+        let seen = self.look()?;
+        Ok(seen.live() == Some(&release) && seen.intents.iter().all(|intent| intent.run != run))
     }
 
     /// Takes a swap or a rollback back: `current` leads where it led before this run, unless somebody else moved it. The
-    /// answer to the swap may have been lost on its way, so the server looks first where it leads.
-    pub fn swap_back(&mut self, now: Timestamp, by: &str) -> Result<()> {
+    /// answer to the swap may have been lost on its way, so the server looks first where it leads. Answers whether it was
+    /// made at all.
+    pub fn swap_back(&mut self, now: Timestamp, by: &str) -> Result<bool> {
         let Some(Swapping { swap, watch, links, .. }) = &self.swapping else {
-            return Ok(());
+            return Ok(false);
         };
         let (swap, links) = (swap.clone(), links.clone());
         let entry = lifecycle::entry(now, "swap-back", &swap.intent.release, by);
@@ -207,7 +227,7 @@ impl Site {
             (true, false) => Work::Complete { record, manifest: None, shared: links },
             (false, _) => Work::None,
         };
-        Ok(())
+        Ok(was_made)
     }
 
     /// Removes all but the newest `keep` releases, or will, once the release is served: what cannot be removed is told

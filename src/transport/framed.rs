@@ -32,6 +32,8 @@ pub struct Framed<L: Link> {
     n_marks: u64,
     pub(super) shell: Option<Shell>,
     pub(super) beating: Option<Beating>,
+    /// When it last answered anything.
+    pub(super) heard: Instant,
 }
 
 /// The persistent shell.
@@ -51,7 +53,16 @@ enum Outcome {
 
 impl<L: Link> Framed<L> {
     pub fn new(link: L, interrupt: Interrupt) -> Self {
-        Self { link, interrupt, start: START, nonce: Nonce::random(), n_marks: 0, shell: None, beating: None }
+        Self {
+            link,
+            interrupt,
+            start: START,
+            nonce: Nonce::random(),
+            n_marks: 0,
+            shell: None,
+            beating: None,
+            heard: Instant::now(),
+        }
     }
 
     /// Waits for so long for a script to begin.
@@ -242,8 +253,9 @@ impl<L: Link> Remote for Framed<L> {
             return Ok(reply);
         }
         let answer = self.perform_in_shell(act, listener);
-        if answer.is_err() {
-            self.close_shell();
+        match answer {
+            Ok(_) => self.heard = Instant::now(),
+            Err(_) => self.close_shell(),
         }
         answer.map(Reply::Answered)
     }
@@ -258,9 +270,11 @@ impl<L: Link> Remote for Framed<L> {
             return Ok(reply);
         }
         let answer = self.send_by_channel(act, payload, listener);
-        if let Err(Lost::Gone { .. }) = answer {
+        match answer {
+            Ok(_) => self.heard = Instant::now(),
             // Whatever broke, the next act must not seem to go on in the shell of before.
-            self.close_shell();
+            Err(Lost::Gone { .. }) => self.close_shell(),
+            Err(_) => {}
         }
         answer.map(Reply::Answered)
     }
@@ -272,6 +286,10 @@ impl<L: Link> Remote for Framed<L> {
 
     fn beat(&mut self) {
         self.beat_idle();
+    }
+
+    fn silence(&self) -> Duration {
+        self.heard.elapsed()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A remote that does not wait for a lost host again and again: to find that nobody answers takes up to a minute.
 
 use std::io::Read;
+use std::time::Duration;
 
 use crate::shell::Act;
 use crate::transport::{Listener, Lost, Pulse, Remote, Reply};
@@ -57,6 +58,10 @@ impl Remote for Hurried {
 
     fn beat(&mut self) {
         self.remote.beat();
+    }
+
+    fn silence(&self) -> Duration {
+        self.remote.silence()
     }
 }
 

@@ -24,6 +24,7 @@ pub mod simulated;
 pub mod ssh;
 
 use std::io::Read;
+use std::time::Duration;
 
 use crate::shell::{Act, Answer};
 use crate::transport::ssh::Target;
@@ -62,6 +63,11 @@ pub trait Remote: Send {
 
     /// Gives a sign of life if one is due. Never connects.
     fn beat(&mut self) {}
+
+    /// For how long the host has answered nothing, signs of life included.
+    fn silence(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 impl<R: Remote + ?Sized> Remote for Box<R> {
@@ -84,6 +90,10 @@ impl<R: Remote + ?Sized> Remote for Box<R> {
 
     fn beat(&mut self) {
         (**self).beat();
+    }
+
+    fn silence(&self) -> Duration {
+        (**self).silence()
     }
 }
 

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use crate::shell::Act;
 use crate::transport::encode;
 use crate::transport::framed::Framed;
-use crate::transport::link::{ChannelId, Link};
+use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::{Remote, Silent, Stream};
 
 /// How a host hears that this side is alive.
 #[derive(Debug, Clone)]
 pub struct Pulse {
-    /// Its script reads lines as long as they come, and does something for each.
+    /// Its script reads lines as long as they come, does something for each, and answers it with a line.
     pub each_line: Act,
     /// The same once, in the shell, where there is no channel to be had and no act runs.
     pub once: Act,
@@ -86,12 +86,14 @@ impl<L: Link> Framed<L> {
         let is_over = match written {
             Ok(n) => {
                 pending.drain(..n);
-                // It says nothing but its marks; what would fill the channel is taken.
+                // Marks, and a line for each that it read: what it says does not matter.
                 let mut buffer = [0; 256];
-                [Stream::Stdout, Stream::Stderr]
-                    .iter()
-                    .any(|stream| self.link.read(id, *stream, &mut buffer).is_err())
-                    || !matches!(self.link.exit(id), Ok(None))
+                let read =
+                    [Stream::Stdout, Stream::Stderr].map(|stream| self.link.read(id, stream, &mut buffer));
+                if read.iter().flatten().any(|got| matches!(got, Got::Bytes(_))) {
+                    self.heard = Instant::now();
+                }
+                read.iter().any(Result::is_err) || !matches!(self.link.exit(id), Ok(None))
             }
             Err(_) => true,
         };

@@ -308,13 +308,16 @@ pub fn wait(child: &mut Child, at_most: Duration) -> Result<Option<i32>, String>
 pub fn processes(dir: &Path) -> Vec<String> {
     let Ok(dir) = dir.canonicalize() else { return Vec::new() };
     let is_there = |path: PathBuf| fs::read_link(path).is_ok_and(|target| target.starts_with(&dir));
+    let own = fs::read_link("/proc/self/exe").unwrap();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.bytes().all(|byte| byte.is_ascii_digit()) || name == std::process::id().to_string() {
+        let at = entry.path();
+        // This very program, or a process that it is about to start: until then that one has all its files open.
+        let is_ours = || fs::read_link(at.join("exe")).is_ok_and(|exe| exe == own);
+        if !name.bytes().all(|byte| byte.is_ascii_digit()) || is_ours() {
             continue;
         }
-        let at = entry.path();
         let open = fs::read_dir(at.join("fd")).into_iter().flatten().flatten().map(|fd| fd.path());
         if open.chain([at.join("cwd")]).any(is_there) {
             let line = fs::read(at.join("cmdline")).unwrap_or_default();

@@ -117,10 +117,13 @@ stand_down() {
   rm -f "$seen" "${watch:+.runner/busy.$watch}"
 }
 
-# Fails if the server has taken the swap back by itself.
+# Fails if the server has taken the swap back by itself. One that is confirmed stays so: the answer may have been lost.
 confirm() {
-  [ -e "$intent" ] || return
-  rm "$intent" || { [ ! -e "$intent" ] || refuse 'the swap could not be confirmed'; return 1; }
+  [ -e "$intent" ] && rm "$intent" || {
+    [ ! -e "$intent" ] || refuse 'the swap could not be confirmed'
+    # In this order: what is being taken back has that file until `current` leads back.
+    [ ! -e "$reverting" ] && leads_to "$to" || return
+  }
   stand_down
   # busybox's `rm -f` fails for what goes meanwhile: the watch removes the same files when it ends.
   return 0
