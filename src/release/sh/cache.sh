@@ -7,10 +7,8 @@ put .runner/cache dirty || exit
 [ ! -L cache ] || rm -f cache
 mkdir -p cache || exit
 [ -n "$base" ] || : >"$manifest"
-list cache >"$run/all"
-managed dfgl "$manifest" >"$run/managed"
-without "$run/managed" <"$run/all" | tops >"$run/tops"
-clear_out cache "$run/tops"
+list cache | unmanaged "$manifest" >"$run/others" || refuse '`cache` could not be listed'
+clear_out cache "$run/others"
 change cache "$manifest"
 put .runner/cache "$cache_digest" || exit
 

@@ -17,8 +17,7 @@ duplicate() {
     *) false ;;
   esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
   # What could not be copied was another's: it is named below, or missed by the check.
-  tops <"$run/others" >"$run/tops"
-  clear_out "$new" "$run/tops"
+  clear_out "$new" "$run/others"
 }
 
 drop_generated() { drop "$new/$1"; }
@@ -27,17 +26,19 @@ drop_generated() { drop "$new/$1"; }
 # source by now. `directory`: there by now. What leads to something left out is made (`m`), not copied whole (`c`).
 choose() {
   left_out print_one | lines >"$run/left_out"
-  managed fgl "$manifest" >"$run/files"
-  managed d "$manifest" >"$run/directories"
   : >"$run/wanted"
-  awk -v wanted="$run/wanted" '
+  awk -v wanted="$run/wanted" "$read_path"'
     kind == "left" {
       out[$0]
       for (path = $0; sub(/\/[^\/]*$/, "", path);) way[path]
       next
     }
-    kind == "file" { out[$0]; next }
-    kind == "directory" { directory[$0]; next }
+    kind == "managed" {
+      name = plain(entry_path(), "\001")
+      if ($1 == "d") directory[name]
+      else out[name]
+      next
+    }
     {
       parent = $0
       if (!sub(/\/[^\/]*$/, "", parent)) parent = ""
@@ -65,12 +66,14 @@ choose() {
       whole[$0]
       print >wanted
       print "c" $0
-    }' kind=left "$run/left_out" kind=file "$run/files" kind=directory "$run/directories" \
-    kind=other "$run/others" >"$run/chosen"
+    }' kind=left "$run/left_out" kind=managed "$manifest" kind=other "$run/others" >"$run/chosen" ||
+    refuse 'what is carried over could not be listed'
 }
 
 # Copies the chosen ones, those of one directory by one command.
 carry() {
+  [ -s "$run/others" ] || { say carried 0; return; }
+  sort -o "$run/others" "$run/others" || exit
   choose
   n=0
   into=
@@ -119,9 +122,7 @@ copy() {
 
 if [ -n "$base" ]; then
   [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
-  list "releases/$base" >"$run/all"
-  managed dfgl "$manifest" >"$run/managed"
-  without "$run/managed" <"$run/all" >"$run/others"
+  list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
   # Of an adopted release nothing is managed.
   [ ! -s "$manifest" ] || duplicate
 fi

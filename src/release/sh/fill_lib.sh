@@ -33,8 +33,12 @@ tops() {
   }'
 }
 
-# Removes from directory $1 what the lines in file $2 name: at once, and one by one what that leaves.
+# Removes from directory $1 what the lines in file $2 name, which may lie in each other: at once, and one by one what
+# that leaves.
 clear_out() {
+  [ -s "$2" ] || return 0
+  sort "$2" | tops >"$run/tops"
+  set -- "$1" "$run/tops"
   sed "/$mark/d" "$2" | tr '\n' '\0' | (cd -- "$1" && xargs -0 rm -rf --) 2>/dev/null
   while IFS= read -r path; do
     decode "$1"
@@ -45,11 +49,14 @@ clear_out() {
 # Removes from directory $1 what is not of the kind that manifest $2 says, a link in place of a directory above all:
 # nothing may be removed or unpacked behind it. What is a directory is made writable.
 settle() {
-  list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) >"$run/directories"
-  managed d "$2" | without "$run/directories" >"$run/misplaced"
-  managed fgl "$2" | within "$run/directories" >>"$run/misplaced"
-  sort "$run/misplaced" | tops >"$run/tops"
-  clear_out "$1" "$run/tops"
+  list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) |
+    awk "$read_path"'
+      directory { seen[$0]; next }
+      {
+        name = plain(entry_path(), "\001")
+        if (($1 == "d") != (name in seen)) print name
+      }' directory=1 - directory= "$2" >"$run/misplaced" || refuse 'directories could not be listed'
+  clear_out "$1" "$run/misplaced"
 }
 
 # Turns directory $1, described by manifest $2, into what the pack says: removes what is gone, unpacks the rest.
@@ -125,12 +132,14 @@ finish() {
 # Keeps at hand what the guard compares, once it is what manifest $1 says.
 watch() {
   names f "$1" >.runner/guard/names
-  expected_stats f "$1" >.runner/guard/expected
-  stats "$file_stats" "$new" <.runner/guard/names >.runner/guard/now
-  cmp -s .runner/guard/expected .runner/guard/now || {
-    without .runner/guard/now <.runner/guard/expected | sed 's/^[^ ]* [^ ]* [^ ]* //' | say_each unlike
-    refuse 'the release is not what was sent'
-  }
   stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled
+  all_match f "$1" <.runner/guard/filled || {
+    expected_stats f "$1" >.runner/guard/expected
+    stats "$file_stats" "$new" <.runner/guard/names >.runner/guard/now
+    cmp -s .runner/guard/expected .runner/guard/now || {
+      without .runner/guard/now <.runner/guard/expected | sed 's/^[^ ]* [^ ]* [^ ]* //' | say_each unlike
+      refuse 'the release is not what was sent'
+    }
+  }
   : >.runner/guard/known
 }

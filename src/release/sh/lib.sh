@@ -80,11 +80,25 @@ set_modes() {
   }
 }
 
-managed() { names "$1" "$2" | lines | sort; }
+# For awk: the path of a manifest's line, and a path as it is, but for what stands for a newline.
+read_path='function entry_path() { return substr($0, length($1 $2 $3 $4 $5) + 6) }
+function plain(text, newline,  n, before) {
+  while (n = index(text, "\\")) {
+    before = before substr(text, 1, n - 1) (substr(text, n + 1, 4) == "0012" ? newline : "\\")
+    text = substr(text, n + 5)
+  }
+  return before text
+}'
 
-# Everything below directory $1 as such lines, of what the operands of `find` behind it choose.
+# The lines of names on standard input that manifest $1 does not have.
+unmanaged() {
+  awk "$read_path"' manifest { seen[plain(entry_path(), "\001")]; next } !($0 in seen)' manifest=1 "$1" manifest= -
+}
+
+# Everything below directory $1 as such lines, of what the operands of `find` behind it choose; a directory comes before
+# what is in it.
 list() {
-  (cd -- "$1" && shift && find . "$@" -print0) | lines | sed -e 's|^\./||' -e '/^\.$/d' | sort
+  (cd -- "$1" && shift && find . "$@" -print0) | lines | sed -e 's|^\./||' -e '/^\.$/d'
 }
 
 # What `stat` says of the entries of manifest $2 whose kind is in $1. `f` are the files that nobody may write in place.
@@ -95,10 +109,30 @@ stats() { (cd -- "$2" && xargs -0 stat -c "$1" -- 2>/dev/null); }
 file_stats='%a %s %Y %n'
 directory_stats='%a 0 0 %n'
 
-# The lines on standard input that file $1 does not have (`without`), or that it has (`within`). Not every busybox
-# has `comm`.
+# The lines on standard input that file $1 does not have. Not every busybox has `comm`.
 without() { awk 'first { seen[$0]; next } !($0 in seen)' first=1 "$1" first= -; }
-within() { awk 'first { seen[$0]; next } $0 in seen' first=1 "$1" first= -; }
+
+# Whether lines of `stat` on standard input, each with a first word that is the raw mode for directories, say of all
+# entries of manifest $2 whose kind is in $1 that they are as they should be. False too where a name is escaped: who is
+# to know what differs looks closer.
+all_match() {
+  awk -v kinds="$1" -v manifest="$2" '
+    function next_entry() {
+      while ((getline line < manifest) > 0)
+        if (index(kinds, substr(line, 1, 1))) return 1
+      return 0
+    }
+    {
+      if (wrong = !next_entry()) exit
+      split(line, want, " ")
+      name = substr(line, length(want[1] want[2] want[3] want[4] want[5]) + 6)
+      text = want[1] == "d" ? want[2] : want[2] " " want[3] " " want[4]
+      is = want[1] == "d" ? $2 : $2 " " $3 " " $4
+      if (wrong = is "" != text "" || substr($0, length($1 $2 $3 $4) + 5) != name) exit
+      if (wrong = want[1] == "d" && $1 !~ /^4/) exit
+    }
+    END { exit wrong || next_entry() }'
+}
 
 # Compares directory $1 with what it was filled with. The lines that differ are left in .runner/guard/differs; fails
 # when they are not the ones known already. A file that was replaced has another inode.
@@ -106,10 +140,11 @@ guard() {
   stats "%i $file_stats" "$1" <.runner/guard/names >.runner/guard/now
   if cmp -s .runner/guard/filled .runner/guard/now; then
     : >.runner/guard/differs
+    [ ! -s .runner/guard/known ]
   else
     without .runner/guard/now <.runner/guard/filled >.runner/guard/differs
+    cmp -s .runner/guard/differs .runner/guard/known
   fi
-  cmp -s .runner/guard/differs .runner/guard/known
 }
 say_guarded() { sed 's/^[^ ]* //' .runner/guard/differs | say_differs; }
 

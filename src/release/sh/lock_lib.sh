@@ -22,7 +22,10 @@ stat_of() {
   start=$1
 }
 
-boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime 2>/dev/null | tr -d '",'; }
+boot_id() {
+  { IFS= read -r id </proc/sys/kernel/random/boot_id; } 2>/dev/null && echo "$id" ||
+    sysctl -n kern.boottime 2>/dev/null | tr -d '",'
+}
 
 # Sets `$value` to field $1 of an owner's record, $2; the last of that name, since those behind it are this machine's.
 owners() {

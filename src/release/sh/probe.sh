@@ -21,7 +21,7 @@ done
 say nearest "$there"
 [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && say writable yes
 # shellcheck disable=SC2046 # split on purpose
-set -- $(df -Pk -- "$there" 2>/dev/null | tail -n 1)
+set -- $(df -Pk -- "$there" 2>/dev/null)
 # The name of a file system may have blanks. One that does not know its size has no percentage.
 while [ $# -gt 1 ]; do
   case $2 in [0-9]*%) say free_kib "$1" && break ;; esac
@@ -31,12 +31,18 @@ say inodes "$(stat -f -c '%d %c' -- "$there" 2>/dev/null)"
 
 [ -d "$root" ] || exit 0
 cd -- "$root" || exit 0
-[ -s .runner/format ] && say format "$(cat .runner/format)" &&
+# Each of these files is one line that was put there by a rename.
+say_line() {
+  line=
+  { IFS= read -r line <"$2"; } 2>/dev/null
+  say "$1" "$line"
+}
+[ -s .runner/format ] && say_line format .runner/format &&
   [ -d releases ] && [ -d shared ] && [ -d .runner/records ] && [ -d .runner/manifests ] && say opened yes
 for path in .runner/intent.* .runner/reverting.*; do
   case $path in *.new) continue ;; esac
   if [ -s "$path" ]; then
-    say intent "${path#.runner/}" && say intended "$(cat "$path")"
+    say intent "${path#.runner/}" && say_line intended "$path"
   elif [ -f "$path" ]; then
     say litter yes
   fi
@@ -45,12 +51,12 @@ for path in $litter; do
   [ ! -e "$path" ] || { say litter yes && break; }
 done
 [ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
-[ -f .runner/cache ] && say cache "$(cat .runner/cache)"
+[ -f .runner/cache ] && say_line cache .runner/cache
 [ -w .runner ] || [ ! -e .runner ] || say sealed_off .runner
 for path in .runner/records/*; do
   [ -f "$path" ] && case $path in
     *.new) ;;
-    *) say recorded "${path##*/}" && say record "$(cat "$path")" ;;
+    *) say recorded "${path##*/}" && say_line record "$path" ;;
   esac
 done
 for path in releases/* releases/.[!.]*; do

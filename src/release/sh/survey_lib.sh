@@ -19,18 +19,24 @@ survey_one() {
     say digest "${found%% *}"
     [ "${found%% *}" = "$5" ] || stale=${stale:-$5}
   fi
+  names df "$kept" >"$scratch/names"
+  if [ "$3" = hash ] || ! stats "%f $file_stats" "$1" <"$scratch/names" | all_match df "$kept"; then
+    look_closer "$@"
+  fi
+  if grep -q '^l ' "$kept"; then say_links "$1"; fi
+  return 0
+}
+
+look_closer() {
   compare "$1" d "$directory_stats" "$5"
   compare "$1" f "$file_stats" "$5"
   [ "$3" != hash ] || compare_content "$1"
 
   # Managed directories that are none: what is seen through them is not of the release.
   list "$1" -type d >"$scratch/directories"
-  managed d "$kept" | without "$scratch/directories" >"$scratch/gone"
+  names d "$kept" | lines | without "$scratch/directories" >"$scratch/gone"
   say_each gone <"$scratch/gone"
   [ ! -s "$scratch/gone" ] || stale=${stale:-$5}
-
-  if grep -q '^l ' "$kept"; then say_links "$1"; fi
-  return 0
 }
 
 print_one() { printf '%s\0' "$1"; }
