@@ -54,13 +54,17 @@ upload-*,tar,-x*)
   ;;
 upload-*) exec REAL "$@" ;;
 esac
+# From the last number that is known on, whoever wrote it.
+n=
+{ read -r n <"$d/last"; } 2>/dev/null
+n=${n:-1}
 set -C
-n=1
 while ! { echo "TOOL $*" >"$d/n/$n"; } 2>/dev/null; do
   [ -e "$d/n/$n" ] || exec REAL "$@"
   n=$((n + 1))
 done
 set +C
+{ echo "$n" >"$d/last"; } 2>/dev/null
 case $kind,TOOL,$1 in
 count,tar,-x*)
   mkdir "$d/first" 2>/dev/null || exec REAL "$@"
