@@ -899,6 +899,31 @@ fn a_confirmation_without_an_answer_is_asked_after_and_stays() {
     }
 }
 
+/// A fill of a dead run makes its record only when the next run has looked already, and waits for it.
+#[test]
+fn what_a_dead_run_still_makes_while_the_next_one_waits_for_it_is_put_right_too() {
+    let scenario = Scenario { flow: Flow::First, is_cache: false, n_hosts: 1 };
+    let matrix = Matrix::new(&[scenario]);
+    let fleet = matrix.copy(&matrix.templates[&scenario].fleet);
+    let trap = Trap::new(&fleet.dir);
+    trap.arm(Victim::Client, At::Words("mv -f -- .runner/records/"));
+    let dead = fleet.flow(Some((&trap, Then::Waits))).unwrap();
+    assert_eq!(dead.code, None, "{dead}");
+    let ran = thread::scope(|scope| {
+        let next = scope.spawn(|| fleet.run(&[], None));
+        let is_waiting = || processes(&fleet.on_server).iter().any(|line| line.contains("sleep 0.1"));
+        let waits = until(PATIENCE, is_waiting, || fleet.state());
+        trap.disarm();
+        waits.unwrap();
+        next.join().unwrap().unwrap()
+    });
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for site in fleet.sites() {
+        assert_eq!(served(&site, &matrix.versions).unwrap(), Some("one"), "{ran}");
+        is_clean(&site, &matrix.clean[&false]).unwrap();
+    }
+}
+
 /// A server whose tools are a trap, and room for sites on it.
 struct Lab {
     trap: Trap,

@@ -1,6 +1,7 @@
 //! The locks of a run's sites: the first host's first, the rest at once, or one by one where another run is met; what
 //! dead runs left is put right under them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::event::{Event, Report};
-use crate::release::heal;
+use crate::release::heal::{self, Healing};
 use crate::release::lock::{Held, Owner};
 use crate::run::Run;
 use crate::run::parallel::combined;
@@ -117,11 +118,33 @@ impl Run {
         self.met_lock.load(Ordering::SeqCst)
     }
 
-    /// Puts right what dead runs left: a swap that was cut goes the same way on all hosts.
+    /// Puts right what dead runs left: a swap that was cut goes the same way on all hosts. What was waited for may have
+    /// left more meanwhile than was seen before, which is put right as well.
     fn heal(&self, hosts: &[usize]) -> Vec<(usize, anyhow::Error)> {
         if self.mode.is_plan() {
             return Vec::new();
         }
+        let mut done = BTreeMap::new();
+        loop {
+            let plans = self.plan_healing(hosts);
+            let ill: Vec<usize> = plans
+                .iter()
+                .filter(|(host, plan)| done.get(*host) != Some(*plan))
+                .map(|(host, _)| *host)
+                .collect();
+            let failures = self.on_each(&ill, |host| match plans.get(&host) {
+                Some(healing) => self.site(host).heal(healing, self.now(), &self.by),
+                None => Ok(()),
+            });
+            if ill.is_empty() || !failures.is_empty() {
+                return failures;
+            }
+            done.extend(plans);
+        }
+    }
+
+    /// What is wrong on which hosts.
+    fn plan_healing(&self, hosts: &[usize]) -> BTreeMap<usize, Healing> {
         let all: Vec<_> =
             hosts.iter().filter_map(|&host| Some((host, self.site(host).seen().ok()?.clone()))).collect();
         let ways = heal::ways(all.iter().map(|(host, seen)| (self.hosts[*host].name.as_str(), seen)));
@@ -142,16 +165,10 @@ impl Run {
                 }
             }
         }
-        let plans: Vec<_> = all
-            .iter()
+        all.iter()
             .map(|(host, seen)| (*host, heal::plan(seen, &ways)))
             .filter(|(_, healing)| healing.is_needed())
-            .collect();
-        let ill: Vec<usize> = plans.iter().map(|(host, _)| *host).collect();
-        self.on_each(&ill, |host| match plans.iter().find(|(other, _)| *other == host) {
-            Some((_, healing)) => self.site(host).heal(healing, self.now(), &self.by),
-            None => Ok(()),
-        })
+            .collect()
     }
 
     /// The release is found good: no server takes its swap back by itself any more. A single host hears it with the next
