@@ -172,10 +172,16 @@ impl Run {
     }
 
     /// The release is found good: no server takes its swap back by itself any more. A single host hears it with the next
-    /// step; of several none is told much later than another.
+    /// step. Several are told one right after the other, before any answer is waited for: if this program dies between
+    /// the first and the last, they stay apart until the next run.
     pub fn confirm(&self) -> Result<()> {
         let hosts = self.all();
         let at_once = hosts.len() > 1;
+        if at_once {
+            for &host in &hosts {
+                self.site(host).begin_confirm()?;
+            }
+        }
         let failures = self.on_each(&hosts, |host| self.site(host).confirm(at_once));
         combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }

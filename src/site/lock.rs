@@ -13,7 +13,7 @@ use crate::release::lock::{self, Asked, Claim, Held, Lock, Making, Owner};
 use crate::release::probe::{Current, Seen};
 use crate::release::swap::Target;
 use crate::release::{Record, ReleaseName, State};
-use crate::shell::{Act, Effect};
+use crate::shell::{Act, Effect, Step};
 use crate::transport::{Remote, Silent};
 
 /// For what a dead run left to end, and for what this run left on a connection that was lost.
@@ -190,7 +190,29 @@ impl Site {
             return Ok(());
         }
         self.due.confirms = true;
-        if at_once { self.end(false) } else { Ok(()) }
+        if !at_once {
+            return Ok(());
+        }
+        self.hold()?;
+        self.end(false)
+    }
+
+    /// Has the confirmation on its way, for `confirm` to hear what became of it.
+    pub fn begin_confirm(&mut self) -> Result<()> {
+        if self.watch().is_none() || self.is_cut {
+            return Ok(());
+        }
+        self.due.confirms = true;
+        let step = self.ending(&self.locked()?, &self.due, false);
+        self.remote.begin(&step.act);
+        Ok(())
+    }
+
+    fn ending(&self, lock: &Lock, due: &Due, frees: bool) -> Step<Ended> {
+        let to = self.unconfirmed_to().unwrap_or_default();
+        let confirms = self.watch().filter(|_| due.confirms).map(|watch| (watch, to.as_str()));
+        let prunes = due.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_str()));
+        lifecycle::end(lock, &Ending { confirms, prunes, frees })
     }
 
     /// Does what is due, and lets the lock go.
@@ -224,10 +246,8 @@ impl Site {
         let lock = self.locked()?;
         let due = std::mem::take(&mut self.due);
         let watch = self.watch().cloned().filter(|_| due.confirms);
-        let to = self.unconfirmed_to().unwrap_or_default();
-        let confirms = watch.as_ref().map(|watch| (watch, to.as_str()));
-        let prunes = due.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_str()));
-        let [step, again] = [(); 2].map(|()| lifecycle::end(&lock, &Ending { confirms, prunes, frees }));
+        let prunes = due.prunes.as_ref();
+        let [step, again] = [(); 2].map(|()| self.ending(&lock, &due, frees));
         let mut reply = self.remote.perform(&step.act, &mut Silent);
         self.is_cut |= reply.is_err();
         // What became of a confirmation decides what is served: it is said again, or, where the lock was let go with it,

@@ -32,6 +32,8 @@ pub struct Framed<L: Link> {
     n_marks: u64,
     pub(super) shell: Option<Shell>,
     pub(super) beating: Option<Beating>,
+    /// An act that is on its way already: its mark, and what is still to be written of it.
+    begun: Option<(Mark, Vec<u8>)>,
     /// When it last answered anything.
     pub(super) heard: Instant,
 }
@@ -61,6 +63,7 @@ impl<L: Link> Framed<L> {
             n_marks: 0,
             shell: None,
             beating: None,
+            begun: None,
             heard: Instant::now(),
         }
     }
@@ -78,6 +81,11 @@ impl<L: Link> Framed<L> {
 
     /// Performs an act in the persistent shell, and opens it if there is none. The shell is lost if this is.
     fn perform_in_shell(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
+        if let (Some((mark, rest)), Some(shell)) = (self.begun.take(), self.shell) {
+            let mut exchange = Exchange::new(shell.channel, &mark, Input::text(rest));
+            let outcome = self.run(&mut exchange, act.timeout, listener)?;
+            return answer(exchange, outcome);
+        }
         if self.shell.is_none()
             && let Some(answer) = self.perform_on_the_way(act, listener)?
         {
@@ -160,7 +168,13 @@ impl<L: Link> Framed<L> {
         }
     }
 
+    /// Whether an act is on its way whose answer nobody has asked for.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
     fn close_shell(&mut self) {
+        self.begun = None;
         if let Some(shell) = self.shell.take() {
             self.link.close(shell.channel);
         }
@@ -248,8 +262,23 @@ impl<L: Link> Framed<L> {
 }
 
 impl<L: Link> Remote for Framed<L> {
+    fn begin(&mut self, act: &Act) {
+        let Some(Shell { channel, is_greeted: true }) = self.shell else { return };
+        if self.interrupt.is_raised() {
+            return;
+        }
+        let mark = self.next_mark();
+        let mut rest = encode::frame(&mark, act);
+        // What breaks here is told when its answer is asked for.
+        while let Ok(n @ 1..) = self.link.write(channel, &rest) {
+            rest.drain(..n);
+        }
+        self.begun = Some((mark, rest));
+    }
+
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
-        if let Some(reply) = self.refuse() {
+        // What is on its way is ended, not left to the next one.
+        if let Some(reply) = self.refuse().filter(|_| !self.has_begun()) {
             return Ok(reply);
         }
         let answer = self.perform_in_shell(act, listener);

@@ -26,6 +26,12 @@ impl Hurried {
 }
 
 impl Remote for Hurried {
+    fn begin(&mut self, act: &Act) {
+        if self.refused.is_none() {
+            self.remote.begin(act);
+        }
+    }
+
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
         if let Some(lost) = &self.refused {
             return Err(lost.clone());

@@ -50,6 +50,11 @@ pub trait Remote: Send {
     /// `/dev/null` as standard input and nothing left over from earlier scripts.
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost>;
 
+    /// Has an act on its way, as far as that can be without waiting. The next one that is performed must be this one.
+    fn begin(&mut self, act: &Act) {
+        let _ = act;
+    }
+
     /// Performs an act on a channel of its own, `payload` on its standard input behind the script. A script that
     /// ends without reading all of it is not an error of its own: its exit tells. Nothing else is looked at while
     /// `payload` is being read, so it should not wait for long.
@@ -71,6 +76,10 @@ pub trait Remote: Send {
 }
 
 impl<R: Remote + ?Sized> Remote for Box<R> {
+    fn begin(&mut self, act: &Act) {
+        (**self).begin(act);
+    }
+
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
         (**self).perform(act, listener)
     }

@@ -119,7 +119,11 @@ impl<L: Link> Framed<L> {
     /// Gives a sign, if one is due, while no act runs.
     pub(super) fn beat_idle(&mut self) {
         let Some(beating) = &self.beating else { return };
-        if beating.is_due() && matches!(beating.channel, Channel::Refused) && self.shell.is_some() {
+        if beating.is_due()
+            && matches!(beating.channel, Channel::Refused)
+            && self.shell.is_some()
+            && !self.has_begun()
+        {
             let once = beating.pulse.once.clone();
             // A loss is told to the next act.
             let _ = self.perform(&once, &mut Silent);
