@@ -179,7 +179,7 @@ impl Run {
         let at_once = hosts.len() > 1;
         if at_once {
             for &host in &hosts {
-                self.site(host).begin_confirm()?;
+                self.site(host).begin_confirm();
             }
         }
         let failures = self.on_each(&hosts, |host| self.site(host).confirm(at_once));

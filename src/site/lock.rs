@@ -197,15 +197,16 @@ impl Site {
         self.end(false)
     }
 
-    /// Has the confirmation on its way, for `confirm` to hear what became of it.
-    pub fn begin_confirm(&mut self) -> Result<()> {
+    /// Has the confirmation on its way, for `confirm` to hear what became of it, which must come next. What hinders it is
+    /// told there.
+    pub fn begin_confirm(&mut self) {
+        let Ok(lock) = self.locked() else { return };
         if self.watch().is_none() || self.is_cut {
-            return Ok(());
+            return;
         }
         self.due.confirms = true;
-        let step = self.ending(&self.locked()?, &self.due, false);
+        let step = self.ending(&lock, &self.due, false);
         self.remote.begin(&step.act);
-        Ok(())
     }
 
     fn ending(&self, lock: &Lock, due: &Due, frees: bool) -> Step<Ended> {
