@@ -248,7 +248,38 @@ pub struct Filled {
     pub skipped: Vec<String>,
 }
 
+/// Of a pack in parts, the first part: `unpack` is for each of the others, and `complete` comes behind all of them.
 pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &Pack) -> Step<Filled> {
+    let stage = if pack.is_in_parts() { "first" } else { "" };
+    step("fill", stage, lock, record, plan, manner)
+        .data("strategy", plan.strategy.name())
+        .data("files", pack.n_files)
+        .data("bytes", pack.content_bytes)
+}
+
+/// What the fill says once the way is free for parts of a pack other than the first.
+pub const WAY_FREE: &[u8] = b"way=free\0";
+
+/// Unpacks a part of a pack other than the first.
+pub fn unpack(lock: &Lock, name: &ReleaseName) -> Step<()> {
+    let script =
+        lock.script("begin_beside\nunpack\nsay unpacked yes\n").with(LOCK).with(FILL).var("name", name);
+    Step::new("unpack", Effect::Writes, script, |answer| Fields::read(answer, "unpacked").map(drop))
+}
+
+/// Ends a fill whose parts are all unpacked.
+pub fn complete(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner) -> Step<Filled> {
+    step("complete", "last", lock, record, plan, manner)
+}
+
+fn step(
+    name: &'static str,
+    stage: &str,
+    lock: &Lock,
+    record: &Record,
+    plan: &Plan,
+    manner: &Manner,
+) -> Step<Filled> {
     let body = match plan.strategy {
         Strategy::CopyPrevious => include_str!("sh/copy_previous.sh"),
         Strategy::Cache => include_str!("sh/cache.sh"),
@@ -270,6 +301,7 @@ pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &P
     let script = survey::places(lock.script(body).with(LOCK), &unchecked, &manner.unchecked.touched)
         .with(CREATE)
         .with(FILL)
+        .var("stage", stage)
         .var("begun", begun)
         .var("name", &record.name)
         .var("record", record)
@@ -284,7 +316,7 @@ pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &P
         .rows("left_out", paths(&plan.left_out))
         .rows("written_anew", paths(&plan.generated))
         .rows("starting", paths(&plan.starting));
-    Step::new("fill", Effect::Writes, script, |answer| {
+    Step::new(name, Effect::Writes, script, |answer| {
         let said = Fields::parse(&answer.stdout);
         let is_stale = said.get("stale").is_some();
         let end = if is_stale { "stale" } else { "filled" };
@@ -295,9 +327,6 @@ pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &P
         let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
         Ok(Filled { is_stale, surveys: survey::read(&fields), n_carried, skipped: fields.list("skipped") })
     })
-    .data("strategy", plan.strategy.name())
-    .data("files", pack.n_files)
-    .data("bytes", pack.content_bytes)
 }
 
 #[cfg(test)]

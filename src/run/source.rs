@@ -58,7 +58,7 @@ impl Source {
         let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
         let once = packs.entry(key).or_default().clone();
         drop(packs);
-        kept(&once, || Pack::build(tree, send, prefix, extra))
+        kept(&once, || Pack::build_in_parts(tree, send, prefix, extra))
     }
 }
 

@@ -81,7 +81,8 @@ impl Site {
             begun: std::mem::replace(begun, Begun::Yes),
             unchecked,
         };
-        let filled = self.send(fill::fill(&lock, &record, plan, &manner, pack), pack)?;
+        let unpack = fill::unpack(&lock, &record.name).act;
+        let filled = self.send(fill::fill(&lock, &record, plan, &manner, pack), Some(&unpack), pack)?;
         if let Some(filled) = &filled {
             let is_as_thought = !filled.is_stale && self.is_as_thought(plan, unchecked, &filled.surveys)?;
             if !is_as_thought {
@@ -92,6 +93,10 @@ impl Site {
                 return Ok(false);
             }
         }
+        let filled = match pack.is_in_parts() {
+            true => self.act(fill::complete(&lock, &record, plan, &manner))?,
+            false => filled,
+        };
         let sent = Sent {
             strategy: plan.strategy.name(),
             n_files: plan.manifest.n_files() + n_seeds,
@@ -252,7 +257,7 @@ impl Site {
     pub fn restore(&mut self, written: &[TreePath], pack: &Pack) -> Result<()> {
         let lock = self.locked()?;
         let name = self.release().cloned().context("there is no release")?;
-        self.send(guard::restore(&lock, &name, written), pack)?;
+        self.send(guard::restore(&lock, &name, written), None, pack)?;
         let written = texts(written);
         if let Some((record, _)) = self.guarded() {
             record.touched.retain(|path| !written.contains(path));

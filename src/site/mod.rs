@@ -10,20 +10,21 @@ mod lock;
 mod serve;
 pub mod told;
 
+use std::io::Read;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
 use crate::event::{Event, Report, Sink};
 use crate::host::Host;
-use crate::release::fill::{Begun, Duplicate, Special};
+use crate::release::fill::{Begun, Duplicate, Special, WAY_FREE};
 use crate::release::lock::Owner;
 use crate::release::probe::{self, Seen};
 use crate::release::swap::Target;
 use crate::release::{Lock, Record, ReleaseName, SharedPath};
-use crate::shell::{Answer, Step};
+use crate::shell::{Act, Answer, Step};
 use crate::transport::hurried::Hurried;
-use crate::transport::{Lost, Remote, Reply};
+use crate::transport::{Beside, Lost, Remote, Reply};
 use crate::tree::{Manifest, Pack};
 
 pub use base::{Drift, Standing};
@@ -231,11 +232,17 @@ impl Site {
         self.read(step, reply)
     }
 
-    /// The same with a pack on its standard input.
-    fn send<A>(&mut self, step: Step<A>, pack: &Pack) -> Result<Option<A>> {
+    /// The same with a pack on its standard input, or with the first part of it: the others are `unpack`'s, once `step`
+    /// says that the way is free.
+    fn send<A>(&mut self, step: Step<A>, unpack: Option<&Act>, pack: &Pack) -> Result<Option<A>> {
         self.prepare(&step.act)?;
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));
-        let reply = self.remote.send(&step.act, &mut pack.reader(), &mut listener);
+        let mut readers = pack.readers();
+        let mut parts = readers.iter_mut().map(|reader| reader as &mut dyn Read);
+        let first = parts.next().context("a pack has a part")?;
+        let act = unpack.unwrap_or(&step.act);
+        let beside = Beside { act, payloads: parts.collect(), after: WAY_FREE };
+        let reply = self.remote.send_beside(&step.act, first, beside, &mut listener);
         let sent = listener.sent;
         drop(listener);
         // What only the payload failed by leaves the connection as it was.

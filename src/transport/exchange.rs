@@ -172,6 +172,16 @@ impl<'a> Exchange<'a> {
         self.input.sent
     }
 
+    /// What was said on standard output so far.
+    pub fn said(&self) -> &[u8] {
+        &self.out.kept
+    }
+
+    /// What was to be sent, as far as nothing was read of it.
+    pub fn into_payload(self) -> Option<&'a mut dyn Read> {
+        self.input.payload.filter(|_| !self.input.is_payload)
+    }
+
     /// The process of the script, and the way to find all that belongs to it.
     pub fn begun(&self) -> Option<(u32, &str)> {
         let (pid, way) = self.out.scanner.begin()?.split_once(' ')?;

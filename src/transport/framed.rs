@@ -10,6 +10,7 @@ use crate::shell::{Act, Answer, Exit};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
 use crate::transport::interrupt::Interrupt;
+use crate::transport::lanes::Beside;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::mark::{Mark, Nonce};
 use crate::transport::pulse::{Beating, Pulse};
@@ -47,7 +48,7 @@ pub(super) struct Shell {
 }
 
 /// How an exchange came to its end.
-enum Outcome {
+pub(super) enum Outcome {
     Exit(Exit),
     /// The channel's process ended without saying how the script did.
     Closed(Exit),
@@ -128,43 +129,20 @@ impl<L: Link> Framed<L> {
         Ok(None)
     }
 
-    /// Performs an act on a channel of its own.
-    fn send_by_channel(
+    /// Performs acts on channels of their own.
+    fn send_by_channels(
         &mut self,
         act: &Act,
         payload: &mut dyn Read,
+        beside: &mut Beside,
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost> {
-        match self.send_once(act, payload, listener) {
+        match self.send_lanes(act, payload, beside, listener) {
             // A host that allows two channels has one for the payload if there are no signs of life meanwhile.
-            Err(Lost::Refused { .. }) if self.stop_beating(true) => self.send_once(act, payload, listener),
-            answer => answer,
-        }
-    }
-
-    fn send_once(
-        &mut self,
-        act: &Act,
-        payload: &mut dyn Read,
-        listener: &mut dyn Listener,
-    ) -> Result<Answer, Lost> {
-        let mark = self.next_mark();
-        let channel = self.link.open(encode::CHANNEL)?;
-        let line = encode::first_line(&mark, &act.script);
-        let mut exchange = Exchange::new(channel, &mark, Input::with_payload(line, payload));
-        let outcome = self.run(&mut exchange, act.timeout, listener);
-        if let Ok(Outcome::Closed(_)) = outcome {
-            // Whatever still reads the payload must not take its part for the whole.
-            let _ = self.end(&mut exchange, listener);
-        }
-        self.link.close(channel);
-        match outcome? {
-            Outcome::Exit(exit) => Ok(exchange.into_answer(exit)),
-            // Without a mark there is no success, whatever the process says.
-            Outcome::Closed(exit) if exit.is_success() => {
-                Err(exchange.lost("the channel ended without an answer"))
+            Err(Lost::Refused { .. }) if self.stop_beating(true) => {
+                self.send_lanes(act, payload, beside, listener)
             }
-            Outcome::Closed(exit) => Ok(exchange.into_answer(exit)),
+            answer => answer,
         }
     }
 
@@ -199,30 +177,44 @@ impl<L: Link> Framed<L> {
                 }
                 result => result?,
             };
-            if let Some(status) = exchange.status() {
-                return Ok(Outcome::Exit(Exit::from_shell(status)));
-            }
-            if let Some(exit) = self.overdue(exchange, limit) {
-                self.end(exchange, listener)?;
-                return Ok(Outcome::Exit(exit));
-            }
-            if exchange.unheeded() >= self.start {
-                let why = format!("no script begins there within {} s", self.start.as_secs());
-                return Err(exchange
-                    .lost(&format!("{why}: the login shell or its start files may wait for something")));
-            }
-            // Processes that outlive a killed shell may talk for ever, so this does not wait for silence.
-            if !moved || looked.elapsed() > TICK {
-                looked = Instant::now();
-                if let Some(exit) = self.closed(exchange, listener)? {
-                    return Ok(Outcome::Closed(exit));
-                }
+            if let Some(outcome) = self.look(exchange, limit, listener, moved, &mut looked)? {
+                return Ok(outcome);
             }
             if !moved {
                 let left = left(exchange, limit);
                 self.wait(&[exchange.channel], left.min(TICK))?;
             }
         }
+    }
+
+    /// Whether an exchange that was advanced is over, or has to be: then it is ended.
+    pub(super) fn look(
+        &mut self,
+        exchange: &mut Exchange,
+        limit: Option<Duration>,
+        listener: &mut dyn Listener,
+        moved: bool,
+        looked: &mut Instant,
+    ) -> Result<Option<Outcome>, Lost> {
+        if let Some(status) = exchange.status() {
+            return Ok(Some(Outcome::Exit(Exit::from_shell(status))));
+        }
+        if let Some(exit) = self.overdue(exchange, limit) {
+            self.end(exchange, listener)?;
+            return Ok(Some(Outcome::Exit(exit)));
+        }
+        if exchange.unheeded() >= self.start {
+            let why = format!("no script begins there within {} s", self.start.as_secs());
+            return Err(
+                exchange.lost(&format!("{why}: the login shell or its start files may wait for something"))
+            );
+        }
+        // Processes that outlive a killed shell may talk for ever, so this does not wait for silence.
+        if moved && looked.elapsed() <= TICK {
+            return Ok(None);
+        }
+        *looked = Instant::now();
+        Ok(self.closed(exchange, listener)?.map(Outcome::Closed))
     }
 
     /// How the channel's process ended without marks, if it did and everything it said was read.
@@ -295,10 +287,21 @@ impl<L: Link> Remote for Framed<L> {
         payload: &mut dyn Read,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
+        let none = Beside { act, payloads: Vec::new(), after: b"" };
+        self.send_beside(act, payload, none, listener)
+    }
+
+    fn send_beside(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        mut beside: Beside,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
         if let Some(reply) = self.refuse() {
             return Ok(reply);
         }
-        let answer = self.send_by_channel(act, payload, listener);
+        let answer = self.send_by_channels(act, payload, &mut beside, listener);
         match answer {
             Ok(_) => self.heard = Instant::now(),
             // Whatever broke, the next act must not seem to go on in the shell of before.

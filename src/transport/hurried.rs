@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::Act;
-use crate::transport::{Listener, Lost, Pulse, Remote, Reply};
+use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply};
 
 /// Tries every time, as a recipe that restarts a host needs it, until it is told to hurry.
 pub struct Hurried {
@@ -55,6 +55,19 @@ impl Remote for Hurried {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
             None => self.remote.send(act, payload, listener),
+        }
+    }
+
+    fn send_beside(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        beside: Beside,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
+        match &self.refused {
+            Some(lost) => Err(lost.clone()),
+            None => self.remote.send_beside(act, payload, beside, listener),
         }
     }
 

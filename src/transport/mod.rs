@@ -13,6 +13,7 @@ pub mod frame;
 pub mod framed;
 pub mod hurried;
 pub mod interrupt;
+mod lanes;
 pub mod link;
 pub mod listener;
 pub mod local;
@@ -32,6 +33,7 @@ use crate::transport::ssh::dial::Dial;
 use crate::transport::ssh::link::Ssh;
 
 pub use interrupt::Interrupt;
+pub use lanes::Beside;
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
 pub use pulse::Pulse;
@@ -60,6 +62,27 @@ pub trait Remote: Send {
     /// `payload` is being read, so it should not wait for long.
     fn send(&mut self, act: &Act, payload: &mut dyn Read, listener: &mut dyn Listener)
     -> Result<Reply, Lost>;
+
+    /// The same, and what is to travel beside it, at once where that can be. Answers the first that failed, or else the act.
+    fn send_beside(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        beside: Beside,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
+        let reply = self.send(act, payload, listener)?;
+        let Reply::Answered(answer) = &reply else { return Ok(reply) };
+        if answer.exit.is_success() && lanes::says(&answer.stdout, beside.after) {
+            for payload in beside.payloads {
+                match self.send(beside.act, payload, listener)? {
+                    Reply::Answered(answer) if answer.exit.is_success() => {}
+                    failed => return Ok(failed),
+                }
+            }
+        }
+        Ok(reply)
+    }
 
     /// From now on the host hears that this side is alive: while acts run, and when `beat` is called while none does.
     fn pulse(&mut self, pulse: Pulse) {
@@ -91,6 +114,16 @@ impl<R: Remote + ?Sized> Remote for Box<R> {
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         (**self).send(act, payload, listener)
+    }
+
+    fn send_beside(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        beside: Beside,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
+        (**self).send_beside(act, payload, beside, listener)
     }
 
     fn pulse(&mut self, pulse: Pulse) {

@@ -17,6 +17,9 @@ use crate::event::Report;
 
 /// Packs up to this size stay in memory.
 const MEMORY: usize = 64 * 1024 * 1024;
+/// One that travels in parts has at most so many, each of at least so many bytes.
+const PARTS_MAX: u64 = 4;
+const PART_MIN: u64 = 2 * 1024 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
 pub struct Pack {
@@ -25,19 +28,34 @@ pub struct Pack {
     pub n_files: usize,
     /// Bytes in these files.
     pub content_bytes: u64,
-    spool: Spool,
+    /// At least one, each a tar of its own.
+    parts: Vec<Spool>,
 }
 
 impl Pack {
     /// Packs `extra` (member name and bytes) and then the entries at the indices `send`, their paths behind `prefix` and
     /// a slash. An empty prefix is taken for `.`: bsdtar strips a backslash that begins a member's name.
     pub fn build(tree: &Tree, send: &[usize], prefix: &[u8], extra: &[(Vec<u8>, Vec<u8>)]) -> Result<Self> {
-        Self::build_within(MEMORY, tree, send, prefix, extra)
+        Self::build_within(MEMORY, 1, tree, send, prefix, extra)
+    }
+
+    /// As `build`, in parts that may travel at once if it is large. All but files are in the first. Whoever unpacks it sets
+    /// the modes of directories afterwards.
+    pub fn build_in_parts(
+        tree: &Tree,
+        send: &[usize],
+        prefix: &[u8],
+        extra: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<Self> {
+        let bytes: u64 = send.iter().map(|&index| weight(&tree.entries[index])).sum();
+        let n_parts = (bytes / PART_MIN).clamp(1, PARTS_MAX);
+        Self::build_within(MEMORY, n_parts, tree, send, prefix, extra)
     }
 
     /// As `build`, with at most `memory` bytes of the pack in memory.
-    pub fn build_within(
+    fn build_within(
         memory: usize,
+        n_parts: u64,
         tree: &Tree,
         send: &[usize],
         prefix: &[u8],
@@ -46,40 +64,64 @@ impl Pack {
         // A manifest's order has directories before their content.
         let mut send = send.to_vec();
         send.sort_unstable();
+        let total: u64 = send.iter().map(|&index| weight(&tree.entries[index])).sum();
         let mut packing = Packing {
             tree,
             prefix,
             made: made_at(SystemTime::now()),
             buffer: vec![0; hash::CHUNK],
-            out: SpoolWriter::new(memory),
+            // Several write in it at once, and one ends before the other.
+            directory_mode: if n_parts > 1 { 0o700 } else { 0 },
+            out: SpoolWriter::new(memory / n_parts as usize),
         };
-        let mut pack = Self { n_entries: send.len(), n_files: 0, content_bytes: 0, spool: Spool::default() };
+        let mut pack = Self { n_entries: send.len(), n_files: 0, content_bytes: 0, parts: Vec::new() };
         for (name, bytes) in extra {
             packing.extra(name, bytes).context(SPOOL)?;
         }
-        for index in send {
+        let (files, others): (Vec<usize>, Vec<usize>) =
+            send.into_iter().partition(|&index| tree.entries[index].kind == Kind::File);
+        for index in others {
+            packing.entry(&tree.entries[index])?;
+        }
+        let mut done = 0;
+        for index in files {
             let entry = &tree.entries[index];
+            if done * n_parts >= total * (pack.parts.len() as u64 + 1) {
+                pack.parts.push(packing.end(SpoolWriter::new(memory / n_parts as usize))?);
+            }
             packing.entry(entry)?;
-            pack.n_files += usize::from(entry.kind == Kind::File);
+            done += weight(entry);
+            pack.n_files += 1;
             pack.content_bytes += entry.size;
         }
-        member::write_end(&mut packing.out).context(SPOOL)?;
-        pack.spool = packing.out.finish().context(SPOOL)?;
+        pack.parts.push(packing.end(SpoolWriter::new(0))?);
         Ok(pack)
     }
 
-    /// Bytes of the tar.
+    /// Bytes of all parts.
     pub fn len(&self) -> u64 {
-        self.spool.len()
+        self.parts.iter().map(Spool::len).sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.spool.is_empty()
+        self.len() == 0
     }
 
-    /// Reads the tar from its start; several readers may be at work at once.
-    pub fn reader(&self) -> PackReader {
-        PackReader(self.spool.reader())
+    pub fn is_in_parts(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    /// Read the tars from their starts, the first part first; several readers may be at work at once.
+    pub fn readers(&self) -> Vec<PackReader> {
+        self.parts.iter().map(|part| PackReader(part.reader())).collect()
+    }
+}
+
+/// What an entry adds to a pack, about.
+fn weight(entry: &Entry) -> u64 {
+    match entry.kind {
+        Kind::File => entry.size + 512,
+        Kind::Directory | Kind::Link => 0,
     }
 }
 
@@ -103,10 +145,18 @@ struct Packing<'a> {
     prefix: &'a [u8],
     made: u64,
     buffer: Vec<u8>,
+    /// What directories have beside their modes.
+    directory_mode: u32,
     out: SpoolWriter,
 }
 
 impl Packing<'_> {
+    /// Ends a part; `next` is for the one behind it.
+    fn end(&mut self, next: SpoolWriter) -> Result<Spool> {
+        member::write_end(&mut self.out).context(SPOOL)?;
+        std::mem::replace(&mut self.out, next).finish().context(SPOOL)
+    }
+
     fn extra(&mut self, name: &[u8], bytes: &[u8]) -> io::Result<()> {
         let size = bytes.len() as u64;
         let (kind, mode, mtime, target) = (EntryType::Regular, 0o644, self.made, b"".as_slice());
@@ -133,7 +183,8 @@ impl Packing<'_> {
             Kind::File => u64::try_from(entry.mtime).unwrap_or_default(),
             Kind::Directory | Kind::Link => self.made,
         };
-        let (name, mode, size) = (name.as_slice(), entry.mode, entry.size);
+        let mode = entry.mode | if kind == EntryType::Directory { self.directory_mode } else { 0 };
+        let (name, size) = (name.as_slice(), entry.size);
         Member { name, target, kind, mode, mtime, size }.write_header(&mut self.out)
     }
 
@@ -205,7 +256,11 @@ mod tests {
 
     fn pack_all(memory: usize, tree: &Tree) -> Result<Pack> {
         let all: Vec<usize> = (0..tree.entries.len()).rev().collect();
-        Pack::build_within(memory, tree, &all, b"", &[])
+        Pack::build_within(memory, 1, tree, &all, b"", &[])
+    }
+
+    fn first(pack: &Pack) -> PackReader {
+        pack.readers().remove(0)
     }
 
     fn unpack(pack: &Pack, tar: &[&str], into: &Path) {
@@ -218,7 +273,7 @@ mod tests {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        io::copy(&mut pack.reader(), &mut stdin).unwrap();
+        io::copy(&mut first(pack), &mut stdin).unwrap();
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success());
@@ -269,7 +324,7 @@ mod tests {
         for tar in tars.split(':').filter(|tar| !tar.is_empty()) {
             for (memory, in_memory) in [(MEMORY, true), (100_000, false)] {
                 let pack = pack_all(memory, &tree).unwrap();
-                assert_eq!(pack.spool.is_in_memory(), in_memory);
+                assert_eq!(pack.parts[0].is_in_memory(), in_memory);
                 assert_eq!(pack.n_entries, tree.entries.len());
                 let into = tempfile::tempdir_in(dir.path()).unwrap();
                 unpack(&pack, &tar.split(' ').collect::<Vec<_>>(), into.path());
@@ -294,7 +349,7 @@ mod tests {
         let pack = Pack::build(&tree, &[2, 0], b"releases/7", &extra).unwrap();
         assert_eq!((pack.n_entries, pack.n_files, pack.content_bytes), (2, 1, 5));
         let mut bytes = Vec::new();
-        pack.reader().read_to_end(&mut bytes).unwrap();
+        first(&pack).read_to_end(&mut bytes).unwrap();
         assert_eq!(pack.len(), bytes.len() as u64);
         let mut listed = String::new();
         for member in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
@@ -357,7 +412,7 @@ mod tests {
         let tree = walk_anew(&selection(dir.path())).unwrap();
         let pack = pack_all(1000, &tree).unwrap();
         let hashes = std::thread::scope(|scope| {
-            let read = || Hash::of_reader(pack.reader(), &mut [0; 999], |_| Ok(())).unwrap();
+            let read = || Hash::of_reader(first(&pack), &mut [0; 999], |_| Ok(())).unwrap();
             let threads = [scope.spawn(read), scope.spawn(read), scope.spawn(read)];
             threads.map(|thread| thread.join().unwrap())
         });

@@ -1,8 +1,6 @@
 # Fills a release from the last one. Only managed files share an inode with it: what commands left there is copied,
 # what they will write (generated paths) is written anew.
-begin
 manifest=.runner/manifests/$name
-: >"$manifest"
 
 duplicate() {
   case $copy in
@@ -120,14 +118,21 @@ copy() {
   cp -RpP -- "$@" "$new/$into" 2>>"$run/errors" || failed=yes
 }
 
-if [ -n "$base" ]; then
-  [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
-  list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
-  # Of an adopted release nothing is managed.
-  [ ! -s "$manifest" ] || duplicate
-fi
-written_anew drop_generated
-change "$new" "$manifest"
+prepare() {
+  begin
+  : >"$manifest"
+  if [ -n "$base" ]; then
+    [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
+    list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
+    # Of an adopted release nothing is managed.
+    [ ! -s "$manifest" ] || duplicate
+  fi
+  written_anew drop_generated
+  change "$new" "$manifest"
+}
+
+if [ "$stage" = last ]; then begin_beside; else prepare; fi
+describe "$new" "$manifest"
 [ -z "$base" ] || carry
 [ -z "$last" ] || starting start_shared
 finish

@@ -1,14 +1,20 @@
-# Functions of the two fills. `$run` is a scratch directory; the pack on standard input brings its `edit` files.
+# Functions of the two fills. `$run` is a scratch directory; the pack on standard input brings its `edit` files. A pack in
+# parts is unpacked by several processes at once; then `$stage` is `first`, and what comes behind all of them is `last`.
 run=.runner/fill
+new=releases/$name
 
-# What the plan of this fill took for granted may not be so: then nothing is filled, and the plan is made anew.
-begin() {
+# Works outside of the shell that holds the lock.
+begin_beside() {
   cd -- "$root" || refuse "cannot enter \`$root\`"
   begin_busy
   trap end_busy EXIT
   enter
   umask 022
-  new=releases/$name
+}
+
+# What the plan of this fill took for granted may not be so: then nothing is filled, and the plan is made anew.
+begin() {
+  begin_beside
   case $begun in
     '') make_release ;;
     half) drop "$new" && mkdir -- "$new" || exit ;;
@@ -59,12 +65,23 @@ settle() {
   clear_out "$1" "$run/misplaced"
 }
 
-# Turns directory $1, described by manifest $2, into what the pack says: removes what is gone, unpacks the rest.
+# Directory $1, described by manifest $2, becomes what the pack says: what is gone is removed, the rest unpacked.
 change() {
   settle "$1" "$2"
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
-  # -p keeps modes whatever the umask (busybox needs `umask 0` for it), -o makes the files ours.
-  (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"
+  [ -z "$stage" ] || say way free
+  unpack
+  [ -z "$stage" ] || {
+    say filled half
+    exit 0
+  }
+}
+
+# -p keeps modes whatever the umask (busybox needs `umask 0` for it), -o makes the files ours.
+unpack() { (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"; }
+
+# What comes behind that, once all is there.
+describe() {
   sed -n -e 's/^+d /d /p' -e 's/^+\([fg] [0-7]\{4\} \)/\1/p' "$run/edit" >"$run/modes"
   set_modes "$1" "$run/modes" || refuse 'modes could not be set'
   edit "$2" "$run/edit" || refuse 'the manifest could not be written'

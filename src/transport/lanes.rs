@@ -1,0 +1,169 @@
+//! Several payloads at once, each on a channel of its own: one channel carries no more than its window each round trip.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use crate::shell::{Act, Answer};
+use crate::transport::encode;
+use crate::transport::exchange::{Exchange, Input};
+use crate::transport::framed::{Framed, Outcome, TICK};
+use crate::transport::link::Link;
+use crate::transport::{Listener, Lost};
+
+/// What travels beside an act with a payload of its own.
+pub struct Beside<'a> {
+    /// Is performed for each of the payloads.
+    pub act: &'a Act,
+    pub payloads: Vec<&'a mut dyn Read>,
+    /// They wait until the act beside them has said this.
+    pub after: &'static [u8],
+}
+
+/// Whether `text` is in what an act has said so far.
+pub(super) fn says(said: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || said.windows(text.len()).any(|part| part == text)
+}
+
+/// An act under way with its payload.
+struct Lane<'a> {
+    is_first: bool,
+    limit: Option<Duration>,
+    exchange: Exchange<'a>,
+    looked: Instant,
+}
+
+/// The lanes of one act, and what waits for one.
+struct Lanes<'a> {
+    open: Vec<Lane<'a>>,
+    waiting: VecDeque<&'a mut dyn Read>,
+    /// Whether what waits may begin.
+    is_free: bool,
+    /// How many the host allows at once, as far as it was met.
+    most: usize,
+    /// What the act itself answered.
+    first: Option<Answer>,
+}
+
+impl<L: Link> Framed<L> {
+    /// Performs an act with its payload, and once it says so those beside it, as many at once as the host allows. Answers
+    /// the first of them that failed, whose failure ends the others, or else the act.
+    pub(super) fn send_lanes(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        beside: &mut Beside,
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, Lost> {
+        let (act_beside, after) = (beside.act, beside.after);
+        let first = self.lane(act, payload, true)?;
+        let mut lanes = Lanes {
+            open: vec![first],
+            waiting: beside.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect(),
+            is_free: false,
+            most: usize::MAX,
+            first: None,
+        };
+        let answer = self.drive(&mut lanes, act_beside, after, listener);
+        // Ended before it can take the end of its input for the whole.
+        for mut lane in lanes.open {
+            let _ = self.end(&mut lane.exchange, listener);
+            self.link.close(lane.exchange.channel);
+        }
+        answer
+    }
+
+    /// Advances all lanes until the last one is over. What is left open afterwards is of no use any more.
+    fn drive(
+        &mut self,
+        lanes: &mut Lanes,
+        act: &Act,
+        after: &[u8],
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, Lost> {
+        loop {
+            self.beat_beside();
+            if lanes.is_free
+                && lanes.open.len() < lanes.most
+                && let Some(payload) = lanes.waiting.pop_front()
+            {
+                lanes.open.push(self.lane(act, payload, false)?);
+            }
+            let mut has_moved = false;
+            let mut n = 0;
+            while n < lanes.open.len() {
+                let others = lanes.open.len() - 1;
+                let lane = &mut lanes.open[n];
+                let moved = match lane.exchange.advance(&mut self.link, listener) {
+                    Err(Lost::Refused { .. })
+                        if !lane.is_first && (others > 0 || self.stop_beating(true)) =>
+                    {
+                        // The host allows no more at once: it waits for another to end.
+                        let lane = lanes.open.swap_remove(n);
+                        self.link.close(lane.exchange.channel);
+                        lanes.waiting.extend(lane.exchange.into_payload());
+                        lanes.most = others.max(1);
+                        continue;
+                    }
+                    moved => moved?,
+                };
+                has_moved |= moved;
+                lanes.is_free |= lane.is_first && says(lane.exchange.said(), after);
+                let Some(outcome) =
+                    self.look(&mut lane.exchange, lane.limit, listener, moved, &mut lane.looked)?
+                else {
+                    n += 1;
+                    continue;
+                };
+                let lane = lanes.open.swap_remove(n);
+                let is_first = lane.is_first;
+                let answer = self.close_lane(lane, outcome, listener)?;
+                if !answer.exit.is_success() {
+                    return Ok(answer);
+                }
+                if is_first {
+                    lanes.first = Some(answer);
+                }
+            }
+            if lanes.open.is_empty() && (lanes.waiting.is_empty() || !lanes.is_free) {
+                let first = lanes.first.take();
+                return first
+                    .ok_or_else(|| Lost::Gone { why: "the act was not performed".to_owned(), sent: 0 });
+            }
+            if !has_moved {
+                let channels: Vec<_> = lanes.open.iter().map(|lane| lane.exchange.channel).collect();
+                self.wait(&channels, TICK)?;
+            }
+        }
+    }
+
+    fn lane<'a>(&mut self, act: &Act, payload: &'a mut dyn Read, is_first: bool) -> Result<Lane<'a>, Lost> {
+        let mark = self.next_mark();
+        let channel = self.link.open(encode::CHANNEL)?;
+        let line = encode::first_line(&mark, &act.script);
+        let exchange = Exchange::new(channel, &mark, Input::with_payload(line, payload));
+        Ok(Lane { is_first, limit: act.timeout, exchange, looked: Instant::now() })
+    }
+
+    fn close_lane(
+        &mut self,
+        lane: Lane,
+        outcome: Outcome,
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, Lost> {
+        let mut exchange = lane.exchange;
+        if let Outcome::Closed(_) = outcome {
+            // Whatever still reads the payload must not take its part for the whole.
+            let _ = self.end(&mut exchange, listener);
+        }
+        self.link.close(exchange.channel);
+        match outcome {
+            Outcome::Exit(exit) => Ok(exchange.into_answer(exit)),
+            // Without a mark there is no success, whatever the process says.
+            Outcome::Closed(exit) if exit.is_success() => {
+                Err(exchange.lost("the channel ended without an answer"))
+            }
+            Outcome::Closed(exit) => Ok(exchange.into_answer(exit)),
+        }
+    }
+}
