@@ -104,6 +104,12 @@ impl Proxy {
         state.up + state.down
     }
 
+    /// The bytes that passed to the server, and those that came from it.
+    pub fn bytes_each_way(&self) -> (u64, u64) {
+        let state = self.line.lock();
+        (state.up, state.down)
+    }
+
     /// Counts the round trips whose answer has reached the client, with the one of the connection itself.
     ///
     /// As a logical clock does: what the client sends is one trip later than the latest that has reached it, and what the
@@ -190,7 +196,7 @@ impl Line {
     }
 
     fn read(&self, mut from: TcpStream, way: Way, late: &mpsc::Sender<Late>) {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             let (n, trip) = self.lock().pass(way, n);
             let due = Instant::now() + self.delay;
