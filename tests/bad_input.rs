@@ -127,7 +127,7 @@ fn an_unreadable_file_of_the_source_is_named() {
 }
 
 /// Two hosts get different packs of one walk; between the two the source is changed.
-fn between(change: &str) -> Test {
+fn between(index: &str, change: &str) -> Test {
     let recipe = |between: &str| {
         format!(
             r#"task("upload", |host| {{
@@ -143,7 +143,7 @@ fn between(change: &str) -> Test {
     let test = test.source("other", "two");
     test.ends(0, &["--host", "h2"]);
     let change = change.replace('"', "\\\"");
-    test.source("index", "as walked").recipe(&recipe(&format!("local(\"{change}\");")))
+    test.source("index", index).recipe(&recipe(&format!("local(\"{change}\");")))
 }
 
 #[test]
@@ -151,7 +151,8 @@ fn a_file_that_changes_while_it_is_sent_fails_the_deploy_on_all_hosts() {
     for change in
         ["echo 'not walked' >source/index", "rm -f source/index", "rm source/index; ln -s other source/index"]
     {
-        let test = between(change);
+        // Too large to be kept from the walk.
+        let test = between(&"as walked".repeat(200_000), change);
         let before = [tree(&test.path("sites/h1/current/")), tree(&test.path("sites/h2/current/"))];
         let names = [test.releases("sites/h1"), test.releases("sites/h2")];
         let ran = test.ends(1, &[]);
@@ -159,6 +160,15 @@ fn a_file_that_changes_while_it_is_sent_fails_the_deploy_on_all_hosts() {
         same(&tree(&test.path("sites/h1/current/")), &before[0]);
         same(&tree(&test.path("sites/h2/current/")), &before[1]);
         assert_eq!([test.releases("sites/h1"), test.releases("sites/h2")], names, "{change}");
+    }
+}
+
+#[test]
+fn all_hosts_get_the_file_as_it_was_walked() {
+    let test = between("as walked", "echo 'not walked' >source/index");
+    test.ends(0, &[]);
+    for host in ["h1", "h2"] {
+        assert_eq!(test.read(&format!("sites/{host}/current/index")), "as walked");
     }
 }
 

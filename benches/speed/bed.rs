@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,27 +47,37 @@ impl Bed {
         let mut bed = Self { server, dir, is_mounted: false, delay: Duration::ZERO };
         bed.is_mounted = bed.mount();
         if !bed.is_mounted {
-            println!("sites have no file system of their own here, which needs root: figures vary more\n");
+            println!("no file system of its own could be mounted for this, as root may: figures vary more\n");
         }
+        fs::create_dir_all(bed.path("")).unwrap();
+        fs::create_dir_all(bed.site("")).unwrap();
+        let owned = Command::new("chown").arg(&bed.server.user).arg(bed.place()).arg(bed.site("")).status();
+        assert!(owned.unwrap().success());
         bed
     }
 
-    /// Gives the sites a file system of their own: one in which many files were deleted a moment ago makes new ones
-    /// slowly (ext4 passes over inodes that were just freed, fs/ext4/ialloc.c), up to thirty times.
+    /// Gives all of it a file system of its own: one in which many files were deleted a moment ago makes new ones slowly,
+    /// up to thirty times so (ext4 passes over inodes that were just freed, fs/ext4/ialloc.c).
     fn mount(&self) -> bool {
-        let script = "install -d -o \"$3\" \"$2\" && truncate -s 20G \"$1\" && mkfs.ext4 -q -F \"$1\" &&
-                      mount -o loop,noatime \"$1\" \"$2\" && chown \"$3\" \"$2\"";
+        let script = "mkdir -p \"$2\" && truncate -s 20G \"$1\" && mkfs.ext4 -q -F \"$1\" &&
+                      mount -o loop,noatime \"$1\" \"$2\"";
         let mut command = Command::new("sh");
-        command
-            .args(["-euc", script, "sh"])
-            .arg(self.path("image"))
-            .arg(self.site(""))
-            .arg(&self.server.user);
+        command.args(["-euc", script, "sh"]).arg(self.dir.path().join("image")).arg(self.place());
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
     }
 
+    /// What belongs to the client.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.place().join("client").join(name)
+    }
+
+    fn place(&self) -> PathBuf {
+        self.server.home().join("bench")
+    }
+
+    /// Nothing of what was done is to be written out during the next run.
+    pub fn settle(&self) {
+        assert!(Command::new("sync").arg("-f").arg(self.place()).status().unwrap().success());
     }
 
     pub fn set_rtt(&mut self, rtt: Duration) {
@@ -76,7 +86,7 @@ impl Bed {
 
     /// Where a tool's sites are on the server.
     pub fn site(&self, name: &str) -> PathBuf {
-        self.server.home().join("bench").join(name)
+        self.place().join("sites").join(name)
     }
 
     /// The configuration of `ssh` through which the hosts `web1`, `web2`, ... are reached.
@@ -138,11 +148,30 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        let sites = self.site("");
         if self.is_mounted {
-            let _ = Command::new("umount").arg(&sites).status();
+            let _ = Command::new("umount").arg(self.place()).status();
         }
-        let _ = fs::remove_dir_all(sites);
+        let _ = fs::remove_dir_all(self.place());
+    }
+}
+
+const CONTAINED: &str = "RUNNER_BENCH_CONTAINED";
+
+/// Goes on in namespaces of its own, as root may: whatever ends this process ends all that it started, and what it mounted is
+/// gone.
+pub fn contain() {
+    if std::env::var_os(CONTAINED).is_some() {
+        return;
+    }
+    let may = |words: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]).args(words);
+        command
+    };
+    if may(&["true"]).output().is_ok_and(|tried| tried.status.success()) {
+        let mut command = may(&[]);
+        command.arg(std::env::current_exe().unwrap()).args(std::env::args_os().skip(1)).env(CONTAINED, "yes");
+        panic!("{}", command.exec());
     }
 }
 

@@ -51,6 +51,7 @@ fn main() {
         return;
     }
     let options = Options::parse();
+    bed::contain();
     let tools: Vec<Tool> = Tool::ALL
         .into_iter()
         .filter(|tool| {
@@ -108,11 +109,11 @@ fn one_host(tools: &[Tool], files: usize, rtt: u64, rounds: usize) {
                 Act::First => forget_sites(&bed),
                 Act::Changed => tree::change(&source, files, 20, 3 * round),
                 Act::Fresh => {
-                    copy_afresh(&source);
+                    copy_afresh(&source, 2 * round);
                     tree::change(&source, files, 20, 3 * round + 1);
                 }
                 Act::FreshAnywhere => {
-                    copy_afresh(&source);
+                    copy_afresh(&source, 2 * round + 1);
                     tree::change(&source, files, 20, 3 * round + 2);
                     fs::remove_dir_all(bed.path("cache")).unwrap();
                 }
@@ -123,7 +124,7 @@ fn one_host(tools: &[Tool], files: usize, rtt: u64, rounds: usize) {
             }
             for &tool in tools {
                 if let Some(mut command) = tool.command(act, &bed, &source) {
-                    settle();
+                    bed.settle();
                     costs.entry((act, tool)).or_default().push(bed.measure(1, &mut command));
                 }
             }
@@ -163,7 +164,7 @@ fn several_hosts(hosts: &[usize], rtt: u64, rounds: usize) {
                 if act == Act::Changed {
                     tree::change(&source, 500, 20, round);
                 }
-                settle();
+                bed.settle();
                 costs.entry(act).or_default().push(bed.measure(n, &mut tools::runner(&bed, act)));
             }
         }
@@ -250,24 +251,19 @@ fn forget_sites(bed: &Bed) {
     );
 }
 
-fn copy_afresh(source: &Path) {
-    let old = source.with_extension("old");
+fn copy_afresh(source: &Path, n: usize) {
+    let old = source.with_extension(format!("old{n}"));
     fs::rename(source, &old).unwrap();
     let copied = Command::new("cp").arg("-r").args([&old, source]).status().unwrap();
     assert!(copied.success());
-    fs::remove_dir_all(old).unwrap();
 }
 
 /// How long a copy by hard links takes that nothing else is done with.
 fn duplicate(bed: &Bed, source: &Path) -> Duration {
     shell(bed, &format!("cp -r {} \"$SITES/original\"; sync", source.display()));
+    bed.settle();
     let mut command = Command::new("cp");
     bed.measure(0, command.arg("-al").args([bed.site("original"), bed.site("duplicate")])).wall
-}
-
-/// Nothing of the run before is to be written out during the next one.
-fn settle() {
-    assert!(Command::new("sync").status().unwrap().success());
 }
 
 fn size(source: &Path) -> u64 {

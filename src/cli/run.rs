@@ -106,7 +106,7 @@ pub fn run(
             directory: inventory.dir.clone(),
             env: known.into_iter().chain(here.env).collect(),
         },
-        source: Source::new(root, exclude, project::local_sites(&inventory), store.clone()),
+        source: Arc::new(Source::new(root, exclude, project::local_sites(&inventory), store.clone())),
         store,
         sites: open,
         fleet: selected.all().iter().map(Named::of).collect(),

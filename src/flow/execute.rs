@@ -14,6 +14,8 @@ use crate::run::Run;
 use crate::run::lock::Heart;
 use crate::run::parallel::in_parallel;
 
+/// The task that sends the source.
+const SENDS: &str = "upload";
 /// From the end of this task on, what was done stays.
 const LAST_UNDONE: &str = "watch";
 
@@ -48,7 +50,11 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     // A flow without `watch` can be undone until it ends.
     let last_undone = order.iter().rposition(|name| name == LAST_UNDONE);
     let mut is_confirmed = false;
+    let walk_from = walk_from(playbook, &order);
     for (n, name) in order.iter().enumerate() {
+        if walk_from == Some(n) {
+            run.source.walk_ahead();
+        }
         if failures.is_empty()
             && let Some(task) = playbook.tasks.get(name)
         {
@@ -131,6 +137,14 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         run.events.event(serves.event());
     }
     outcome
+}
+
+/// From which task on nothing changes the source before it is sent: it can be walked while hosts are connected to.
+fn walk_from(playbook: &Playbook, order: &[String]) -> Option<usize> {
+    let sends = order.iter().position(|name| name == SENDS)?;
+    let spares = |name: &&String| playbook.tasks.get(*name).is_none_or(Task::spares_source);
+    let n = order[..=sends].iter().rev().take_while(spares).count();
+    (n > 0).then(|| sends + 1 - n)
 }
 
 fn lock_all(run: &Arc<Run>) -> Vec<Failure> {

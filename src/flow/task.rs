@@ -43,9 +43,16 @@ pub struct Task {
     pub undo: Option<Function>,
     /// Run forward again after a swap back: it tells services which release they serve.
     pub is_repeated: bool,
+    /// No recipe has replaced what it does.
+    pub is_stdlib: bool,
 }
 
 impl Task {
+    /// Whether it surely leaves the source alone.
+    pub fn spares_source(&self) -> bool {
+        self.is_stdlib || matches!(self.body, Body::Nothing)
+    }
+
     pub fn new(name: &str, body: Body) -> Self {
         Self {
             name: name.to_owned(),
@@ -56,6 +63,7 @@ impl Task {
             timeout: None,
             undo: None,
             is_repeated: false,
+            is_stdlib: false,
         }
     }
 }

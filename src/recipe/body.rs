@@ -77,6 +77,7 @@ fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
         timeout: draft.timeout,
         undo: draft.undo.as_ref().map(|kept| function(world, kept)),
         is_repeated: draft.is_repeated,
+        is_stdlib: draft.is_stdlib,
         ..Task::new(name, body)
     }
 }

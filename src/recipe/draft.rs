@@ -29,6 +29,7 @@ pub struct TaskDraft {
     pub body: Option<Kept>,
     pub place: Option<Excerpt>,
     pub is_shipped: bool,
+    pub is_stdlib: bool,
     pub doc: String,
     /// What the tasks that it replaces said of themselves.
     pub inherited_doc: String,

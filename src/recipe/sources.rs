@@ -30,6 +30,11 @@ impl Source {
         matches!(self.origin, Origin::Shipped(_))
     }
 
+    /// Whether every recipe builds on it.
+    pub fn is_stdlib(&self) -> bool {
+        matches!(&self.origin, Origin::Shipped(name) if stdlib_names().contains(&name.as_str()))
+    }
+
     pub fn excerpt(&self, line: usize, column: usize) -> Excerpt {
         let place = Place { file: self.name.clone(), line, column };
         let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();

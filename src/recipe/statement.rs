@@ -16,6 +16,7 @@ pub struct Statement {
     pub draft: Draft,
     pub file: String,
     pub is_shipped: bool,
+    pub is_stdlib: bool,
     position: Position,
 }
 
@@ -35,8 +36,9 @@ impl Statement {
             declared.has_declared.push(file.clone());
         }
         let is_shipped = declared.source(&file).is_some_and(|source| source.is_shipped());
+        let is_stdlib = declared.source(&file).is_some_and(|source| source.is_stdlib());
         drop(declared);
-        Ok(Self { draft, file, is_shipped, position: context.call_position() })
+        Ok(Self { draft, file, is_shipped, is_stdlib, position: context.call_position() })
     }
 
     /// Where the statement says `text`, else where it begins.

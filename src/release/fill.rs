@@ -332,7 +332,7 @@ fn step(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Hash;
+    use crate::tree::{Contents, Hash};
     use expect_test::{Expect, expect};
 
     fn path(text: &str) -> TreePath {
@@ -390,7 +390,8 @@ mod tests {
             "2026-11-21T19:30:00Z".parse().unwrap(),
             "me@here",
         );
-        let pack = Pack::build(&tree(&[]), &[], b"", &[]).unwrap();
+        let (tree, contents) = (tree(&[]), Contents::default());
+        let pack = Pack::new(&tree, &contents, &[], b"", &[]).unwrap();
         let relied_on = Directory {
             path: "releases/7".to_owned(),
             kept_as: "7".to_owned(),
@@ -448,6 +449,7 @@ mod tests {
                   "$@" 't' || return
                   :
                 }
+                stage=''
                 begun=''
                 name='8'
                 record='{"name":"8","state":"building","created":"2026-11-21T19:30:00Z","by":"me@here"}'

@@ -9,7 +9,7 @@ use crate::release::{Record, SharedPath};
 use crate::run::undo::Undo;
 use crate::run::{Mode, Run};
 use crate::site::{Fill, Site, Standing};
-use crate::tree::{Entry, Kind, Tree, TreePath};
+use crate::tree::{Entry, Kind, Pack, Tree, TreePath};
 
 impl Run {
     pub fn create_release(self: &Arc<Self>, host: usize) -> Result<()> {
@@ -101,7 +101,7 @@ impl Run {
         if let Mode::Plan { with_diff } = self.mode {
             self.plan_fill(site, &plan, &sent, &send, with_diff);
         }
-        let pack = self.source.pack(&sent, &send, &plan.prefix(&name), &plan.extra())?;
+        let pack = Pack::in_parts(&sent, &self.source.contents, &send, &plan.prefix(&name), &plan.extra())?;
         site.fill(&Fill { plan: &plan, unchecked: &unchecked, pack: &pack, n_seeds })
     }
 

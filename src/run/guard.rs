@@ -76,7 +76,7 @@ impl Run {
             }
             send.push(index);
         }
-        let pack = Pack::build(&tree, &send, b".runner/restore", &[])?;
+        let pack = Pack::new(&tree, &self.source.contents, &send, b".runner/restore", &[])?;
         site.restore(written, &pack)
     }
 

@@ -88,7 +88,7 @@ pub struct Run {
     pub interrupt: Interrupt,
     /// This machine, as commands meet it.
     here: Mutex<Here>,
-    pub source: Source,
+    pub source: Arc<Source>,
     pub store: Store,
     pub undo: UndoLog,
     /// In file order, as `sites`.
@@ -119,7 +119,7 @@ pub struct Setup {
     pub mask: Arc<Mask>,
     pub interrupt: Interrupt,
     pub here: Here,
-    pub source: Source,
+    pub source: Arc<Source>,
     pub store: Store,
     pub sites: Vec<Site>,
     pub fleet: Vec<Named>,

@@ -1,12 +1,12 @@
-//! The local tree, walked once, and what is packed of it, packed once for all hosts that need the same.
+//! The local tree, walked once for all hosts.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use crate::tree::{Hash, Pack, Selection, Store, Tree, walk};
+use crate::tree::{Contents, Selection, Store, Tree, walk};
 
 type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
@@ -15,13 +15,22 @@ pub struct Source {
     pub selection: Selection,
     store: Store,
     tree: Once<Tree>,
-    packs: Mutex<HashMap<Vec<u8>, Arc<Once<Pack>>>>,
+    pub contents: Contents,
 }
 
 impl Source {
     pub fn new(root: PathBuf, exclude: Vec<String>, skip: Vec<PathBuf>, store: Store) -> Self {
         let selection = Selection { root, exclude, skip };
-        Self { selection, store, tree: OnceLock::new(), packs: Mutex::default() }
+        Self { selection, store, tree: OnceLock::new(), contents: Contents::default() }
+    }
+
+    /// Walks the tree from now on, beside whatever else is done.
+    pub fn walk_ahead(self: &Arc<Self>) {
+        let source = Arc::clone(self);
+        // Without a thread it is walked when it is needed.
+        let _ = thread::Builder::new().spawn(move || {
+            let _ = source.tree();
+        });
     }
 
     /// The tree as it is at the first call; what was built before it is in it.
@@ -29,36 +38,10 @@ impl Source {
         kept(&self.tree, || {
             let root = &self.selection.root;
             let before = self.store.index(root);
-            let (tree, index) = walk(&self.selection, &before)?;
+            let (tree, index) = walk(&self.selection, &before, &self.contents)?;
             self.store.put_index(root, &before, &index);
             Ok(tree)
         })
-    }
-
-    /// A pack of some entries of `tree`. The same entries under the same prefix with the same extras are the same pack.
-    pub fn pack(
-        &self,
-        tree: &Tree,
-        send: &[usize],
-        prefix: &[u8],
-        extra: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<Arc<Pack>> {
-        let mut key = prefix.to_vec();
-        for (path, content) in extra {
-            key.extend(path);
-            key.extend(Hash::of(content).to_string().bytes());
-        }
-        for &index in send {
-            let entry = &tree.entries[index];
-            key.push(0);
-            key.extend(entry.path.as_bytes());
-            key.extend(entry.hash.to_string().bytes());
-        }
-        let key = Hash::of(&key).to_string().into_bytes();
-        let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
-        let once = packs.entry(key).or_default().clone();
-        drop(packs);
-        kept(&once, || Pack::build_in_parts(tree, send, prefix, extra))
     }
 }
 

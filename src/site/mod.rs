@@ -25,7 +25,7 @@ use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Act, Answer, Step};
 use crate::transport::hurried::Hurried;
 use crate::transport::{Beside, Lost, Remote, Reply};
-use crate::tree::{Manifest, Pack};
+use crate::tree::{Manifest, Pack, PackReader};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
@@ -78,6 +78,8 @@ enum Work {
         begun: Begun,
         manifest: Option<Manifest>,
         shared: Vec<SharedPath>,
+        /// Whether commands have worked in it since it was filled, and with that compared with its manifest.
+        is_used: bool,
     },
     /// It waits to be served; its manifest as before.
     Complete {
@@ -245,6 +247,9 @@ impl Site {
         let reply = self.remote.send_beside(&step.act, first, beside, &mut listener);
         let sent = listener.sent;
         drop(listener);
+        if let Some(failure) = readers.iter_mut().find_map(PackReader::take_failure) {
+            return Err(failure);
+        }
         // What only the payload failed by leaves the connection as it was.
         self.is_cut |= matches!(reply, Err(Lost::Gone { .. }));
         self.read(step, reply).with_context(|| format!("{sent} of {} bytes were sent", pack.len()))

@@ -27,20 +27,15 @@ impl Hash {
         &self.0
     }
 
-    /// Reads to the end in pieces of `buffer`, handing each to `piece`; gives the hash and the number of bytes.
-    pub fn of_reader(
-        mut reader: impl Read,
-        buffer: &mut [u8],
-        mut piece: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> io::Result<(Self, u64)> {
-        let mut hasher = Sha256::new();
+    /// Reads to the end in pieces of `buffer`; gives the hash and the number of bytes.
+    pub fn of_reader(mut reader: impl Read, buffer: &mut [u8]) -> io::Result<(Self, u64)> {
+        let mut hasher = Hasher::default();
         let mut length = 0;
         loop {
             match reader.read(buffer) {
-                Ok(0) => return Ok((Self(hasher.finalize().into()), length)),
+                Ok(0) => return Ok((hasher.finish(), length)),
                 Ok(n) => {
                     hasher.update(&buffer[..n]);
-                    piece(&buffer[..n])?;
                     length += n as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -90,6 +85,28 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// Of what comes piece by piece.
+#[derive(Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub fn finish(self) -> Hash {
+        Hash(self.0.finalize().into())
+    }
+}
+
+/// Reads a file that is expected to have `size` bytes, and whatever it has.
+pub fn read_whole(mut file: &File, size: u64) -> io::Result<Vec<u8>> {
+    // With room for one byte more its end is seen without making room.
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Opens a regular file. A symlink or pipe that has taken its place since the walk is neither followed nor waited for.
 pub fn open_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -109,13 +126,8 @@ mod tests {
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Hash::of(b"abc").to_string(), hex);
         assert_eq!(Hash::parse(hex.as_bytes()), Some(Hash::of(b"abc")));
-        let mut pieces = Vec::new();
-        let read = Hash::of_reader(b"abc".as_slice(), &mut [0; 2], |piece| {
-            pieces.push(piece.to_vec());
-            Ok(())
-        });
+        let read = Hash::of_reader(b"abc".as_slice(), &mut [0; 2]);
         assert_eq!(read.unwrap(), (Hash::of(b"abc"), 3));
-        assert_eq!(pieces, [b"ab".to_vec(), b"c".to_vec()]);
     }
 
     #[test]

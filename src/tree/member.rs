@@ -74,6 +74,16 @@ pub fn write_padding(out: &mut impl Write, length: u64) -> io::Result<()> {
     }
 }
 
+/// Bytes of a member whose name is so long, and whose link target, if it has one, fits into the header.
+pub fn length(name: usize, size: u64) -> u64 {
+    let block = BLOCK as u64;
+    let long = if name > NAME { block + (name as u64 + 1).next_multiple_of(block) } else { 0 };
+    block + long + size.next_multiple_of(block)
+}
+
+/// Bytes behind the last member.
+pub const END: u64 = 2 * BLOCK as u64;
+
 pub fn write_end(out: &mut impl Write) -> io::Result<()> {
-    out.write_all(&[0; 2 * BLOCK])
+    out.write_all(&[0; END as usize])
 }

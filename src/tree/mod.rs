@@ -3,6 +3,7 @@
 //! **Invariant:** names are bytes from end to end; nothing here follows a symlink or writes into the tree.
 
 pub mod change;
+pub mod contents;
 pub mod edit;
 pub mod entry;
 pub mod hash;
@@ -14,7 +15,6 @@ pub mod pack;
 pub mod path;
 pub mod problems;
 pub mod source;
-pub mod spool;
 pub mod store;
 pub mod text_diff;
 pub mod walk;
@@ -23,6 +23,7 @@ pub mod walk;
 mod sample;
 
 pub use change::Change;
+pub use contents::Contents;
 pub use edit::EDIT_AWK;
 pub use entry::{Entry, Kind, Tree};
 pub use hash::Hash;

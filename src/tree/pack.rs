@@ -1,62 +1,82 @@
-//! The entries that a server lacks as one tar, made once and read by every host's upload.
+//! The entries that a server lacks as one tar, or several that travel at once. Nothing is written down: each reader makes
+//! the tar anew, from what the walk kept or else from the files.
 
-use std::fs;
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::io::Errno;
 use tar::EntryType;
 
+use super::contents::Contents;
 use super::entry::{Entry, Kind, Tree};
-use super::hash::{self, Hash};
+use super::hash::{self, Hash, Hasher};
 use super::member::{self, Member};
-use super::spool::{Spool, SpoolReader, SpoolWriter};
 use crate::event::Report;
 
-/// Packs up to this size stay in memory.
-const MEMORY: usize = 64 * 1024 * 1024;
-/// One that travels in parts has at most so many, each of at least so many bytes.
+/// A pack that travels in parts has at most so many, each of at least so many bytes.
 const PARTS_MAX: u64 = 4;
 const PART_MIN: u64 = 2 * 1024 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
-pub struct Pack {
+pub struct Pack<'a> {
     /// Members that come from the tree.
     pub n_entries: usize,
     pub n_files: usize,
     /// Bytes in these files.
     pub content_bytes: u64,
+    tree: &'a Tree,
+    contents: &'a Contents,
+    prefix: Vec<u8>,
+    made: u64,
+    /// What directories have beside their modes.
+    directory_mode: u32,
     /// At least one, each a tar of its own.
-    parts: Vec<Spool>,
+    parts: Vec<Part>,
 }
 
-impl Pack {
+#[derive(Default)]
+struct Part {
+    /// Members that are no entries, as they stand in the tar.
+    extra: Vec<u8>,
+    /// Indices of the tree's entries, in their order.
+    entries: Vec<usize>,
+    /// Bytes of the tar.
+    length: u64,
+}
+
+impl<'a> Pack<'a> {
     /// Packs `extra` (member name and bytes) and then the entries at the indices `send`, their paths behind `prefix` and
     /// a slash. An empty prefix is taken for `.`: bsdtar strips a backslash that begins a member's name.
-    pub fn build(tree: &Tree, send: &[usize], prefix: &[u8], extra: &[(Vec<u8>, Vec<u8>)]) -> Result<Self> {
-        Self::build_within(MEMORY, 1, tree, send, prefix, extra)
-    }
-
-    /// As `build`, in parts that may travel at once if it is large. All but files are in the first. Whoever unpacks it sets
-    /// the modes of directories afterwards.
-    pub fn build_in_parts(
-        tree: &Tree,
+    pub fn new(
+        tree: &'a Tree,
+        contents: &'a Contents,
         send: &[usize],
         prefix: &[u8],
         extra: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<Self> {
-        let bytes: u64 = send.iter().map(|&index| weight(&tree.entries[index])).sum();
-        let n_parts = (bytes / PART_MIN).clamp(1, PARTS_MAX);
-        Self::build_within(MEMORY, n_parts, tree, send, prefix, extra)
+        Self::in_at_most(1, tree, contents, send, prefix, extra)
     }
 
-    /// As `build`, with at most `memory` bytes of the pack in memory.
-    fn build_within(
-        memory: usize,
-        n_parts: u64,
-        tree: &Tree,
+    /// The same, in parts that may travel at once if it is large. All but files are in the first. Whoever unpacks it sets
+    /// the modes of directories afterwards.
+    pub fn in_parts(
+        tree: &'a Tree,
+        contents: &'a Contents,
+        send: &[usize],
+        prefix: &[u8],
+        extra: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<Self> {
+        Self::in_at_most(PARTS_MAX, tree, contents, send, prefix, extra)
+    }
+
+    fn in_at_most(
+        parts_max: u64,
+        tree: &'a Tree,
+        contents: &'a Contents,
         send: &[usize],
         prefix: &[u8],
         extra: &[(Vec<u8>, Vec<u8>)],
@@ -64,43 +84,51 @@ impl Pack {
         // A manifest's order has directories before their content.
         let mut send = send.to_vec();
         send.sort_unstable();
-        let total: u64 = send.iter().map(|&index| weight(&tree.entries[index])).sum();
-        let mut packing = Packing {
-            tree,
-            prefix,
-            made: made_at(SystemTime::now()),
-            buffer: vec![0; hash::CHUNK],
-            // Several write in it at once, and one ends before the other.
-            directory_mode: if n_parts > 1 { 0o700 } else { 0 },
-            out: SpoolWriter::new(memory / n_parts as usize),
-        };
-        let mut pack = Self { n_entries: send.len(), n_files: 0, content_bytes: 0, parts: Vec::new() };
-        for (name, bytes) in extra {
-            packing.extra(name, bytes).context(SPOOL)?;
-        }
         let (files, others): (Vec<usize>, Vec<usize>) =
-            send.into_iter().partition(|&index| tree.entries[index].kind == Kind::File);
-        for index in others {
-            packing.entry(&tree.entries[index])?;
+            send.iter().partition(|&&index| tree.entries[index].kind == Kind::File);
+        let prefix = if prefix.is_empty() { b"." } else { prefix };
+        let mut pack = Self {
+            n_entries: send.len(),
+            n_files: files.len(),
+            content_bytes: files.iter().map(|&index| tree.entries[index].size).sum(),
+            tree,
+            contents,
+            prefix: [prefix, b"/"].concat(),
+            made: made_at(SystemTime::now()),
+            directory_mode: 0,
+            parts: Vec::new(),
+        };
+        let mut part = Part { entries: others, ..Part::default() };
+        for (name, bytes) in extra {
+            pack.extra(name, bytes, &mut part.extra)?;
         }
+        let total: u64 = files.iter().map(|&index| pack.length_of(&tree.entries[index])).sum();
+        let n_parts = (total / PART_MIN).clamp(1, parts_max);
         let mut done = 0;
         for index in files {
-            let entry = &tree.entries[index];
             if done * n_parts >= total * (pack.parts.len() as u64 + 1) {
-                pack.parts.push(packing.end(SpoolWriter::new(memory / n_parts as usize))?);
+                pack.push(std::mem::take(&mut part));
             }
-            packing.entry(entry)?;
-            done += weight(entry);
-            pack.n_files += 1;
-            pack.content_bytes += entry.size;
+            part.entries.push(index);
+            done += pack.length_of(&tree.entries[index]);
         }
-        pack.parts.push(packing.end(SpoolWriter::new(0))?);
+        pack.push(part);
+        if pack.is_in_parts() {
+            // Several write in them at once, and one ends before the other.
+            pack.directory_mode = 0o700;
+        }
         Ok(pack)
+    }
+
+    fn push(&mut self, mut part: Part) {
+        let entries = part.entries.iter().map(|&index| self.length_of(&self.tree.entries[index]));
+        part.length = part.extra.len() as u64 + entries.sum::<u64>() + member::END;
+        self.parts.push(part);
     }
 
     /// Bytes of all parts.
     pub fn len(&self) -> u64 {
-        self.parts.iter().map(Spool::len).sum()
+        self.parts.iter().map(|part| part.length).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -112,113 +140,186 @@ impl Pack {
     }
 
     /// Read the tars from their starts, the first part first; several readers may be at work at once.
-    pub fn readers(&self) -> Vec<PackReader> {
-        self.parts.iter().map(|part| PackReader(part.reader())).collect()
-    }
-}
-
-/// What an entry adds to a pack, about.
-fn weight(entry: &Entry) -> u64 {
-    match entry.kind {
-        Kind::File => entry.size + 512,
-        Kind::Directory | Kind::Link => 0,
-    }
-}
-
-pub struct PackReader(SpoolReader);
-
-impl Read for PackReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-const SPOOL: &str = "failed to write a pack to the temporary directory (`TMPDIR` names another)";
-
-/// The mtime of what has none of its own. Directories from 1970 would mislead programs that watch them.
-fn made_at(now: SystemTime) -> u64 {
-    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(2)
-}
-
-struct Packing<'a> {
-    tree: &'a Tree,
-    prefix: &'a [u8],
-    made: u64,
-    buffer: Vec<u8>,
-    /// What directories have beside their modes.
-    directory_mode: u32,
-    out: SpoolWriter,
-}
-
-impl Packing<'_> {
-    /// Ends a part; `next` is for the one behind it.
-    fn end(&mut self, next: SpoolWriter) -> Result<Spool> {
-        member::write_end(&mut self.out).context(SPOOL)?;
-        std::mem::replace(&mut self.out, next).finish().context(SPOOL)
+    pub fn readers(&self) -> Vec<PackReader<'_>> {
+        let reader = |part| PackReader {
+            pack: self,
+            part,
+            next: 0,
+            ready: part.extra.clone(),
+            at: 0,
+            large: None,
+            is_at_end: false,
+            failure: None,
+        };
+        self.parts.iter().map(reader).collect()
     }
 
-    fn extra(&mut self, name: &[u8], bytes: &[u8]) -> io::Result<()> {
+    fn extra(&self, name: &[u8], bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let size = bytes.len() as u64;
         let (kind, mode, mtime, target) = (EntryType::Regular, 0o644, self.made, b"".as_slice());
-        Member { name, target, kind, mode, mtime, size }.write_header(&mut self.out)?;
-        self.out.write_all(bytes)?;
-        member::write_padding(&mut self.out, size)
+        Member { name, target, kind, mode, mtime, size }.write_header(out)?;
+        out.extend(bytes);
+        Ok(member::write_padding(out, size)?)
     }
 
-    fn entry(&mut self, entry: &Entry) -> Result<()> {
-        match entry.kind {
-            Kind::Directory => self.header(entry, EntryType::Directory, b"").context(SPOOL),
-            Kind::File => self.file(entry),
-            Kind::Link => self.link(entry),
-        }
+    /// Bytes of an entry in a tar. The target of a link is taken for a short one: it is not read for this.
+    fn length_of(&self, entry: &Entry) -> u64 {
+        let name =
+            self.prefix.len() + entry.path.as_bytes().len() + usize::from(entry.kind == Kind::Directory);
+        member::length(name, entry.size)
     }
 
-    fn header(&mut self, entry: &Entry, kind: EntryType, target: &[u8]) -> io::Result<()> {
-        let prefix = if self.prefix.is_empty() { b"." } else { self.prefix };
-        let mut name = [prefix, b"/", entry.path.as_bytes()].concat();
-        if kind == EntryType::Directory {
-            name.push(b'/');
-        }
-        let mtime = match entry.kind {
-            Kind::File => u64::try_from(entry.mtime).unwrap_or_default(),
-            Kind::Directory | Kind::Link => self.made,
+    fn header(&self, entry: &Entry, target: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let mut name = [&self.prefix, entry.path.as_bytes()].concat();
+        let (kind, mtime, mode) = match entry.kind {
+            Kind::File => (EntryType::Regular, u64::try_from(entry.mtime).unwrap_or_default(), entry.mode),
+            Kind::Directory => {
+                name.push(b'/');
+                (EntryType::Directory, self.made, entry.mode | self.directory_mode)
+            }
+            Kind::Link => (EntryType::Symlink, self.made, entry.mode),
         };
-        let mode = entry.mode | if kind == EntryType::Directory { self.directory_mode } else { 0 };
         let (name, size) = (name.as_slice(), entry.size);
-        Member { name, target, kind, mode, mtime, size }.write_header(&mut self.out)
+        Ok(Member { name, target, kind, mode, mtime, size }.write_header(out)?)
     }
 
-    fn link(&mut self, entry: &Entry) -> Result<()> {
+    fn link(&self, entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
         let target =
             fs::read_link(entry.local_path(&self.tree.root)).map_err(|error| unreadable(entry, error))?;
         let target = target.as_os_str().as_bytes();
         if Hash::of(target) != entry.hash {
             return Err(changed(entry));
         }
-        self.header(entry, EntryType::Symlink, target).context(SPOOL)
+        self.header(entry, target, out)
     }
 
-    fn file(&mut self, entry: &Entry) -> Result<()> {
-        let file =
-            hash::open_file(&entry.local_path(&self.tree.root)).map_err(|error| unreadable(entry, error))?;
-        self.header(entry, EntryType::Regular, b"").context(SPOOL)?;
-        let out = &mut self.out;
-        let mut write_error = None;
-        // One byte more than the header says is enough to see that the file has grown.
-        let read = Hash::of_reader(file.take(entry.size.saturating_add(1)), &mut self.buffer, |piece| {
-            out.write_all(piece).map_err(|error| {
-                write_error = Some(error);
-                io::Error::other("pack not written")
-            })
-        });
-        if let Some(error) = write_error {
-            return Err(anyhow::Error::new(error).context(SPOOL));
-        }
-        if read.map_err(|error| unreadable(entry, error))? != (entry.hash, entry.size) {
-            return Err(changed(entry));
-        }
-        member::write_padding(&mut self.out, entry.size).context(SPOOL)
+    /// A file that is read whole before anything of it is sent.
+    fn small(&self, entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
+        let bytes = match self.contents.get(&entry.hash) {
+            Some(kept) => kept,
+            None => {
+                let bytes = self.open(entry).and_then(|file| hash::read_whole(&file, entry.size));
+                let bytes = bytes.map_err(|error| unreadable(entry, error))?;
+                if Hash::of(&bytes) != entry.hash {
+                    return Err(changed(entry));
+                }
+                let bytes = Arc::new(bytes);
+                self.contents.put(entry.hash, &bytes);
+                bytes
+            }
+        };
+        self.header(entry, b"", out)?;
+        out.extend(bytes.as_slice());
+        Ok(member::write_padding(out, entry.size)?)
     }
+
+    fn open(&self, entry: &Entry) -> io::Result<File> {
+        hash::open_file(&entry.local_path(&self.tree.root))
+    }
+}
+
+/// Reads one part of a pack.
+pub struct PackReader<'a> {
+    pack: &'a Pack<'a>,
+    part: &'a Part,
+    /// The next of the part's entries.
+    next: usize,
+    /// What was made of the tar and not read yet, from `at` on.
+    ready: Vec<u8>,
+    at: usize,
+    large: Option<Large<'a>>,
+    is_at_end: bool,
+    failure: Option<anyhow::Error>,
+}
+
+/// A file that is sent while it is read.
+struct Large<'a> {
+    entry: &'a Entry,
+    file: File,
+    hasher: Hasher,
+    left: u64,
+}
+
+impl<'a> PackReader<'a> {
+    /// Why nothing more can be read, if that is so.
+    pub fn take_failure(&mut self) -> Option<anyhow::Error> {
+        self.failure.take()
+    }
+
+    /// Makes some more of the tar. Nothing more is the end.
+    fn make(&mut self) -> Result<()> {
+        self.ready.clear();
+        self.at = 0;
+        while self.ready.len() < hash::CHUNK && !self.is_at_end {
+            if self.large.is_some() {
+                self.go_on()?;
+                continue;
+            }
+            let Some(&index) = self.part.entries.get(self.next) else {
+                member::write_end(&mut self.ready)?;
+                self.is_at_end = true;
+                break;
+            };
+            self.next += 1;
+            let entry = &self.pack.tree.entries[index];
+            match entry.kind {
+                Kind::Directory => self.pack.header(entry, b"", &mut self.ready)?,
+                Kind::Link => self.pack.link(entry, &mut self.ready)?,
+                Kind::File if Contents::may_keep(entry.size) => self.pack.small(entry, &mut self.ready)?,
+                Kind::File => {
+                    let file = self.pack.open(entry).map_err(|error| unreadable(entry, error))?;
+                    self.pack.header(entry, b"", &mut self.ready)?;
+                    self.large = Some(Large { entry, file, hasher: Hasher::default(), left: entry.size });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a piece of the large file.
+    fn go_on(&mut self) -> Result<()> {
+        let Some(large) = &mut self.large else { return Ok(()) };
+        let start = self.ready.len();
+        // One byte more than the header says is enough to see that the file has grown.
+        let piece = (large.left + 1).min(hash::CHUNK as u64);
+        let n = (&large.file).take(piece).read_to_end(&mut self.ready);
+        let n = n.map_err(|error| unreadable(large.entry, error))? as u64;
+        large.hasher.update(&self.ready[start..]);
+        if n > large.left || n == 0 && large.left > 0 {
+            return Err(changed(large.entry));
+        }
+        large.left -= n;
+        if n > 0 {
+            return Ok(());
+        }
+        let entry = large.entry;
+        let hash = std::mem::take(&mut large.hasher).finish();
+        self.large = None;
+        match hash == entry.hash {
+            true => Ok(member::write_padding(&mut self.ready, entry.size)?),
+            false => Err(changed(entry)),
+        }
+    }
+}
+
+impl Read for PackReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.ready.len()
+            && let Err(error) = self.make()
+        {
+            let text = format!("{error:#}");
+            self.failure = Some(error);
+            return Err(io::Error::other(text));
+        }
+        let n = (&self.ready[self.at..]).read(buffer)?;
+        self.at += n;
+        Ok(n)
+    }
+}
+
+/// The mtime of what has none of its own. Directories from 1970 would mislead programs that watch them.
+fn made_at(now: SystemTime) -> u64 {
+    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(2)
 }
 
 fn changed(entry: &Entry) -> anyhow::Error {
@@ -240,12 +341,14 @@ fn unreadable(entry: &Entry, error: io::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::index::Index;
     use super::super::sample::HOSTILE_NAMES;
-    use super::super::walk::{Selection, walk_anew};
+    use super::super::walk::{Selection, walk, walk_anew};
     use super::*;
     use expect_test::expect;
     use std::ffi::OsStr;
     use std::fs::Permissions;
+    use std::io::{Seek, SeekFrom, Write};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
     use std::process::{Command, Stdio};
@@ -254,16 +357,16 @@ mod tests {
         Selection { root: root.to_owned(), ..Selection::default() }
     }
 
-    fn pack_all(memory: usize, tree: &Tree) -> Result<Pack> {
+    fn pack_all<'a>(tree: &'a Tree, contents: &'a Contents) -> Pack<'a> {
         let all: Vec<usize> = (0..tree.entries.len()).rev().collect();
-        Pack::build_within(memory, 1, tree, &all, b"", &[])
+        Pack::new(tree, contents, &all, b"", &[]).unwrap()
     }
 
-    fn first(pack: &Pack) -> PackReader {
+    fn first<'a>(pack: &'a Pack) -> PackReader<'a> {
         pack.readers().remove(0)
     }
 
-    fn unpack(pack: &Pack, tar: &[&str], into: &Path) {
+    fn unpack(reader: &mut PackReader, tar: &[&str], into: &Path) {
         let mut child = Command::new(tar[0])
             .args(&tar[1..])
             .args(["-xpf", "-"])
@@ -273,7 +376,7 @@ mod tests {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        io::copy(&mut first(pack), &mut stdin).unwrap();
+        io::copy(reader, &mut stdin).unwrap();
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success());
@@ -307,7 +410,7 @@ mod tests {
             fs::write(root.join("n".repeat(n.min(255))), "").unwrap();
         }
         symlink("/etc/hostname", root.join("absolute")).unwrap();
-        let big: Vec<u8> = (0..500_001u32).map(|n| (n % 253) as u8).collect();
+        let big: Vec<u8> = (0..3_000_001u32).map(|n| (n % 253) as u8).collect();
         fs::write(root.join("big"), big).unwrap();
         fs::write(root.join("block"), [7; 512]).unwrap();
     }
@@ -318,16 +421,16 @@ mod tests {
         let source = dir.path().join("source");
         fs::create_dir(&source).unwrap();
         hostile_source(&source);
-        let tree = walk_anew(&selection(&source)).unwrap();
+        let (kept, none) = (Contents::default(), Contents::default());
+        let (tree, _) = walk(&selection(&source), &Index::default(), &kept).unwrap();
         // `RUNNER_TEST_TARS` names further tars, such as `busybox tar`, separated by colons.
         let tars = format!("tar:{}", std::env::var("RUNNER_TEST_TARS").unwrap_or_default());
         for tar in tars.split(':').filter(|tar| !tar.is_empty()) {
-            for (memory, in_memory) in [(MEMORY, true), (100_000, false)] {
-                let pack = pack_all(memory, &tree).unwrap();
-                assert_eq!(pack.parts[0].is_in_memory(), in_memory);
+            for contents in [&kept, &none] {
+                let pack = pack_all(&tree, contents);
                 assert_eq!(pack.n_entries, tree.entries.len());
                 let into = tempfile::tempdir_in(dir.path()).unwrap();
-                unpack(&pack, &tar.split(' ').collect::<Vec<_>>(), into.path());
+                unpack(&mut first(&pack), &tar.split(' ').collect::<Vec<_>>(), into.path());
                 let again = walk_anew(&selection(into.path())).unwrap();
                 assert_eq!(again.entries.len(), tree.entries.len(), "{tar}");
                 for (got, want) in again.entries.iter().zip(&tree.entries) {
@@ -345,8 +448,9 @@ mod tests {
             fs::write(dir.path().join(file), "12345").unwrap();
         }
         let tree = walk_anew(&selection(dir.path())).unwrap();
-        let extra = [(b".runner/edit".to_vec(), b"=1 2\n".to_vec())];
-        let pack = Pack::build(&tree, &[2, 0], b"releases/7", &extra).unwrap();
+        let extra = [(b".runner/edit".to_vec(), vec![b'='; 300_000])];
+        let contents = Contents::default();
+        let pack = Pack::new(&tree, &contents, &[2, 0], b"releases/7", &extra).unwrap();
         assert_eq!((pack.n_entries, pack.n_files, pack.content_bytes), (2, 1, 5));
         let mut bytes = Vec::new();
         first(&pack).read_to_end(&mut bytes).unwrap();
@@ -358,7 +462,7 @@ mod tests {
             listed += &format!("{path} {:o} {}\n", header.mode().unwrap(), header.size().unwrap());
         }
         expect![[r#"
-            .runner/edit 644 5
+            .runner/edit 644 300000
             releases/7/a/ 755 0
             releases/7/a/2 644 5
         "#]]
@@ -373,9 +477,13 @@ mod tests {
             fs::write(&file, "12345").unwrap();
             symlink("file", &link).unwrap();
             let tree = walk_anew(&selection(dir.path())).unwrap();
-            assert!(pack_all(10, &tree).is_ok());
+            let contents = Contents::default();
+            let pack = pack_all(&tree, &contents);
+            let read = |reader: &mut PackReader| reader.read_to_end(&mut Vec::new());
             change(dir.path());
-            format!("{:#}", pack_all(10, &tree).err().unwrap())
+            let mut reader = first(&pack);
+            assert!(read(&mut reader).is_err());
+            format!("{:#}", reader.take_failure().unwrap())
         };
         let write = |content: &'static str| text(&move |dir| fs::write(dir.join("file"), content).unwrap());
         let file_changed = write("54321");
@@ -406,13 +514,78 @@ mod tests {
     }
 
     #[test]
+    fn a_large_file_that_changes_while_it_is_read_is_an_error_that_names_it() {
+        let size = 2 * 1024 * 1024;
+        for (change, has_changed) in [(0..0, false), (size - 1..size, true), (size..size + 1, true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            fs::write(&path, vec![1; size]).unwrap();
+            let tree = walk_anew(&selection(dir.path())).unwrap();
+            let contents = Contents::default();
+            let pack = pack_all(&tree, &contents);
+            let mut reader = first(&pack);
+            reader.read_exact(&mut [0; 10_000]).unwrap();
+            let mut file = fs::File::options().write(true).open(&path).unwrap();
+            file.seek(SeekFrom::Start(change.start as u64)).unwrap();
+            file.write_all(&vec![2; change.len()]).unwrap();
+            let read = reader.read_to_end(&mut Vec::new());
+            assert_eq!(read.is_err(), has_changed, "{change:?}");
+            let failure = reader.take_failure().map(|failure| failure.to_string());
+            assert!(failure.is_none_or(|text| text.starts_with("`file` changed while it was being packed")));
+        }
+    }
+
+    #[test]
+    fn what_was_walked_is_sent_though_it_has_changed_since() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "as walked").unwrap();
+        let contents = Contents::default();
+        let (tree, _) = walk(&selection(dir.path()), &Index::default(), &contents).unwrap();
+        fs::remove_file(dir.path().join("file")).unwrap();
+        let pack = pack_all(&tree, &contents);
+        let mut bytes = Vec::new();
+        first(&pack).read_to_end(&mut bytes).unwrap();
+        assert!(bytes.windows(9).any(|part| part == b"as walked"));
+        assert_eq!(pack.len(), bytes.len() as u64);
+    }
+
+    #[test]
+    fn a_large_pack_is_in_parts_that_make_the_same_tree_in_any_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        fs::create_dir(&source).unwrap();
+        hostile_source(&source);
+        for n in 0..40 {
+            fs::write(source.join(format!("empty/{n}")), vec![n; 200_000]).unwrap();
+        }
+        fs::set_permissions(source.join("empty"), Permissions::from_mode(0o750)).unwrap();
+        let contents = Contents::default();
+        let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
+        let all: Vec<usize> = (0..tree.entries.len()).collect();
+        let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
+        let mut readers = pack.readers();
+        assert_eq!(readers.len(), PARTS_MAX as usize);
+        let into = tempfile::tempdir_in(dir.path()).unwrap();
+        readers[1..].reverse();
+        for reader in &mut readers {
+            unpack(reader, &["tar"], into.path());
+        }
+        let again = walk_anew(&selection(into.path())).unwrap();
+        assert_eq!(again.entries, tree.entries);
+        let sizes: Vec<u64> = pack.parts.iter().map(|part| part.length).collect();
+        let mean = pack.len() / sizes.len() as u64;
+        assert!(sizes.iter().all(|size| (mean / 2..mean * 2).contains(size)), "{sizes:?}");
+    }
+
+    #[test]
     fn a_pack_is_read_by_several_threads_at_once() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), vec![1; 300_000]).unwrap();
         let tree = walk_anew(&selection(dir.path())).unwrap();
-        let pack = pack_all(1000, &tree).unwrap();
+        let contents = Contents::default();
+        let pack = pack_all(&tree, &contents);
         let hashes = std::thread::scope(|scope| {
-            let read = || Hash::of_reader(first(&pack), &mut [0; 999], |_| Ok(())).unwrap();
+            let read = || Hash::of_reader(first(&pack), &mut [0; 999]).unwrap();
             let threads = [scope.spawn(read), scope.spawn(read), scope.spawn(read)];
             threads.map(|thread| thread.join().unwrap())
         });

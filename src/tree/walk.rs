@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
+use super::contents::Contents;
 use super::entry::{Entry, Kind, Tree};
 use super::hash::{self, Hash};
 use super::ignore_rules::{self, Rules};
@@ -37,7 +38,8 @@ pub struct Selection {
 
 /// Lists and hashes everything of the selection, but for files that `index` knows: those are not read. Answers as well
 /// what it is to be from now on.
-pub fn walk(selection: &Selection, index: &Index) -> Result<(Tree, Index)> {
+/// What is read goes into `contents` as far as there is room.
+pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result<(Tree, Index)> {
     let started = SystemTime::now();
     let root = &selection.root;
     let canonical = canonical_root(root)?;
@@ -54,7 +56,7 @@ pub fn walk(selection: &Selection, index: &Index) -> Result<(Tree, Index)> {
     while let Some((dir, rules)) = pending.pop() {
         walk.directory(dir, rules, &mut pending)?;
     }
-    walk.finish(index)
+    walk.finish(index, contents)
 }
 
 /// A file's mtime as it is sent stays two seconds behind the walk. The server's guard takes a file for untouched when
@@ -149,7 +151,7 @@ impl Walk<'_> {
         self.found.push(Found { entry: Entry { path, kind, mode, size, mtime, hash }, stamp });
     }
 
-    fn finish(mut self, index: &Index) -> Result<(Tree, Index)> {
+    fn finish(mut self, index: &Index, contents: &Contents) -> Result<(Tree, Index)> {
         let root = self.root;
         self.found.sort_unstable_by(|a, b| manifest_order(&a.entry.path, &b.entry.path));
         let unread: Vec<_> = self
@@ -159,7 +161,7 @@ impl Walk<'_> {
             .map_init(
                 || vec![0; hash::CHUNK],
                 |buffer, found| {
-                    let error = hash_entry(root, found, index, buffer).err()?;
+                    let error = hash_entry(root, found, index, contents, buffer).err()?;
                     Some((found.entry.path.clone(), error))
                 },
             )
@@ -192,7 +194,13 @@ impl Walk<'_> {
 }
 
 /// The size is that of the bytes hashed, so both speak of the same content even if the file is growing.
-fn hash_entry(root: &Path, found: &mut Found, index: &Index, buffer: &mut [u8]) -> io::Result<()> {
+fn hash_entry(
+    root: &Path,
+    found: &mut Found,
+    index: &Index,
+    contents: &Contents,
+    buffer: &mut [u8],
+) -> io::Result<()> {
     let Found { entry, stamp } = found;
     let local = entry.local_path(root);
     match entry.kind {
@@ -206,7 +214,14 @@ fn hash_entry(root: &Path, found: &mut Found, index: &Index, buffer: &mut [u8]) 
             }
             let file = hash::open_file(&local)?;
             let before = Stamp::of(&file.metadata()?);
-            (entry.hash, entry.size) = Hash::of_reader(&file, buffer, |_| Ok(()))?;
+            (entry.hash, entry.size) = if Contents::may_keep(before.size) {
+                let bytes = hash::read_whole(&file, before.size)?;
+                let (hash, size) = (Hash::of(&bytes), bytes.len() as u64);
+                contents.put(hash, &Arc::new(bytes));
+                (hash, size)
+            } else {
+                Hash::of_reader(&file, buffer)?
+            };
             // One that is being written is read anew next time.
             *stamp = (Stamp::of(&file.metadata()?) == before).then_some(before);
         }
@@ -218,7 +233,7 @@ fn hash_entry(root: &Path, found: &mut Found, index: &Index, buffer: &mut [u8]) 
 /// Reads all of it.
 #[cfg(test)]
 pub(super) fn walk_anew(selection: &Selection) -> Result<Tree> {
-    walk(selection, &Index::default()).map(|(tree, _)| tree)
+    walk(selection, &Index::default(), &Contents::default()).map(|(tree, _)| tree)
 }
 
 #[cfg(test)]
@@ -326,7 +341,7 @@ mod tests {
         settle(&root.join("new"), "two");
         fs::rename(root.join("new"), root.join("replaced")).unwrap();
         fs::set_permissions(root.join("moded"), fs::Permissions::from_mode(0o600)).unwrap();
-        let (tree, _) = walk(&select(root), &index).unwrap();
+        let (tree, _) = walk(&select(root), &index, &Contents::default()).unwrap();
         let hash = |name: &str| tree.get(&TreePath::new(name.as_bytes()).unwrap()).unwrap().hash;
         let kept = tree.get(&TreePath::new(b"kept").unwrap()).unwrap();
         assert_eq!((kept.hash, kept.size), (Hash::of(b"remembered"), 3));
@@ -340,7 +355,7 @@ mod tests {
         let root = dir.path();
         settle(&root.join("file"), "one");
         // Its mtime lies well back, but its ctime does not.
-        let (_, index) = walk(&select(root), &Index::default()).unwrap();
+        let (_, index) = walk(&select(root), &Index::default(), &Contents::default()).unwrap();
         assert_eq!(index, Index::default());
     }
 

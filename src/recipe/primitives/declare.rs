@@ -115,6 +115,7 @@ fn declare_task(statement: &Statement, name: &str, body: Option<Kept>) -> Task {
     task.body = body;
     task.place = Some(place);
     task.is_shipped = statement.is_shipped;
+    task.is_stdlib = statement.is_stdlib;
     // The words of the task it replaces stand only where it has none of its own.
     let before = std::mem::take(&mut task.doc);
     if !before.is_empty() {

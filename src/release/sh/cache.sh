@@ -10,7 +10,7 @@ prepare() {
   [ -n "$base" ] || : >"$manifest"
   list cache | unmanaged "$manifest" >"$run/others" || refuse '`cache` could not be listed'
   clear_out cache "$run/others"
-  change cache "$manifest"
+  change cache "$manifest" cache
 }
 
 if [ "$stage" = last ]; then begin_beside; else prepare; fi

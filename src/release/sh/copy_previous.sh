@@ -128,7 +128,7 @@ prepare() {
     [ ! -s "$manifest" ] || duplicate
   fi
   written_anew drop_generated
-  change "$new" "$manifest"
+  change "$new" "$manifest" "releases/$base"
 }
 
 if [ "$stage" = last ]; then begin_beside; else prepare; fi

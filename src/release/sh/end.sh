@@ -14,21 +14,35 @@ prune_one() {
     [ -w "releases/$1" ] || chmod u+w "releases/$1" 2>/dev/null
     mv -- "releases/$1" ".runner/trash.$1" || { say stayed "$1"; return 0; }
   fi
+  [ ! -f ".runner/manifests/$1" ] || n_files=$((n_files + $(wc -l <".runner/manifests/$1")))
   rm -f ".runner/records/$1" ".runner/manifests/$1"
   say pruned "$1"
 }
 
-prune() {
-  real=$(pwd -P)
-  # Where processes work, as far as we may see it.
-  # shellcheck disable=SC2012 # names with other bytes are no releases of ours
-  places=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | sed 's|$|/|')
-  releases prune_one
+# So many files are removed in no time.
+many=2000
+
+cut_down() {
   for path in .runner/trash.*; do
     [ -e "$path" ] || [ -L "$path" ] || continue
     drop "$path" 2>/dev/null
     [ ! -e "$path" ] || say stayed "${path#.runner/trash.}"
   done
+}
+
+prune() {
+  n_files=0
+  real=$(pwd -P)
+  # Where processes work, as far as we may see it.
+  # shellcheck disable=SC2012 # names with other bytes are no releases of ours
+  places=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | sed 's|$|/|')
+  releases prune_one
+  if [ "$n_files" -gt "$many" ]; then
+    # Nobody waits for that. What it does not come to is removed with the next prune.
+    (trap '' HUP && cut_down) </dev/null >/dev/null 2>&1 9>&- &
+  else
+    cut_down
+  fi
   # What this run put into `shared/` is there to stay.
   rm -f .runner/seeded
   [ -z "$entry" ] || note "$entry"

@@ -22,6 +22,7 @@ begin() {
   rm -rf -- "$run" && mkdir -- "$run" || exit
   scratch=$run
   stale=
+  settled=
   places survey_one
   [ -z "$stale" ] || {
     rm -rf -- "$run"
@@ -65,9 +66,13 @@ settle() {
   clear_out "$1" "$run/misplaced"
 }
 
-# Directory $1, described by manifest $2, becomes what the pack says: what is gone is removed, the rest unpacked.
+# Directory $1, described by manifest $2 and a copy of $3 if it is not that itself, becomes what the pack says: what is gone
+# is removed, the rest unpacked.
 change() {
-  settle "$1" "$2"
+  case $settled in
+    *" $3 "*) ;;
+    *) settle "$1" "$2" ;;
+  esac
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
   [ -z "$stage" ] || say way free
   unpack

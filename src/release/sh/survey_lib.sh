@@ -4,6 +4,7 @@
 # $1 is the directory, $2 its manifest's name, $3 how files are compared (`stat`, `hash` or `not`), $4 whether the
 # manifest is to be shown. $5 is a digest when something is about to be built on the directory: `$stale` then says
 # that it is not as the manifest with that digest says, but for the files that commands are known to have replaced.
+# `$settled` collects the directories that are just as their manifest says, all of it.
 survey_one() {
   say place "$1"
   kept=.runner/manifests/$2
@@ -20,11 +21,17 @@ survey_one() {
     [ "${found%% *}" = "$5" ] || stale=${stale:-$5}
   fi
   names df "$kept" >"$scratch/names"
-  if [ "$3" = hash ] || ! stats "%f $file_stats" "$1" <"$scratch/names" | all_match df "$kept"; then
+  is_settled=
+  if [ "$3" != hash ] && stats "%f $file_stats" "$1" <"$scratch/names" | all_match df "$kept"; then
+    is_settled=yes
+  else
     look_closer "$@"
   fi
-  if grep -q '^l ' "$kept"; then say_links "$1"; fi
-  return 0
+  if grep -q '^l ' "$kept"; then
+    say_links "$1"
+    is_settled=
+  fi
+  [ -z "$is_settled" ] || settled="$settled $1 "
 }
 
 look_closer() {
