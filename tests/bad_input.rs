@@ -168,7 +168,7 @@ fn all_hosts_get_the_file_as_it_was_walked() {
     let test = between("as walked", "echo 'not walked' >source/index");
     test.ends(0, &[]);
     for host in ["h1", "h2"] {
-        assert_eq!(test.read(&format!("sites/{host}/current/index")), "as walked");
+        assert_eq!(test.read(format!("sites/{host}/current/index")), "as walked");
     }
 }
 

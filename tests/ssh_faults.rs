@@ -29,9 +29,9 @@ use tempfile::TempDir;
 
 const N_FILES: usize = 40;
 
-/// Replaces the source: about 2 MB, every file another than in other versions.
+/// Replaces the source: more than 4 MB, a pack in four parts; every file another than in other versions.
 fn version(test: Test, version: &str) -> Test {
-    let lines = |n: usize| format!("{version} {n}\n").repeat(50_000 / (version.len() + 4));
+    let lines = |n: usize| format!("{version} {n}\n").repeat(120_000 / (version.len() + 4));
     (0..N_FILES).fold(test.source("index.html", version), |test, n| {
         test.source(&format!("part {}/{n}", n % 4), &lines(n))
     })

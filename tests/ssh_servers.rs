@@ -100,6 +100,35 @@ fn a_hardened_server_is_deployed_to() {
     }
 }
 
+/// Replaces the source by one whose pack travels in parts, with directories that not everybody may write in.
+fn in_parts(test: Test, version: &str) -> Test {
+    let text = version.repeat(150_000 / version.len());
+    let test = test.shell("[ ! -d source/closed ] || chmod 755 source/closed");
+    let test = (0..40).fold(test, |test, n| test.source(&format!("d{}/{n}", n % 5), &text));
+    let test = test.source("closed/file", version).source("closed/in/file", version);
+    test.mode("source/closed", 0o555).mode("source/d1", 0o750).mode("source/d2/2", 0o4711)
+}
+
+#[test]
+fn parts_of_a_pack_travel_as_many_at_once_as_the_server_allows() {
+    let servers = [2, 3, 4, 10].map(|n| Sshd::with("sh", &format!("MaxSessions {n}"))).into_iter();
+    for server in servers.chain([Sshd::dropbear()]) {
+        let (mut test, site) = project(&server);
+        let runs =
+            [("one", "copy-previous"), ("two", "copy-previous"), ("three", "cache"), ("four", "cache")];
+        for (version, strategy) in runs {
+            test = in_parts(test, version);
+            let ran = test.ends(0, &["--set", &format!("strategy={strategy}")]);
+            ran.says("42 of 42 files unpacked");
+            same(&tree(&site.path().join("current/")), &test.wanted());
+            let left = fs::read_dir(site.path().join(".runner")).unwrap();
+            let left: Vec<_> = left.map(|left| left.unwrap().file_name().into_string().unwrap()).collect();
+            assert!(!left.iter().any(|name| name.starts_with("busy")), "{left:?}");
+        }
+        let _ = test.shell("chmod 755 source/closed");
+    }
+}
+
 #[test]
 fn a_server_with_one_session_a_connection_is_refused_with_the_reason() {
     let server = Sshd::with("sh", "MaxSessions 1");

@@ -73,7 +73,7 @@ impl Site {
         }
         let Fill { plan, unchecked, pack, n_seeds } = fill;
         record.strategy = Some(plan.strategy.name().to_owned());
-        record.manifest = Some(plan.manifest.digest());
+        record.manifest = Some(plan.manifest.digest().to_owned());
         let record = record.clone();
         *manifest = Some(plan.manifest.clone());
         *is_used = false;

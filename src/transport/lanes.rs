@@ -11,6 +11,9 @@ use crate::transport::framed::{Framed, Outcome, TICK};
 use crate::transport::link::Link;
 use crate::transport::{Listener, Lost};
 
+/// For how long a server may take a channel for open that has ended.
+const LINGERS: Duration = Duration::from_secs(10);
+
 /// What travels beside an act with a payload of its own.
 pub struct Beside<'a> {
     /// Is performed for each of the payloads.
@@ -41,6 +44,9 @@ struct Lanes<'a> {
     is_free: bool,
     /// How many the host allows at once, as far as it was met.
     most: usize,
+    /// When one ended last, and when the next may begin.
+    ended: Option<Instant>,
+    again: Instant,
     /// What the act itself answered.
     first: Option<Answer>,
 }
@@ -62,6 +68,8 @@ impl<L: Link> Framed<L> {
             waiting: beside.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect(),
             is_free: false,
             most: usize::MAX,
+            ended: None,
+            again: Instant::now(),
             first: None,
         };
         let answer = self.drive(&mut lanes, act_beside, after, listener);
@@ -85,6 +93,7 @@ impl<L: Link> Framed<L> {
             self.beat_beside();
             if lanes.is_free
                 && lanes.open.len() < lanes.most
+                && lanes.again <= Instant::now()
                 && let Some(payload) = lanes.waiting.pop_front()
             {
                 lanes.open.push(self.lane(act, payload, false)?);
@@ -93,16 +102,18 @@ impl<L: Link> Framed<L> {
             let mut n = 0;
             while n < lanes.open.len() {
                 let others = lanes.open.len() - 1;
+                let lingers = lanes.ended.is_some_and(|ended| ended.elapsed() < LINGERS);
                 let lane = &mut lanes.open[n];
                 let moved = match lane.exchange.advance(&mut self.link, listener) {
                     Err(Lost::Refused { .. })
-                        if !lane.is_first && (others > 0 || self.stop_beating(true)) =>
+                        if !lane.is_first && (others > 0 || self.stop_beating(true) || lingers) =>
                     {
-                        // The host allows no more at once: it waits for another to end.
+                        // The host allows no more at once: it waits for another to end, on the host as well.
                         let lane = lanes.open.swap_remove(n);
                         self.link.close(lane.exchange.channel);
                         lanes.waiting.extend(lane.exchange.into_payload());
                         lanes.most = others.max(1);
+                        lanes.again = Instant::now() + TICK;
                         continue;
                     }
                     moved => moved?,
@@ -118,6 +129,7 @@ impl<L: Link> Framed<L> {
                 let lane = lanes.open.swap_remove(n);
                 let is_first = lane.is_first;
                 let answer = self.close_lane(lane, outcome, listener)?;
+                lanes.ended = Some(Instant::now());
                 if !answer.exit.is_success() {
                     return Ok(answer);
                 }

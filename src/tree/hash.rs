@@ -1,12 +1,13 @@
 //! SHA-256 of contents, because a server's `sha256sum` can check it.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 /// How much of a file is in memory while it is read.
@@ -100,21 +101,30 @@ impl Hasher {
 }
 
 /// Reads a file that is expected to have `size` bytes, and whatever it has.
-pub fn read_whole(mut file: &File, size: u64) -> io::Result<Vec<u8>> {
-    // With room for one byte more its end is seen without making room.
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+pub fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let size = usize::try_from(size).map_err(io::Error::other)?;
+    let mut bytes = Vec::with_capacity(size + 1);
+    loop {
+        // There is room for more than is expected, so that what fills it up is not yet the end, and anything less is.
+        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) if bytes.len() == size => return Ok(bytes),
+            Ok(_) => bytes.reserve(1),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Opens a regular file. A symlink or pipe that has taken its place since the walk is neither followed nor waited for.
-pub fn open_file(path: &Path) -> io::Result<File> {
+pub fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    Ok(file)
+    Ok((file, metadata))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 
@@ -32,10 +33,20 @@ pub struct Line {
     pub is_generated: bool,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Manifest {
-    lines: Vec<Line>,
+    lines: Arc<Vec<Line>>,
+    /// Once it was asked for: the text is long.
+    digest: OnceLock<String>,
 }
+
+impl PartialEq for Manifest {
+    fn eq(&self, other: &Self) -> bool {
+        self.lines == other.lines
+    }
+}
+
+impl Eq for Manifest {}
 
 impl Manifest {
     /// What a server has after the whole tree was sent.
@@ -44,12 +55,12 @@ impl Manifest {
             is_generated: entry.kind == Kind::File && is_under(&entry.path, generated),
             entry: entry.clone(),
         };
-        Self { lines: tree.entries.iter().map(line).collect() }
+        Self::from_lines(tree.entries.iter().map(line).collect())
     }
 
     /// `lines` are in manifest order.
     pub(super) fn from_lines(lines: Vec<Line>) -> Self {
-        Self { lines }
+        Self { lines: Arc::new(lines), digest: OnceLock::new() }
     }
 
     /// Reads what `to_text` writes and nothing else.
@@ -61,6 +72,7 @@ impl Manifest {
             }
             bail!("manifest is cut off: its last line has no end");
         };
+        let whole = text;
         for (index, text) in body.split(|b| *b == b'\n').enumerate() {
             let line = Line::parse(text)
                 .with_context(|| format!("failed to read line {} of a manifest", index + 1))?;
@@ -71,20 +83,21 @@ impl Manifest {
             }
             lines.push(line);
         }
-        Ok(Self { lines })
+        let digest = Hash::of(whole).to_string().into();
+        Ok(Self { lines: Arc::new(lines), digest })
     }
 
     pub fn to_text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(self.lines.len() * 128);
-        for line in &self.lines {
+        for line in self.lines.iter() {
             line.write(&mut text);
         }
         text
     }
 
     /// The hash of the text, in hex.
-    pub fn digest(&self) -> String {
-        Hash::of(&self.to_text()).to_string()
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| Hash::of(&self.to_text()).to_string())
     }
 
     pub fn entries(&self) -> &[Line] {
@@ -103,7 +116,7 @@ impl Manifest {
     /// The same, line for line, but nothing is believed of `paths`: they are sent again.
     pub fn distrusting(&self, paths: &[TreePath]) -> Self {
         let paths: HashSet<&TreePath> = paths.iter().collect();
-        let mut lines = self.lines.clone();
+        let mut lines = self.lines.to_vec();
         for line in &mut lines {
             if paths.contains(&line.entry.path) {
                 line.entry.hash = Hash::NONE;
@@ -111,7 +124,7 @@ impl Manifest {
                 line.entry.mode = 0;
             }
         }
-        Self { lines }
+        Self::from_lines(lines)
     }
 
     pub fn get(&self, path: &TreePath) -> Option<&Line> {
@@ -122,7 +135,7 @@ impl Manifest {
     /// What `stat -c '%a %s %Y %n'` prints for the files that only `runner` writes, in manifest order.
     pub fn expected_stat(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(self.lines.len() * 64);
-        for Line { entry, is_generated } in &self.lines {
+        for Line { entry, is_generated } in self.lines.iter() {
             if entry.kind == Kind::File && !is_generated {
                 let numbers = format!("{:o} {} {} ", entry.mode, entry.size, entry.mtime);
                 text.extend_from_slice(numbers.as_bytes());

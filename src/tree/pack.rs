@@ -19,7 +19,7 @@ use crate::event::Report;
 
 /// A pack that travels in parts has at most so many, each of at least so many bytes.
 const PARTS_MAX: u64 = 4;
-const PART_MIN: u64 = 2 * 1024 * 1024;
+const PART_MIN: u64 = 1024 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
 pub struct Pack<'a> {
@@ -214,7 +214,7 @@ impl<'a> Pack<'a> {
     }
 
     fn open(&self, entry: &Entry) -> io::Result<File> {
-        hash::open_file(&entry.local_path(&self.tree.root))
+        hash::open_file(&entry.local_path(&self.tree.root)).map(|(file, _)| file)
     }
 }
 

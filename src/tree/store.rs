@@ -75,8 +75,7 @@ impl Store {
         if manifest.digest() != digest {
             return None;
         }
-        // What is in use stays when old ones are pruned; if not, it is fetched again.
-        let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        touch(&path);
         Some(manifest)
     }
 
@@ -88,8 +87,11 @@ impl Store {
                 "failed to keep the manifest: no cache directory is known; set `RUNNER_CACHE`".to_owned(),
             );
         };
-        let text = manifest.to_text();
-        let kept = write(&directory, &manifest.digest(), &text);
+        let digest = manifest.digest();
+        if has(&directory.join(digest), digest) {
+            return None;
+        }
+        let kept = write(&directory, digest, &manifest.to_text());
         prune(&directory, KEPT);
         let error = kept.err()?;
         Some(format!("failed to keep the manifest in `{}`: {error:#}", directory.display()))
@@ -98,6 +100,20 @@ impl Store {
 
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a file has the text with this digest. It is in use then.
+fn has(path: &Path, digest: &str) -> bool {
+    let has = fs::read(path).is_ok_and(|text| Hash::of(&text).to_string() == digest);
+    if has {
+        touch(path);
+    }
+    has
+}
+
+/// What is in use stays when old ones are pruned; if not, it is fetched again.
+fn touch(path: &Path) {
+    let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 /// Under its final name a manifest is whole or absent.
@@ -150,16 +166,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path().join("new"));
         let manifest = &manifests(2)[1];
-        assert_eq!(store.get(&manifest.digest()), None);
+        assert_eq!(store.get(manifest.digest()), None);
         assert_eq!(store.put(manifest), None);
-        assert_eq!(store.get(&manifest.digest()).as_ref(), Some(manifest));
+        assert_eq!(store.get(manifest.digest()).as_ref(), Some(manifest));
         let file = dir.path().join("new/manifests").join(manifest.digest());
         fs::write(&file, Manifest::default().to_text()).unwrap();
-        assert_eq!(store.get(&manifest.digest()), None);
+        assert_eq!(store.get(manifest.digest()), None);
         fs::write(&file, "garbage").unwrap();
-        assert_eq!(store.get(&manifest.digest()), None);
+        assert_eq!(store.get(manifest.digest()), None);
         assert_eq!(store.put(manifest), None);
-        assert!(store.get(&manifest.digest()).is_some());
+        assert!(store.get(manifest.digest()).is_some());
         assert_eq!(store.get("../../etc/passwd"), None);
         assert_eq!(store.get(""), None);
     }
@@ -172,7 +188,7 @@ mod tests {
         assert!(warning.unwrap().starts_with("failed to keep the manifest in `"));
         let nowhere = Store { directory: None };
         assert!(nowhere.put(&Manifest::default()).is_some());
-        assert_eq!(nowhere.get(&Manifest::default().digest()), None);
+        assert_eq!(nowhere.get(Manifest::default().digest()), None);
     }
 
     #[test]
@@ -208,16 +224,16 @@ mod tests {
         };
         for (n, manifest) in manifests.iter().enumerate() {
             assert_eq!(store.put(manifest), None);
-            age(&manifest.digest(), 10 - n as u64);
+            age(manifest.digest(), 10 - n as u64);
         }
         age(".put-dead", 2);
         age(".put-alive", 0);
         age("foreign", 99);
         // Using the oldest makes it the newest.
-        assert!(store.get(&manifests[0].digest()).is_some());
+        assert!(store.get(manifests[0].digest()).is_some());
         prune(&dir, 2);
         let left = |name: &str| dir.join(name).exists();
-        let kept: Vec<_> = manifests.iter().map(|m| left(&m.digest())).collect();
+        let kept: Vec<_> = manifests.iter().map(|m| left(m.digest())).collect();
         assert_eq!(kept, [true, false, false, false, true]);
         assert_eq!([left(".put-dead"), left(".put-alive"), left("foreign")], [false, true, true]);
     }

@@ -212,8 +212,8 @@ fn hash_entry(
                 (entry.hash, entry.size) = (hash, stamp.size);
                 return Ok(());
             }
-            let file = hash::open_file(&local)?;
-            let before = Stamp::of(&file.metadata()?);
+            let (file, metadata) = hash::open_file(&local)?;
+            let before = Stamp::of(&metadata);
             (entry.hash, entry.size) = if Contents::may_keep(before.size) {
                 let bytes = hash::read_whole(&file, before.size)?;
                 let (hash, size) = (Hash::of(&bytes), bytes.len() as u64);
