@@ -8,7 +8,7 @@ esac
 served=$(cd current/ 2>/dev/null && pwd -P)
 [ ! -d "releases/$name" ] || [ "$served" != "$(cd "releases/$name" && pwd -P)" ] || refuse "\`$name\` is being served"
 # A pack whose connection was lost may still be unpacked.
-await_idle 100 || end_writer
+await_idle 100 || end_writers
 record "$name" "$record"
 rm -rf .runner/guard
 drop .runner/fill .runner/restore .runner/seed

@@ -42,8 +42,8 @@ discard_one() {
 
 cut decide
 await_idle 600 || {
-  # What it belongs to is gone: what it reads will never end.
-  end_writer
+  # What it belongs to is gone: what it reads will never end. The parts of one pack are several.
+  end_writers
   await_idle 50 || refuse "process $writer, which a dead run left, still writes"
 }
 cut mend

@@ -93,11 +93,16 @@ end_holders() {
   end_all "$ends"
 }
 
-# Ends `$writer` and what it started.
-end_writer() {
+# Ends all that says it is busy, and what that started.
+end_writers() {
   ends=
-  [ "$(started "$writer")" != "$began" ] || ends=p$writer
-  end_all "$ends ${writers:+g$writers}"
+  for busy in .runner/busy.*; do
+    [ -e "$busy" ] || continue
+    read_busy
+    [ "$(started "$writer")" != "$began" ] || ends="$ends p$writer"
+    ends="$ends ${writers:+g$writers}"
+  done
+  end_all "$ends"
 }
 
 # Ends the processes `p1 p2`, those of the process groups `g1 g2` and of the sessions `s1 s2`; but not `$self`. Stopped
@@ -186,20 +191,25 @@ begin_busy() {
 }
 end_busy() { rm -f "$busy"; }
 
+# Of the file `$busy`: `$writer` is the process that said so, since `$began`, and `$writers` its process group.
+read_busy() {
+  rest=${busy#.runner/busy.}
+  writer=${rest%%.*}
+  rest=${rest#*.}
+  began=${rest%%.*}
+  case $rest in *.*) rest=${rest#*.} ;; *) rest= ;; esac
+  writers=${rest%%.*}
+  booted=${rest#*.}
+  [ -z "$writers" ] || is_the_group || writers=
+}
+
 # Waits for all that is busy, for so many tenths of a second. Fails if something goes on: then `$writer` is the process
 # that said so, since `$began`, and `$writers` its process group.
 await_idle() {
   tenths=$1
   for busy in .runner/busy.*; do
     [ -e "$busy" ] || continue
-    rest=${busy#.runner/busy.}
-    writer=${rest%%.*}
-    rest=${rest#*.}
-    began=${rest%%.*}
-    case $rest in *.*) rest=${rest#*.} ;; *) rest= ;; esac
-    writers=${rest%%.*}
-    booted=${rest#*.}
-    [ -z "$writers" ] || is_the_group || writers=
+    read_busy
     while [ -e "$busy" ] && { [ "$(started "$writer")" = "$began" ] || is_at_work; }; do
       [ "$tenths" -gt 0 ] || return
       tenths=$((tenths - 1))
