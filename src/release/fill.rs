@@ -257,8 +257,8 @@ pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &P
         .data("bytes", pack.content_bytes)
 }
 
-/// What the fill says once the way is free for parts of a pack other than the first.
-pub const WAY_FREE: &[u8] = b"way=free\0";
+/// What the fill says when the other parts of a pack are to come.
+pub const HALF: &[u8] = b"filled=half\0";
 
 /// Unpacks a part of a pack other than the first.
 pub fn unpack(lock: &Lock, name: &ReleaseName) -> Step<()> {

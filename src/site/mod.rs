@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::event::{Event, Report, Sink};
 use crate::host::Host;
-use crate::release::fill::{Begun, Duplicate, Special, WAY_FREE};
+use crate::release::fill::{Begun, Duplicate, HALF, Special};
 use crate::release::lock::Owner;
 use crate::release::probe::{self, Seen};
 use crate::release::swap::Target;
@@ -243,7 +243,7 @@ impl Site {
         let mut parts = readers.iter_mut().map(|reader| reader as &mut dyn Read);
         let first = parts.next().context("a pack has a part")?;
         let act = unpack.unwrap_or(&step.act);
-        let beside = Beside { act, payloads: parts.collect(), after: WAY_FREE };
+        let beside = Beside { act, payloads: parts.collect(), after: HALF };
         let reply = self.remote.send_beside(&step.act, first, beside, &mut listener);
         let sent = listener.sent;
         drop(listener);

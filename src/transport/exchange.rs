@@ -172,11 +172,6 @@ impl<'a> Exchange<'a> {
         self.input.sent
     }
 
-    /// What was said on standard output so far.
-    pub fn said(&self) -> &[u8] {
-        &self.out.kept
-    }
-
     /// What was to be sent, as far as nothing was read of it.
     pub fn into_payload(self) -> Option<&'a mut dyn Read> {
         self.input.payload.filter(|_| !self.input.is_payload)

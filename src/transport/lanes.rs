@@ -8,7 +8,7 @@ use crate::shell::{Act, Answer};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
 use crate::transport::framed::{Framed, Outcome, TICK};
-use crate::transport::link::Link;
+use crate::transport::link::{ChannelId, Link};
 use crate::transport::{Listener, Lost};
 
 /// For how long a server may take a channel for open that has ended.
@@ -19,7 +19,7 @@ pub struct Beside<'a> {
     /// Is performed for each of the payloads.
     pub act: &'a Act,
     pub payloads: Vec<&'a mut dyn Read>,
-    /// They wait until the act beside them has said this.
+    /// They wait for the act to succeed, and are not sent at all unless it said this.
     pub after: &'static [u8],
 }
 
@@ -42,6 +42,8 @@ struct Lanes<'a> {
     waiting: VecDeque<&'a mut dyn Read>,
     /// Whether what waits may begin.
     is_free: bool,
+    /// Channels for it, opened meanwhile.
+    ready: Vec<ChannelId>,
     /// How many the host allows at once, as far as it was met.
     most: usize,
     /// When one ended last, and when the next may begin.
@@ -52,8 +54,8 @@ struct Lanes<'a> {
 }
 
 impl<L: Link> Framed<L> {
-    /// Performs an act with its payload, and once it says so those beside it, as many at once as the host allows. Answers
-    /// the first of them that failed, whose failure ends the others, or else the act.
+    /// Performs an act with its payload, and then those beside it, as many at once as the host allows. Answers the first of
+    /// them that failed, whose failure ends the others, or else the act.
     pub(super) fn send_lanes(
         &mut self,
         act: &Act,
@@ -62,17 +64,26 @@ impl<L: Link> Framed<L> {
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost> {
         let (act_beside, after) = (beside.act, beside.after);
-        let first = self.lane(act, payload, true)?;
+        let channel = self.link.open(encode::CHANNEL)?;
+        let first = self.lane(act, payload, channel, true);
         let mut lanes = Lanes {
             open: vec![first],
             waiting: beside.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect(),
             is_free: false,
+            ready: Vec::new(),
             most: usize::MAX,
             ended: None,
             again: Instant::now(),
             first: None,
         };
+        // Their round trips are over when they are needed.
+        for _ in &lanes.waiting {
+            lanes.ready.extend(self.link.open(encode::CHANNEL).ok());
+        }
         let answer = self.drive(&mut lanes, act_beside, after, listener);
+        for channel in lanes.ready {
+            self.link.close(channel);
+        }
         // Ended before it can take the end of its input for the whole.
         for mut lane in lanes.open {
             let _ = self.end(&mut lane.exchange, listener);
@@ -96,7 +107,11 @@ impl<L: Link> Framed<L> {
                 && lanes.again <= Instant::now()
                 && let Some(payload) = lanes.waiting.pop_front()
             {
-                lanes.open.push(self.lane(act, payload, false)?);
+                let channel = match lanes.ready.pop() {
+                    Some(channel) => channel,
+                    None => self.link.open(encode::CHANNEL)?,
+                };
+                lanes.open.push(self.lane(act, payload, channel, false));
             }
             let mut has_moved = false;
             let mut n = 0;
@@ -119,7 +134,6 @@ impl<L: Link> Framed<L> {
                     moved => moved?,
                 };
                 has_moved |= moved;
-                lanes.is_free |= lane.is_first && says(lane.exchange.said(), after);
                 let Some(outcome) =
                     self.look(&mut lane.exchange, lane.limit, listener, moved, &mut lane.looked)?
                 else {
@@ -134,6 +148,7 @@ impl<L: Link> Framed<L> {
                     return Ok(answer);
                 }
                 if is_first {
+                    lanes.is_free = says(&answer.stdout, after);
                     lanes.first = Some(answer);
                 }
             }
@@ -149,12 +164,17 @@ impl<L: Link> Framed<L> {
         }
     }
 
-    fn lane<'a>(&mut self, act: &Act, payload: &'a mut dyn Read, is_first: bool) -> Result<Lane<'a>, Lost> {
+    fn lane<'a>(
+        &mut self,
+        act: &Act,
+        payload: &'a mut dyn Read,
+        channel: ChannelId,
+        is_first: bool,
+    ) -> Lane<'a> {
         let mark = self.next_mark();
-        let channel = self.link.open(encode::CHANNEL)?;
         let line = encode::first_line(&mark, &act.script);
         let exchange = Exchange::new(channel, &mark, Input::with_payload(line, payload));
-        Ok(Lane { is_first, limit: act.timeout, exchange, looked: Instant::now() })
+        Lane { is_first, limit: act.timeout, exchange, looked: Instant::now() }
     }
 
     fn close_lane(

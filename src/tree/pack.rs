@@ -17,7 +17,7 @@ use super::hash::{self, Hash, Hasher};
 use super::member::{self, Member};
 use crate::event::Report;
 
-/// A pack that travels in parts has at most so many, each of at least so many bytes.
+/// A pack that travels in parts has files in at most so many, each of at least so many bytes.
 const PARTS_MAX: u64 = 4;
 const PART_MIN: u64 = 1024 * 1024;
 
@@ -32,8 +32,6 @@ pub struct Pack<'a> {
     contents: &'a Contents,
     prefix: Vec<u8>,
     made: u64,
-    /// What directories have beside their modes.
-    directory_mode: u32,
     /// At least one, each a tar of its own.
     parts: Vec<Part>,
 }
@@ -61,8 +59,8 @@ impl<'a> Pack<'a> {
         Self::in_at_most(1, tree, contents, send, prefix, extra)
     }
 
-    /// The same, in parts that may travel at once if it is large. All but files are in the first. Whoever unpacks it sets
-    /// the modes of directories afterwards.
+    /// The same, in parts if it is large: the first has all but files and is to be unpacked before the others, which may
+    /// travel at once. Whoever unpacks it sets the modes of directories afterwards.
     pub fn in_parts(
         tree: &'a Tree,
         contents: &'a Contents,
@@ -95,7 +93,6 @@ impl<'a> Pack<'a> {
             contents,
             prefix: [prefix, b"/"].concat(),
             made: made_at(SystemTime::now()),
-            directory_mode: 0,
             parts: Vec::new(),
         };
         let mut part = Part { entries: others, ..Part::default() };
@@ -104,19 +101,20 @@ impl<'a> Pack<'a> {
         }
         let total: u64 = files.iter().map(|&index| pack.length_of(&tree.entries[index])).sum();
         let n_parts = (total / PART_MIN).clamp(1, parts_max);
-        let mut done = 0;
+        if n_parts > 1 {
+            // A tar that finds no directory for a file fails when another makes it at that moment.
+            pack.push(std::mem::take(&mut part));
+        }
+        let (mut done, mut n) = (0, 1);
         for index in files {
-            if done * n_parts >= total * (pack.parts.len() as u64 + 1) {
+            if done * n_parts >= total * n {
                 pack.push(std::mem::take(&mut part));
+                n += 1;
             }
             part.entries.push(index);
             done += pack.length_of(&tree.entries[index]);
         }
         pack.push(part);
-        if pack.is_in_parts() {
-            // Several write in them at once, and one ends before the other.
-            pack.directory_mode = 0o700;
-        }
         Ok(pack)
     }
 
@@ -175,7 +173,7 @@ impl<'a> Pack<'a> {
             Kind::File => (EntryType::Regular, u64::try_from(entry.mtime).unwrap_or_default(), entry.mode),
             Kind::Directory => {
                 name.push(b'/');
-                (EntryType::Directory, self.made, entry.mode | self.directory_mode)
+                (EntryType::Directory, self.made, entry.mode)
             }
             Kind::Link => (EntryType::Symlink, self.made, entry.mode),
         };
@@ -564,7 +562,7 @@ mod tests {
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
         let mut readers = pack.readers();
-        assert_eq!(readers.len(), PARTS_MAX as usize);
+        assert_eq!(readers.len(), 1 + PARTS_MAX as usize);
         let into = tempfile::tempdir_in(dir.path()).unwrap();
         readers[1..].reverse();
         for reader in &mut readers {
@@ -572,8 +570,8 @@ mod tests {
         }
         let again = walk_anew(&selection(into.path())).unwrap();
         assert_eq!(again.entries, tree.entries);
-        let sizes: Vec<u64> = pack.parts.iter().map(|part| part.length).collect();
-        let mean = pack.len() / sizes.len() as u64;
+        let sizes: Vec<u64> = pack.parts[1..].iter().map(|part| part.length).collect();
+        let mean = sizes.iter().sum::<u64>() / PARTS_MAX;
         assert!(sizes.iter().all(|size| (mean / 2..mean * 2).contains(size)), "{sizes:?}");
     }
 

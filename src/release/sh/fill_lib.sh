@@ -74,7 +74,6 @@ change() {
     *) settle "$1" "$2" ;;
   esac
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
-  [ -z "$stage" ] || say way free
   unpack
   [ -z "$stage" ] || {
     say filled half
