@@ -29,7 +29,7 @@ use tempfile::TempDir;
 
 const N_FILES: usize = 40;
 
-/// Replaces the source: more than 4 MB, a pack in four parts; every file another than in other versions.
+/// Replaces the source: more than 4 MB, a pack in parts; every file another than in other versions.
 fn version(test: Test, version: &str) -> Test {
     let lines = |n: usize| format!("{version} {n}\n").repeat(120_000 / (version.len() + 4));
     (0..N_FILES).fold(test.source("index.html", version), |test, n| {

@@ -72,6 +72,23 @@ fn all(server: &Sshd, delay: Duration) -> [u64; 7] {
     [first, same, changed, back, forgotten, edited, status]
 }
 
+/// As many as the scripts have, in either direction, and not more than that for what did not change.
+#[test]
+fn a_redeploy_of_nothing_sends_scripts_alone() {
+    let server = Sshd::openssh();
+    let test = project(&server);
+    trips(&server, &test, Duration::ZERO, &[]);
+    let proxy = Proxy::new(server.port, Duration::ZERO);
+    let port = proxy.port.to_string();
+    let config = fs::read_to_string(test.path("ssh_config.in")).unwrap().replace("PORT", &port);
+    fs::write(test.path("ssh_config"), config).unwrap();
+    test.ends(0, &[]);
+    let (up, down) = proxy.bytes_each_way();
+    println!("up {up} bytes, down {down}");
+    assert!(up < 76_000 && down < 9_000, "{up} {down}");
+    fs::remove_dir_all(site(&server, &test)).unwrap();
+}
+
 #[test]
 fn the_shipped_flow_takes_thirteen_round_trips() {
     let server = Sshd::openssh();
