@@ -192,9 +192,10 @@ fn set_up_capistrano(bed: &Bed) {
     fs::write(root.join("Capfile"), capfile).unwrap();
     let deploy = format!(
         "set :application, \"shop\"\nset :repo_url, \"{}\"\nset :branch, \"main\"\nset :deploy_to, \"{}\"\n\
-         set :keep_releases, 3\nset :log_level, :info\nset :format, :simpletext\n",
+         set :tmp_dir, \"{}\"\nset :keep_releases, 3\nset :log_level, :info\nset :format, :simpletext\n",
         bed.site("repo.git").display(),
-        bed.site(Tool::Capistrano.site()).display()
+        bed.site(Tool::Capistrano.site()).display(),
+        bed.site("tmp").display()
     );
     fs::write(root.join("config/deploy.rb"), deploy).unwrap();
     let stage = format!(

@@ -262,8 +262,7 @@ pub const HALF: &[u8] = b"filled=half\0";
 
 /// Unpacks a part of a pack other than the first.
 pub fn unpack(lock: &Lock, name: &ReleaseName) -> Step<()> {
-    let script =
-        lock.script("begin_beside\nunpack\nsay unpacked yes\n").with(LOCK).with(FILL).var("name", name);
+    let script = lock.script(include_str!("sh/unpack.sh")).with(LOCK).with(FILL).var("name", name);
     Step::new("unpack", Effect::Writes, script, |answer| Fields::read(answer, "unpacked").map(drop))
 }
 

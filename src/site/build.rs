@@ -36,8 +36,7 @@ impl Site {
             self.planned(format!("make release `{}`", record.name));
         }
         self.seen_mut()?.records.push(record.clone());
-        let (begun, manifest, shared) = (Begun::No, None, Vec::new());
-        self.work = Work::Building { record, begun, manifest, shared, is_used: false };
+        self.work = Work::Building { record, begun: Begun::No, manifest: None, shared: Vec::new() };
         Ok(())
     }
 
@@ -65,7 +64,7 @@ impl Site {
         let lock = self.locked()?;
         let is_guarded = self.seen()?.facts.has("stat");
         self.has_room(fill)?;
-        let Work::Building { record, begun, manifest, is_used, .. } = &mut self.work else {
+        let Work::Building { record, begun, manifest, .. } = &mut self.work else {
             bail!("there is no release to fill: task `release` must come first");
         };
         if manifest.is_some() {
@@ -76,7 +75,6 @@ impl Site {
         record.manifest = Some(plan.manifest.digest().to_owned());
         let record = record.clone();
         *manifest = Some(plan.manifest.clone());
-        *is_used = false;
         let manner = Manner {
             duplicate: self.options.duplicate,
             is_guarded,
@@ -210,11 +208,9 @@ impl Site {
         let lock = self.locked()?;
         let is_durable = self.options.is_durable;
         let is_guarded = self.seen()?.facts.has("stat");
-        let Work::Building { record, manifest, shared, is_used, .. } = &self.work else {
+        let Work::Building { record, manifest, shared, .. } = &self.work else {
             bail!("there is no release to seal: task `release` must come first");
         };
-        // The swap compares once more.
-        let is_guarded = is_guarded && *is_used;
         let manifest = manifest.clone().context("the release is empty: task `upload` must come first")?;
         let (mut record, shared) = (record.clone(), shared.clone());
         record.shared = shared.iter().map(|shared| shared.path.to_string()).collect();

@@ -89,7 +89,6 @@ impl Site {
     pub fn write_file(&mut self, path: &str, content: &str) -> Result<()> {
         let root = self.root()?;
         let step = command::write_file(&root, &self.place()?, path, content);
-        self.uses();
         if self.act(step)?.is_none() {
             self.planned(format!("write `{path}`"));
         }
@@ -116,16 +115,8 @@ impl Site {
         self.ask(step)
     }
 
-    /// From now on the release may hold what a command wrote.
-    fn uses(&mut self) {
-        if let Work::Building { is_used, .. } = &mut self.work {
-            *is_used = true;
-        }
-    }
-
     fn command(&mut self, asked: &Asked) -> Result<Command> {
         let place = self.place()?;
-        self.uses();
         let mut env = self.options.env.clone();
         let live = self.seen.as_ref().and_then(|seen| seen.live());
         let release = if self.is_in_current { live } else { self.release() };

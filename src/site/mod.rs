@@ -78,8 +78,6 @@ enum Work {
         begun: Begun,
         manifest: Option<Manifest>,
         shared: Vec<SharedPath>,
-        /// Whether commands have worked in it since it was filled, and with that compared with its manifest.
-        is_used: bool,
     },
     /// It waits to be served; its manifest as before.
     Complete {

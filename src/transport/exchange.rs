@@ -172,9 +172,13 @@ impl<'a> Exchange<'a> {
         self.input.sent
     }
 
-    /// What was to be sent, as far as nothing was read of it.
+    /// Whether nothing was read of its payload.
+    pub fn is_untouched(&self) -> bool {
+        self.input.payload.is_some() && !self.input.is_payload
+    }
+
     pub fn into_payload(self) -> Option<&'a mut dyn Read> {
-        self.input.payload.filter(|_| !self.input.is_payload)
+        self.input.payload
     }
 
     /// The process of the script, and the way to find all that belongs to it.

@@ -43,7 +43,7 @@ struct Lanes<'a> {
     /// Whether what waits may begin.
     is_free: bool,
     /// Channels for it, opened meanwhile.
-    ready: Vec<ChannelId>,
+    ready: VecDeque<ChannelId>,
     /// How many the host allows at once, as far as it was met.
     most: usize,
     /// When one ended last, and when the next may begin.
@@ -70,15 +70,18 @@ impl<L: Link> Framed<L> {
             open: vec![first],
             waiting: beside.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect(),
             is_free: false,
-            ready: Vec::new(),
+            ready: VecDeque::new(),
             most: usize::MAX,
             ended: None,
             again: Instant::now(),
             first: None,
         };
-        // Their round trips are over when they are needed.
-        for _ in &lanes.waiting {
-            lanes.ready.extend(self.link.open(encode::CHANNEL).ok());
+        let was_silent = self.is_silent();
+        if self.link.opens_ahead() {
+            // Their round trips are over when they are needed.
+            for _ in &lanes.waiting {
+                lanes.ready.extend(self.link.open(encode::CHANNEL).ok());
+            }
         }
         let answer = self.drive(&mut lanes, act_beside, after, listener);
         for channel in lanes.ready {
@@ -88,6 +91,10 @@ impl<L: Link> Framed<L> {
         for mut lane in lanes.open {
             let _ = self.end(&mut lane.exchange, listener);
             self.link.close(lane.exchange.channel);
+        }
+        if !was_silent {
+            // There is room again for signs of life on a channel of their own.
+            self.beat_again();
         }
         answer
     }
@@ -107,7 +114,7 @@ impl<L: Link> Framed<L> {
                 && lanes.again <= Instant::now()
                 && let Some(payload) = lanes.waiting.pop_front()
             {
-                let channel = match lanes.ready.pop() {
+                let channel = match lanes.ready.pop_front() {
                     Some(channel) => channel,
                     None => self.link.open(encode::CHANNEL)?,
                 };
@@ -121,12 +128,17 @@ impl<L: Link> Framed<L> {
                 let lane = &mut lanes.open[n];
                 let moved = match lane.exchange.advance(&mut self.link, listener) {
                     Err(Lost::Refused { .. })
-                        if !lane.is_first && (others > 0 || self.stop_beating(true) || lingers) =>
+                        if !lane.is_first
+                            && lane.exchange.is_untouched()
+                            && (others > 0 || lingers || self.stop_beating(true)) =>
                     {
                         // The host allows no more at once: it waits for another to end, on the host as well.
                         let lane = lanes.open.swap_remove(n);
                         self.link.close(lane.exchange.channel);
                         lanes.waiting.extend(lane.exchange.into_payload());
+                        if others == 0 && !lingers {
+                            lanes.ended = Some(Instant::now());
+                        }
                         lanes.most = others.max(1);
                         lanes.again = Instant::now() + TICK;
                         continue;

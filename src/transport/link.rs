@@ -36,6 +36,11 @@ pub trait Link: Send {
         Ok(0)
     }
 
+    /// Whether channels may stand open before they are needed.
+    fn opens_ahead(&self) -> bool {
+        true
+    }
+
     /// Accepts some of `bytes`, maybe 0. After 0 the caller comes back with the same bytes at the same place
     /// (libssh2's rule). `BrokenPipe`: the process does not read any more, which harms nothing else.
     fn write(&mut self, channel: ChannelId, bytes: &[u8]) -> io::Result<usize>;

@@ -116,6 +116,20 @@ impl<L: Link> Framed<L> {
         }
     }
 
+    /// Whether there is no channel for signs of life, and none is asked for.
+    pub(super) fn is_silent(&self) -> bool {
+        self.beating.as_ref().is_none_or(|beating| matches!(beating.channel, Channel::Refused))
+    }
+
+    /// One may be asked for again.
+    pub(super) fn beat_again(&mut self) {
+        if let Some(beating) = &mut self.beating
+            && matches!(beating.channel, Channel::Refused)
+        {
+            beating.channel = Channel::None;
+        }
+    }
+
     /// Gives a sign, if one is due, while no act runs.
     pub(super) fn beat_idle(&mut self) {
         let Some(beating) = &self.beating else { return };

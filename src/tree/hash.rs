@@ -100,16 +100,16 @@ impl Hasher {
     }
 }
 
-/// Reads a file that is expected to have `size` bytes, and whatever it has.
+/// Reads a file that is expected to have `size` bytes, and one byte more if it has grown.
 pub fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
     let size = usize::try_from(size).map_err(io::Error::other)?;
     let mut bytes = Vec::with_capacity(size + 1);
     loop {
-        // There is room for more than is expected, so that what fills it up is not yet the end, and anything less is.
+        // What is as long as expected with room left for more has come to its end.
         match rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes)) {
             Ok(0) => return Ok(bytes),
-            Ok(_) if bytes.len() == size => return Ok(bytes),
-            Ok(_) => bytes.reserve(1),
+            Ok(_) if bytes.len() >= size => return Ok(bytes),
+            Ok(_) => {}
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -216,9 +216,14 @@ fn hash_entry(
             let before = Stamp::of(&metadata);
             (entry.hash, entry.size) = if Contents::may_keep(before.size) {
                 let bytes = hash::read_whole(&file, before.size)?;
-                let (hash, size) = (Hash::of(&bytes), bytes.len() as u64);
-                contents.put(hash, &Arc::new(bytes));
-                (hash, size)
+                let hash = Hash::of(&bytes);
+                if bytes.len() as u64 == before.size {
+                    contents.put(hash, &Arc::new(bytes));
+                    (hash, before.size)
+                } else {
+                    // It is being written: what it has now is what counts.
+                    Hash::of_reader(hash::open_file(&local)?.0, buffer)?
+                }
             } else {
                 Hash::of_reader(&file, buffer)?
             };

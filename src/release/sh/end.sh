@@ -36,9 +36,11 @@ prune() {
   # Where processes work, as far as we may see it.
   # shellcheck disable=SC2012 # names with other bytes are no releases of ours
   places=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | sed 's|$|/|')
+  # What an earlier one did not come to, or could not remove.
+  cut_down
   releases prune_one
-  if [ "$n_files" -gt "$many" ]; then
-    # Nobody waits for that. What it does not come to is removed with the next prune.
+  if [ "$confirms" ] && [ "$n_files" -gt "$many" ]; then
+    # Nobody who has deployed waits for that.
     (trap '' HUP && cut_down) </dev/null >/dev/null 2>&1 9>&- &
   else
     cut_down

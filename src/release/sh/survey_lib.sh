@@ -30,6 +30,9 @@ survey_one() {
   if grep -q '^l ' "$kept"; then
     say_links "$1"
     is_settled=
+  elif grep -q '^g ' "$kept"; then
+    # What stands there now was not looked at.
+    is_settled=
   fi
   [ -z "$is_settled" ] || settled="$settled $1 "
 }

@@ -38,6 +38,7 @@ struct Driven {
     pipes: Arc<Pipes>,
     thread: Option<JoinHandle<()>>,
     command_max: usize,
+    is_openssh: bool,
 }
 
 impl Ssh {
@@ -88,7 +89,7 @@ impl Driven {
         let driver = Driver::new(connection, Arc::clone(&pipes), bell, silence);
         let thread =
             thread::Builder::new().name("ssh".to_owned()).stack_size(STACK).spawn(move || driver.run())?;
-        Ok(Self { pipes, thread: Some(thread), command_max })
+        Ok(Self { pipes, thread: Some(thread), command_max, is_openssh })
     }
 }
 
@@ -104,6 +105,11 @@ impl Drop for Driven {
 }
 
 impl Link for Ssh {
+    /// dropbear closes what runs nothing yet when a process of another channel ends; who knows about others.
+    fn opens_ahead(&self) -> bool {
+        self.driven.as_ref().is_some_and(|driven| driven.is_openssh)
+    }
+
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
         let id = ChannelId(self.n_opened + 1);
         let driven = self.driven()?;
