@@ -125,7 +125,10 @@ impl Broken {
             ran.says("error: task `").says("web1").says("failed after");
         }
         if ran.err.contains("task `upload` failed") {
-            ran.says(" bytes were sent: step `fill` on `web1` was cut off: connection lost");
+            let steps = ["fill", "complete"];
+            let words =
+                |step| format!(" bytes were sent: step `{step}` on `web1` was cut off: connection lost");
+            assert!(steps.iter().any(|step| ran.err.contains(&words(step))), "{at} {fault:?}\n{ran}");
         }
     }
 }

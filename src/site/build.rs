@@ -94,7 +94,9 @@ impl Site {
             }
         }
         let filled = match pack.is_in_parts() {
-            true => self.act(fill::complete(&lock, &record, plan, &manner))?,
+            true => self
+                .act(fill::complete(&lock, &record, plan, &manner))
+                .with_context(|| format!("all {} bytes were sent", pack.len()))?,
             false => filled,
         };
         let sent = Sent {
