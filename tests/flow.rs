@@ -275,3 +275,20 @@ fn a_plan_warns_of_a_shared_file_that_is_missing() {
     let test = test.write("site/shared/.env", "");
     test.ends(0, &["--plan"]).says_not("is missing");
 }
+
+#[test]
+fn what_a_task_before_the_upload_writes_into_the_source_is_sent() {
+    let write = "local(\"echo written >source/index\")";
+    for recipe in [
+        format!("task(\"preflight\", || {write});"),
+        format!("task(\"preflight\", |host| {write});"),
+        format!("task(\"late\", |host| {write});\nbefore(\"upload\", \"late\");"),
+        format!(
+            "task(\"upload\", |host| {{ {write}; host.fill(#{{ strategy: host.get(\"strategy\") }}); }});"
+        ),
+    ] {
+        let test = Test::new().source("index", "before").recipe(&recipe);
+        test.deploy();
+        assert_eq!(test.serves("site", "index"), "written\n", "{recipe}");
+    }
+}

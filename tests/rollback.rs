@@ -6,6 +6,8 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use support::files::{chmod, same};
 use support::userland::everywhere;
@@ -416,4 +418,25 @@ fn a_directory_that_somebody_made_under_the_same_name_is_never_removed() {
     for name in taken {
         assert_eq!(fs::read_to_string(test.path(format!("site/releases/{name}/file"))).unwrap(), "theirs\n");
     }
+}
+
+#[test]
+fn a_large_release_is_removed_after_the_answer_and_a_prune_of_its_own_waits_for_it() {
+    let test = Test::new().shell("for n in $(seq 2100); do echo \"$n\" >source/\"$n\"; done");
+    let keep = ["--set", "keep_releases=1"];
+    let trash = || {
+        let names = fs::read_dir(test.path("site/.runner")).unwrap();
+        names.filter(|name| name.as_ref().unwrap().file_name().to_string_lossy().starts_with("trash")).count()
+    };
+    test.ends(0, &keep);
+    test.ends(0, &keep).says_not("warning");
+    let limit = Instant::now() + Duration::from_secs(60);
+    while trash() > 0 {
+        assert!(Instant::now() < limit, "it is not removed");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(test.releases("site").len(), 1);
+    test.deploy();
+    test.ends(0, &["prune", "--set", "keep_releases=1"]).says_not("warning");
+    assert_eq!((test.releases("site").len(), trash()), (1, 0));
 }

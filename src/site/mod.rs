@@ -232,8 +232,8 @@ impl Site {
         self.read(step, reply)
     }
 
-    /// The same with a pack on its standard input, or with the first part of it: the others are `unpack`'s, once `step`
-    /// says that the way is free.
+    /// The same with a pack on its standard input, or with the first part of it: the others are `unpack`'s, once `step` has
+    /// done its half.
     fn send<A>(&mut self, step: Step<A>, unpack: Option<&Act>, pack: &Pack) -> Result<Option<A>> {
         self.prepare(&step.act)?;
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));

@@ -22,11 +22,16 @@ prune_one() {
 # So many files are removed in no time.
 many=2000
 
+# Says once of each what stays.
+told=
 cut_down() {
   for path in .runner/trash.*; do
     [ -e "$path" ] || [ -L "$path" ] || continue
     drop "$path" 2>/dev/null
-    [ ! -e "$path" ] || say stayed "${path#.runner/trash.}"
+    [ -e "$path" ] || continue
+    case $told in *" $path "*) continue ;; esac
+    told="$told $path "
+    say stayed "${path#.runner/trash.}"
   done
 }
 
