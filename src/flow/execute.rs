@@ -54,6 +54,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     for (n, name) in order.iter().enumerate() {
         if walk_from == Some(n) {
             run.source.walk_ahead();
+            run.foresee_upload();
         }
         if failures.is_empty()
             && let Some(task) = playbook.tasks.get(name)

@@ -31,7 +31,8 @@ impl Room {
             }
             (Strategy::Cache, _) => {
                 let next = plan.change.next.entries().iter();
-                let new = next.filter(|line| plan.base.manifest.get(&line.entry.path).is_none()).count();
+                let mut find = plan.base.manifest.finder();
+                let new = next.filter(|line| find(&line.entry.path).is_none()).count();
                 Self { bytes: pack.content_bytes, n_inodes: all + count(new) }
             }
         }

@@ -9,9 +9,16 @@ use crate::release::{Record, SharedPath};
 use crate::run::undo::Undo;
 use crate::run::{Mode, Run};
 use crate::site::{Fill, Site, Standing};
-use crate::tree::{Entry, Kind, Pack, Tree, TreePath};
+use crate::tree::{Entry, Kind, PARTS_MAX, Pack, Tree, TreePath};
 
 impl Run {
+    /// Says to all hosts that a pack may come, which may have parts.
+    pub fn foresee_upload(&self) {
+        for host in self.all() {
+            self.site(host).foresee(1 + PARTS_MAX);
+        }
+    }
+
     pub fn create_release(self: &Arc<Self>, host: usize) -> Result<()> {
         let name = self.release_name()?;
         let mut record = Record::building(name, self.now(), &self.by);

@@ -29,6 +29,7 @@ impl Source {
         let source = Arc::clone(self);
         // Without a thread it is walked when it is needed.
         let _ = thread::Builder::new().spawn(move || {
+            source.store.read_ahead();
             let _ = source.tree();
         });
     }

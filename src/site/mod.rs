@@ -25,7 +25,7 @@ use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Act, Answer, Step};
 use crate::transport::hurried::Hurried;
 use crate::transport::{Beside, Lost, Remote, Reply};
-use crate::tree::{Manifest, Pack, PackReader};
+use crate::tree::{Manifest, Pack};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
@@ -115,6 +115,8 @@ pub struct Site {
     before: Target,
     /// `current` was to be re-pointed, and nobody has looked since.
     is_in_doubt: bool,
+    /// Payloads that a first deploy would send.
+    n_foreseen: usize,
     /// Commands work in `current` whatever the release is at: after a swap back, services take up what is served.
     pub is_in_current: bool,
     /// A plan: what writes is recorded, and what would then be there is only imagined.
@@ -146,7 +148,13 @@ impl Site {
             due: Due::default(),
             before: Target::Nothing,
             is_in_doubt: false,
+            n_foreseen: 0,
         }
+    }
+
+    /// So many payloads may soon be sent to it, if the server turns out to have nothing of them.
+    pub fn foresee(&mut self, n_payloads: usize) {
+        self.n_foreseen = n_payloads;
     }
 
     /// Asks the server what it is and what stands in the site. Asked again, it looks again.
@@ -169,6 +177,9 @@ impl Site {
             self.before = Target::of(&seen.current);
         }
         self.is_in_doubt = false;
+        if seen.complete().all(|record| record.adopted) {
+            self.remote.foresee(std::mem::take(&mut self.n_foreseen));
+        }
         Ok(self.seen.insert(seen))
     }
 
@@ -237,15 +248,15 @@ impl Site {
     fn send<A>(&mut self, step: Step<A>, unpack: Option<&Act>, pack: &Pack) -> Result<Option<A>> {
         self.prepare(&step.act)?;
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));
-        let mut readers = pack.readers();
-        let mut parts = readers.iter_mut().map(|reader| reader as &mut dyn Read);
-        let first = parts.next().context("a pack has a part")?;
+        let mut parts = pack.parts();
+        let is_more = parts.is_more();
+        let payloads = parts.beside.iter_mut().map(|reader| reader as &mut dyn Read).collect();
         let act = unpack.unwrap_or(&step.act);
-        let beside = Beside { act, payloads: parts.collect(), after: HALF };
-        let reply = self.remote.send_beside(&step.act, first, beside, &mut listener);
+        let beside = Beside { act, payloads, after: HALF, is_more: &is_more };
+        let reply = self.remote.send_beside(&step.act, &mut parts.first, beside, &mut listener);
         let sent = listener.sent;
         drop(listener);
-        if let Some(failure) = readers.iter_mut().find_map(PackReader::take_failure) {
+        if let Some(failure) = parts.take_failure() {
             return Err(failure);
         }
         // What only the payload failed by leaves the connection as it was.

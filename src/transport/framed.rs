@@ -254,6 +254,10 @@ impl<L: Link> Framed<L> {
 }
 
 impl<L: Link> Remote for Framed<L> {
+    fn foresee(&mut self, n_payloads: usize) {
+        self.link.foresee(n_payloads);
+    }
+
     fn begin(&mut self, act: &Act) {
         let Some(Shell { channel, is_greeted: true }) = self.shell else { return };
         if self.interrupt.is_raised() {
@@ -287,7 +291,7 @@ impl<L: Link> Remote for Framed<L> {
         payload: &mut dyn Read,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
-        let none = Beside { act, payloads: Vec::new(), after: b"" };
+        let none = Beside { act, payloads: Vec::new(), after: b"", is_more: &|| false };
         self.send_beside(act, payload, none, listener)
     }
 

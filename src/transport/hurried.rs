@@ -26,6 +26,10 @@ impl Hurried {
 }
 
 impl Remote for Hurried {
+    fn foresee(&mut self, n_payloads: usize) {
+        self.remote.foresee(n_payloads);
+    }
+
     fn begin(&mut self, act: &Act) {
         if self.refused.is_none() {
             self.remote.begin(act);

@@ -21,6 +21,8 @@ pub struct Beside<'a> {
     pub payloads: Vec<&'a mut dyn Read>,
     /// They wait for the act to succeed, and are not sent at all unless it said this.
     pub after: &'static [u8],
+    /// Whether one that has not begun is still needed.
+    pub is_more: &'a dyn Fn() -> bool,
 }
 
 /// Whether `text` is in what an act has said so far.
@@ -63,7 +65,7 @@ impl<L: Link> Framed<L> {
         beside: &mut Beside,
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost> {
-        let (act_beside, after) = (beside.act, beside.after);
+        let (act_beside, after, is_more) = (beside.act, beside.after, beside.is_more);
         let channel = self.link.open(encode::CHANNEL)?;
         let first = self.lane(act, payload, channel, true);
         let mut lanes = Lanes {
@@ -83,7 +85,7 @@ impl<L: Link> Framed<L> {
                 lanes.ready.extend(self.link.open(encode::CHANNEL).ok());
             }
         }
-        let answer = self.drive(&mut lanes, act_beside, after, listener);
+        let answer = self.drive(&mut lanes, act_beside, after, is_more, listener);
         for channel in lanes.ready {
             self.link.close(channel);
         }
@@ -105,10 +107,14 @@ impl<L: Link> Framed<L> {
         lanes: &mut Lanes,
         act: &Act,
         after: &[u8],
+        is_more: &dyn Fn() -> bool,
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost> {
         loop {
             self.beat_beside();
+            if lanes.is_free && !is_more() {
+                lanes.waiting.clear();
+            }
             if lanes.is_free
                 && lanes.open.len() < lanes.most
                 && lanes.again <= Instant::now()

@@ -41,6 +41,11 @@ pub trait Link: Send {
         true
     }
 
+    /// So many channels may soon be opened. Does not connect.
+    fn foresee(&mut self, n_channels: usize) {
+        let _ = n_channels;
+    }
+
     /// Accepts some of `bytes`, maybe 0. After 0 the caller comes back with the same bytes at the same place
     /// (libssh2's rule). `BrokenPipe`: the process does not read any more, which harms nothing else.
     fn write(&mut self, channel: ChannelId, bytes: &[u8]) -> io::Result<usize>;

@@ -52,6 +52,11 @@ pub trait Remote: Send {
     /// `/dev/null` as standard input and nothing left over from earlier scripts.
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost>;
 
+    /// So many payloads may soon be sent: what can be prepared for them without another connection may be.
+    fn foresee(&mut self, n_payloads: usize) {
+        let _ = n_payloads;
+    }
+
     /// Has an act on its way, as far as that can be without waiting. The next one that is performed must be this one.
     fn begin(&mut self, act: &Act) {
         let _ = act;
@@ -75,6 +80,9 @@ pub trait Remote: Send {
         let Reply::Answered(answer) = &reply else { return Ok(reply) };
         if answer.exit.is_success() && lanes::says(&answer.stdout, beside.after) {
             for payload in beside.payloads {
+                if !(beside.is_more)() {
+                    break;
+                }
                 match self.send(beside.act, payload, listener)? {
                     Reply::Answered(answer) if answer.exit.is_success() => {}
                     failed => return Ok(failed),
@@ -99,6 +107,10 @@ pub trait Remote: Send {
 }
 
 impl<R: Remote + ?Sized> Remote for Box<R> {
+    fn foresee(&mut self, n_payloads: usize) {
+        (**self).foresee(n_payloads);
+    }
+
     fn begin(&mut self, act: &Act) {
         (**self).begin(act);
     }

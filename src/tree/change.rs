@@ -27,10 +27,11 @@ impl Change {
         let mut send = Vec::new();
         let mut lines = Vec::with_capacity(tree.entries.len());
         let mut kept = 0;
+        let mut find = base.finder();
         for (index, entry) in tree.entries.iter().enumerate() {
             let is_generated = is_under(&entry.path, generated);
             let mut entry = entry.clone();
-            match base.get(&entry.path) {
+            match find(&entry.path) {
                 Some(old) if !is_generated && is_same(old, &entry) => {
                     entry.mtime = old.entry.mtime;
                     kept += usize::from(entry.kind != Kind::Directory);
@@ -56,7 +57,8 @@ fn is_same(old: &Line, new: &Entry) -> bool {
 fn removed(base: &Manifest, next: &Manifest) -> Vec<TreePath> {
     let is_directory = |line: &Line| line.entry.kind == Kind::Directory;
     // tar replaces a file by a link and a link by a file, but nothing by a directory nor a directory by anything.
-    let is_gone = |old: &&Line| match next.get(&old.entry.path) {
+    let mut find = next.finder();
+    let is_gone = |old: &&Line| match find(&old.entry.path) {
         None => true,
         Some(new) => is_directory(old) != is_directory(new),
     };

@@ -28,6 +28,22 @@ impl Hash {
         &self.0
     }
 
+    fn hex(&self) -> [u8; 64] {
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [byte >> 4, byte & 15].map(|nibble| b"0123456789abcdef"[usize::from(nibble)]);
+        }
+        hex
+    }
+
+    /// Appends what `Display` writes.
+    pub fn write(&self, text: &mut Vec<u8>) {
+        match *self == Self::NONE {
+            true => text.push(b'-'),
+            false => text.extend_from_slice(&self.hex()),
+        }
+    }
+
     /// Reads to the end in pieces of `buffer`; gives the hash and the number of bytes.
     pub fn of_reader(mut reader: impl Read, buffer: &mut [u8]) -> io::Result<(Self, u64)> {
         let mut hasher = Hasher::default();
@@ -72,11 +88,8 @@ impl fmt::Display for Hash {
         if *self == Self::NONE {
             return f.write_str("-");
         }
-        let mut hex = String::with_capacity(64);
-        for nibble in self.0.iter().flat_map(|b| [b >> 4, b & 15]) {
-            hex.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-        }
-        f.write_str(&hex)
+        let hex = self.hex();
+        f.write_str(str::from_utf8(&hex).map_err(|_| fmt::Error)?)
     }
 }
 

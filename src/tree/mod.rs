@@ -29,7 +29,7 @@ pub use entry::{Entry, Kind, Tree};
 pub use hash::Hash;
 pub use index::Index;
 pub use manifest::{Line, Manifest};
-pub use pack::{Pack, PackReader};
+pub use pack::{PARTS_MAX, Pack};
 pub use path::TreePath;
 pub use store::Store;
 pub use text_diff::text_diff;

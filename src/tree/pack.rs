@@ -3,8 +3,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -17,9 +19,12 @@ use super::hash::{self, Hash, Hasher};
 use super::member::{self, Member};
 use crate::event::Report;
 
-/// A pack that travels in parts has files in at most so many (seven were no faster), each of at least so many bytes.
-const PARTS_MAX: u64 = 4;
+/// A pack that travels in parts has files in at most so many, of at least so many bytes on the average.
+pub const PARTS_MAX: usize = 6;
 const PART_MIN: u64 = 1024 * 1024;
+/// So many bytes of neighbouring files go into one part, if there are as many: two tars at work in one directory wait for
+/// each other.
+const RUN: u64 = 512 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
 pub struct Pack<'a> {
@@ -32,17 +37,15 @@ pub struct Pack<'a> {
     contents: &'a Contents,
     prefix: Vec<u8>,
     made: u64,
-    /// At least one, each a tar of its own.
-    parts: Vec<Part>,
-}
-
-#[derive(Default)]
-struct Part {
     /// Members that are no entries, as they stand in the tar.
     extra: Vec<u8>,
-    /// Indices of the tree's entries, in their order.
-    entries: Vec<usize>,
-    /// Bytes of the tar.
+    /// Indices of the tree's entries that the first tar has behind them, in their order.
+    first: Vec<usize>,
+    /// Indices of those that the other tars have, and how many that are.
+    beside: Vec<usize>,
+    n_beside: usize,
+    /// Where in `beside` it goes on in another tar, if another has room.
+    runs: Vec<Range<usize>>,
     length: u64,
 }
 
@@ -72,7 +75,7 @@ impl<'a> Pack<'a> {
     }
 
     fn in_at_most(
-        parts_max: u64,
+        parts_max: usize,
         tree: &'a Tree,
         contents: &'a Contents,
         send: &[usize],
@@ -93,71 +96,82 @@ impl<'a> Pack<'a> {
             contents,
             prefix: [prefix, b"/"].concat(),
             made: made_at(SystemTime::now()),
-            parts: Vec::new(),
+            extra: Vec::new(),
+            first: send,
+            beside: Vec::new(),
+            n_beside: 0,
+            runs: Vec::new(),
+            length: 0,
         };
-        let mut part = Part { entries: others, ..Part::default() };
         for (name, bytes) in extra {
-            pack.extra(name, bytes, &mut part.extra)?;
+            pack.extra(name, bytes)?;
         }
-        let total: u64 = files.iter().map(|&index| pack.length_of(&tree.entries[index])).sum();
-        let n_parts = (total / PART_MIN).clamp(1, parts_max);
+        let length: u64 = files.iter().map(|&index| pack.length_of(&tree.entries[index])).sum();
+        let n_parts = usize::try_from(length / PART_MIN).unwrap_or(usize::MAX).min(parts_max);
         if n_parts > 1 {
             // A tar that finds no directory for a file fails when another makes it at that moment.
-            pack.push(std::mem::take(&mut part));
+            (pack.first, pack.beside, pack.n_beside) = (others, files, n_parts);
+            pack.runs = pack.runs();
         }
-        let (mut done, mut n) = (0, 1);
-        for index in files {
-            if done * n_parts >= total * n {
-                pack.push(std::mem::take(&mut part));
-                n += 1;
-            }
-            part.entries.push(index);
-            done += pack.length_of(&tree.entries[index]);
-        }
-        pack.push(part);
+        let entries = pack.first.iter().chain(&pack.beside);
+        let entries: u64 = entries.map(|&index| pack.length_of(&tree.entries[index])).sum();
+        pack.length = pack.extra.len() as u64 + entries + (1 + pack.n_beside as u64) * member::END;
         Ok(pack)
     }
 
-    fn push(&mut self, mut part: Part) {
-        let entries = part.entries.iter().map(|&index| self.length_of(&self.tree.entries[index]));
-        part.length = part.extra.len() as u64 + entries.sum::<u64>() + member::END;
-        self.parts.push(part);
+    fn runs(&self) -> Vec<Range<usize>> {
+        let (mut runs, mut start, mut bytes) = (Vec::new(), 0, 0);
+        for (at, &index) in self.beside.iter().enumerate() {
+            bytes += self.length_of(&self.tree.entries[index]);
+            if bytes >= RUN || at + 1 == self.beside.len() {
+                runs.push(start..at + 1);
+                (start, bytes) = (at + 1, 0);
+            }
+        }
+        runs
     }
 
-    /// Bytes of all parts.
+    /// Bytes of all its tars.
     pub fn len(&self) -> u64 {
-        self.parts.iter().map(|part| part.length).sum()
+        self.length
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.length == 0
     }
 
     pub fn is_in_parts(&self) -> bool {
-        self.parts.len() > 1
+        self.n_beside > 0
     }
 
-    /// Read the tars from their starts, the first part first; several readers may be at work at once.
-    pub fn readers(&self) -> Vec<PackReader<'_>> {
-        let reader = |part| PackReader {
+    /// Reads it anew; several may be at work at once.
+    pub fn parts(&self) -> Parts<'_> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let reader = |ready, entries, runs| PackReader {
             pack: self,
-            part,
-            next: 0,
-            ready: part.extra.clone(),
+            entries,
+            runs,
+            next: Arc::clone(&next),
+            ready,
             at: 0,
             large: None,
             is_at_end: false,
             failure: None,
         };
-        self.parts.iter().map(reader).collect()
+        Parts {
+            first: reader(self.extra.clone(), &self.first, &[]),
+            beside: (0..self.n_beside).map(|_| reader(Vec::new(), &[], &self.runs)).collect(),
+            n_runs: self.runs.len(),
+            next,
+        }
     }
 
-    fn extra(&self, name: &[u8], bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn extra(&mut self, name: &[u8], bytes: &[u8]) -> Result<()> {
         let size = bytes.len() as u64;
         let (kind, mode, mtime, target) = (EntryType::Regular, 0o644, self.made, b"".as_slice());
-        Member { name, target, kind, mode, mtime, size }.write_header(out)?;
-        out.extend(bytes);
-        Ok(member::write_padding(out, size)?)
+        Member { name, target, kind, mode, mtime, size }.write_header(&mut self.extra)?;
+        self.extra.extend(bytes);
+        Ok(member::write_padding(&mut self.extra, size)?)
     }
 
     /// Bytes of an entry in a tar. The target of a link is taken for a short one: it is not read for this.
@@ -216,12 +230,36 @@ impl<'a> Pack<'a> {
     }
 }
 
-/// Reads one part of a pack.
+/// The tars of a pack: the first, and those that may travel at once when it is unpacked. These have no files of their own:
+/// each takes the next that none has taken, so a slow one holds nobody up, and one that never begins leaves nothing out.
+pub struct Parts<'a> {
+    pub first: PackReader<'a>,
+    pub beside: Vec<PackReader<'a>>,
+    next: Arc<AtomicUsize>,
+    n_runs: usize,
+}
+
+impl Parts<'_> {
+    /// Says of a tar that has not begun whether it is needed.
+    pub fn is_more(&self) -> impl Fn() -> bool + use<> {
+        let (next, n_runs) = (Arc::clone(&self.next), self.n_runs);
+        move || next.load(Ordering::Relaxed) < n_runs
+    }
+
+    /// Why nothing more can be read of one of them, if that is so.
+    pub fn take_failure(&mut self) -> Option<anyhow::Error> {
+        std::iter::once(&mut self.first).chain(&mut self.beside).find_map(|reader| reader.failure.take())
+    }
+}
+
+/// Reads one tar of a pack.
 pub struct PackReader<'a> {
     pack: &'a Pack<'a>,
-    part: &'a Part,
-    /// The next of the part's entries.
-    next: usize,
+    /// What is still to come, before the next of the runs.
+    entries: &'a [usize],
+    runs: &'a [Range<usize>],
+    /// Which of them is nobody's yet.
+    next: Arc<AtomicUsize>,
     /// What was made of the tar and not read yet, from `at` on.
     ready: Vec<u8>,
     at: usize,
@@ -238,10 +276,15 @@ struct Large<'a> {
     left: u64,
 }
 
-impl<'a> PackReader<'a> {
-    /// Why nothing more can be read, if that is so.
-    pub fn take_failure(&mut self) -> Option<anyhow::Error> {
-        self.failure.take()
+impl PackReader<'_> {
+    fn next_entry(&mut self) -> Option<usize> {
+        if self.entries.is_empty() && !self.runs.is_empty() {
+            let run = self.runs.get(self.next.fetch_add(1, Ordering::Relaxed))?;
+            self.entries = &self.pack.beside[run.clone()];
+        }
+        let (&next, rest) = self.entries.split_first()?;
+        self.entries = rest;
+        Some(next)
     }
 
     /// Makes some more of the tar. Nothing more is the end.
@@ -253,12 +296,11 @@ impl<'a> PackReader<'a> {
                 self.go_on()?;
                 continue;
             }
-            let Some(&index) = self.part.entries.get(self.next) else {
+            let Some(index) = self.next_entry() else {
                 member::write_end(&mut self.ready)?;
                 self.is_at_end = true;
                 break;
             };
-            self.next += 1;
             let entry = &self.pack.tree.entries[index];
             match entry.kind {
                 Kind::Directory => self.pack.header(entry, b"", &mut self.ready)?,
@@ -361,10 +403,10 @@ mod tests {
     }
 
     fn first<'a>(pack: &'a Pack) -> PackReader<'a> {
-        pack.readers().remove(0)
+        pack.parts().first
     }
 
-    fn unpack(reader: &mut PackReader, tar: &[&str], into: &Path) {
+    fn unpack(reader: &mut impl Read, tar: &[&str], into: &Path) {
         let mut child = Command::new(tar[0])
             .args(&tar[1..])
             .args(["-xpf", "-"])
@@ -481,7 +523,7 @@ mod tests {
             change(dir.path());
             let mut reader = first(&pack);
             assert!(read(&mut reader).is_err());
-            format!("{:#}", reader.take_failure().unwrap())
+            format!("{:#}", reader.failure.unwrap())
         };
         let write = |content: &'static str| text(&move |dir| fs::write(dir.join("file"), content).unwrap());
         let file_changed = write("54321");
@@ -528,7 +570,7 @@ mod tests {
             file.write_all(&vec![2; change.len()]).unwrap();
             let read = reader.read_to_end(&mut Vec::new());
             assert_eq!(read.is_err(), has_changed, "{change:?}");
-            let failure = reader.take_failure().map(|failure| failure.to_string());
+            let failure = reader.failure.map(|failure| failure.to_string());
             assert!(failure.is_none_or(|text| text.starts_with("`file` changed while it was being packed")));
         }
     }
@@ -561,18 +603,33 @@ mod tests {
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
-        let mut readers = pack.readers();
-        assert_eq!(readers.len(), 1 + PARTS_MAX as usize);
+        let mut parts = pack.parts();
+        let is_more = parts.is_more();
+        assert_eq!(parts.beside.len(), PARTS_MAX);
         let into = tempfile::tempdir_in(dir.path()).unwrap();
-        readers[1..].reverse();
-        for reader in &mut readers {
-            unpack(reader, &["tar"], into.path());
+        unpack(&mut parts.first, &["tar"], into.path());
+        // All have begun, and the last gets ahead of the others.
+        let mut begun: Vec<Vec<u8>> = parts.beside.iter_mut().map(|part| begin(part, 1000)).collect();
+        assert!(is_more());
+        begun.reverse();
+        parts.beside.reverse();
+        let mut sizes = Vec::new();
+        for (begun, rest) in begun.into_iter().zip(&mut parts.beside) {
+            let mut tar = begun;
+            rest.read_to_end(&mut tar).unwrap();
+            sizes.push(tar.len() as u64);
+            unpack(&mut tar.as_slice(), &["tar"], into.path());
+            assert!(!is_more());
         }
+        assert!(sizes[0] > 5 * sizes[1], "{sizes:?}");
         let again = walk_anew(&selection(into.path())).unwrap();
         assert_eq!(again.entries, tree.entries);
-        let sizes: Vec<u64> = pack.parts[1..].iter().map(|part| part.length).collect();
-        let mean = sizes.iter().sum::<u64>() / PARTS_MAX;
-        assert!(sizes.iter().all(|size| (mean / 3..mean * 3).contains(size)), "{sizes:?}");
+    }
+
+    fn begin(reader: &mut PackReader, n: usize) -> Vec<u8> {
+        let mut bytes = vec![0; n];
+        reader.read_exact(&mut bytes).unwrap();
+        bytes
     }
 
     #[test]

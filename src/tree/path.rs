@@ -4,12 +4,15 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
+/// Cheap to clone: there is one for each entry of every manifest, and a manifest for each host.
+///
 /// **Invariant:** never empty, `/` only between components, no `.`, no `..`, no NUL. Ordered by bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TreePath(Box<[u8]>);
+pub struct TreePath(Arc<[u8]>);
 
 impl TreePath {
     pub fn new(bytes: &[u8]) -> Result<Self> {

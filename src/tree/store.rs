@@ -3,11 +3,13 @@
 //!
 //! Only a cache: whatever goes wrong with it costs bytes on the wire, never a run.
 
+use std::collections::VecDeque;
 use std::env;
 use std::fs::{self, DirEntry, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -20,6 +22,8 @@ use super::manifest::Manifest;
 /// How many manifests are kept, and of how many sources the index.
 const KEPT: usize = 200;
 const KEPT_INDEXES: usize = 50;
+/// How many manifests are kept in memory.
+const RECENT: usize = 4;
 /// What a killed run left of a file being written.
 const TEMPORARY: &str = ".put-";
 
@@ -27,6 +31,8 @@ const TEMPORARY: &str = ".put-";
 pub struct Store {
     /// `None` when this user has no place for caches.
     directory: Option<PathBuf>,
+    /// Manifests that are known to be there, the last ones that were in use: many hosts ask for the same.
+    recent: Arc<Mutex<VecDeque<Manifest>>>,
 }
 
 impl Store {
@@ -37,11 +43,11 @@ impl Store {
             Some(path) => Some(PathBuf::from(path)),
             None => etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("runner")),
         };
-        Self { directory: cache }
+        Self { directory: cache, recent: Arc::default() }
     }
 
     pub fn at(directory: PathBuf) -> Self {
-        Self { directory: Some(directory) }
+        Self { directory: Some(directory), recent: Arc::default() }
     }
 
     fn manifests(&self) -> Option<PathBuf> {
@@ -71,12 +77,28 @@ impl Store {
     /// The manifest with this digest, if it is here and whole. `digest` may be any text, such as a server's answer.
     pub fn get(&self, digest: &str) -> Option<Manifest> {
         let path = self.manifests().filter(|_| is_digest(digest))?.join(digest);
+        // Who asks for the same meanwhile waits for this, and has it without reading.
+        let mut recent = self.recent();
+        if let Some(known) = recent.iter().find(|known| known.digest() == digest) {
+            return Some(known.clone());
+        }
         let manifest = Manifest::parse(&fs::read(&path).ok()?).ok()?;
         if manifest.digest() != digest {
             return None;
         }
         touch(&path);
+        remember(&mut recent, &manifest);
         Some(manifest)
+    }
+
+    /// Reads what will most likely be asked for: the manifest that was used last.
+    pub fn read_ahead(&self) {
+        let items = self.manifests().and_then(|directory| fs::read_dir(directory).ok());
+        let used = |item: &DirEntry| item.metadata().and_then(|data| data.modified()).ok();
+        let newest = items.into_iter().flatten().flatten().max_by_key(used);
+        if let Some(item) = newest {
+            self.get(&item.file_name().to_string_lossy());
+        }
     }
 
     /// Keeps a manifest; the text of a warning when it cannot.
@@ -88,14 +110,30 @@ impl Store {
             );
         };
         let digest = manifest.digest();
-        if has(&directory.join(digest), digest) {
+        let mut recent = self.recent();
+        if recent.iter().any(|known| known.digest() == digest) {
             return None;
         }
-        let kept = write(&directory, digest, &manifest.to_text());
-        prune(&directory, KEPT);
-        let error = kept.err()?;
-        Some(format!("failed to keep the manifest in `{}`: {error:#}", directory.display()))
+        if !has(&directory.join(digest), digest) {
+            let kept = write(&directory, digest, &manifest.to_text());
+            prune(&directory, KEPT);
+            if let Err(error) = kept {
+                let shown = directory.display();
+                return Some(format!("failed to keep the manifest in `{shown}`: {error:#}"));
+            }
+        }
+        remember(&mut recent, manifest);
+        None
     }
+
+    fn recent(&self) -> MutexGuard<'_, VecDeque<Manifest>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remember(recent: &mut VecDeque<Manifest>, manifest: &Manifest) {
+    recent.truncate(RECENT - 1);
+    recent.push_front(manifest.clone());
 }
 
 fn is_digest(text: &str) -> bool {
@@ -164,20 +202,39 @@ mod tests {
     #[test]
     fn a_manifest_is_found_by_its_digest_and_only_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::at(dir.path().join("new"));
+        // Another run each time.
+        let store = || Store::at(dir.path().join("new"));
         let manifest = &manifests(2)[1];
-        assert_eq!(store.get(manifest.digest()), None);
-        assert_eq!(store.put(manifest), None);
-        assert_eq!(store.get(manifest.digest()).as_ref(), Some(manifest));
+        assert_eq!(store().get(manifest.digest()), None);
+        assert_eq!(store().put(manifest), None);
+        assert_eq!(store().get(manifest.digest()).as_ref(), Some(manifest));
         let file = dir.path().join("new/manifests").join(manifest.digest());
         fs::write(&file, Manifest::default().to_text()).unwrap();
-        assert_eq!(store.get(manifest.digest()), None);
+        assert_eq!(store().get(manifest.digest()), None);
         fs::write(&file, "garbage").unwrap();
-        assert_eq!(store.get(manifest.digest()), None);
-        assert_eq!(store.put(manifest), None);
-        assert!(store.get(manifest.digest()).is_some());
-        assert_eq!(store.get("../../etc/passwd"), None);
-        assert_eq!(store.get(""), None);
+        assert_eq!(store().get(manifest.digest()), None);
+        assert_eq!(store().put(manifest), None);
+        assert!(store().get(manifest.digest()).is_some());
+        assert_eq!(store().get("../../etc/passwd"), None);
+        assert_eq!(store().get(""), None);
+    }
+
+    #[test]
+    fn what_was_in_use_last_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = manifests(RECENT + 2);
+        let put = Store::at(dir.path().to_owned());
+        for manifest in &all {
+            assert_eq!(put.put(manifest), None);
+        }
+        let newest = File::open(dir.path().join("manifests").join(all[0].digest())).unwrap();
+        newest.set_modified(SystemTime::now() + Duration::from_secs(60)).unwrap();
+        let ahead = Store::at(dir.path().to_owned());
+        ahead.read_ahead();
+        fs::remove_dir_all(dir.path().join("manifests")).unwrap();
+        let known = |store: &Store| all.iter().map(|m| store.get(m.digest()).is_some()).collect::<Vec<_>>();
+        assert_eq!(known(&put), [false, false, true, true, true, true]);
+        assert_eq!(known(&ahead), [true, false, false, false, false, false]);
     }
 
     #[test]
@@ -186,7 +243,7 @@ mod tests {
         fs::write(dir.path().join("file"), "").unwrap();
         let warning = Store::at(dir.path().join("file")).put(&Manifest::default());
         assert!(warning.unwrap().starts_with("failed to keep the manifest in `"));
-        let nowhere = Store { directory: None };
+        let nowhere = Store { directory: None, recent: Arc::default() };
         assert!(nowhere.put(&Manifest::default()).is_some());
         assert_eq!(nowhere.get(Manifest::default().digest()), None);
     }

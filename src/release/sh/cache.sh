@@ -4,6 +4,8 @@ manifest=.runner/manifests/.cache
 
 prepare() {
   begin
+  check_plan
+  [ -z "$stale" ] || give_up
   put .runner/cache dirty || exit
   [ ! -L cache ] || rm -f cache
   mkdir -p cache || exit

@@ -15,7 +15,6 @@ duplicate() {
     *) false ;;
   esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
   # What could not be copied was another's: it is named below, or missed by the check.
-  clear_out "$new" "$run/others"
 }
 
 drop_generated() { drop "$new/$1"; }
@@ -121,12 +120,21 @@ copy() {
 prepare() {
   begin
   : >"$manifest"
-  if [ -n "$base" ]; then
-    [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
-    list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
-    # Of an adopted release nothing is managed.
-    [ ! -s "$manifest" ] || duplicate
+  [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
+  duplicating=
+  # Of an adopted release nothing is managed.
+  if [ -n "$base" ] && [ -s "$manifest" ]; then
+    # Meanwhile it is looked at.
+    duplicate &
+    duplicating=$!
   fi
+  check_plan
+  if [ -n "$base" ] && [ -z "$stale" ]; then
+    list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
+  fi
+  [ -z "$duplicating" ] || wait "$duplicating" || exit
+  [ -z "$stale" ] || { empty_release && give_up; }
+  [ -z "$duplicating" ] || clear_out "$new" "$run/others"
   written_anew drop_generated
   change "$new" "$manifest" "releases/$base"
 }

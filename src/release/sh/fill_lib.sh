@@ -7,28 +7,36 @@ new=releases/$name
 begin_beside() {
   cd -- "$root" || refuse "cannot enter \`$root\`"
   begin_busy
-  trap end_busy EXIT
+  # Whatever else writes here is to be over as well.
+  trap 'wait; end_busy' EXIT
   enter
   umask 022
 }
 
-# What the plan of this fill took for granted may not be so: then nothing is filled, and the plan is made anew.
 begin() {
   begin_beside
   case $begun in
     '') make_release ;;
-    half) drop "$new" && mkdir -- "$new" || exit ;;
+    half) empty_release ;;
   esac
   rm -rf -- "$run" && mkdir -- "$run" || exit
+}
+
+empty_release() { drop "$new" && mkdir -- "$new" || exit; }
+
+# What the plan of this fill took for granted may not be so: then `$stale` says it, nothing may be filled, and the plan is
+# made anew.
+check_plan() {
   scratch=$run
   stale=
   settled=
   places survey_one
-  [ -z "$stale" ] || {
-    rm -rf -- "$run"
-    say stale yes
-    exit 0
-  }
+}
+
+give_up() {
+  rm -rf -- "$run"
+  say stale yes
+  exit 0
 }
 
 # Of names on standard input and what lies in them only the tops.

@@ -45,6 +45,12 @@ pub fn is_refusal(error: &Error) -> bool {
     matches!(error.code(), ErrorCode::Session(-21 | -22))
 }
 
+/// What libssh2 says, without a number of its own, when the answer to another channel's request comes before the one that was
+/// asked for (`ssh2_packet_requirev`). It does not wait for this one again; that it comes is certain, what it says is not.
+pub fn is_passed_over(error: &Error) -> bool {
+    error.code() == ErrorCode::Session(-1)
+}
+
 /// What an error that ends the connection means to its user.
 pub fn reason(error: &Error) -> String {
     match error.code() {

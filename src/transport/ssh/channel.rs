@@ -7,7 +7,7 @@ use ssh2::{Error, Session};
 
 use crate::shell::Exit;
 use crate::transport::Stream;
-use crate::transport::ssh::call::{Outcome, is_refusal, outcome, transferred};
+use crate::transport::ssh::call::{Outcome, is_passed_over, is_refusal, outcome, transferred};
 use crate::transport::ssh::exit;
 use crate::transport::ssh::pipes::Pipe;
 
@@ -152,7 +152,11 @@ impl Channel {
             self.ssh = None;
             return Ok(Outcome::Moved);
         }
-        let outcome = outcome(ssh.exec(&self.command));
+        let outcome = match outcome(ssh.exec(&self.command)) {
+            // Most likely it was started; if not, whoever waits for a word from it will notice.
+            Err(error) if is_passed_over(&error) => Ok(Outcome::Moved),
+            outcome => outcome,
+        };
         self.start = match &outcome {
             Ok(Outcome::Moved) => Start::Done,
             Err(error) if is_refusal(error) => Start::Refused,

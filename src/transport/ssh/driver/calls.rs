@@ -6,7 +6,7 @@ use crate::transport::Stream;
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::call::{Outcome, is_again, is_refusal, outcome, reason};
 use crate::transport::ssh::channel::{Call, Channel};
-use crate::transport::ssh::driver::{Driver, Gone, Job, Spare};
+use crate::transport::ssh::driver::{Driver, Gone, Job};
 
 impl Driver {
     /// Makes one call, and remembers it if its packet is out in part.
@@ -39,7 +39,7 @@ impl Driver {
         }
     }
 
-    /// Opens a channel for whoever has waited longest, else as the spare. libssh2 opens one at a time.
+    /// Opens a channel for whoever has waited longest, else as a spare. libssh2 opens one at a time.
     fn open(&mut self) -> Result<Outcome, Error> {
         let opened = self.session.channel_session();
         let waiting = self.channels.iter_mut().find(|(_, channel)| channel.is_waiting());
@@ -47,8 +47,8 @@ impl Driver {
             (Err(error), _) if is_again(&error) => return Ok(Outcome::Again),
             (Err(error), _) if !is_refusal(&error) => return Err(error),
             (Ok(ssh), Some((_, channel))) => channel.opened(ssh),
-            (Ok(ssh), None) => self.spare = Spare::Ready(ssh),
-            (Err(_), None) => self.spare = Spare::Refused,
+            (Ok(ssh), None) => self.spares.push_back(ssh),
+            (Err(_), None) => self.may_spare = false,
             (Err(error), Some((&id, channel))) => {
                 channel.refused();
                 let why = "the host allows no more channels on this connection (`MaxSessions` of sshd)";
@@ -100,11 +100,8 @@ impl Driver {
 
     /// Takes what came from the host, so that the socket is read even while no stream may be.
     pub(super) fn pump(&mut self) -> Result<bool, Gone> {
-        let spare = match &mut self.spare {
-            Spare::Ready(spare) => Some(spare),
-            _ => None,
-        };
-        for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spare) {
+        let spares = &mut self.spares;
+        for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spares) {
             // Reads until there is nothing, or until this one is at its end.
             if outcome(ssh.wait_eof()).map_err(|error| reason(&error))? == Outcome::Again {
                 return Ok(true);

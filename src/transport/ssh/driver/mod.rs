@@ -10,7 +10,7 @@
 mod calls;
 mod wait;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,10 @@ type Gone = String;
 pub struct Driver {
     // Channels before their session, for the drop.
     channels: BTreeMap<ChannelId, Channel>,
-    spare: Spare,
+    /// Channels that were opened while nobody waited for them, so that the next commands are one round trip nearer.
+    spares: VecDeque<ssh2::Channel>,
+    /// Whether the host allows more of them and keeps them.
+    may_spare: bool,
     /// dropbear closes a channel that runs nothing yet when a process of another ends, and breaks the connection if
     /// something is started in it all the same.
     is_dropbear: bool,
@@ -49,14 +52,6 @@ pub struct Driver {
     is_pumped: bool,
     silence: Silence,
     buffer: Vec<u8>,
-}
-
-/// A channel that is opened while nobody waits for it, so that the next command is one round trip nearer.
-enum Spare {
-    None,
-    Ready(ssh2::Channel),
-    /// The host allows no more or would not keep it; it is not asked again.
-    Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +69,8 @@ impl Driver {
         let is_dropbear = session.banner().is_some_and(|banner| banner.contains("dropbear"));
         Self {
             channels: BTreeMap::new(),
-            spare: if is_dropbear { Spare::Refused } else { Spare::None },
+            spares: VecDeque::new(),
+            may_spare: !is_dropbear,
             is_dropbear,
             session,
             socket,
@@ -151,11 +147,10 @@ impl Driver {
             let new = || Channel::new(pipe.command.clone());
             has_moved |= self.channels.entry(*id).or_insert_with(new).take_input(pipe);
         }
-        if matches!(self.spare, Spare::Ready(_))
-            && let Some(channel) = self.channels.values_mut().find(|channel| channel.is_waiting())
-            && let Spare::Ready(spare) = std::mem::replace(&mut self.spare, Spare::None)
-        {
+        for channel in self.channels.values_mut().filter(|channel| channel.is_waiting()) {
+            let Some(spare) = self.spares.pop_front() else { break };
             channel.opened(spare);
+            state.n_foreseen = state.n_foreseen.saturating_sub(1);
         }
         has_moved
     }
@@ -170,11 +165,12 @@ impl Driver {
         jobs
     }
 
-    /// Whether a channel is to be opened, for one that waits or as the spare.
+    /// Whether a channel is to be opened, for one that waits or as a spare. There is always one.
     fn wants_channel(&self) -> bool {
         let mut channels = self.channels.values();
+        let lacks_spare = self.may_spare && self.spares.len() < self.pipes.lock().n_foreseen.max(1);
         let is_wanted = channels.clone().any(Channel::is_waiting)
-            || matches!(self.spare, Spare::None) && channels.clone().any(Channel::is_under_way);
+            || lacks_spare && channels.clone().any(Channel::is_under_way);
         is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(AFTERMATH)))
     }
 
