@@ -4,6 +4,8 @@
 
 #[path = "support/project.rs"]
 mod project;
+#[path = "support/proxy.rs"]
+mod proxy;
 mod support;
 
 use std::fs;
@@ -14,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use project::{Site, project, project_at};
+use proxy::Proxy;
 use support::files::same;
 use support::sshd::Sshd;
 use support::{Ran, Test, tree};
@@ -129,6 +132,31 @@ fn parts_of_a_pack_travel_as_many_at_once_as_the_server_allows() {
     }
 }
 
+/// Compressed parts take over from the others as soon as the line is seen to be slow.
+#[test]
+fn on_a_slow_line_parts_are_compressed_if_the_server_can_undo_it() {
+    const MIB: usize = 1024 * 1024;
+    let tools = [&["gzip", "zstd"][..], &["gzip"], &[]].map(|more| tools_with(more, &[]));
+    for (tools, is_compressed) in tools.iter().zip([true, true, false]) {
+        let server = Sshd::with("sh", &format!("SetEnv PATH={}", tools.path().display()));
+        let proxy = Proxy::new(server.port, Duration::ZERO).at_most(6_000_000);
+        let site = Site(server.home().join(format!("slow {}", server.port)));
+        let mut test = project_at(&server, proxy.port, &[&site.path().display().to_string()]);
+        for n in 0..32 {
+            test = test.source(&format!("d{}/{n}", n % 5), &format!("line {n}\n").repeat(MIB / 8));
+        }
+        let ran = test.ends(0, &[]);
+        same(&tree(&site.path().join("current/")), &test.wanted());
+        let (up, _) = proxy.bytes_each_way();
+        println!("{up} bytes");
+        assert_eq!(up < 24 * MIB as u64, is_compressed, "{up}");
+        match is_compressed {
+            true => ran.says("less sent by compression"),
+            false => ran.says_not("less sent by compression"),
+        };
+    }
+}
+
 #[test]
 fn a_server_with_one_session_a_connection_is_refused_with_the_reason() {
     let server = Sshd::with("sh", "MaxSessions 1");
@@ -180,9 +208,13 @@ const TOOLS: [&str; 32] = [
 
 /// A directory of links to these tools but those, for a search path of nothing else.
 fn tools_without(missing: &[&str]) -> TempDir {
+    tools_with(&[], missing)
+}
+
+fn tools_with(more: &[&str], missing: &[&str]) -> TempDir {
     let dir = tempfile::Builder::new().prefix("runner-path-").tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    for tool in TOOLS.iter().chain(&["xargs"]).filter(|tool| !missing.contains(tool)) {
+    for tool in TOOLS.iter().chain(&["xargs"]).chain(more).filter(|tool| !missing.contains(tool)) {
         let path =
             ["/usr/bin", "/bin"].iter().map(|bin| Path::new(bin).join(tool)).find(|path| path.exists());
         symlink(path.unwrap_or_else(|| panic!("no `{tool}`")), dir.path().join(tool)).unwrap();

@@ -28,6 +28,8 @@ pub struct Sent {
     pub n_unpacked: usize,
     /// Bytes of content unpacked.
     pub bytes: u64,
+    /// Bytes that needed not be sent, since they were compressed.
+    pub n_saved: u64,
     pub n_removed: usize,
     /// Paths that commands left in the last release and that were copied.
     pub n_carried: usize,

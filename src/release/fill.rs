@@ -9,7 +9,7 @@ use crate::release::lock::Lock;
 use crate::release::survey::{self, Directory, Survey};
 use crate::release::{CREATE, FILL, LOCK, Record, ReleaseName, flag, rows};
 use crate::shell::{Effect, Step, Word};
-use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Pack, Tree, TreePath};
+use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Pack, Packing, Tree, TreePath};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
@@ -261,8 +261,13 @@ pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &P
 pub const HALF: &[u8] = b"filled=half\0";
 
 /// Unpacks a part of a pack other than the first.
-pub fn unpack(lock: &Lock, name: &ReleaseName) -> Step<()> {
-    let script = lock.script(include_str!("sh/unpack.sh")).with(LOCK).with(FILL).var("name", name);
+pub fn unpack(lock: &Lock, name: &ReleaseName, packing: Option<Packing>) -> Step<()> {
+    let script = lock
+        .script(include_str!("sh/unpack.sh"))
+        .with(LOCK)
+        .with(FILL)
+        .var("name", name)
+        .var("expand", packing.map_or("", Packing::program));
     Step::new("unpack", Effect::Writes, script, |answer| Fields::read(answer, "unpacked").map(drop))
 }
 

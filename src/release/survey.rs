@@ -1,11 +1,19 @@
 //! What of a filled directory is no longer as its manifest says: drift, and what a command or a dead run left.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 
 use crate::release::answer::Fields;
 use crate::release::{SURVEY, flag, script};
 use crate::shell::{Effect, Script, Step, Word};
 use crate::tree::{Hash, Kind, Manifest, TreePath};
+
+/// No manifest is longer, in bytes.
+const MANIFEST_MAX: u64 = 1 << 30;
 
 /// How the files of a filled directory are compared with its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,13 +85,25 @@ impl Survey {
     fn read(fields: &Fields) -> Self {
         let links = fields.bytes("link").zip(fields.bytes("target"));
         Self {
-            manifest: fields.bytes("manifest").next().map(<[u8]>::to_vec),
+            manifest: match fields.bytes("packed").next() {
+                Some(packed) => unpacked(packed),
+                None => fields.bytes("manifest").next().map(<[u8]>::to_vec),
+            },
             digest: fields.get("digest"),
             differs: fields.byte_list("differs").into_iter().collect(),
             gone: fields.byte_list("gone").into_iter().collect(),
             targets: links.map(|(link, target)| (link.to_vec(), target.to_vec())).collect(),
         }
     }
+}
+
+/// What was compressed (RFC 1952) and then written as base64 (RFC 4648), in lines; `None` if it was not.
+fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+    let packed: Vec<u8> = packed.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let packed = STANDARD.decode(packed).ok()?;
+    let mut text = Vec::new();
+    GzDecoder::new(packed.as_slice()).take(MANIFEST_MAX).read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
 fn first_line(path: &TreePath) -> &[u8] {
@@ -141,6 +161,15 @@ pub fn named(manifest: &Manifest, differs: &[Vec<u8>]) -> Vec<TreePath> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_manifest_that_was_compressed_is_read() {
+        let said = b"packed=H4sIAAAAAAAAA0tRMDc1VTAA\nQl2FRC4AuQH+uw4AAAA=\0digest=1\0";
+        let survey = Survey::read(&Fields::parse(said));
+        assert_eq!(survey.manifest.as_deref(), Some(b"d 755 0 0 - a\n".as_slice()));
+        let survey = Survey::read(&Fields::parse(b"packed=H4sIAAAAAAAAA0tRMDc1\0"));
+        assert_eq!(survey.manifest, None);
+    }
 
     #[test]
     fn what_lies_behind_a_lost_directory_and_a_link_to_elsewhere_have_drifted() {

@@ -81,8 +81,8 @@ impl Site {
             begun: std::mem::replace(begun, Begun::Yes),
             unchecked,
         };
-        let unpack = fill::unpack(&lock, &record.name).act;
-        let filled = self.send(fill::fill(&lock, &record, plan, &manner, pack), Some(&unpack), pack)?;
+        let step = fill::fill(&lock, &record, plan, &manner, pack);
+        let (filled, n_saved) = self.send(step, &record.name, pack)?;
         if let Some(filled) = &filled {
             let is_as_thought = !filled.is_stale && self.is_as_thought(plan, unchecked, &filled.surveys)?;
             if !is_as_thought {
@@ -104,6 +104,7 @@ impl Site {
             n_files: plan.manifest.n_files() + n_seeds,
             n_unpacked: pack.n_files,
             bytes: pack.content_bytes,
+            n_saved,
             n_removed: plan.change.remove.len(),
             n_carried: filled.as_ref().map_or(0, |f| f.n_carried),
         };
@@ -259,7 +260,7 @@ impl Site {
     pub fn restore(&mut self, written: &[TreePath], pack: &Pack) -> Result<()> {
         let lock = self.locked()?;
         let name = self.release().cloned().context("there is no release")?;
-        self.send(guard::restore(&lock, &name, written), None, pack)?;
+        self.send(guard::restore(&lock, &name, written), &name, pack)?;
         let written = texts(written);
         if let Some((record, _)) = self.guarded() {
             record.touched.retain(|path| !written.contains(path));

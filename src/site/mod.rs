@@ -17,15 +17,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::event::{Event, Report, Sink};
 use crate::host::Host;
-use crate::release::fill::{Begun, Duplicate, HALF, Special};
+use crate::release::fill::{self, Begun, Duplicate, HALF, Special};
 use crate::release::lock::Owner;
 use crate::release::probe::{self, Seen};
 use crate::release::swap::Target;
 use crate::release::{Lock, Record, ReleaseName, SharedPath};
-use crate::shell::{Act, Answer, Step};
+use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
-use crate::transport::{Beside, Lost, Remote, Reply};
-use crate::tree::{Manifest, Pack};
+use crate::transport::{Beside, Lost, Relief, Remote, Reply};
+use crate::tree::{Manifest, Pack, Packing};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
@@ -243,25 +243,37 @@ impl Site {
         self.read(step, reply)
     }
 
-    /// The same with a pack on its standard input, or with the first part of it: the others are `unpack`'s, once `step` has
-    /// done its half.
-    fn send<A>(&mut self, step: Step<A>, unpack: Option<&Act>, pack: &Pack) -> Result<Option<A>> {
+    /// The same with a pack on its standard input, or with the first part of it: the others are unpacked into `release` once
+    /// `step` has done its half. Answers as well how many bytes needed not be sent.
+    fn send<A>(&mut self, step: Step<A>, release: &ReleaseName, pack: &Pack) -> Result<(Option<A>, u64)> {
         self.prepare(&step.act)?;
-        let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len()));
-        let mut parts = pack.parts();
-        let is_more = parts.is_more();
-        let payloads = parts.beside.iter_mut().map(|reader| reader as &mut dyn Read).collect();
-        let act = unpack.unwrap_or(&step.act);
-        let beside = Beside { act, payloads, after: HALF, is_more: &is_more };
+        let lock = self.locked()?;
+        let facts = &self.seen()?.facts;
+        let packing = Packing::ALL.into_iter().find(|packing| facts.has(packing.program()));
+        let mut parts = pack.parts(packing)?;
+        let queue = Arc::clone(&parts.queue);
+        let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len())).of(&queue);
+        let [plain, packed] = [None, packing].map(|packing| fill::unpack(&lock, release, packing).act);
+        let (left, begin) = (|| queue.left(), || queue.squeeze());
+        let relief = Relief { act: &packed, payloads: payloads(&mut parts.squeezed), begin: &begin };
+        let beside = Beside {
+            act: &plain,
+            payloads: payloads(&mut parts.beside),
+            after: HALF,
+            left: &left,
+            relief: Some(relief).filter(|relief| !relief.payloads.is_empty()),
+        };
         let reply = self.remote.send_beside(&step.act, &mut parts.first, beside, &mut listener);
-        let sent = listener.sent;
+        let sent = listener.n_sent();
         drop(listener);
         if let Some(failure) = parts.take_failure() {
             return Err(failure);
         }
         // What only the payload failed by leaves the connection as it was.
         self.is_cut |= matches!(reply, Err(Lost::Gone { .. }));
-        self.read(step, reply).with_context(|| format!("{sent} of {} bytes were sent", pack.len()))
+        let answer =
+            self.read(step, reply).with_context(|| format!("{sent} of {} bytes were sent", pack.len()))?;
+        Ok((answer, queue.saved()))
     }
 
     fn read<A>(&self, step: Step<A>, reply: Result<Reply, Lost>) -> Result<Option<A>> {
@@ -288,6 +300,10 @@ impl Site {
     fn planned(&self, text: String) {
         self.events.event(Event::Planned { host: self.host.name.clone(), text });
     }
+}
+
+fn payloads<'a, R: Read>(readers: &'a mut [R]) -> Vec<&'a mut dyn Read> {
+    readers.iter_mut().map(|reader| reader as &mut dyn Read).collect()
 }
 
 /// Reads what a command said as text, without the newline at its end.

@@ -4,20 +4,34 @@ use std::sync::Arc;
 
 use crate::event::{Event, Output, Sink};
 use crate::transport::{Listener, Stream};
+use crate::tree::Queue;
 
 /// Puts output together to lines: what is cut in two is no less a secret.
 pub struct Told<'a> {
     host: &'a str,
     events: &'a Arc<dyn Sink>,
     total: Option<u64>,
-    pub sent: u64,
+    n_sent: u64,
+    /// Of a pack that may be compressed.
+    queue: Option<Arc<Queue>>,
     is_shown: bool,
     partial: [Vec<u8>; 2],
 }
 
 impl<'a> Told<'a> {
     pub fn new(host: &'a str, events: &'a Arc<dyn Sink>, total: Option<u64>) -> Self {
-        Self { host, events, total, sent: 0, is_shown: false, partial: Default::default() }
+        Self { host, events, total, n_sent: 0, queue: None, is_shown: false, partial: Default::default() }
+    }
+
+    /// What compression saves counts as sent.
+    pub fn of(mut self, queue: &Arc<Queue>) -> Self {
+        self.queue = Some(Arc::clone(queue));
+        self
+    }
+
+    /// Bytes of the pack that were sent.
+    pub fn n_sent(&self) -> u64 {
+        self.n_sent + self.queue.as_ref().map_or(0, |queue| queue.saved())
     }
 
     /// Lines of output are told as well.
@@ -55,11 +69,11 @@ impl Listener for Told<'_> {
     }
 
     fn sent(&mut self, bytes: u64) {
-        self.sent += bytes;
+        self.n_sent += bytes;
         if let Some(total) = self.total {
             self.events.event(Event::Sending {
                 host: self.host.to_owned(),
-                sent: self.sent.min(total),
+                sent: self.n_sent().min(total),
                 total,
             });
         }

@@ -291,7 +291,7 @@ impl<L: Link> Remote for Framed<L> {
         payload: &mut dyn Read,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
-        let none = Beside { act, payloads: Vec::new(), after: b"", is_more: &|| false };
+        let none = Beside { act, payloads: Vec::new(), after: b"", left: &|| 0, relief: None };
         self.send_beside(act, payload, none, listener)
     }
 

@@ -21,14 +21,32 @@ pub struct Beside<'a> {
     pub payloads: Vec<&'a mut dyn Read>,
     /// They wait for the act to succeed, and are not sent at all unless it said this.
     pub after: &'static [u8],
-    /// Whether one that has not begun is still needed.
-    pub is_more: &'a dyn Fn() -> bool,
+    /// About how many bytes none of them has taken yet. At 0 one that has not begun is not needed.
+    pub left: &'a dyn Fn() -> u64,
+    /// What is sent instead if the line turns out to be slow.
+    pub relief: Option<Relief<'a>>,
+}
+
+/// The same with less to carry.
+pub struct Relief<'a> {
+    pub act: &'a Act,
+    pub payloads: Vec<&'a mut dyn Read>,
+    /// Makes the payloads of before end as soon as they can, and leave the rest to these.
+    pub begin: &'a dyn Fn(),
 }
 
 /// Whether `text` is in what an act has said so far.
 pub(super) fn says(said: &[u8], text: &[u8]) -> bool {
     text.is_empty() || said.windows(text.len()).any(|part| part == text)
 }
+
+/// A line that carries fewer bytes each second costs more time than compression does, which makes 100 MB and more of one
+/// processor (fast Ethernet carries 12.5).
+const SLOW: u64 = 12_000_000;
+/// How long is looked before that is said.
+const LOOK: Duration = Duration::from_secs(1);
+/// What is not worth another channel.
+const REST: u64 = 4_000_000;
 
 /// An act under way with its payload.
 struct Lane<'a> {
@@ -42,6 +60,15 @@ struct Lane<'a> {
 struct Lanes<'a> {
     open: Vec<Lane<'a>>,
     waiting: VecDeque<&'a mut dyn Read>,
+    /// What is performed for each that waits.
+    act: &'a Act,
+    after: &'static [u8],
+    left: &'a dyn Fn() -> u64,
+    relief: Option<Relief<'a>>,
+    /// Bytes that lanes which are over have sent.
+    sent: u64,
+    /// When it was last looked how many had been sent, and how many that were.
+    looked: Option<(Instant, u64)>,
     /// Whether what waits may begin.
     is_free: bool,
     /// Channels for it, opened meanwhile.
@@ -55,6 +82,38 @@ struct Lanes<'a> {
     first: Option<Answer>,
 }
 
+impl<'a> Relief<'a> {
+    fn again(&mut self) -> Relief<'_> {
+        let payloads = self.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect();
+        Relief { act: self.act, payloads, begin: self.begin }
+    }
+}
+
+impl Lanes<'_> {
+    /// Sends less from now on if the line turns out to be slow.
+    fn relieve(&mut self) {
+        let sent = self.sent + self.open.iter().map(|lane| lane.exchange.sent()).sum::<u64>();
+        if self.relief.is_none() || !self.is_free || (self.left)() < REST {
+            return;
+        }
+        let (since, before) = *self.looked.get_or_insert_with(|| (Instant::now(), sent));
+        let span = since.elapsed();
+        if span < LOOK {
+            return;
+        }
+        self.looked = Some((Instant::now(), sent));
+        if (sent - before) as f64 / span.as_secs_f64() < SLOW as f64
+            && let Some(relief) = self.relief.take()
+        {
+            (relief.begin)();
+            self.act = relief.act;
+            self.waiting = relief.payloads.into();
+            // As those of before end.
+            self.most = self.most.min(self.open.len().max(1));
+        }
+    }
+}
+
 impl<L: Link> Framed<L> {
     /// Performs an act with its payload, and then those beside it, as many at once as the host allows. Answers the first of
     /// them that failed, whose failure ends the others, or else the act.
@@ -65,12 +124,17 @@ impl<L: Link> Framed<L> {
         beside: &mut Beside,
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost> {
-        let (act_beside, after, is_more) = (beside.act, beside.after, beside.is_more);
         let channel = self.link.open(encode::CHANNEL)?;
         let first = self.lane(act, payload, channel, true);
         let mut lanes = Lanes {
             open: vec![first],
             waiting: beside.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect(),
+            act: beside.act,
+            after: beside.after,
+            left: beside.left,
+            relief: beside.relief.as_mut().map(Relief::again),
+            sent: 0,
+            looked: None,
             is_free: false,
             ready: VecDeque::new(),
             most: usize::MAX,
@@ -85,7 +149,7 @@ impl<L: Link> Framed<L> {
                 lanes.ready.extend(self.link.open(encode::CHANNEL).ok());
             }
         }
-        let answer = self.drive(&mut lanes, act_beside, after, is_more, listener);
+        let answer = self.drive(&mut lanes, listener);
         for channel in lanes.ready {
             self.link.close(channel);
         }
@@ -102,17 +166,11 @@ impl<L: Link> Framed<L> {
     }
 
     /// Advances all lanes until the last one is over. What is left open afterwards is of no use any more.
-    fn drive(
-        &mut self,
-        lanes: &mut Lanes,
-        act: &Act,
-        after: &[u8],
-        is_more: &dyn Fn() -> bool,
-        listener: &mut dyn Listener,
-    ) -> Result<Answer, Lost> {
+    fn drive(&mut self, lanes: &mut Lanes, listener: &mut dyn Listener) -> Result<Answer, Lost> {
         loop {
             self.beat_beside();
-            if lanes.is_free && !is_more() {
+            lanes.relieve();
+            if lanes.is_free && (lanes.left)() == 0 {
                 lanes.waiting.clear();
             }
             if lanes.is_free
@@ -124,7 +182,7 @@ impl<L: Link> Framed<L> {
                     Some(channel) => channel,
                     None => self.link.open(encode::CHANNEL)?,
                 };
-                lanes.open.push(self.lane(act, payload, channel, false));
+                lanes.open.push(self.lane(lanes.act, payload, channel, false));
             }
             let mut has_moved = false;
             let mut n = 0;
@@ -160,13 +218,14 @@ impl<L: Link> Framed<L> {
                 };
                 let lane = lanes.open.swap_remove(n);
                 let is_first = lane.is_first;
+                lanes.sent += lane.exchange.sent();
                 let answer = self.close_lane(lane, outcome, listener)?;
                 lanes.ended = Some(Instant::now());
                 if !answer.exit.is_success() {
                     return Ok(answer);
                 }
                 if is_first {
-                    lanes.is_free = says(&answer.stdout, after);
+                    lanes.is_free = says(&answer.stdout, lanes.after);
                     lanes.first = Some(answer);
                 }
             }

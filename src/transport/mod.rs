@@ -33,7 +33,7 @@ use crate::transport::ssh::dial::Dial;
 use crate::transport::ssh::link::Ssh;
 
 pub use interrupt::Interrupt;
-pub use lanes::Beside;
+pub use lanes::{Beside, Relief};
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
 pub use pulse::Pulse;
@@ -80,7 +80,7 @@ pub trait Remote: Send {
         let Reply::Answered(answer) = &reply else { return Ok(reply) };
         if answer.exit.is_success() && lanes::says(&answer.stdout, beside.after) {
             for payload in beside.payloads {
-                if !(beside.is_more)() {
+                if (beside.left)() == 0 {
                     break;
                 }
                 match self.send(beside.act, payload, listener)? {

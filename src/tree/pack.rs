@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -17,11 +17,14 @@ use super::contents::Contents;
 use super::entry::{Entry, Kind, Tree};
 use super::hash::{self, Hash, Hasher};
 use super::member::{self, Member};
+use super::squeeze::{Packing, Squeezer};
 use crate::event::Report;
 
 /// A pack that travels in parts has files in at most so many, of at least so many bytes on the average.
 pub const PARTS_MAX: usize = 6;
 const PART_MIN: u64 = 1024 * 1024;
+/// How many tars are compressed at once: one carries 2 MB each round trip already.
+const SQUEEZED: usize = 2;
 /// So many bytes of neighbouring files go into one part, if there are as many: two tars at work in one directory wait for
 /// each other.
 const RUN: u64 = 512 * 1024;
@@ -144,26 +147,31 @@ impl<'a> Pack<'a> {
         self.n_beside > 0
     }
 
-    /// Reads it anew; several may be at work at once.
-    pub fn parts(&self) -> Parts<'_> {
-        let next = Arc::new(AtomicUsize::new(0));
-        let reader = |ready, entries, runs| PackReader {
+    /// Reads it anew; several may be at work at once. With `packing` there are tars besides that are compressed.
+    pub fn parts(&self, packing: Option<Packing>) -> Result<Parts<'_>> {
+        let queue = Arc::new(Queue { n_runs: self.runs.len(), ..Queue::default() });
+        let reader = |ready, entries, runs, squeezer| PackReader {
             pack: self,
             entries,
             runs,
-            next: Arc::clone(&next),
+            queue: Arc::clone(&queue),
+            squeezer,
             ready,
             at: 0,
             large: None,
             is_at_end: false,
             failure: None,
         };
-        Parts {
-            first: reader(self.extra.clone(), &self.first, &[]),
-            beside: (0..self.n_beside).map(|_| reader(Vec::new(), &[], &self.runs)).collect(),
-            n_runs: self.runs.len(),
-            next,
-        }
+        let squeezed =
+            |packing| anyhow::Ok(reader(Vec::new(), &[], &self.runs, Some(Squeezer::new(packing)?)));
+        let packing = packing.filter(|_| self.is_in_parts());
+        Ok(Parts {
+            first: reader(self.extra.clone(), &self.first, &[], None),
+            beside: (0..self.n_beside).map(|_| reader(Vec::new(), &[], &self.runs, None)).collect(),
+            squeezed: packing
+                .map_or(Ok(Vec::new()), |packing| (0..SQUEEZED).map(|_| squeezed(packing)).collect())?,
+            queue,
+        })
     }
 
     fn extra(&mut self, name: &[u8], bytes: &[u8]) -> Result<()> {
@@ -235,20 +243,52 @@ impl<'a> Pack<'a> {
 pub struct Parts<'a> {
     pub first: PackReader<'a>,
     pub beside: Vec<PackReader<'a>>,
-    next: Arc<AtomicUsize>,
+    /// Take over when it is better that they do.
+    pub squeezed: Vec<PackReader<'a>>,
+    pub queue: Arc<Queue>,
+}
+
+/// Whose the next files are.
+#[derive(Default)]
+pub struct Queue {
     n_runs: usize,
+    /// Which of the pack's runs is nobody's yet.
+    next: AtomicUsize,
+    /// Only compressed tars take any more.
+    is_squeezed: AtomicBool,
+    /// Bytes that needed not be sent.
+    saved: AtomicU64,
 }
 
 impl Parts<'_> {
-    /// Says of a tar that has not begun whether it is needed.
-    pub fn is_more(&self) -> impl Fn() -> bool + use<> {
-        let (next, n_runs) = (Arc::clone(&self.next), self.n_runs);
-        move || next.load(Ordering::Relaxed) < n_runs
-    }
-
     /// Why nothing more can be read of one of them, if that is so.
     pub fn take_failure(&mut self) -> Option<anyhow::Error> {
-        std::iter::once(&mut self.first).chain(&mut self.beside).find_map(|reader| reader.failure.take())
+        let beside = self.beside.iter_mut().chain(&mut self.squeezed);
+        std::iter::once(&mut self.first).chain(beside).find_map(|reader| reader.failure.take())
+    }
+}
+
+impl Queue {
+    /// About how many bytes are nobody's yet; at 0 a tar that has not begun is not needed.
+    pub fn left(&self) -> u64 {
+        self.n_runs.saturating_sub(self.next.load(Ordering::Relaxed)) as u64 * RUN
+    }
+
+    /// From now on the compressed ones take all that is left; the others end.
+    pub fn squeeze(&self) {
+        self.is_squeezed.store(true, Ordering::Relaxed);
+    }
+
+    pub fn saved(&self) -> u64 {
+        self.saved.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, may_squeeze: bool) -> Option<usize> {
+        if self.is_squeezed.load(Ordering::Relaxed) && !may_squeeze {
+            return None;
+        }
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        (n < self.n_runs).then_some(n)
     }
 }
 
@@ -258,8 +298,8 @@ pub struct PackReader<'a> {
     /// What is still to come, before the next of the runs.
     entries: &'a [usize],
     runs: &'a [Range<usize>],
-    /// Which of them is nobody's yet.
-    next: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
+    squeezer: Option<Squeezer>,
     /// What was made of the tar and not read yet, from `at` on.
     ready: Vec<u8>,
     at: usize,
@@ -279,7 +319,7 @@ struct Large<'a> {
 impl PackReader<'_> {
     fn next_entry(&mut self) -> Option<usize> {
         if self.entries.is_empty() && !self.runs.is_empty() {
-            let run = self.runs.get(self.next.fetch_add(1, Ordering::Relaxed))?;
+            let run = self.runs.get(self.queue.take(self.squeezer.is_some())?)?;
             self.entries = &self.pack.beside[run.clone()];
         }
         let (&next, rest) = self.entries.split_first()?;
@@ -316,6 +356,15 @@ impl PackReader<'_> {
         Ok(())
     }
 
+    fn squeeze(&mut self) -> Result<()> {
+        let Some(squeezer) = &mut self.squeezer else { return Ok(()) };
+        let plain = self.ready.len();
+        squeezer.squeeze(&mut self.ready, self.is_at_end)?;
+        let saved = plain.saturating_sub(self.ready.len()) as u64;
+        self.queue.saved.fetch_add(saved, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Takes a piece of the large file.
     fn go_on(&mut self) -> Result<()> {
         let Some(large) = &mut self.large else { return Ok(()) };
@@ -344,12 +393,13 @@ impl PackReader<'_> {
 
 impl Read for PackReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.ready.len()
-            && let Err(error) = self.make()
-        {
-            let text = format!("{error:#}");
-            self.failure = Some(error);
-            return Err(io::Error::other(text));
+        // What is compressed may come to nothing yet.
+        while self.at == self.ready.len() && !self.is_at_end {
+            if let Err(error) = self.make().and_then(|()| self.squeeze()) {
+                let text = format!("{error:#}");
+                self.failure = Some(error);
+                return Err(io::Error::other(text));
+            }
         }
         let n = (&self.ready[self.at..]).read(buffer)?;
         self.at += n;
@@ -403,7 +453,7 @@ mod tests {
     }
 
     fn first<'a>(pack: &'a Pack) -> PackReader<'a> {
-        pack.parts().first
+        pack.parts(None).unwrap().first
     }
 
     fn unpack(reader: &mut impl Read, tar: &[&str], into: &Path) {
@@ -603,14 +653,13 @@ mod tests {
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
-        let mut parts = pack.parts();
-        let is_more = parts.is_more();
+        let mut parts = pack.parts(None).unwrap();
         assert_eq!(parts.beside.len(), PARTS_MAX);
         let into = tempfile::tempdir_in(dir.path()).unwrap();
         unpack(&mut parts.first, &["tar"], into.path());
         // All have begun, and the last gets ahead of the others.
         let mut begun: Vec<Vec<u8>> = parts.beside.iter_mut().map(|part| begin(part, 1000)).collect();
-        assert!(is_more());
+        assert!(parts.queue.left() > 0);
         begun.reverse();
         parts.beside.reverse();
         let mut sizes = Vec::new();
@@ -619,11 +668,47 @@ mod tests {
             rest.read_to_end(&mut tar).unwrap();
             sizes.push(tar.len() as u64);
             unpack(&mut tar.as_slice(), &["tar"], into.path());
-            assert!(!is_more());
+            assert_eq!(parts.queue.left(), 0);
         }
         assert!(sizes[0] > 5 * sizes[1], "{sizes:?}");
         let again = walk_anew(&selection(into.path())).unwrap();
         assert_eq!(again.entries, tree.entries);
+    }
+
+    #[test]
+    fn compressed_tars_take_over_what_the_others_leave() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        fs::create_dir(&source).unwrap();
+        for n in 0..40u8 {
+            fs::write(source.join(n.to_string()), vec![n; 400_000]).unwrap();
+        }
+        let contents = Contents::default();
+        let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
+        let all: Vec<usize> = (0..tree.entries.len()).collect();
+        let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
+        for packing in Packing::ALL {
+            let mut parts = pack.parts(Some(packing)).unwrap();
+            let into = tempfile::tempdir_in(dir.path()).unwrap();
+            unpack(&mut parts.first, &["tar"], into.path());
+            let begun = begin(&mut parts.beside[0], 1000);
+            parts.queue.squeeze();
+            let mut rest = Vec::new();
+            parts.beside[0].read_to_end(&mut rest).unwrap();
+            unpack(&mut [begun, rest].concat().as_slice(), &["tar"], into.path());
+            let option = format!("--use-compress-program={}", packing.program());
+            let mut n_squeezed = 0;
+            for reader in &mut parts.squeezed {
+                let mut tar = Vec::new();
+                reader.read_to_end(&mut tar).unwrap();
+                n_squeezed += tar.len() as u64;
+                unpack(&mut tar.as_slice(), &["tar", &option], into.path());
+            }
+            let again = walk_anew(&selection(into.path())).unwrap();
+            assert_eq!(again.entries, tree.entries);
+            let saved = parts.queue.saved();
+            assert!(saved > 14_000_000 && n_squeezed < 100_000, "{saved} {n_squeezed}");
+        }
     }
 
     fn begin(reader: &mut PackReader, n: usize) -> Vec<u8> {

@@ -56,6 +56,8 @@ struct State {
     fault: Option<(u64, Fault)>,
     /// When the fault struck.
     struck: Option<Instant>,
+    /// How many bytes pass to the server each second, if not all that come.
+    rate: Option<u32>,
     is_over: bool,
     streams: Vec<TcpStream>,
 }
@@ -83,6 +85,12 @@ impl Proxy {
     /// Sets what happens after `bytes`, counted from the beginning.
     pub fn after(self, bytes: u64, fault: Fault) -> Self {
         self.line.lock().fault = Some((bytes, fault));
+        self
+    }
+
+    /// Lets no more bytes pass to the server each second.
+    pub fn at_most(self, rate: u32) -> Self {
+        self.line.lock().rate = Some(rate);
         self
     }
 
@@ -197,8 +205,12 @@ impl Line {
 
     fn read(&self, mut from: TcpStream, way: Way, late: &mpsc::Sender<Late>) {
         let mut buffer = vec![0; 64 * 1024];
+        let rate = self.lock().rate.filter(|_| way == Way::Up);
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             let (n, trip) = self.lock().pass(way, n);
+            if let Some(rate) = rate {
+                thread::sleep(Duration::from_secs(n as u64) / rate);
+            }
             let due = Instant::now() + self.delay;
             if n == 0 || late.send(Late { due, trip, bytes: buffer[..n].to_vec() }).is_err() {
                 return;

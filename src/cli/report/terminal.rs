@@ -139,6 +139,9 @@ fn sent(sent: &Sent) -> String {
         count(sent.n_files, "file"),
         bytes(sent.bytes)
     );
+    if sent.n_saved > 0 {
+        text.push_str(&format!(", {} less sent by compression", bytes(sent.n_saved)));
+    }
     if sent.n_removed > 0 {
         text.push_str(&format!(", {} removed", sent.n_removed));
     }

@@ -7,7 +7,7 @@ say user "$(id -un 2>/dev/null || id -u)"
 say uid "$(id -u)"
 say os "$(uname -s)"
 say path "$PATH"
-for program in tar flock setsid sha256sum perl python3; do
+for program in tar flock setsid sha256sum zstd gzip perl python3; do
   command -v "$program" >/dev/null 2>&1 && say program "$program"
 done
 stat -c %a / >/dev/null 2>&1 && say program stat

@@ -8,11 +8,7 @@
 survey_one() {
   say place "$1"
   kept=.runner/manifests/$2
-  if [ -n "$4" ] && [ -f "$kept" ]; then
-    printf 'manifest='
-    cat -- "$kept"
-    printf '\0'
-  fi
+  if [ -n "$4" ] && [ -f "$kept" ]; then say_manifest; fi
   [ "$3" != not ] || return 0
   touched print_one | lines >"$scratch/touched"
   if command -v sha256sum >/dev/null 2>&1; then
@@ -35,6 +31,19 @@ survey_one() {
     is_settled=
   fi
   [ -z "$is_settled" ] || settled="$settled $1 "
+}
+
+# Half of it are hashes; the rest is paths, which are a fifth when they are compressed.
+say_manifest() {
+  packed=
+  if command -v base64 >/dev/null 2>&1; then packed=$(gzip -c <"$kept" 2>/dev/null | base64 2>/dev/null); fi
+  if [ -n "$packed" ]; then
+    say packed "$packed"
+  else
+    printf 'manifest='
+    cat -- "$kept"
+    printf '\0'
+  fi
 }
 
 look_closer() {

@@ -1,5 +1,8 @@
 # Unpacks a part of a pack other than the first.
 begin_beside
 [ -d "$new" ] || refuse "\`$new\` is gone"
-unpack
+case $expand in
+  '') unpack ;;
+  *) "$expand" -dc | unpack || exit ;;
+esac
 say unpacked yes
