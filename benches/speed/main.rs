@@ -29,7 +29,7 @@ struct Options {
     /// Files of the tree
     #[arg(long, value_delimiter = ',', default_value = "10000")]
     files: Vec<usize>,
-    /// Tools, by a part of their name
+    /// Tools, by a part of their name; `none` leaves one host out
     #[arg(long, value_delimiter = ',')]
     tools: Vec<String>,
     /// How often each is measured; the median counts
@@ -59,7 +59,7 @@ fn main() {
         })
         .collect();
     start_up();
-    for &files in &options.files {
+    for &files in options.files.iter().filter(|_| !tools.is_empty()) {
         for &rtt in &options.rtt {
             one_host(&tools, files, rtt, options.rounds);
         }

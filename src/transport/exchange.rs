@@ -11,7 +11,7 @@ use crate::transport::mark::Mark;
 use crate::transport::{Listener, Lost, Stream};
 
 /// How much of a payload is in memory.
-const BLOCK: usize = 256 * 1024;
+const BLOCK: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
 /// How much of the last words a `Lost` quotes.
 const WORDS_MAX: usize = 1024;

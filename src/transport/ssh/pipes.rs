@@ -11,7 +11,7 @@ use crate::transport::Stream;
 use crate::transport::link::{ChannelId, Got};
 
 /// How much is taken of one write, and how much of a stream is kept before the host has to wait for its reader.
-pub const BLOCK: usize = 256 * 1024;
+pub const BLOCK: usize = 64 * 1024;
 
 /// The meeting place of the two threads of a connection.
 pub struct Pipes {
