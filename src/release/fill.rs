@@ -176,11 +176,11 @@ impl Plan {
     }
 
     /// What travels besides the files: how the server makes the new manifest from its own.
-    pub fn extra(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        vec![
-            (b".runner/fill/edit".to_vec(), self.change.edit.clone()),
-            (b".runner/fill/edit.release".to_vec(), self.release_edit.clone()),
-            (b".runner/fill/edit.awk".to_vec(), EDIT_AWK.into()),
+    pub fn extra(&self) -> [(&[u8], &[u8]); 3] {
+        [
+            (b".runner/fill/edit", &self.change.edit),
+            (b".runner/fill/edit.release", &self.release_edit),
+            (b".runner/fill/edit.awk", EDIT_AWK.as_bytes()),
         ]
     }
 

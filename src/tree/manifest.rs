@@ -117,6 +117,9 @@ impl Manifest {
 
     /// The same, line for line, but nothing is believed of `paths`: they are sent again.
     pub fn distrusting(&self, paths: &[TreePath]) -> Self {
+        if paths.is_empty() {
+            return self.clone();
+        }
         let paths: HashSet<&TreePath> = paths.iter().collect();
         let mut lines = self.lines.to_vec();
         for line in &mut lines {

@@ -60,7 +60,7 @@ impl<'a> Pack<'a> {
         contents: &'a Contents,
         send: &[usize],
         prefix: &[u8],
-        extra: &[(Vec<u8>, Vec<u8>)],
+        extra: &[(&[u8], &[u8])],
     ) -> Result<Self> {
         Self::in_at_most(1, tree, contents, send, prefix, extra)
     }
@@ -72,7 +72,7 @@ impl<'a> Pack<'a> {
         contents: &'a Contents,
         send: &[usize],
         prefix: &[u8],
-        extra: &[(Vec<u8>, Vec<u8>)],
+        extra: &[(&[u8], &[u8])],
     ) -> Result<Self> {
         Self::in_at_most(PARTS_MAX, tree, contents, send, prefix, extra)
     }
@@ -83,7 +83,7 @@ impl<'a> Pack<'a> {
         contents: &'a Contents,
         send: &[usize],
         prefix: &[u8],
-        extra: &[(Vec<u8>, Vec<u8>)],
+        extra: &[(&[u8], &[u8])],
     ) -> Result<Self> {
         // A manifest's order has directories before their content.
         let mut send = send.to_vec();
@@ -150,24 +150,24 @@ impl<'a> Pack<'a> {
     /// Reads it anew; several may be at work at once. With `packing` there are tars besides that are compressed.
     pub fn parts(&self, packing: Option<Packing>) -> Result<Parts<'_>> {
         let queue = Arc::new(Queue { n_runs: self.runs.len(), ..Queue::default() });
-        let reader = |ready, entries, runs, squeezer| PackReader {
+        let reader = |extra, entries, runs, squeezer| PackReader {
             pack: self,
+            extra,
             entries,
             runs,
             queue: Arc::clone(&queue),
             squeezer,
-            ready,
+            ready: Vec::new(),
             at: 0,
             large: None,
             is_at_end: false,
             failure: None,
         };
-        let squeezed =
-            |packing| anyhow::Ok(reader(Vec::new(), &[], &self.runs, Some(Squeezer::new(packing)?)));
+        let squeezed = |packing| anyhow::Ok(reader(&[], &[], &self.runs, Some(Squeezer::new(packing)?)));
         let packing = packing.filter(|_| self.is_in_parts());
         Ok(Parts {
-            first: reader(self.extra.clone(), &self.first, &[], None),
-            beside: (0..self.n_beside).map(|_| reader(Vec::new(), &[], &self.runs, None)).collect(),
+            first: reader(&self.extra, &self.first, &[], None),
+            beside: (0..self.n_beside).map(|_| reader(&[], &[], &self.runs, None)).collect(),
             squeezed: packing
                 .map_or(Ok(Vec::new()), |packing| (0..SQUEEZED).map(|_| squeezed(packing)).collect())?,
             queue,
@@ -295,7 +295,9 @@ impl Queue {
 /// Reads one tar of a pack.
 pub struct PackReader<'a> {
     pack: &'a Pack<'a>,
-    /// What is still to come, before the next of the runs.
+    /// What is still to come of the extra members.
+    extra: &'a [u8],
+    /// What is still to come of the entries, before the next of the runs.
     entries: &'a [usize],
     runs: &'a [Range<usize>],
     queue: Arc<Queue>,
@@ -393,6 +395,9 @@ impl PackReader<'_> {
 
 impl Read for PackReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.extra.is_empty() {
+            return self.extra.read(buffer);
+        }
         // What is compressed may come to nothing yet.
         while self.at == self.ready.len() && !self.is_at_end {
             if let Err(error) = self.make().and_then(|()| self.squeeze()) {
@@ -538,7 +543,8 @@ mod tests {
             fs::write(dir.path().join(file), "12345").unwrap();
         }
         let tree = walk_anew(&selection(dir.path())).unwrap();
-        let extra = [(b".runner/edit".to_vec(), vec![b'='; 300_000])];
+        let text = vec![b'='; 300_000];
+        let extra = [(b".runner/edit".as_slice(), text.as_slice())];
         let contents = Contents::default();
         let pack = Pack::new(&tree, &contents, &[2, 0], b"releases/7", &extra).unwrap();
         assert_eq!((pack.n_entries, pack.n_files, pack.content_bytes), (2, 1, 5));

@@ -2,9 +2,43 @@
 # what they will write (generated paths) is written anew.
 manifest=.runner/manifests/$name
 
+# So many files are linked in no time.
+many=2000
+
+link_all() {
+  if [ "$(wc -l <"$manifest")" -gt "$many" ]; then
+    # `-t` is GNU's.
+    case $(cp --version 2>/dev/null) in *coreutils*) link_by_several && return ;; esac
+  fi
+  cp -al -- "releases/$base/." "$new/"
+}
+
+# Several link at once, each a share of what is at the top. A directory there that has much of all is shared out itself.
+link_by_several() (
+  here=$(pwd -P) && from=$here/releases/$base && to=$here/$new && shares=$here/$run/shares || exit
+  awk "$read_path"'
+    { all++; path = entry_path() }
+    sub(/\/.*/, "", path) { n[path]++ }
+    END { for (path in n) if (path ~ /^[A-Za-z0-9._-]+$/ && n[path] * 8 > all) print path }' "$manifest" >"$run/large" || exit
+  set --
+  while IFS= read -r large; do
+    if [ ! -d "$from/$large" ] || [ -L "$from/$large" ]; then exit 1; fi
+    mkdir -- "$new/$large" && link_shares "$large" || exit
+    set -- "$@" ! -name "$large"
+  done <"$run/large"
+  link_shares . "$@"
+)
+
+# What is in directory $1 and chosen by the operands of `find` behind it: as many at once as a disk and a small server bear.
+link_shares() (
+  cd -- "$from/$1" && to=$to/$1 && shift && find . -mindepth 1 -maxdepth 1 "$@" -print0 >"$shares" || exit
+  n=$(tr -cd '\0' <"$shares" | wc -c)
+  xargs -0 -r -n $((n / 16 + 1)) -P 4 cp -al -t "$to" -- <"$shares" && chmod "$(stat -c %a .)" "$to"
+)
+
 duplicate() {
   case $copy in
-    link) cp -al -- "releases/$base/." "$new/" 2>"$run/errors" ;;
+    link) link_all 2>"$run/errors" ;;
     reflink)
       cp -a --reflink=always -- "releases/$base/." "$new/" 2>"$run/errors" || {
         # It leaves empty files, which a plain copy could not open if they are read-only.
