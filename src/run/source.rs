@@ -29,7 +29,9 @@ impl Source {
         let source = Arc::clone(self);
         // Without a thread it is walked when it is needed.
         let _ = thread::Builder::new().spawn(move || {
-            source.store.read_ahead();
+            if let Some(deployed) = source.store.read_ahead() {
+                source.contents.expect(&deployed);
+            }
             let _ = source.tree();
         });
     }

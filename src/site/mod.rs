@@ -302,7 +302,7 @@ impl Site {
     }
 }
 
-fn payloads<'a, R: Read>(readers: &'a mut [R]) -> Vec<&'a mut dyn Read> {
+fn payloads<R: Read>(readers: &mut [R]) -> Vec<&mut dyn Read> {
     readers.iter_mut().map(|reader| reader as &mut dyn Read).collect()
 }
 

@@ -1,18 +1,23 @@
 //! What files held when they were hashed, kept so that who packs them need not read them again.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::hash::Hash;
+use super::manifest::Manifest;
 
 /// All that is kept together, in bytes.
-const ALL_MAX: usize = 64 * 1024 * 1024;
+const ALL_MAX: usize = 36 * 1024 * 1024;
 /// A larger file is read again.
 const FILE_MAX: u64 = 1024 * 1024;
 
 /// **Invariant:** what is under a hash has that hash, and all together is no more than `ALL_MAX`.
 #[derive(Default)]
-pub struct Contents(Mutex<Kept>);
+pub struct Contents {
+    kept: Mutex<Kept>,
+    /// What will most likely not be sent.
+    elsewhere: OnceLock<HashSet<Hash>>,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -22,7 +27,7 @@ struct Kept {
 
 impl Contents {
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a file of this size may be kept. It is read whole then.
@@ -32,6 +37,19 @@ impl Contents {
 
     pub fn get(&self, hash: &Hash) -> Option<Arc<Vec<u8>>> {
         self.lock().files.get(hash).cloned()
+    }
+
+    /// Says what was deployed before: what is found again is not kept.
+    pub fn expect(&self, deployed: &Manifest) {
+        let hashes = || deployed.entries().iter().map(|line| line.entry.hash).collect();
+        self.elsewhere.get_or_init(hashes);
+    }
+
+    /// Keeps what was found with this hash, if it is new.
+    pub fn found(&self, hash: Hash, bytes: Vec<u8>) {
+        if self.elsewhere.get().is_none_or(|elsewhere| !elsewhere.contains(&hash)) {
+            self.put(hash, &Arc::new(bytes));
+        }
     }
 
     /// Keeps what has this hash if there is room for it.
@@ -60,5 +78,19 @@ mod tests {
         let kept = hashes.iter().filter(|hash| contents.get(hash).is_some()).count();
         assert_eq!(kept, ALL_MAX / size);
         assert!(Contents::may_keep(FILE_MAX) && !Contents::may_keep(FILE_MAX + 1));
+    }
+
+    #[test]
+    fn what_was_deployed_before_is_kept_only_once_it_is_sent() {
+        let contents = Contents::default();
+        let [old, new] = [b"old", b"new"].map(|text| (Hash::of(text), text.to_vec()));
+        let text = format!("f 644 3 5 {} old\n", old.0);
+        contents.expect(&Manifest::parse(text.as_bytes()).unwrap());
+        for (hash, bytes) in [&old, &new] {
+            contents.found(*hash, bytes.clone());
+        }
+        assert_eq!([old.0, new.0].map(|hash| contents.get(&hash).is_some()), [false, true]);
+        contents.put(old.0, &Arc::new(old.1));
+        assert!(contents.get(&old.0).is_some());
     }
 }

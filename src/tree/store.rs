@@ -92,13 +92,11 @@ impl Store {
     }
 
     /// Reads what will most likely be asked for: the manifest that was used last.
-    pub fn read_ahead(&self) {
+    pub fn read_ahead(&self) -> Option<Manifest> {
         let items = self.manifests().and_then(|directory| fs::read_dir(directory).ok());
         let used = |item: &DirEntry| item.metadata().and_then(|data| data.modified()).ok();
-        let newest = items.into_iter().flatten().flatten().max_by_key(used);
-        if let Some(item) = newest {
-            self.get(&item.file_name().to_string_lossy());
-        }
+        let newest = items.into_iter().flatten().flatten().max_by_key(used)?;
+        self.get(&newest.file_name().to_string_lossy())
     }
 
     /// Keeps a manifest; the text of a warning when it cannot.
@@ -230,7 +228,7 @@ mod tests {
         let newest = File::open(dir.path().join("manifests").join(all[0].digest())).unwrap();
         newest.set_modified(SystemTime::now() + Duration::from_secs(60)).unwrap();
         let ahead = Store::at(dir.path().to_owned());
-        ahead.read_ahead();
+        assert_eq!(ahead.read_ahead().as_ref(), Some(&all[0]));
         fs::remove_dir_all(dir.path().join("manifests")).unwrap();
         let known = |store: &Store| all.iter().map(|m| store.get(m.digest()).is_some()).collect::<Vec<_>>();
         assert_eq!(known(&put), [false, false, true, true, true, true]);

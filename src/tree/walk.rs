@@ -218,7 +218,7 @@ fn hash_entry(
                 let bytes = hash::read_whole(&file, before.size)?;
                 let hash = Hash::of(&bytes);
                 if bytes.len() as u64 == before.size {
-                    contents.put(hash, &Arc::new(bytes));
+                    contents.found(hash, bytes);
                     (hash, before.size)
                 } else {
                     // It is being written: what it has now is what counts.
