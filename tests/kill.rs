@@ -1,8 +1,8 @@
 //! The kill matrix: whatever dies, and wherever, what is served is whole, hosts do not stay apart, and the next run heals.
 //!
 //! A *point* is a flow on a site in some state, what dies, and when. `RUNNER_POINTS=all` runs all of them, `3/8` the third
-//! eighth of them, a number so many; `RUNNER_SEED=n` repeats a sample, `RUNNER_POINT='name'` one point, by the name that a
-//! report of it says.
+//! eighth of them, a number so many; `RUNNER_SEED=n` repeats a sample, `RUNNER_POINT=name` takes the point of that name, as a
+//! report of it says, or all whose names begin so.
 
 #![allow(clippy::unwrap_used)]
 
@@ -58,6 +58,8 @@ task("verify", |host| host.run("rm -f verify; test \"$HOST\" != h1", #{ cwd: hos
 enum Flow {
     First,
     Again,
+    /// A deploy whose pack travels in parts.
+    Large,
     Rollback,
     /// A deploy that fails behind the swap and is undone.
     Undone,
@@ -127,6 +129,7 @@ impl Scenario {
                 }
             }
         }
+        all.extend([false, true].map(|is_cache| Self { flow: Flow::Large, is_cache, n_hosts: 1 }));
         all
     }
 
@@ -138,7 +141,7 @@ impl Scenario {
     fn before(&self) -> &'static [&'static str] {
         match self.flow {
             Flow::First => &[],
-            Flow::Again | Flow::Undone => &["one"],
+            Flow::Again | Flow::Large | Flow::Undone => &["one"],
             Flow::Rollback => &["one", "two"],
         }
     }
@@ -148,6 +151,7 @@ impl Scenario {
         match self.flow {
             Flow::First => [None, Some("one")],
             Flow::Again | Flow::Undone => [Some("one"), Some("two")],
+            Flow::Large => [Some("one"), Some("large")],
             Flow::Rollback => [Some("two"), Some("one")],
         }
     }
@@ -264,6 +268,11 @@ impl<'a> Fleet<'a> {
             fs::write(source.join(format!("same {n}")), format!("same {n}\n")).unwrap();
             fs::write(source.join(format!("dir/{n}")), format!("{version} {n}\n").repeat(300)).unwrap();
         }
+        if version == "large" {
+            for n in 0..3 {
+                fs::write(source.join(format!("large/{n}")), format!("{n}\n").repeat(400_000)).unwrap();
+            }
+        }
         fs::write(source.join("index"), version).unwrap();
         fs::write(source.join(version).join("own"), version).unwrap();
         symlink(version, source.join("link")).unwrap();
@@ -328,6 +337,7 @@ impl<'a> Fleet<'a> {
         match self.scenario.flow {
             Flow::First => self.is("one"),
             Flow::Again => self.is("two"),
+            Flow::Large => self.is("large"),
             Flow::Rollback => return self.run(&["rollback"], trap),
             Flow::Undone => {
                 self.is("two");
@@ -470,7 +480,7 @@ fn room() -> TempDir {
     room
 }
 
-const VERSIONS: [&str; 4] = ["one", "two", "three", "four"];
+const VERSIONS: [&str; 5] = ["large", "one", "two", "three", "four"];
 
 impl Matrix<'_> {
     fn new(scenarios: &[Scenario]) -> Self {
@@ -742,11 +752,11 @@ impl Random {
 }
 
 /// `n` of the points, from each kind and scenario in turn, or as `RUNNER_POINTS` and `RUNNER_POINT` say.
-fn sample(all: Vec<Point>, n: usize, random: &mut Random) -> Vec<Point> {
+fn sample(mut all: Vec<Point>, mut n: usize, random: &mut Random) -> Vec<Point> {
     if let Ok(name) = env::var("RUNNER_POINT") {
-        let one: Vec<Point> = all.into_iter().filter(|point| point.to_string() == name).collect();
-        assert!(!one.is_empty(), "no point is named `{name}`");
-        return one;
+        all.retain(|point| point.to_string().starts_with(&name));
+        assert!(!all.is_empty(), "no point's name begins with `{name}`");
+        n = all.len();
     }
     let n = match env::var("RUNNER_POINTS") {
         Ok(all_of_them) if all_of_them == "all" => return all,
@@ -958,7 +968,7 @@ impl Lab {
 fn over_ssh() -> Vec<Scenario> {
     let few = |scenario: &Scenario| match scenario.flow {
         Flow::First => scenario.n_hosts == 1 && !scenario.is_cache,
-        Flow::Again => true,
+        Flow::Again | Flow::Large => true,
         Flow::Rollback | Flow::Undone => scenario.n_hosts == 3 && scenario.is_cache,
     };
     Scenario::all().into_iter().filter(few).collect()

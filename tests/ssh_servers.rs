@@ -138,7 +138,9 @@ fn on_a_slow_line_parts_are_compressed_if_the_server_can_undo_it() {
     const MIB: usize = 1024 * 1024;
     let tools = [&["gzip", "zstd"][..], &["gzip"], &[]].map(|more| tools_with(more, &[]));
     for (tools, is_compressed) in tools.iter().zip([true, true, false]) {
-        let server = Sshd::with("sh", &format!("SetEnv PATH={}", tools.path().display()));
+        // Fewer than there are parts: some are refused when others take over already.
+        let lines = format!("SetEnv PATH={}\nMaxSessions 5", tools.path().display());
+        let server = Sshd::with("sh", &lines);
         let proxy = Proxy::new(server.port, Duration::ZERO).at_most(6_000_000);
         let site = Site(server.home().join(format!("slow {}", server.port)));
         let mut test = project_at(&server, proxy.port, &[&site.path().display().to_string()]);
@@ -155,6 +157,24 @@ fn on_a_slow_line_parts_are_compressed_if_the_server_can_undo_it() {
             false => ran.says_not("less sent by compression"),
         };
     }
+}
+
+/// `tar` takes what it gets for the whole if it ends where a member does.
+#[test]
+fn what_could_not_be_expanded_is_no_release() {
+    let tools = tools_with(&[], &[]);
+    let zstd = tools.path().join("zstd");
+    fs::write(&zstd, "#!/bin/sh\ncat >/dev/null\nhead -c 1024 /dev/zero\nexit 1\n").unwrap();
+    fs::set_permissions(&zstd, fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Sshd::with("sh", &format!("SetEnv PATH={}", tools.path().display()));
+    let proxy = Proxy::new(server.port, Duration::ZERO).at_most(6_000_000);
+    let site = Site(server.home().join(format!("slow {}", server.port)));
+    let test = project_at(&server, proxy.port, &[&site.path().display().to_string()]);
+    let test = (0..32).fold(test, |test, n| test.source(&n.to_string(), &format!("{n}\n").repeat(350_000)));
+    test.ends(1, &[])
+        .says("the pack could not be expanded: `zstd -dc` failed")
+        .says("gave up the new release");
+    assert!(!site.path().join("current").exists());
 }
 
 #[test]

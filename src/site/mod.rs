@@ -250,7 +250,7 @@ impl Site {
         let lock = self.locked()?;
         let facts = &self.seen()?.facts;
         let packing = Packing::ALL.into_iter().find(|packing| facts.has(packing.program()));
-        let mut parts = pack.parts(packing)?;
+        let mut parts = pack.parts(packing);
         let queue = Arc::clone(&parts.queue);
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len())).of(&queue);
         let [plain, packed] = [None, packing].map(|packing| fill::unpack(&lock, release, packing).act);

@@ -22,12 +22,14 @@ pub struct Input<'a> {
     at: usize,
     payload: Option<&'a mut dyn Read>,
     is_payload: bool,
+    /// Nobody read on, though there was more.
+    is_short: bool,
     sent: u64,
 }
 
 impl<'a> Input<'a> {
     pub fn text(text: Vec<u8>) -> Self {
-        Self { block: text, at: 0, payload: None, is_payload: false, sent: 0 }
+        Self { block: text, at: 0, payload: None, is_payload: false, is_short: false, sent: 0 }
     }
 
     pub fn with_payload(text: Vec<u8>, payload: &'a mut dyn Read) -> Self {
@@ -40,8 +42,17 @@ impl<'a> Input<'a> {
 
     /// Writes nothing more, and leaves standard input open.
     fn stop(&mut self) {
+        self.is_short |= self.leaves_some();
         self.payload = None;
         self.at = self.block.len();
+    }
+
+    /// Whether something is left that is more than the zeros at the end of a tar, which need not be read.
+    fn leaves_some(&mut self) -> bool {
+        let mut rest = [0; 1];
+        self.is_short
+            || self.block[self.at..].iter().any(|byte| *byte != 0)
+            || self.payload.as_mut().is_some_and(|payload| !matches!(payload.read(&mut rest), Ok(0)))
     }
 
     /// Sees to it that something is to be written; false when there is no more.
@@ -170,6 +181,11 @@ impl<'a> Exchange<'a> {
 
     pub fn sent(&self) -> u64 {
         self.input.sent
+    }
+
+    /// Whether what is over did not read all of its payload. Nothing may be sent after that.
+    pub fn leaves_some(&mut self) -> bool {
+        self.input.leaves_some()
     }
 
     /// Whether nothing was read of its payload.

@@ -51,6 +51,7 @@ const REST: u64 = 4_000_000;
 /// An act under way with its payload.
 struct Lane<'a> {
     is_first: bool,
+    act: &'a Act,
     limit: Option<Duration>,
     exchange: Exchange<'a>,
     looked: Instant,
@@ -59,9 +60,8 @@ struct Lane<'a> {
 /// The lanes of one act, and what waits for one.
 struct Lanes<'a> {
     open: Vec<Lane<'a>>,
-    waiting: VecDeque<&'a mut dyn Read>,
-    /// What is performed for each that waits.
-    act: &'a Act,
+    /// Each with the act that reads it.
+    waiting: VecDeque<(&'a Act, &'a mut dyn Read)>,
     after: &'static [u8],
     left: &'a dyn Fn() -> u64,
     relief: Option<Relief<'a>>,
@@ -82,7 +82,7 @@ struct Lanes<'a> {
     first: Option<Answer>,
 }
 
-impl<'a> Relief<'a> {
+impl Relief<'_> {
     fn again(&mut self) -> Relief<'_> {
         let payloads = self.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect();
         Relief { act: self.act, payloads, begin: self.begin }
@@ -106,8 +106,7 @@ impl Lanes<'_> {
             && let Some(relief) = self.relief.take()
         {
             (relief.begin)();
-            self.act = relief.act;
-            self.waiting = relief.payloads.into();
+            self.waiting = relief.payloads.into_iter().map(|payload| (relief.act, payload)).collect();
             // As those of before end.
             self.most = self.most.min(self.open.len().max(1));
         }
@@ -126,10 +125,10 @@ impl<L: Link> Framed<L> {
     ) -> Result<Answer, Lost> {
         let channel = self.link.open(encode::CHANNEL)?;
         let first = self.lane(act, payload, channel, true);
+        let waiting = beside.payloads.iter_mut().map(|payload| (beside.act, &mut **payload as &mut dyn Read));
         let mut lanes = Lanes {
             open: vec![first],
-            waiting: beside.payloads.iter_mut().map(|payload| &mut **payload as &mut dyn Read).collect(),
-            act: beside.act,
+            waiting: waiting.collect(),
             after: beside.after,
             left: beside.left,
             relief: beside.relief.as_mut().map(Relief::again),
@@ -176,13 +175,13 @@ impl<L: Link> Framed<L> {
             if lanes.is_free
                 && lanes.open.len() < lanes.most
                 && lanes.again <= Instant::now()
-                && let Some(payload) = lanes.waiting.pop_front()
+                && let Some((act, payload)) = lanes.waiting.pop_front()
             {
                 let channel = match lanes.ready.pop_front() {
                     Some(channel) => channel,
                     None => self.link.open(encode::CHANNEL)?,
                 };
-                lanes.open.push(self.lane(lanes.act, payload, channel, false));
+                lanes.open.push(self.lane(act, payload, channel, false));
             }
             let mut has_moved = false;
             let mut n = 0;
@@ -199,7 +198,7 @@ impl<L: Link> Framed<L> {
                         // The host allows no more at once: it waits for another to end, on the host as well.
                         let lane = lanes.open.swap_remove(n);
                         self.link.close(lane.exchange.channel);
-                        lanes.waiting.extend(lane.exchange.into_payload());
+                        lanes.waiting.extend(lane.exchange.into_payload().map(|payload| (lane.act, payload)));
                         if others == 0 && !lingers {
                             lanes.ended = Some(Instant::now());
                         }
@@ -230,9 +229,10 @@ impl<L: Link> Framed<L> {
                 }
             }
             if lanes.open.is_empty() && (lanes.waiting.is_empty() || !lanes.is_free) {
-                let first = lanes.first.take();
-                return first
-                    .ok_or_else(|| Lost::Gone { why: "the act was not performed".to_owned(), sent: 0 });
+                let left = if lanes.is_free { (lanes.left)() } else { 0 };
+                let first = lanes.first.take().filter(|_| left == 0);
+                let why = "not all of the payload was taken".to_owned();
+                return first.ok_or(Lost::Gone { why, sent: lanes.sent });
             }
             if !has_moved {
                 let channels: Vec<_> = lanes.open.iter().map(|lane| lane.exchange.channel).collect();
@@ -243,7 +243,7 @@ impl<L: Link> Framed<L> {
 
     fn lane<'a>(
         &mut self,
-        act: &Act,
+        act: &'a Act,
         payload: &'a mut dyn Read,
         channel: ChannelId,
         is_first: bool,
@@ -251,7 +251,7 @@ impl<L: Link> Framed<L> {
         let mark = self.next_mark();
         let line = encode::first_line(&mark, &act.script);
         let exchange = Exchange::new(channel, &mark, Input::with_payload(line, payload));
-        Lane { is_first, limit: act.timeout, exchange, looked: Instant::now() }
+        Lane { is_first, act, limit: act.timeout, exchange, looked: Instant::now() }
     }
 
     fn close_lane(
@@ -267,6 +267,10 @@ impl<L: Link> Framed<L> {
         }
         self.link.close(exchange.channel);
         match outcome {
+            // Only the first may do without what it is given.
+            Outcome::Exit(exit) if exit.is_success() && !lane.is_first && exchange.leaves_some() => {
+                Err(exchange.lost("not all of the payload was read"))
+            }
             Outcome::Exit(exit) => Ok(exchange.into_answer(exit)),
             // Without a mark there is no success, whatever the process says.
             Outcome::Closed(exit) if exit.is_success() => {

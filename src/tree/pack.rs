@@ -47,8 +47,8 @@ pub struct Pack<'a> {
     /// Indices of those that the other tars have, and how many that are.
     beside: Vec<usize>,
     n_beside: usize,
-    /// Where in `beside` it goes on in another tar, if another has room.
-    runs: Vec<Range<usize>>,
+    /// Where in `beside` it goes on in another tar, if another has room, and how many bytes that is in.
+    runs: Vec<(Range<usize>, u64)>,
     length: u64,
 }
 
@@ -122,12 +122,12 @@ impl<'a> Pack<'a> {
         Ok(pack)
     }
 
-    fn runs(&self) -> Vec<Range<usize>> {
+    fn runs(&self) -> Vec<(Range<usize>, u64)> {
         let (mut runs, mut start, mut bytes) = (Vec::new(), 0, 0);
         for (at, &index) in self.beside.iter().enumerate() {
             bytes += self.length_of(&self.tree.entries[index]);
             if bytes >= RUN || at + 1 == self.beside.len() {
-                runs.push(start..at + 1);
+                runs.push((start..at + 1, bytes));
                 (start, bytes) = (at + 1, 0);
             }
         }
@@ -148,30 +148,31 @@ impl<'a> Pack<'a> {
     }
 
     /// Reads it anew; several may be at work at once. With `packing` there are tars besides that are compressed.
-    pub fn parts(&self, packing: Option<Packing>) -> Result<Parts<'_>> {
-        let queue = Arc::new(Queue { n_runs: self.runs.len(), ..Queue::default() });
-        let reader = |extra, entries, runs, squeezer| PackReader {
+    pub fn parts(&self, packing: Option<Packing>) -> Parts<'_> {
+        let left = self.runs.iter().map(|(_, bytes)| bytes).sum::<u64>().into();
+        let queue = Arc::new(Queue { left, ..Queue::default() });
+        let reader = |extra, entries, runs, packing| PackReader {
             pack: self,
             extra,
             entries,
             runs,
             queue: Arc::clone(&queue),
-            squeezer,
+            packing,
+            squeezer: None,
             ready: Vec::new(),
             at: 0,
             large: None,
             is_at_end: false,
             failure: None,
         };
-        let squeezed = |packing| anyhow::Ok(reader(&[], &[], &self.runs, Some(Squeezer::new(packing)?)));
-        let packing = packing.filter(|_| self.is_in_parts());
-        Ok(Parts {
+        let beside = |packing| reader(&[], &[], &self.runs, packing);
+        let n_squeezed = if self.is_in_parts() && packing.is_some() { SQUEEZED } else { 0 };
+        Parts {
             first: reader(&self.extra, &self.first, &[], None),
-            beside: (0..self.n_beside).map(|_| reader(&[], &[], &self.runs, None)).collect(),
-            squeezed: packing
-                .map_or(Ok(Vec::new()), |packing| (0..SQUEEZED).map(|_| squeezed(packing)).collect())?,
+            beside: (0..self.n_beside).map(|_| beside(None)).collect(),
+            squeezed: (0..n_squeezed).map(|_| beside(packing)).collect(),
             queue,
-        })
+        }
     }
 
     fn extra(&mut self, name: &[u8], bytes: &[u8]) -> Result<()> {
@@ -251,13 +252,14 @@ pub struct Parts<'a> {
 /// Whose the next files are.
 #[derive(Default)]
 pub struct Queue {
-    n_runs: usize,
-    /// Which of the pack's runs is nobody's yet.
+    /// Which of the pack's runs is nobody's yet, and how many bytes are.
     next: AtomicUsize,
+    left: AtomicU64,
     /// Only compressed tars take any more.
     is_squeezed: AtomicBool,
-    /// Bytes that needed not be sent.
-    saved: AtomicU64,
+    /// Bytes that were compressed, and what they came to.
+    plain: AtomicU64,
+    packed: AtomicU64,
 }
 
 impl Parts<'_> {
@@ -269,9 +271,9 @@ impl Parts<'_> {
 }
 
 impl Queue {
-    /// About how many bytes are nobody's yet; at 0 a tar that has not begun is not needed.
+    /// How many bytes are nobody's yet; at 0 a tar that has not begun is not needed.
     pub fn left(&self) -> u64 {
-        self.n_runs.saturating_sub(self.next.load(Ordering::Relaxed)) as u64 * RUN
+        self.left.load(Ordering::Relaxed)
     }
 
     /// From now on the compressed ones take all that is left; the others end.
@@ -279,16 +281,18 @@ impl Queue {
         self.is_squeezed.store(true, Ordering::Relaxed);
     }
 
+    /// Bytes that needed not be sent.
     pub fn saved(&self) -> u64 {
-        self.saved.load(Ordering::Relaxed)
+        self.plain.load(Ordering::Relaxed).saturating_sub(self.packed.load(Ordering::Relaxed))
     }
 
-    fn take(&self, may_squeeze: bool) -> Option<usize> {
-        if self.is_squeezed.load(Ordering::Relaxed) && !may_squeeze {
+    fn take<'a>(&self, runs: &'a [(Range<usize>, u64)], is_squeezed: bool) -> Option<&'a Range<usize>> {
+        if self.is_squeezed.load(Ordering::Relaxed) && !is_squeezed {
             return None;
         }
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
-        (n < self.n_runs).then_some(n)
+        let (run, bytes) = runs.get(self.next.fetch_add(1, Ordering::Relaxed))?;
+        self.left.fetch_sub(*bytes, Ordering::Relaxed);
+        Some(run)
     }
 }
 
@@ -299,8 +303,10 @@ pub struct PackReader<'a> {
     extra: &'a [u8],
     /// What is still to come of the entries, before the next of the runs.
     entries: &'a [usize],
-    runs: &'a [Range<usize>],
+    runs: &'a [(Range<usize>, u64)],
     queue: Arc<Queue>,
+    packing: Option<Packing>,
+    /// Once something of it was read: it takes some room.
     squeezer: Option<Squeezer>,
     /// What was made of the tar and not read yet, from `at` on.
     ready: Vec<u8>,
@@ -321,7 +327,7 @@ struct Large<'a> {
 impl PackReader<'_> {
     fn next_entry(&mut self) -> Option<usize> {
         if self.entries.is_empty() && !self.runs.is_empty() {
-            let run = self.runs.get(self.queue.take(self.squeezer.is_some())?)?;
+            let run = self.queue.take(self.runs, self.packing.is_some())?;
             self.entries = &self.pack.beside[run.clone()];
         }
         let (&next, rest) = self.entries.split_first()?;
@@ -359,11 +365,15 @@ impl PackReader<'_> {
     }
 
     fn squeeze(&mut self) -> Result<()> {
-        let Some(squeezer) = &mut self.squeezer else { return Ok(()) };
-        let plain = self.ready.len();
+        let Some(packing) = self.packing else { return Ok(()) };
+        let squeezer = match &mut self.squeezer {
+            Some(squeezer) => squeezer,
+            none => none.insert(Squeezer::new(packing)?),
+        };
+        let Queue { plain, packed, .. } = &*self.queue;
+        plain.fetch_add(self.ready.len() as u64, Ordering::Relaxed);
         squeezer.squeeze(&mut self.ready, self.is_at_end)?;
-        let saved = plain.saturating_sub(self.ready.len()) as u64;
-        self.queue.saved.fetch_add(saved, Ordering::Relaxed);
+        packed.fetch_add(self.ready.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -458,7 +468,7 @@ mod tests {
     }
 
     fn first<'a>(pack: &'a Pack) -> PackReader<'a> {
-        pack.parts(None).unwrap().first
+        pack.parts(None).first
     }
 
     fn unpack(reader: &mut impl Read, tar: &[&str], into: &Path) {
@@ -659,7 +669,7 @@ mod tests {
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
-        let mut parts = pack.parts(None).unwrap();
+        let mut parts = pack.parts(None);
         assert_eq!(parts.beside.len(), PARTS_MAX);
         let into = tempfile::tempdir_in(dir.path()).unwrap();
         unpack(&mut parts.first, &["tar"], into.path());
@@ -694,7 +704,7 @@ mod tests {
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
         for packing in Packing::ALL {
-            let mut parts = pack.parts(Some(packing)).unwrap();
+            let mut parts = pack.parts(Some(packing));
             let into = tempfile::tempdir_in(dir.path()).unwrap();
             unpack(&mut parts.first, &["tar"], into.path());
             let begun = begin(&mut parts.beside[0], 1000);

@@ -16,6 +16,7 @@ link_all() {
 # Several link at once, each a share of what is at the top. A directory there that has much of all is shared out itself.
 link_by_several() (
   here=$(pwd -P) && from=$here/releases/$base && to=$here/$new && shares=$here/$run/shares || exit
+  is_alike "$from" "$to" || exit
   awk "$read_path"'
     { all++; path = entry_path() }
     sub(/\/.*/, "", path) { n[path]++ }
@@ -23,11 +24,17 @@ link_by_several() (
   set --
   while IFS= read -r large; do
     if [ ! -d "$from/$large" ] || [ -L "$from/$large" ]; then exit 1; fi
-    mkdir -- "$new/$large" && link_shares "$large" || exit
+    mkdir -- "$new/$large" && is_alike "$from/$large" "$new/$large" && link_shares "$large" || exit
     set -- "$@" ! -name "$large"
   done <"$run/large"
   link_shares . "$@"
 )
+
+# Whether a directory that was just made has all that the first has, but for its mode: the same owner, and no list of rights.
+is_alike() {
+  case $(ls -ld "$1") in ??????????+*) return 1 ;; esac
+  [ "$(stat -c %u:%g "$1")" = "$(stat -c %u:%g "$2")" ]
+}
 
 # What is in directory $1 and chosen by the operands of `find` behind it: as many at once as a disk and a small server bear.
 link_shares() (
@@ -49,6 +56,7 @@ duplicate() {
     *) false ;;
   esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
   # What could not be copied was another's: it is named below, or missed by the check.
+  clear_out "$new" "$run/others"
 }
 
 drop_generated() { drop "$new/$1"; }
@@ -151,24 +159,21 @@ copy() {
   cp -RpP -- "$@" "$new/$into" 2>>"$run/errors" || failed=yes
 }
 
+# Goes on while the plan is checked. Listed first: what goes meanwhile must not stay in the copy.
+take_over() {
+  list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
+  # Of an adopted release nothing is managed.
+  [ ! -s "$manifest" ] || duplicate
+}
+
 prepare() {
   begin
   : >"$manifest"
   [ ! -f ".runner/manifests/$base" ] || cp -- ".runner/manifests/$base" "$manifest" || exit
-  duplicating=
-  # Of an adopted release nothing is managed.
-  if [ -n "$base" ] && [ -s "$manifest" ]; then
-    # Meanwhile it is looked at.
-    duplicate &
-    duplicating=$!
-  fi
+  [ -z "$base" ] || take_over </dev/null &
   check_plan
-  if [ -n "$base" ] && [ -z "$stale" ]; then
-    list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
-  fi
-  [ -z "$duplicating" ] || wait "$duplicating" || exit
+  wait "$!" || exit
   [ -z "$stale" ] || { empty_release && give_up; }
-  [ -z "$duplicating" ] || clear_out "$new" "$run/others"
   written_anew drop_generated
   change "$new" "$manifest" "releases/$base"
 }

@@ -35,15 +35,14 @@ survey_one() {
 
 # Half of it are hashes; the rest is paths, which are a fifth when they are compressed.
 say_manifest() {
-  packed=
-  if command -v base64 >/dev/null 2>&1; then packed=$(gzip -c <"$kept" 2>/dev/null | base64 2>/dev/null); fi
-  if [ -n "$packed" ]; then
-    say packed "$packed"
+  if command -v gzip >/dev/null 2>&1 && command -v base64 >/dev/null 2>&1; then
+    printf 'packed='
+    gzip -c <"$kept" | base64
   else
     printf 'manifest='
     cat -- "$kept"
-    printf '\0'
   fi
+  printf '\0'
 }
 
 look_closer() {

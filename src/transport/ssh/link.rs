@@ -86,7 +86,7 @@ impl Driven {
         let is_openssh = connection.session.banner().is_some_and(|banner| banner.contains("OpenSSH"));
         let command_max = if is_openssh { COMMAND_MAX } else { COMMAND_MAX_CAREFUL };
         let (pipes, bell) = Pipes::new()?;
-        pipes.lock().n_foreseen = n_foreseen;
+        pipes.lock().n_foreseen = if is_openssh { n_foreseen } else { 0 };
         let pipes = Arc::new(pipes);
         let driver = Driver::new(connection, Arc::clone(&pipes), bell, silence);
         let thread =
@@ -114,7 +114,8 @@ impl Link for Ssh {
 
     fn foresee(&mut self, n_channels: usize) {
         match &self.driven {
-            Some(driven) => driven.pipes.lock().n_foreseen = n_channels,
+            Some(driven) if driven.is_openssh => driven.pipes.lock().n_foreseen = n_channels,
+            Some(_) => {}
             None => self.n_foreseen = n_channels,
         }
     }

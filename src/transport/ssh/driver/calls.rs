@@ -48,7 +48,11 @@ impl Driver {
             (Err(error), _) if !is_refusal(&error) => return Err(error),
             (Ok(ssh), Some((_, channel))) => channel.opened(ssh),
             (Ok(ssh), None) => self.spares.push_back(ssh),
-            (Err(_), None) => self.may_spare = false,
+            (Err(_), None) => {
+                // As many as there are, then; where that is none, it is not asked again.
+                let wanted = std::mem::take(&mut self.pipes.lock().n_foreseen);
+                self.may_spare = wanted > 1 || !self.spares.is_empty();
+            }
             (Err(error), Some((&id, channel))) => {
                 channel.refused();
                 let why = "the host allows no more channels on this connection (`MaxSessions` of sshd)";

@@ -37,7 +37,7 @@ pub struct Driver {
     channels: BTreeMap<ChannelId, Channel>,
     /// Channels that were opened while nobody waited for them, so that the next commands are one round trip nearer.
     spares: VecDeque<ssh2::Channel>,
-    /// Whether the host allows more of them and keeps them.
+    /// Whether the host allows one more than is needed, and keeps it.
     may_spare: bool,
     /// dropbear closes a channel that runs nothing yet when a process of another ends, and breaks the connection if
     /// something is started in it all the same.
