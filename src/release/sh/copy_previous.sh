@@ -162,8 +162,9 @@ copy() {
 # Goes on while the plan is checked. Listed first: what goes meanwhile must not stay in the copy.
 take_over() {
   list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
-  # Of an adopted release nothing is managed.
+  # Of an adopted release nothing is managed. What could not be copied or removed yet is looked for later.
   [ ! -s "$manifest" ] || duplicate
+  return 0
 }
 
 prepare() {
