@@ -308,6 +308,8 @@ fn a_host_out_of_touch_behind_the_swap_ends_what_runs_elsewhere_and_all_go_back(
     }
 }
 
+const LYING: &str = "it ended well, but did not read all that was sent|the manifest could not be written";
+
 #[test]
 fn a_tar_that_dies_early_is_told_with_its_last_words_and_undone() {
     let tar = Tar::new();
@@ -324,14 +326,17 @@ fn a_tar_that_dies_early_is_told_with_its_last_words_and_undone() {
         ("head -c 300000 >/dev/null; kill -9 $$", "`tar` exited with status 137"),
         ("echo 'tar: not today' >&2; exit 2", "tar: not today"),
         // One that does not do it and says that it did.
-        ("head -c 300000 >/dev/null", "the manifest could not be written"),
+        ("head -c 300000 >/dev/null", LYING),
         ("cat >/dev/null", "the manifest could not be written"),
     ] {
         tar.is(script);
         let Timed { ran, took, .. } = timed(&test);
         eprintln!("{script}: over after {took:?}\n{}", ran.err);
         assert_eq!(ran.code, Some(1), "{script}\n{ran}");
-        ran.says("task `upload` failed on `web1`").says(words).says("gave up the new release");
+        ran.says("task `upload` failed on `web1`").says("gave up the new release");
+        // What is left of a part when it lies may be on its way by then.
+        let is_told = |words: &str| ran.err.contains(words);
+        assert!(words.split('|').any(is_told), "`{words}` is not said in\n{ran}");
         // Not the silence limit ended it.
         assert!(took < Duration::from_secs(40), "{script}: {took:?}");
         assert_eq!(serves_whole(&site), "one");

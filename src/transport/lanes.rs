@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use crate::shell::{Act, Answer};
+use crate::shell::{Act, Answer, Exit};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
 use crate::transport::framed::{Framed, Outcome, TICK};
@@ -269,7 +269,9 @@ impl<L: Link> Framed<L> {
         match outcome {
             // Only the first may do without what it is given.
             Outcome::Exit(exit) if exit.is_success() && !lane.is_first && exchange.leaves_some() => {
-                Err(exchange.lost("not all of the payload was read"))
+                let mut answer = exchange.into_answer(Exit::Code(1));
+                answer.stderr.extend(b"it ended well, but did not read all that was sent\n");
+                Ok(answer)
             }
             Outcome::Exit(exit) => Ok(exchange.into_answer(exit)),
             // Without a mark there is no success, whatever the process says.
