@@ -47,23 +47,17 @@ impl Squeezer {
     /// Replaces a piece by what can be sent by now, maybe nothing; all of it if the piece is the last.
     pub fn squeeze(&mut self, piece: &mut Vec<u8>, is_last: bool) -> io::Result<()> {
         match self {
-            Self::Zstd(encoder) => {
-                encoder.write_all(piece)?;
-                if is_last {
-                    encoder.do_finish()?;
-                }
-                std::mem::swap(piece, encoder.get_mut());
-                encoder.get_mut().clear();
-            }
-            Self::Gzip(encoder) => {
-                encoder.write_all(piece)?;
-                if is_last {
-                    encoder.try_finish()?;
-                }
-                std::mem::swap(piece, encoder.get_mut());
-                encoder.get_mut().clear();
-            }
+            Self::Zstd(encoder) => encoder.write_all(piece)?,
+            Self::Gzip(encoder) => encoder.write_all(piece)?,
         }
+        let made = match self {
+            Self::Zstd(encoder) if is_last => encoder.do_finish().map(|()| encoder.get_mut())?,
+            Self::Gzip(encoder) if is_last => encoder.try_finish().map(|()| encoder.get_mut())?,
+            Self::Zstd(encoder) => encoder.get_mut(),
+            Self::Gzip(encoder) => encoder.get_mut(),
+        };
+        std::mem::swap(piece, made);
+        made.clear();
         Ok(())
     }
 }
