@@ -12,7 +12,7 @@ use crate::site::{Fill, Site, Standing};
 use crate::tree::{Entry, Kind, PARTS_MAX, Pack, Tree, TreePath};
 
 impl Run {
-    /// Says to all hosts that a pack may come, which may have parts.
+    /// Says for all hosts that a pack will come, which may have parts.
     pub fn foresee_upload(&self) {
         for host in self.all() {
             self.site(host).foresee(1 + PARTS_MAX);

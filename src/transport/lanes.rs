@@ -21,7 +21,7 @@ pub struct Beside<'a> {
     pub payloads: Vec<&'a mut dyn Read>,
     /// They wait for the act to succeed, and are not sent at all unless it said this.
     pub after: &'static [u8],
-    /// About how many bytes none of them has taken yet. At 0 one that has not begun is not needed.
+    /// How many bytes none of them has taken yet. At 0 one that has not begun is not needed.
     pub left: &'a dyn Fn() -> u64,
     /// What is sent instead if the line turns out to be slow.
     pub relief: Option<Relief<'a>>,

@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** nothing of the user's is shown to a host before its key is believed.
 
-mod cipher;
 mod handshake;
 mod offer;
 mod proxy;
@@ -131,7 +130,6 @@ fn attempt(way: &Way) -> Result<Connection, Failure> {
     let mut session = Session::new().map_err(|error| Failure::told(error.message()))?;
     let preferences = host_keys.prefer(&session);
     let preferences = preferences.map_err(|error| Failure::told(error.message()))?;
-    cipher::prefer(&session).map_err(|error| Failure::told(error.message()))?;
     socket
         .give_to(&mut session)
         .map_err(|error| Failure::told(format!("failed to share the socket: {error}")))?;
