@@ -1,0 +1,233 @@
+//! Reads the tars of a pack. Nothing is written down: each reader makes its tar anew, from what the walk kept or else from
+//! the files.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use anyhow::Result;
+
+use super::{Pack, changed, unreadable};
+use crate::tree::contents::Contents;
+use crate::tree::entry::{Entry, Kind};
+use crate::tree::hash::{self, Hasher};
+use crate::tree::member;
+use crate::tree::squeeze::{Packing, Squeezer};
+
+/// How many tars are compressed at once: one carries 2 MB each round trip already.
+const SQUEEZED: usize = 2;
+
+impl Pack<'_> {
+    /// Reads it anew; several may be at work at once. With `packing` there are tars besides that are compressed.
+    pub fn parts(&self, packing: Option<Packing>) -> Parts<'_> {
+        let left = self.runs.iter().map(|(_, bytes)| bytes).sum::<u64>().into();
+        let queue = Arc::new(Queue { left, ..Queue::default() });
+        let reader = |extra, entries, runs, packing| PackReader {
+            pack: self,
+            extra,
+            entries,
+            runs,
+            queue: Arc::clone(&queue),
+            packing,
+            squeezer: None,
+            ready: Vec::new(),
+            at: 0,
+            large: None,
+            is_at_end: false,
+            failure: None,
+        };
+        let beside = |packing| reader(&[], &[], &self.runs, packing);
+        let n_squeezed = if self.is_in_parts() && packing.is_some() { SQUEEZED } else { 0 };
+        Parts {
+            first: reader(&self.extra, &self.first, &[], None),
+            beside: (0..self.n_beside).map(|_| beside(None)).collect(),
+            squeezed: (0..n_squeezed).map(|_| beside(packing)).collect(),
+            queue,
+        }
+    }
+}
+
+/// The tars of a pack: the first, and those that may travel at once when it is unpacked. These have no files of their own:
+/// each takes the next that none has taken, so a slow one holds nobody up, and one that never begins leaves nothing out.
+pub struct Parts<'a> {
+    pub first: PackReader<'a>,
+    pub beside: Vec<PackReader<'a>>,
+    /// Take over when it is better that they do.
+    pub squeezed: Vec<PackReader<'a>>,
+    pub queue: Arc<Queue>,
+}
+
+/// Whose the next files are.
+#[derive(Default)]
+pub struct Queue {
+    /// Which of the pack's runs is nobody's yet, and how many bytes are.
+    next: AtomicUsize,
+    left: AtomicU64,
+    /// Only compressed tars take any more.
+    is_squeezed: AtomicBool,
+    /// Bytes that were compressed, and what they came to.
+    plain: AtomicU64,
+    packed: AtomicU64,
+}
+
+impl Parts<'_> {
+    /// Why nothing more can be read of one of them, if that is so.
+    pub fn take_failure(&mut self) -> Option<anyhow::Error> {
+        let beside = self.beside.iter_mut().chain(&mut self.squeezed);
+        std::iter::once(&mut self.first).chain(beside).find_map(|reader| reader.failure.take())
+    }
+}
+
+impl Queue {
+    /// How many bytes are nobody's yet; at 0 a tar that has not begun is not needed.
+    pub fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// From now on the compressed ones take all that is left; the others end.
+    pub fn squeeze(&self) {
+        self.is_squeezed.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes that needed not be sent.
+    pub fn saved(&self) -> u64 {
+        self.plain.load(Ordering::Relaxed).saturating_sub(self.packed.load(Ordering::Relaxed))
+    }
+
+    fn take<'a>(&self, runs: &'a [(Range<usize>, u64)], is_squeezed: bool) -> Option<&'a Range<usize>> {
+        if self.is_squeezed.load(Ordering::Relaxed) && !is_squeezed {
+            return None;
+        }
+        let (run, bytes) = runs.get(self.next.fetch_add(1, Ordering::Relaxed))?;
+        self.left.fetch_sub(*bytes, Ordering::Relaxed);
+        Some(run)
+    }
+}
+
+/// Reads one tar of a pack.
+pub struct PackReader<'a> {
+    pack: &'a Pack<'a>,
+    /// What is still to come of the extra members.
+    extra: &'a [u8],
+    /// What is still to come of the entries, before the next of the runs.
+    entries: &'a [usize],
+    runs: &'a [(Range<usize>, u64)],
+    queue: Arc<Queue>,
+    packing: Option<Packing>,
+    /// Once something of it was read: it takes some room.
+    squeezer: Option<Squeezer>,
+    /// What was made of the tar and not read yet, from `at` on.
+    ready: Vec<u8>,
+    at: usize,
+    large: Option<Large<'a>>,
+    is_at_end: bool,
+    pub(super) failure: Option<anyhow::Error>,
+}
+
+/// A file that is sent while it is read.
+struct Large<'a> {
+    entry: &'a Entry,
+    file: File,
+    hasher: Hasher,
+    left: u64,
+}
+
+impl PackReader<'_> {
+    fn next_entry(&mut self) -> Option<usize> {
+        if self.entries.is_empty() && !self.runs.is_empty() {
+            let run = self.queue.take(self.runs, self.packing.is_some())?;
+            self.entries = &self.pack.beside[run.clone()];
+        }
+        let (&next, rest) = self.entries.split_first()?;
+        self.entries = rest;
+        Some(next)
+    }
+
+    /// Makes some more of the tar. Nothing more is the end.
+    fn make(&mut self) -> Result<()> {
+        self.ready.clear();
+        self.at = 0;
+        while self.ready.len() < hash::CHUNK && !self.is_at_end {
+            if self.large.is_some() {
+                self.go_on()?;
+                continue;
+            }
+            let Some(index) = self.next_entry() else {
+                member::write_end(&mut self.ready)?;
+                self.is_at_end = true;
+                break;
+            };
+            let entry = &self.pack.tree.entries[index];
+            match entry.kind {
+                Kind::Directory => self.pack.header(entry, b"", &mut self.ready)?,
+                Kind::Link => self.pack.link(entry, &mut self.ready)?,
+                Kind::File if Contents::may_keep(entry.size) => self.pack.small(entry, &mut self.ready)?,
+                Kind::File => {
+                    let file = self.pack.open(entry).map_err(|error| unreadable(entry, error))?;
+                    self.pack.header(entry, b"", &mut self.ready)?;
+                    self.large = Some(Large { entry, file, hasher: Hasher::default(), left: entry.size });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn squeeze(&mut self) -> Result<()> {
+        let Some(packing) = self.packing else { return Ok(()) };
+        let squeezer = match &mut self.squeezer {
+            Some(squeezer) => squeezer,
+            none => none.insert(Squeezer::new(packing)?),
+        };
+        let Queue { plain, packed, .. } = &*self.queue;
+        plain.fetch_add(self.ready.len() as u64, Ordering::Relaxed);
+        squeezer.squeeze(&mut self.ready, self.is_at_end)?;
+        packed.fetch_add(self.ready.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes a piece of the large file.
+    fn go_on(&mut self) -> Result<()> {
+        let Some(large) = &mut self.large else { return Ok(()) };
+        let start = self.ready.len();
+        // One byte more than the header says is enough to see that the file has grown.
+        let piece = (large.left + 1).min(hash::CHUNK as u64);
+        let n = (&large.file).take(piece).read_to_end(&mut self.ready);
+        let n = n.map_err(|error| unreadable(large.entry, error))? as u64;
+        large.hasher.update(&self.ready[start..]);
+        if n > large.left || n == 0 && large.left > 0 {
+            return Err(changed(large.entry));
+        }
+        large.left -= n;
+        if n > 0 {
+            return Ok(());
+        }
+        let entry = large.entry;
+        let hash = std::mem::take(&mut large.hasher).finish();
+        self.large = None;
+        match hash == entry.hash {
+            true => Ok(member::write_padding(&mut self.ready, entry.size)?),
+            false => Err(changed(entry)),
+        }
+    }
+}
+
+impl Read for PackReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.extra.is_empty() {
+            return self.extra.read(buffer);
+        }
+        // What is compressed may come to nothing yet.
+        while self.at == self.ready.len() && !self.is_at_end {
+            if let Err(error) = self.make().and_then(|()| self.squeeze()) {
+                let text = format!("{error:#}");
+                self.failure = Some(error);
+                return Err(io::Error::other(text));
+            }
+        }
+        let n = (&self.ready[self.at..]).read(buffer)?;
+        self.at += n;
+        Ok(n)
+    }
+}
