@@ -9,13 +9,13 @@ use crate::release::{Record, SharedPath};
 use crate::run::undo::Undo;
 use crate::run::{Mode, Run};
 use crate::site::{Fill, Site, Standing};
-use crate::tree::{Entry, Kind, PARTS_MAX, Pack, Tree, TreePath};
+use crate::tree::{Entry, Kind, Pack, Tree, TreePath};
 
 impl Run {
-    /// Says for all hosts that a pack will come, which may have parts.
+    /// What an upload needs is made ready on all hosts as soon as they are connected to.
     pub fn foresee_upload(&self) {
         for host in self.all() {
-            self.site(host).foresee(1 + PARTS_MAX);
+            self.site(host).foresee_pack();
         }
     }
 

@@ -25,7 +25,7 @@ use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
 use crate::transport::{Beside, Lost, Relief, Remote, Reply};
-use crate::tree::{Manifest, Pack, Packing};
+use crate::tree::{Manifest, PARTS_MAX, Pack, Packing};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
@@ -115,8 +115,8 @@ pub struct Site {
     before: Target,
     /// `current` was to be re-pointed, and nobody has looked since.
     is_in_doubt: bool,
-    /// Payloads that a first deploy would send.
-    n_foreseen: usize,
+    /// A first deploy would send parts.
+    foresees_parts: bool,
     /// Commands work in `current` whatever the release is at: after a swap back, services take up what is served.
     pub is_in_current: bool,
     /// A plan: what writes is recorded, and what would then be there is only imagined.
@@ -148,13 +148,16 @@ impl Site {
             due: Due::default(),
             before: Target::Nothing,
             is_in_doubt: false,
-            n_foreseen: 0,
+            foresees_parts: false,
         }
     }
 
-    /// So many payloads may soon be sent to it, if the server turns out to have nothing of them.
-    pub fn foresee(&mut self, n_payloads: usize) {
-        self.n_foreseen = n_payloads;
+    /// A pack will be sent to it, in parts if the server turns out to have nothing of it.
+    pub fn foresee_pack(&mut self) {
+        if !self.is_planning {
+            self.remote.foresee(1);
+            self.foresees_parts = true;
+        }
     }
 
     /// Asks the server what it is and what stands in the site. Asked again, it looks again.
@@ -177,8 +180,8 @@ impl Site {
             self.before = Target::of(&seen.current);
         }
         self.is_in_doubt = false;
-        if seen.complete().all(|record| record.adopted) {
-            self.remote.foresee(std::mem::take(&mut self.n_foreseen));
+        if std::mem::take(&mut self.foresees_parts) && seen.complete().all(|record| record.adopted) {
+            self.remote.foresee(PARTS_MAX);
         }
         Ok(self.seen.insert(seen))
     }

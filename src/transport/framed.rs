@@ -3,6 +3,7 @@
 //! Output of a process that an earlier script left behind is dropped between acts; while another act runs it
 //! counts as that act's, since nobody can tell them apart.
 
+use std::collections::VecDeque;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,10 @@ pub struct Framed<L: Link> {
     pub(super) beating: Option<Beating>,
     /// An act that is on its way already: its mark, and what is still to be written of it.
     begun: Option<(Mark, Vec<u8>)>,
+    /// How many channels for payloads are to be opened with the shell.
+    n_foreseen: usize,
+    /// Those that wait for one.
+    pub(super) ready: VecDeque<ChannelId>,
     /// When it last answered anything.
     pub(super) heard: Instant,
 }
@@ -65,6 +70,8 @@ impl<L: Link> Framed<L> {
             shell: None,
             beating: None,
             begun: None,
+            n_foreseen: 0,
+            ready: VecDeque::new(),
             heard: Instant::now(),
         }
     }
@@ -99,6 +106,7 @@ impl<L: Link> Framed<L> {
             None => (self.link.open(encode::SHELL)?, encode::hello(&mark)),
         };
         self.shell = Some(Shell { channel, is_greeted: true });
+        self.open_foreseen();
         text.extend(encode::frame(&mark, act));
         let mut exchange = Exchange::new(channel, &mark, Input::text(text));
         let outcome = self.run(&mut exchange, act.timeout, listener)?;
@@ -119,6 +127,7 @@ impl<L: Link> Framed<L> {
         }
         let channel = self.link.open(&command)?;
         self.shell = Some(Shell { channel, is_greeted: false });
+        self.open_foreseen();
         let mut exchange = Exchange::new(channel, &mark, Input::text(Vec::new()));
         match self.run(&mut exchange, act.timeout, listener) {
             Err(Lost::Refused { .. }) => {}
@@ -146,6 +155,30 @@ impl<L: Link> Framed<L> {
         }
     }
 
+    /// Has channels for payloads started, so that their round trips are over when there are payloads.
+    pub(super) fn open_ahead(&mut self, n: usize) {
+        if self.link.opens_ahead() {
+            self.ready.extend((0..n).map_while(|_| self.link.open(encode::CHANNEL).ok()));
+        }
+    }
+
+    fn open_foreseen(&mut self) {
+        let n = std::mem::take(&mut self.n_foreseen);
+        self.open_ahead(n);
+    }
+
+    /// A channel for a payload, and whether it was there already.
+    pub(super) fn take_channel(&mut self) -> Result<(ChannelId, bool), Lost> {
+        while let Some(channel) = self.ready.pop_front() {
+            // It may have been refused, or ended by whoever ends what does nothing.
+            match self.link.exit(channel) {
+                Ok(None) => return Ok((channel, true)),
+                _ => self.link.close(channel),
+            }
+        }
+        Ok((self.link.open(encode::CHANNEL)?, false))
+    }
+
     /// Whether an act is on its way whose answer nobody has asked for.
     pub(super) fn has_begun(&self) -> bool {
         self.begun.is_some()
@@ -153,6 +186,9 @@ impl<L: Link> Framed<L> {
 
     fn close_shell(&mut self) {
         self.begun = None;
+        for channel in std::mem::take(&mut self.ready) {
+            self.link.close(channel);
+        }
         if let Some(shell) = self.shell.take() {
             self.link.close(shell.channel);
         }
@@ -255,7 +291,10 @@ impl<L: Link> Framed<L> {
 
 impl<L: Link> Remote for Framed<L> {
     fn foresee(&mut self, n_payloads: usize) {
-        self.link.foresee(n_payloads);
+        self.n_foreseen = n_payloads;
+        if self.shell.is_some() {
+            self.open_foreseen();
+        }
     }
 
     fn begin(&mut self, act: &Act) {

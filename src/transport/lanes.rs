@@ -8,7 +8,7 @@ use crate::shell::{Act, Answer, Exit};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
 use crate::transport::framed::{Framed, Outcome, TICK};
-use crate::transport::link::{ChannelId, Link};
+use crate::transport::link::Link;
 use crate::transport::{Listener, Lost};
 
 /// For how long a server may take a channel for open that has ended.
@@ -51,6 +51,8 @@ const REST: u64 = 4_000_000;
 /// An act under way with its payload.
 struct Lane<'a> {
     is_first: bool,
+    /// Its channel was opened before it was needed.
+    was_ready: bool,
     act: &'a Act,
     limit: Option<Duration>,
     exchange: Exchange<'a>,
@@ -71,8 +73,6 @@ struct Lanes<'a> {
     looked: Option<(Instant, u64)>,
     /// Whether what waits may begin.
     is_free: bool,
-    /// Channels for it, opened meanwhile.
-    ready: VecDeque<ChannelId>,
     /// How many the host allows at once, as far as it was met.
     most: usize,
     /// When one ended last, and when the next may begin.
@@ -123,8 +123,8 @@ impl<L: Link> Framed<L> {
         beside: &mut Beside,
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost> {
-        let channel = self.link.open(encode::CHANNEL)?;
-        let first = self.lane(act, payload, channel, true);
+        let was_silent = self.is_silent() && self.ready.is_empty();
+        let first = self.lane(act, payload, true)?;
         let waiting = beside.payloads.iter_mut().map(|payload| (beside.act, &mut **payload as &mut dyn Read));
         let mut lanes = Lanes {
             open: vec![first],
@@ -135,21 +135,14 @@ impl<L: Link> Framed<L> {
             sent: 0,
             looked: None,
             is_free: false,
-            ready: VecDeque::new(),
             most: usize::MAX,
             ended: None,
             again: Instant::now(),
             first: None,
         };
-        let was_silent = self.is_silent();
-        if self.link.opens_ahead() {
-            // Their round trips are over when they are needed.
-            for _ in &lanes.waiting {
-                lanes.ready.extend(self.link.open(encode::CHANNEL).ok());
-            }
-        }
+        self.open_ahead(lanes.waiting.len().saturating_sub(self.ready.len()));
         let answer = self.drive(&mut lanes, listener);
-        for channel in lanes.ready {
+        for channel in std::mem::take(&mut self.ready) {
             self.link.close(channel);
         }
         // Ended before it can take the end of its input for the whole.
@@ -177,11 +170,7 @@ impl<L: Link> Framed<L> {
                 && lanes.again <= Instant::now()
                 && let Some((act, payload)) = lanes.waiting.pop_front()
             {
-                let channel = match lanes.ready.pop_front() {
-                    Some(channel) => channel,
-                    None => self.link.open(encode::CHANNEL)?,
-                };
-                lanes.open.push(self.lane(act, payload, channel, false));
+                lanes.open.push(self.lane(act, payload, false)?);
             }
             let mut has_moved = false;
             let mut n = 0;
@@ -190,6 +179,15 @@ impl<L: Link> Framed<L> {
                 let lingers = lanes.ended.is_some_and(|ended| ended.elapsed() < LINGERS);
                 let lane = &mut lanes.open[n];
                 let moved = match lane.exchange.advance(&mut self.link, listener) {
+                    Err(Lost::Refused { .. }) if lane.was_ready && lane.exchange.is_untouched() => {
+                        // When it was asked for there were others, which may be over.
+                        let Lane { is_first, act, exchange, .. } = lanes.open.swap_remove(n);
+                        self.link.close(exchange.channel);
+                        if let Some(payload) = exchange.into_payload() {
+                            lanes.open.push(self.lane(act, payload, is_first)?);
+                        }
+                        continue;
+                    }
                     Err(Lost::Refused { .. })
                         if !lane.is_first
                             && lane.exchange.is_untouched()
@@ -245,13 +243,13 @@ impl<L: Link> Framed<L> {
         &mut self,
         act: &'a Act,
         payload: &'a mut dyn Read,
-        channel: ChannelId,
         is_first: bool,
-    ) -> Lane<'a> {
+    ) -> Result<Lane<'a>, Lost> {
+        let (channel, was_ready) = self.take_channel()?;
         let mark = self.next_mark();
         let line = encode::first_line(&mark, &act.script);
         let exchange = Exchange::new(channel, &mark, Input::with_payload(line, payload));
-        Lane { is_first, act, limit: act.timeout, exchange, looked: Instant::now() }
+        Ok(Lane { is_first, was_ready, act, limit: act.timeout, exchange, looked: Instant::now() })
     }
 
     fn close_lane(

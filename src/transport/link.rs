@@ -36,14 +36,9 @@ pub trait Link: Send {
         Ok(0)
     }
 
-    /// Whether channels may stand open before they are needed.
+    /// Whether channels may stand open before they are needed, and time is saved by that.
     fn opens_ahead(&self) -> bool {
-        true
-    }
-
-    /// So many channels may soon be opened. Does not connect.
-    fn foresee(&mut self, n_channels: usize) {
-        let _ = n_channels;
+        false
     }
 
     /// Accepts some of `bytes`, maybe 0. After 0 the caller comes back with the same bytes at the same place

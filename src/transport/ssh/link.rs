@@ -30,7 +30,6 @@ pub struct Ssh {
     connect: Connect,
     silence: Duration,
     n_opened: u32,
-    n_foreseen: usize,
     driven: Option<Driven>,
 }
 
@@ -48,7 +47,7 @@ impl Ssh {
         silence: Duration,
         connect: impl FnMut() -> Result<Connection, Lost> + Send + 'static,
     ) -> Self {
-        Self { connect: Box::new(connect), silence, n_opened: 0, n_foreseen: 0, driven: None }
+        Self { connect: Box::new(connect), silence, n_opened: 0, driven: None }
     }
 
     fn driven(&mut self) -> Result<&Driven, Lost> {
@@ -68,7 +67,7 @@ impl Ssh {
             none => {
                 let connection = (self.connect)()?;
                 let silence = connection.silence.map_or(self.silence, |told| told.min(self.silence));
-                let started = Driven::start(connection, silence, std::mem::take(&mut self.n_foreseen));
+                let started = Driven::start(connection, silence);
                 let why = |error| Lost::Refused { why: format!("failed to start a thread: {error}") };
                 Ok(none.insert(started.map_err(why)?))
             }
@@ -82,11 +81,10 @@ impl Ssh {
 }
 
 impl Driven {
-    fn start(connection: Connection, silence: Duration, n_foreseen: usize) -> io::Result<Self> {
+    fn start(connection: Connection, silence: Duration) -> io::Result<Self> {
         let is_openssh = connection.session.banner().is_some_and(|banner| banner.contains("OpenSSH"));
         let command_max = if is_openssh { COMMAND_MAX } else { COMMAND_MAX_CAREFUL };
         let (pipes, bell) = Pipes::new()?;
-        pipes.lock().n_foreseen = if is_openssh { n_foreseen } else { 0 };
         let pipes = Arc::new(pipes);
         let driver = Driver::new(connection, Arc::clone(&pipes), bell, silence);
         let thread =
@@ -110,14 +108,6 @@ impl Link for Ssh {
     /// dropbear closes what runs nothing yet when a process of another channel ends; who knows about others.
     fn opens_ahead(&self) -> bool {
         self.driven.as_ref().is_some_and(|driven| driven.is_openssh)
-    }
-
-    fn foresee(&mut self, n_channels: usize) {
-        match &self.driven {
-            Some(driven) if driven.is_openssh => driven.pipes.lock().n_foreseen = n_channels,
-            Some(_) => {}
-            None => self.n_foreseen = n_channels,
-        }
     }
 
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {

@@ -25,8 +25,6 @@ pub struct Pipes {
 pub struct State {
     /// The channels that the caller holds.
     pub channels: BTreeMap<ChannelId, Pipe>,
-    /// How many more the caller may want soon.
-    pub n_foreseen: usize,
     /// Why the connection is no more.
     pub gone: Option<String>,
     /// The caller wants nothing more.

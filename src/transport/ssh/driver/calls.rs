@@ -6,7 +6,7 @@ use crate::transport::Stream;
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::call::{Outcome, is_again, is_refusal, outcome, reason};
 use crate::transport::ssh::channel::{Call, Channel};
-use crate::transport::ssh::driver::{Driver, Gone, Job};
+use crate::transport::ssh::driver::{Driver, Gone, Job, Spare};
 
 impl Driver {
     /// Makes one call, and remembers it if its packet is out in part.
@@ -39,7 +39,7 @@ impl Driver {
         }
     }
 
-    /// Opens a channel for whoever has waited longest, else as a spare. libssh2 opens one at a time.
+    /// Opens a channel for whoever has waited longest, else as the spare. libssh2 opens one at a time.
     fn open(&mut self) -> Result<Outcome, Error> {
         let opened = self.session.channel_session();
         let waiting = self.channels.iter_mut().find(|(_, channel)| channel.is_waiting());
@@ -47,12 +47,8 @@ impl Driver {
             (Err(error), _) if is_again(&error) => return Ok(Outcome::Again),
             (Err(error), _) if !is_refusal(&error) => return Err(error),
             (Ok(ssh), Some((_, channel))) => channel.opened(ssh),
-            (Ok(ssh), None) => self.spares.push_back(ssh),
-            (Err(_), None) => {
-                // As many as there are, then; where that is none, it is not asked again.
-                let wanted = std::mem::take(&mut self.pipes.lock().n_foreseen);
-                self.may_spare = wanted > 1 || !self.spares.is_empty();
-            }
+            (Ok(ssh), None) => self.spare = Spare::Ready(ssh),
+            (Err(_), None) => self.spare = Spare::Refused,
             (Err(error), Some((&id, channel))) => {
                 channel.refused();
                 let why = "the host allows no more channels on this connection (`MaxSessions` of sshd)";
@@ -104,8 +100,11 @@ impl Driver {
 
     /// Takes what came from the host, so that the socket is read even while no stream may be.
     pub(super) fn pump(&mut self) -> Result<bool, Gone> {
-        let spares = &mut self.spares;
-        for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spares) {
+        let spare = match &mut self.spare {
+            Spare::Ready(spare) => Some(spare),
+            _ => None,
+        };
+        for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spare) {
             // Reads until there is nothing, or until this one is at its end.
             if outcome(ssh.wait_eof()).map_err(|error| reason(&error))? == Outcome::Again {
                 return Ok(true);

@@ -10,7 +10,7 @@
 mod calls;
 mod wait;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,10 +35,7 @@ type Gone = String;
 pub struct Driver {
     // Channels before their session, for the drop.
     channels: BTreeMap<ChannelId, Channel>,
-    /// Channels that were opened while nobody waited for them, so that the next commands are one round trip nearer.
-    spares: VecDeque<ssh2::Channel>,
-    /// Whether the host allows one more than is needed, and keeps it.
-    may_spare: bool,
+    spare: Spare,
     /// dropbear closes a channel that runs nothing yet when a process of another ends, and breaks the connection if
     /// something is started in it all the same.
     is_dropbear: bool,
@@ -52,6 +49,14 @@ pub struct Driver {
     is_pumped: bool,
     silence: Silence,
     buffer: Vec<u8>,
+}
+
+/// A channel that is opened while nobody waits for it, so that the next command is one round trip nearer.
+enum Spare {
+    None,
+    Ready(ssh2::Channel),
+    /// The host allows no more or would not keep it; it is not asked again.
+    Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +74,7 @@ impl Driver {
         let is_dropbear = session.banner().is_some_and(|banner| banner.contains("dropbear"));
         Self {
             channels: BTreeMap::new(),
-            spares: VecDeque::new(),
-            may_spare: !is_dropbear,
+            spare: if is_dropbear { Spare::Refused } else { Spare::None },
             is_dropbear,
             session,
             socket,
@@ -147,10 +151,11 @@ impl Driver {
             let new = || Channel::new(pipe.command.clone());
             has_moved |= self.channels.entry(*id).or_insert_with(new).take_input(pipe);
         }
-        for channel in self.channels.values_mut().filter(|channel| channel.is_waiting()) {
-            let Some(spare) = self.spares.pop_front() else { break };
+        if matches!(self.spare, Spare::Ready(_))
+            && let Some(channel) = self.channels.values_mut().find(|channel| channel.is_waiting())
+            && let Spare::Ready(spare) = std::mem::replace(&mut self.spare, Spare::None)
+        {
             channel.opened(spare);
-            state.n_foreseen = state.n_foreseen.saturating_sub(1);
         }
         has_moved
     }
@@ -165,12 +170,11 @@ impl Driver {
         jobs
     }
 
-    /// Whether a channel is to be opened, for one that waits or as a spare. There is always one.
+    /// Whether a channel is to be opened, for one that waits or as the spare.
     fn wants_channel(&self) -> bool {
         let mut channels = self.channels.values();
-        let lacks_spare = self.may_spare && self.spares.len() < self.pipes.lock().n_foreseen.max(1);
         let is_wanted = channels.clone().any(Channel::is_waiting)
-            || lacks_spare && channels.clone().any(Channel::is_under_way);
+            || matches!(self.spare, Spare::None) && channels.clone().any(Channel::is_under_way);
         is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(AFTERMATH)))
     }
 
