@@ -251,7 +251,7 @@ pub struct Filled {
 /// Of a pack in parts, the first part: `unpack` is for each of the others, and `complete` comes behind all of them.
 pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &Pack) -> Step<Filled> {
     let stage = if pack.is_in_parts() { "first" } else { "" };
-    step("fill", stage, lock, record, plan, manner)
+    step("fill", (stage, pack.squeezed.at_once()), lock, record, plan, manner)
         .data("strategy", plan.strategy.name())
         .data("files", pack.n_files)
         .data("bytes", pack.content_bytes)
@@ -267,18 +267,22 @@ pub fn unpack(lock: &Lock, name: &ReleaseName, packing: Option<Packing>) -> Step
         .with(LOCK)
         .with(FILL)
         .var("name", name)
-        .var("expand", packing.map_or("", Packing::program));
+        .var("expand", expand(packing));
     Step::new("unpack", Effect::Writes, script, |answer| Fields::read(answer, "unpacked").map(drop))
+}
+
+fn expand(packing: Option<Packing>) -> &'static str {
+    packing.map_or("", Packing::program)
 }
 
 /// Ends a fill whose parts are all unpacked.
 pub fn complete(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner) -> Step<Filled> {
-    step("complete", "last", lock, record, plan, manner)
+    step("complete", ("last", None), lock, record, plan, manner)
 }
 
 fn step(
     name: &'static str,
-    stage: &str,
+    (stage, packing): (&str, Option<Packing>),
     lock: &Lock,
     record: &Record,
     plan: &Plan,
@@ -306,6 +310,7 @@ fn step(
         .with(CREATE)
         .with(FILL)
         .var("stage", stage)
+        .var("expand", expand(packing))
         .var("begun", begun)
         .var("name", &record.name)
         .var("record", record)
@@ -454,6 +459,7 @@ mod tests {
                   :
                 }
                 stage=''
+                expand=''
                 begun=''
                 name='8'
                 record='{"name":"8","state":"building","created":"2026-11-21T19:30:00Z","by":"me@here"}'

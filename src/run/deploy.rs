@@ -9,13 +9,14 @@ use crate::release::{Record, SharedPath};
 use crate::run::undo::Undo;
 use crate::run::{Mode, Run};
 use crate::site::{Fill, Site, Standing};
-use crate::tree::{Entry, Kind, Pack, Tree, TreePath};
+use crate::tree::{Entry, Kind, Pack, Squeezed, Tree, TreePath};
 
 impl Run {
     /// What an upload needs is made ready on all hosts as soon as they are connected to.
     pub fn foresee_upload(&self) {
         for host in self.all() {
-            self.site(host).foresee_pack();
+            let source = Arc::clone(&self.source);
+            self.site(host).foresee_pack(move || source.n_parts());
         }
     }
 
@@ -108,7 +109,11 @@ impl Run {
         if let Mode::Plan { with_diff } = self.mode {
             self.plan_fill(site, &plan, &sent, &send, with_diff);
         }
-        let pack = Pack::in_parts(&sent, &self.source.contents, &send, &plan.prefix(&name), &plan.extra())?;
+        let facts = &site.seen()?.facts;
+        let squeezed = Squeezed::by(|program| facts.has(program));
+        let pack = Pack::new(&sent, &self.source.contents, &send, &plan.prefix(&name), &plan.extra())?
+            .in_parts()
+            .squeeze(squeezed);
         site.fill(&Fill { plan: &plan, unchecked: &unchecked, pack: &pack, n_seeds })
     }
 

@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use crate::tree::{Contents, Selection, Store, Tree, walk};
+use crate::tree::{Contents, PARTS_MAX, Selection, Store, Tree, parts_of, walk};
 
 type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
@@ -34,6 +34,14 @@ impl Source {
             }
             let _ = source.tree();
         });
+    }
+
+    /// In how many parts all of it would be sent beside the first; while that is not known, as many as there may be.
+    pub fn n_parts(&self) -> usize {
+        match self.tree.get() {
+            Some(Ok(tree)) => parts_of(tree),
+            _ => PARTS_MAX,
+        }
     }
 
     /// The tree as it is at the first call; what was built before it is in it.

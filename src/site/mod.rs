@@ -25,7 +25,7 @@ use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
 use crate::transport::{Beside, Lost, Relief, Remote, Reply};
-use crate::tree::{Manifest, PARTS_MAX, Pack, Packing};
+use crate::tree::{Manifest, Pack};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
@@ -115,8 +115,8 @@ pub struct Site {
     before: Target,
     /// `current` was to be re-pointed, and nobody has looked since.
     is_in_doubt: bool,
-    /// A first deploy would send parts.
-    foresees_parts: bool,
+    /// In how many parts a first deploy would send its pack beside the first, as far as that is known by then.
+    n_parts: Option<Box<dyn Fn() -> usize + Send>>,
     /// Commands work in `current` whatever the release is at: after a swap back, services take up what is served.
     pub is_in_current: bool,
     /// A plan: what writes is recorded, and what would then be there is only imagined.
@@ -148,15 +148,15 @@ impl Site {
             due: Due::default(),
             before: Target::Nothing,
             is_in_doubt: false,
-            foresees_parts: false,
+            n_parts: None,
         }
     }
 
-    /// A pack will be sent to it, in parts if the server turns out to have nothing of it.
-    pub fn foresee_pack(&mut self) {
+    /// A pack will be sent to it, and beside it so many parts if the server turns out to have nothing of it.
+    pub fn foresee_pack(&mut self, n_parts: impl Fn() -> usize + Send + 'static) {
         if !self.is_planning {
             self.remote.foresee(1);
-            self.foresees_parts = true;
+            self.n_parts = Some(Box::new(n_parts));
         }
     }
 
@@ -180,8 +180,8 @@ impl Site {
             self.before = Target::of(&seen.current);
         }
         self.is_in_doubt = false;
-        if std::mem::take(&mut self.foresees_parts) && seen.complete().all(|record| record.adopted) {
-            self.remote.foresee(PARTS_MAX);
+        if let Some(n_parts) = self.n_parts.take().filter(|_| seen.complete().all(|record| record.adopted)) {
+            self.remote.foresee(n_parts());
         }
         Ok(self.seen.insert(seen))
     }
@@ -251,16 +251,15 @@ impl Site {
     fn send<A>(&mut self, step: Step<A>, release: &ReleaseName, pack: &Pack) -> Result<(Option<A>, u64)> {
         self.prepare(&step.act)?;
         let lock = self.locked()?;
-        let facts = &self.seen()?.facts;
-        let packing = Packing::ALL.into_iter().find(|packing| facts.has(packing.program()));
-        let mut parts = pack.parts(packing);
+        let mut parts = pack.parts();
         let queue = Arc::clone(&parts.queue);
         let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len())).of(&queue);
-        let [plain, packed] = [None, packing].map(|packing| fill::unpack(&lock, release, packing).act);
+        let [unpack, expand] = [pack.squeezed.at_once(), pack.squeezed.later()]
+            .map(|packing| fill::unpack(&lock, release, packing).act);
         let (left, begin) = (|| queue.left(), || queue.squeeze());
-        let relief = Relief { act: &packed, payloads: payloads(&mut parts.squeezed), begin: &begin };
+        let relief = Relief { act: &expand, payloads: payloads(&mut parts.squeezed), begin: &begin };
         let beside = Beside {
-            act: &plain,
+            act: &unpack,
             payloads: payloads(&mut parts.beside),
             after: HALF,
             left: &left,

@@ -18,6 +18,7 @@ use super::contents::Contents;
 use super::entry::{Entry, Kind, Tree};
 use super::hash::{self, Hash};
 use super::member::{self, Member};
+use super::squeeze::Squeezed;
 use crate::event::Report;
 
 pub use parts::Queue;
@@ -28,6 +29,8 @@ const PART_MIN: u64 = 1024 * 1024;
 /// So many bytes of neighbouring files go into one part, if there are as many: two tars at work in one directory wait for
 /// each other.
 const RUN: u64 = 512 * 1024;
+/// Less than this is sent before a server has started a program to expand it.
+const SQUEEZED_MIN: u64 = 64 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
 pub struct Pack<'a> {
@@ -49,6 +52,7 @@ pub struct Pack<'a> {
     n_beside: usize,
     /// Where in `beside` it goes on in another tar, if another has room, and how many bytes that is in.
     runs: Vec<(Range<usize>, u64)>,
+    pub squeezed: Squeezed,
     length: u64,
 }
 
@@ -62,39 +66,16 @@ impl<'a> Pack<'a> {
         prefix: &[u8],
         extra: &[(&[u8], &[u8])],
     ) -> Result<Self> {
-        Self::in_at_most(1, tree, contents, send, prefix, extra)
-    }
-
-    /// The same, in parts if it is large: the first has all but files and is to be unpacked before the others, which may
-    /// travel at once. Whoever unpacks it sets the modes of directories afterwards.
-    pub fn in_parts(
-        tree: &'a Tree,
-        contents: &'a Contents,
-        send: &[usize],
-        prefix: &[u8],
-        extra: &[(&[u8], &[u8])],
-    ) -> Result<Self> {
-        Self::in_at_most(PARTS_MAX, tree, contents, send, prefix, extra)
-    }
-
-    fn in_at_most(
-        parts_max: usize,
-        tree: &'a Tree,
-        contents: &'a Contents,
-        send: &[usize],
-        prefix: &[u8],
-        extra: &[(&[u8], &[u8])],
-    ) -> Result<Self> {
         // A manifest's order has directories before their content.
         let mut send = send.to_vec();
         send.sort_unstable();
-        let (files, others): (Vec<usize>, Vec<usize>) =
-            send.iter().partition(|&&index| tree.entries[index].kind == Kind::File);
+        let files = send.iter().map(|&index| &tree.entries[index]).filter(|entry| entry.kind == Kind::File);
+        let (n_files, content_bytes) = files.fold((0, 0), |(n, bytes), entry| (n + 1, bytes + entry.size));
         let prefix = if prefix.is_empty() { b"." } else { prefix };
         let mut pack = Self {
             n_entries: send.len(),
-            n_files: files.len(),
-            content_bytes: files.iter().map(|&index| tree.entries[index].size).sum(),
+            n_files,
+            content_bytes,
             tree,
             contents,
             prefix: [prefix, b"/"].concat(),
@@ -104,22 +85,39 @@ impl<'a> Pack<'a> {
             beside: Vec::new(),
             n_beside: 0,
             runs: Vec::new(),
+            squeezed: Squeezed::Never,
             length: 0,
         };
         for (name, bytes) in extra {
             pack.extra(name, bytes)?;
         }
-        let length: u64 = files.iter().map(|&index| pack.length_of(&tree.entries[index])).sum();
-        let n_parts = usize::try_from(length / PART_MIN).unwrap_or(usize::MAX).min(parts_max);
-        if n_parts > 1 {
-            // A tar that finds no directory for a file fails when another makes it at that moment.
-            (pack.first, pack.beside, pack.n_beside) = (others, files, n_parts);
-            pack.runs = pack.runs();
-        }
-        let entries = pack.first.iter().chain(&pack.beside);
-        let entries: u64 = entries.map(|&index| pack.length_of(&tree.entries[index])).sum();
-        pack.length = pack.extra.len() as u64 + entries + (1 + pack.n_beside as u64) * member::END;
+        pack.length = pack.extra.len() as u64 + pack.length_of_all(&pack.first) + member::END;
         Ok(pack)
+    }
+
+    /// The same in parts, if it is large: the first has all but files and is to be unpacked before the others, which may
+    /// travel at once. Whoever unpacks it sets the modes of directories afterwards.
+    pub fn in_parts(mut self) -> Self {
+        // A tar that finds no directory for a file fails when another makes it at that moment.
+        let is_file = |&index: &usize| self.tree.entries[index].kind == Kind::File;
+        let (files, others): (Vec<usize>, Vec<usize>) = self.first.iter().partition(|index| is_file(index));
+        let n_beside = n_beside(self.length_of_all(&files));
+        if n_beside > 0 {
+            (self.first, self.beside, self.n_beside) = (others, files, n_beside);
+            self.runs = self.runs();
+            self.length += n_beside as u64 * member::END;
+        }
+        self
+    }
+
+    /// Is compressed on its way, where that is worth it.
+    pub fn squeeze(mut self, squeezed: Squeezed) -> Self {
+        self.squeezed = if self.length < SQUEEZED_MIN { Squeezed::Never } else { squeezed };
+        self
+    }
+
+    fn length_of_all(&self, indices: &[usize]) -> u64 {
+        indices.iter().map(|&index| self.length_of(&self.tree.entries[index])).sum()
     }
 
     fn runs(&self) -> Vec<(Range<usize>, u64)> {
@@ -211,6 +209,19 @@ impl<'a> Pack<'a> {
     }
 }
 
+/// How many tars so many bytes of files are worth beside the first. One would be no quicker than that alone.
+fn n_beside(length: u64) -> usize {
+    match usize::try_from(length / PART_MIN) {
+        Ok(0..=1) => 0,
+        n => n.unwrap_or(PARTS_MAX).min(PARTS_MAX),
+    }
+}
+
+/// How many tars a pack of all of a tree would be in, beside the first.
+pub fn parts_of(tree: &Tree) -> usize {
+    n_beside(tree.entries.iter().map(|entry| entry.size).sum())
+}
+
 /// The mtime of what has none of its own. Directories from 1970 would mislead programs that watch them.
 fn made_at(now: SystemTime) -> u64 {
     now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(2)
@@ -259,7 +270,7 @@ mod tests {
     }
 
     fn first<'a>(pack: &'a Pack) -> PackReader<'a> {
-        pack.parts(None).first
+        pack.parts().first
     }
 
     fn unpack(reader: &mut impl Read, tar: &[&str], into: &Path) {
@@ -459,8 +470,8 @@ mod tests {
         let contents = Contents::default();
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
-        let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
-        let mut parts = pack.parts(None);
+        let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts();
+        let mut parts = pack.parts();
         assert_eq!(parts.beside.len(), PARTS_MAX);
         let into = tempfile::tempdir_in(dir.path()).unwrap();
         unpack(&mut parts.first, &["tar"], into.path());
@@ -493,9 +504,10 @@ mod tests {
         let contents = Contents::default();
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
-        let pack = Pack::in_parts(&tree, &contents, &all, b"", &[]).unwrap();
         for packing in Packing::ALL {
-            let mut parts = pack.parts(Some(packing));
+            let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts();
+            let pack = pack.squeeze(Squeezed::WhenSlow(packing));
+            let mut parts = pack.parts();
             let into = tempfile::tempdir_in(dir.path()).unwrap();
             unpack(&mut parts.first, &["tar"], into.path());
             let begun = begin(&mut parts.beside[0], 1000);

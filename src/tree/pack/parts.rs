@@ -16,12 +16,12 @@ use crate::tree::hash::{self, Hasher};
 use crate::tree::member;
 use crate::tree::squeeze::{Packing, Squeezer};
 
-/// How many tars are compressed at once: one carries 2 MB each round trip already.
-const SQUEEZED: usize = 2;
+/// How many tars take over from those that a slow line carries: one has 2 MB under way already.
+const TAKING_OVER: usize = 2;
 
 impl Pack<'_> {
-    /// Reads it anew; several may be at work at once. With `packing` there are tars besides that are compressed.
-    pub fn parts(&self, packing: Option<Packing>) -> Parts<'_> {
+    /// Reads it anew; several may be at work at once.
+    pub fn parts(&self) -> Parts<'_> {
         let left = self.runs.iter().map(|(_, bytes)| bytes).sum::<u64>().into();
         let queue = Arc::new(Queue { left, ..Queue::default() });
         let reader = |extra, entries, runs, packing| PackReader {
@@ -39,11 +39,12 @@ impl Pack<'_> {
             failure: None,
         };
         let beside = |packing| reader(&[], &[], &self.runs, packing);
-        let n_squeezed = if self.is_in_parts() && packing.is_some() { SQUEEZED } else { 0 };
+        let (packing, later) = (self.squeezed.at_once(), self.squeezed.later());
+        let n_later = if self.is_in_parts() && later.is_some() { TAKING_OVER } else { 0 };
         Parts {
-            first: reader(&self.extra, &self.first, &[], None),
-            beside: (0..self.n_beside).map(|_| beside(None)).collect(),
-            squeezed: (0..n_squeezed).map(|_| beside(packing)).collect(),
+            first: reader(&self.extra, &self.first, &[], packing),
+            beside: (0..self.n_beside).map(|_| beside(packing)).collect(),
+            squeezed: (0..n_later).map(|_| beside(later)).collect(),
             queue,
         }
     }
@@ -150,6 +151,12 @@ impl PackReader<'_> {
         self.ready.clear();
         self.at = 0;
         while self.ready.len() < hash::CHUNK && !self.is_at_end {
+            if !self.extra.is_empty() {
+                let (piece, rest) = self.extra.split_at(self.extra.len().min(hash::CHUNK));
+                self.ready.extend(piece);
+                self.extra = rest;
+                continue;
+            }
             if self.large.is_some() {
                 self.go_on()?;
                 continue;
@@ -215,9 +222,6 @@ impl PackReader<'_> {
 
 impl Read for PackReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.extra.is_empty() {
-            return self.extra.read(buffer);
-        }
         // What is compressed may come to nothing yet.
         while self.at == self.ready.len() && !self.is_at_end {
             if let Err(error) = self.make().and_then(|()| self.squeeze()) {
