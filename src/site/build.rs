@@ -75,6 +75,7 @@ impl Site {
         record.manifest = Some(plan.manifest.digest().to_owned());
         let record = record.clone();
         *manifest = Some(plan.manifest.clone());
+        self.is_worked_in = false;
         let manner = Manner {
             duplicate: self.options.duplicate,
             is_guarded,
@@ -210,7 +211,8 @@ impl Site {
     pub fn seal(&mut self) -> Result<Vec<TreePath>> {
         let lock = self.locked()?;
         let is_durable = self.options.is_durable;
-        let is_guarded = self.seen()?.facts.has("stat");
+        // What others do there is seen when the swap is armed.
+        let is_guarded = self.is_worked_in && self.seen()?.facts.has("stat");
         let Work::Building { record, manifest, shared, .. } = &self.work else {
             bail!("there is no release to seal: task `release` must come first");
         };

@@ -107,6 +107,8 @@ pub struct Site {
     /// The connection was lost, and the lock with it.
     is_cut: bool,
     work: Work,
+    /// Something of the recipe may have changed the release since it was filled.
+    is_worked_in: bool,
     /// The swap that is armed, or was made.
     swapping: Option<Swapping>,
     is_confirmed: bool,
@@ -143,6 +145,7 @@ impl Site {
             owner: None,
             is_cut: false,
             work: Work::None,
+            is_worked_in: false,
             swapping: None,
             is_confirmed: false,
             due: Due::default(),

@@ -128,6 +128,8 @@ impl Driver {
         // What was asked for just now may be a reason.
         if self.stuck.is_none() && self.wants_channel() {
             has_moved |= self.attempt(Job::Open)?;
+            // It reads until its answer is there or nothing more is; before the first channel nobody else does.
+            self.is_pumped = true;
         }
         self.ask()?;
         has_moved |= self.settle();
