@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use proxy::{Fault, Proxy};
+use support::files::noise;
 use support::sshd::Sshd;
 use support::tree;
 use tempfile::TempDir;
@@ -270,7 +271,7 @@ impl<'a> Fleet<'a> {
         }
         if version == "large" {
             for n in 0..3 {
-                fs::write(source.join(format!("large/{n}")), format!("{n}\n").repeat(400_000)).unwrap();
+                fs::write(source.join(format!("large/{n}")), noise(&n.to_string(), 3_000_000)).unwrap();
             }
         }
         fs::write(source.join("index"), version).unwrap();

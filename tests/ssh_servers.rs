@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use project::{Site, project, project_at};
 use proxy::Proxy;
-use support::files::same;
+use support::files::{noise, same};
 use support::sshd::Sshd;
 use support::{Ran, Test, tree};
 use tempfile::TempDir;
@@ -105,7 +105,7 @@ fn a_hardened_server_is_deployed_to() {
 
 /// Replaces the source by one whose pack travels in parts, with directories that not everybody may write in.
 fn in_parts(test: Test, version: &str) -> Test {
-    let text = version.repeat(150_000 / version.len());
+    let text = noise(version, 700_000);
     let test = test.shell("[ ! -d source/closed ] || chmod 755 source/closed");
     let test = (0..40).fold(test, |test, n| test.source(&format!("d{}/{n}", n % 5), &text));
     let test = test.source("closed/file", version).source("closed/in/file", version);

@@ -16,7 +16,7 @@ impl Run {
     pub fn foresee_upload(&self) {
         for host in self.all() {
             let source = Arc::clone(&self.source);
-            self.site(host).foresee_pack(move || source.n_parts());
+            self.site(host).foresee_pack(move |squeezed| source.n_parts(squeezed));
         }
     }
 
@@ -110,10 +110,8 @@ impl Run {
             self.plan_fill(site, &plan, &sent, &send, with_diff);
         }
         let facts = &site.seen()?.facts;
-        let squeezed = Squeezed::by(|program| facts.has(program));
         let pack = Pack::new(&sent, &self.source.contents, &send, &plan.prefix(&name), &plan.extra())?
-            .in_parts()
-            .squeeze(squeezed);
+            .in_parts(Squeezed::by(|program| facts.has(program)));
         site.fill(&Fill { plan: &plan, unchecked: &unchecked, pack: &pack, n_seeds })
     }
 

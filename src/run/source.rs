@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use crate::tree::{Contents, PARTS_MAX, Selection, Store, Tree, parts_of, walk};
+use crate::tree::{Contents, PARTS_MAX, Selection, Squeezed, Store, Tree, parts_of, walk};
 
 type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
@@ -37,9 +37,9 @@ impl Source {
     }
 
     /// In how many parts all of it would be sent beside the first; while that is not known, as many as there may be.
-    pub fn n_parts(&self) -> usize {
+    pub fn n_parts(&self, squeezed: Squeezed) -> usize {
         match self.tree.get() {
-            Some(Ok(tree)) => parts_of(tree),
+            Some(Ok(tree)) => parts_of(tree, squeezed),
             _ => PARTS_MAX,
         }
     }

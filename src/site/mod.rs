@@ -25,7 +25,7 @@ use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
 use crate::transport::{Beside, Lost, Relief, Remote, Reply};
-use crate::tree::{Manifest, Pack};
+use crate::tree::{Manifest, Pack, Squeezed};
 
 pub use base::{Drift, Standing};
 pub use build::Fill;
@@ -118,7 +118,7 @@ pub struct Site {
     /// `current` was to be re-pointed, and nobody has looked since.
     is_in_doubt: bool,
     /// In how many parts a first deploy would send its pack beside the first, as far as that is known by then.
-    n_parts: Option<Box<dyn Fn() -> usize + Send>>,
+    n_parts: Option<Box<dyn Fn(Squeezed) -> usize + Send>>,
     /// Commands work in `current` whatever the release is at: after a swap back, services take up what is served.
     pub is_in_current: bool,
     /// A plan: what writes is recorded, and what would then be there is only imagined.
@@ -156,7 +156,7 @@ impl Site {
     }
 
     /// A pack will be sent to it, and beside it so many parts if the server turns out to have nothing of it.
-    pub fn foresee_pack(&mut self, n_parts: impl Fn() -> usize + Send + 'static) {
+    pub fn foresee_pack(&mut self, n_parts: impl Fn(Squeezed) -> usize + Send + 'static) {
         if !self.is_planning {
             self.remote.foresee(1);
             self.n_parts = Some(Box::new(n_parts));
@@ -184,7 +184,7 @@ impl Site {
         }
         self.is_in_doubt = false;
         if let Some(n_parts) = self.n_parts.take().filter(|_| seen.complete().all(|record| record.adopted)) {
-            self.remote.foresee(n_parts());
+            self.remote.foresee(n_parts(Squeezed::by(|program| seen.facts.has(program))));
         }
         Ok(self.seen.insert(seen))
     }

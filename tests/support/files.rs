@@ -9,6 +9,20 @@ use std::path::{Path, PathBuf};
 
 use super::{Test, tree};
 
+/// Text that no compression makes much smaller, the same for the same seed: xorshift64, six bits a character.
+pub fn noise(seed: &str, length: usize) -> String {
+    let mut state = seed.bytes().fold(0x9E37_79B9_7F4A_7C15, |state: u64, byte| {
+        (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
+    });
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'0' + (state >> 58) as u8)
+    };
+    (0..length).map(next).collect()
+}
+
 /// Names that a shell, a tar or a line of text could trip over.
 pub fn hostile_names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = [

@@ -23,9 +23,11 @@ use crate::event::Report;
 
 pub use parts::Queue;
 
-/// A pack that travels in parts has files in at most so many, of at least so many bytes on the average.
+/// A pack that travels in parts has files in at most so many, of at least so many bytes on the average; more where they are
+/// compressed, since a channel takes 2 MB at once.
 pub const PARTS_MAX: usize = 6;
 const PART_MIN: u64 = 1024 * 1024;
+const PART_MIN_SQUEEZED: u64 = 4 * PART_MIN;
 /// So many bytes of neighbouring files go into one part, if there are as many: two tars at work in one directory wait for
 /// each other.
 const RUN: u64 = 512 * 1024;
@@ -95,24 +97,19 @@ impl<'a> Pack<'a> {
         Ok(pack)
     }
 
-    /// The same in parts, if it is large: the first has all but files and is to be unpacked before the others, which may
-    /// travel at once. Whoever unpacks it sets the modes of directories afterwards.
-    pub fn in_parts(mut self) -> Self {
+    /// The same compressed, where that is worth it, and in parts if it is large: the first has all but files and is to be
+    /// unpacked before the others, which may travel at once. Whoever unpacks it sets the modes of directories afterwards.
+    pub fn in_parts(mut self, squeezed: Squeezed) -> Self {
+        self.squeezed = if self.length < SQUEEZED_MIN { Squeezed::Never } else { squeezed };
         // A tar that finds no directory for a file fails when another makes it at that moment.
         let is_file = |&index: &usize| self.tree.entries[index].kind == Kind::File;
         let (files, others): (Vec<usize>, Vec<usize>) = self.first.iter().partition(|index| is_file(index));
-        let n_beside = n_beside(self.length_of_all(&files));
+        let n_beside = n_beside(self.length_of_all(&files), squeezed);
         if n_beside > 0 {
             (self.first, self.beside, self.n_beside) = (others, files, n_beside);
             self.runs = self.runs();
             self.length += n_beside as u64 * member::END;
         }
-        self
-    }
-
-    /// Is compressed on its way, where that is worth it.
-    pub fn squeeze(mut self, squeezed: Squeezed) -> Self {
-        self.squeezed = if self.length < SQUEEZED_MIN { Squeezed::Never } else { squeezed };
         self
     }
 
@@ -210,16 +207,17 @@ impl<'a> Pack<'a> {
 }
 
 /// How many tars so many bytes of files are worth beside the first. One would be no quicker than that alone.
-fn n_beside(length: u64) -> usize {
-    match usize::try_from(length / PART_MIN) {
+fn n_beside(length: u64, squeezed: Squeezed) -> usize {
+    let least = if squeezed.at_once().is_some() { PART_MIN_SQUEEZED } else { PART_MIN };
+    match usize::try_from(length / least) {
         Ok(0..=1) => 0,
         n => n.unwrap_or(PARTS_MAX).min(PARTS_MAX),
     }
 }
 
 /// How many tars a pack of all of a tree would be in, beside the first.
-pub fn parts_of(tree: &Tree) -> usize {
-    n_beside(tree.entries.iter().map(|entry| entry.size).sum())
+pub fn parts_of(tree: &Tree, squeezed: Squeezed) -> usize {
+    n_beside(tree.entries.iter().map(|entry| entry.size).sum(), squeezed)
 }
 
 /// The mtime of what has none of its own. Directories from 1970 would mislead programs that watch them.
@@ -470,7 +468,7 @@ mod tests {
         let contents = Contents::default();
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
-        let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts();
+        let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts(Squeezed::Never);
         let mut parts = pack.parts();
         assert_eq!(parts.beside.len(), PARTS_MAX);
         let into = tempfile::tempdir_in(dir.path()).unwrap();
@@ -505,8 +503,8 @@ mod tests {
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         for packing in Packing::ALL {
-            let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts();
-            let pack = pack.squeeze(Squeezed::WhenSlow(packing));
+            let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap();
+            let pack = pack.in_parts(Squeezed::WhenSlow(packing));
             let mut parts = pack.parts();
             let into = tempfile::tempdir_in(dir.path()).unwrap();
             unpack(&mut parts.first, &["tar"], into.path());
@@ -528,6 +526,49 @@ mod tests {
             let saved = parts.queue.saved();
             assert!(saved > 14_000_000 && n_squeezed < 100_000, "{saved} {n_squeezed}");
         }
+    }
+
+    #[test]
+    fn all_tars_are_compressed_if_that_is_best() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        fs::create_dir(&source).unwrap();
+        for n in 0..40u8 {
+            fs::write(source.join(n.to_string()), vec![n; 400_000]).unwrap();
+        }
+        let contents = Contents::default();
+        let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
+        let all: Vec<usize> = (0..tree.entries.len()).collect();
+        let packed = |send: &[usize], extra: &[(&[u8], &[u8])]| {
+            let pack = Pack::new(&tree, &contents, send, b"", extra).unwrap();
+            pack.in_parts(Squeezed::AtOnce(Packing::Zstd))
+        };
+        let manifest = vec![b'='; 300_000];
+        for (send, extra, n_beside) in
+            [(&all[..], &[(b"manifest".as_slice(), manifest.as_slice())][..], 3), (&all[..1], &[], 0)]
+        {
+            let pack = packed(send, extra);
+            let mut parts = pack.parts();
+            assert_eq!(parts.beside.len(), n_beside);
+            let into = tempfile::tempdir_in(dir.path()).unwrap();
+            let mut n_sent = 0;
+            for reader in std::iter::once(&mut parts.first).chain(&mut parts.beside) {
+                let mut tar = Vec::new();
+                reader.read_to_end(&mut tar).unwrap();
+                n_sent += tar.len() as u64;
+                unpack(&mut tar.as_slice(), &["tar", "--use-compress-program=zstd"], into.path());
+            }
+            assert_eq!(n_sent + parts.queue.saved(), pack.len());
+            assert_eq!(fs::read_dir(into.path()).unwrap().count(), send.len() + extra.len());
+            for &index in send {
+                let path = &tree.entries[index].path;
+                let [got, want] =
+                    [into.path(), &source].map(|root| fs::read(root.join(path.to_string())).unwrap());
+                assert!(got == want);
+            }
+        }
+        let small = Pack::new(&tree, &contents, &[], b"", &[(b"edit", b"+")]).unwrap();
+        assert_eq!(small.in_parts(Squeezed::AtOnce(Packing::Zstd)).squeezed, Squeezed::Never);
     }
 
     fn begin(reader: &mut PackReader, n: usize) -> Vec<u8> {
