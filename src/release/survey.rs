@@ -99,8 +99,9 @@ impl Survey {
 
 /// What was compressed (RFC 1952) and then written as base64 (RFC 4648), in lines; `None` if it was not.
 fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
-    let packed: Vec<u8> = packed.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let packed = STANDARD.decode(packed).ok()?;
+    // Of a large tree it is some megabytes, and not kept in both forms.
+    let is_said = |byte: &u8| !byte.is_ascii_whitespace();
+    let packed = STANDARD.decode(packed.iter().copied().filter(is_said).collect::<Vec<u8>>()).ok()?;
     let mut text = Vec::new();
     GzDecoder::new(packed.as_slice()).take(MANIFEST_MAX).read_to_end(&mut text).ok()?;
     Some(text)
