@@ -233,6 +233,20 @@ fn what_is_sealed_is_watched_until_it_is_served() {
     });
 }
 
+/// The recipe's own steps, no command of it.
+#[test]
+fn a_link_in_the_place_of_a_managed_file_is_no_drift() {
+    let link =
+        r#"task("link", |host| host.link_shared(["config/db.php", "media/"])); after("share", "link");"#;
+    let mut test = Test::new().source("config/db.php", "1").source("media/a", "2").recipe(link);
+    for version in ["one", "two"] {
+        test = test.source("index", version);
+        test.deploy().says_not("warning").says_not("drift");
+        assert_eq!(test.serves("site", "index"), version);
+        assert_eq!(test.serves("site", "config/db.php") + &test.serves("site", "media/a"), "12");
+    }
+}
+
 #[test]
 fn what_nobody_of_this_run_wrote_into_the_release_is_found_before_it_is_served() {
     // Behind the last command.

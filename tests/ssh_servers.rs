@@ -174,7 +174,10 @@ fn what_could_not_be_expanded_is_no_release() {
         fs::set_permissions(&zstd, fs::Permissions::from_mode(0o755)).unwrap();
         test.ends(code, &[])
     };
-    run("#!/bin/sh\n[ $1 = -dc ] || exit 0\ncat >/dev/null\nhead -c 1024 /dev/zero\nexit 1\n", 1)
+    // Well with nothing, and dead of anything more.
+    let dies = "#!/bin/sh\n[ $1 = -dc ] || exit 0\ncmp -s /dev/null - && exit 0\nhead -c 1024 /dev/zero\n";
+    run(&format!("{dies}kill -9 $PPID $$\n"), 1).says("gave up the new release");
+    run(&format!("{dies}exit 1\n"), 1)
         .says("the pack could not be expanded: `zstd -dc` failed")
         .says("gave up the new release");
     assert!(!site.path().join("current").exists());

@@ -75,7 +75,7 @@ impl Site {
         record.manifest = Some(plan.manifest.digest().to_owned());
         let record = record.clone();
         *manifest = Some(plan.manifest.clone());
-        self.is_worked_in = false;
+        self.n_parts = None;
         let manner = Manner {
             duplicate: self.options.duplicate,
             is_guarded,
@@ -169,7 +169,12 @@ impl Site {
                 few(&linked.hidden)
             ));
         }
-        if let Work::Building { shared, .. } = &mut self.work {
+        if let Work::Building { shared, manifest, .. } = &mut self.work {
+            // A link in the place of a managed file is no drift next time.
+            let managed = manifest.iter().flat_map(Manifest::entries);
+            let mut managed = managed.map(|line| &line.entry.path);
+            self.is_worked_in |=
+                managed.any(|path| paths.iter().any(|shared| path.starts_with(&shared.path)));
             shared.extend(paths.iter().cloned());
         }
         Ok(linked)

@@ -89,7 +89,7 @@ impl Site {
     pub fn write_file(&mut self, path: &str, content: &str) -> Result<()> {
         let root = self.root()?;
         let step = command::write_file(&root, &self.place()?, path, content);
-        self.is_worked_in = true;
+        self.is_worked_in |= self.release().is_some();
         if self.act(step)?.is_none() {
             self.planned(format!("write `{path}`"));
         }
@@ -118,7 +118,7 @@ impl Site {
 
     fn command(&mut self, asked: &Asked) -> Result<Command> {
         let place = self.place()?;
-        self.is_worked_in = true;
+        self.is_worked_in |= self.release().is_some();
         let mut env = self.options.env.clone();
         let live = self.seen.as_ref().and_then(|seen| seen.live());
         let release = if self.is_in_current { live } else { self.release() };

@@ -107,7 +107,7 @@ pub struct Site {
     /// The connection was lost, and the lock with it.
     is_cut: bool,
     work: Work,
-    /// Something of the recipe may have changed the release since it was filled.
+    /// Something of the recipe may have replaced files of the release.
     is_worked_in: bool,
     /// The swap that is armed, or was made.
     swapping: Option<Swapping>,

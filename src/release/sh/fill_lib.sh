@@ -94,14 +94,15 @@ unpack() {
     untar
     return
   fi
-  # A `tar` whose input ends between two members takes that for its end.
+  # A `tar` whose input ends between two members takes that for its end, whatever has ended it.
   broken=$run/broken.$$
-  { "$expand" -dc || : >"$broken"; } | (untar) || exit
+  : >"$broken" || exit
+  { "$expand" -dc && rm -f -- "$broken"; } | (untar) || exit
   [ ! -e "$broken" ] || refuse "the pack could not be expanded: \`$expand -dc\` failed"
 }
 
 # -p keeps modes whatever the umask (busybox needs `umask 0` for it), -o makes the files ours.
-untar() { (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"; }
+untar() { (umask 0 && exec tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"; }
 
 # What comes behind that, once all is there.
 describe() {

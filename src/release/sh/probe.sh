@@ -12,7 +12,7 @@ for program in tar flock setsid sha256sum perl python3; do
 done
 # A deploy that could do without these must not fail because one of them is broken.
 for program in zstd gzip; do
-  "$program" -c </dev/null >/dev/null 2>&1 && say program "$program"
+  "$program" -c </dev/null 2>/dev/null | "$program" -dc >/dev/null 2>&1 && say program "$program"
 done
 stat -c %a / >/dev/null 2>&1 && say program stat
 
