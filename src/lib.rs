@@ -14,3 +14,4 @@ pub mod shell;
 pub mod site;
 pub mod transport;
 pub mod tree;
+pub mod web;

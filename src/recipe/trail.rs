@@ -89,6 +89,13 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
             Report::new(format!("{} is needed here, not {}", plain_type(wanted), plain_type(got)))
         }
         EvalAltResult::ErrorTerminated(..) => Report::new("interrupted"),
+        // Rhai lends a variable to the method that is called on it.
+        EvalAltResult::ErrorDataRace(what, _) => Report::new(format!(
+            "{what}: its function uses what it is called on"
+        ))
+        .hint(
+            "let the function take it as a parameter: `host.wait_until(30, |host| host.exists(\"ready\"))`",
+        ),
         error => {
             let text = error.to_string();
             // The place is shown apart.

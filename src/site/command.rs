@@ -156,7 +156,7 @@ impl Site {
     }
 
     /// Whether commands would work in a release that a plan has not made.
-    fn is_imaginary(&self) -> bool {
+    pub(super) fn is_imaginary(&self) -> bool {
         self.is_planning && !matches!(self.work, Work::None)
     }
 }

@@ -9,6 +9,7 @@ mod command;
 mod lock;
 mod serve;
 pub mod told;
+mod web;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use lock::Due;
 pub use serve::Occasion;
 use serve::Swapping;
 use told::Told;
+pub use web::Heard;
 
 /// What the settings say of one host, read and checked before the run.
 #[derive(Debug, Clone)]

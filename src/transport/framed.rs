@@ -15,7 +15,8 @@ use crate::transport::lanes::Beside;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::mark::{Mark, Nonce};
 use crate::transport::pulse::{Beating, Pulse};
-use crate::transport::{Listener, Lost, Remote, Reply};
+use crate::transport::{Listener, Lost, Remote, Reply, Told};
+use crate::web::Question;
 
 /// How long an interrupt or an exit may go unnoticed.
 pub const TICK: Duration = Duration::from_millis(50);
@@ -281,6 +282,10 @@ impl<L: Link> Framed<L> {
         Some(Exit::TimedOut(limit))
     }
 
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_raised()
+    }
+
     /// Nothing is started while the interrupt is raised.
     fn refuse(&self) -> Option<Reply> {
         self.interrupt.is_raised().then(|| {
@@ -352,6 +357,10 @@ impl<L: Link> Remote for Framed<L> {
             Err(_) => {}
         }
         answer.map(Reply::Answered)
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+        self.ask_through(question)
     }
 
     fn pulse(&mut self, pulse: Pulse) {

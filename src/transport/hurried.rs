@@ -4,7 +4,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::Act;
-use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply};
+use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply, Told};
+use crate::web::Question;
 
 /// Tries every time, as a recipe that restarts a host needs it, until it is told to hurry.
 pub struct Hurried {
@@ -72,6 +73,13 @@ impl Remote for Hurried {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
             None => self.remote.send_beside(act, payload, beside, listener),
+        }
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+        match &self.refused {
+            Some(lost) => Err(lost.clone()),
+            None => self.remote.ask(question),
         }
     }
 

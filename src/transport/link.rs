@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::shell::Exit;
 use crate::transport::{Lost, Stream};
+use crate::web::Address;
 
 /// One open channel of a link; a number is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,10 @@ pub trait Link: Send {
     /// shell knows it (rbash refuses) and the length allows. May return before the channel is there; its writes then
     /// accept nothing yet, and its failure is told by any later call.
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost>;
+
+    /// Connects on the host to what listens there, and passes bytes: what it says is read as standard output. May return
+    /// before it is connected, as `open`.
+    fn dial(&mut self, to: &Address) -> Result<ChannelId, Lost>;
 
     /// How long a command may be that carries the first script, to save the round trip of telling it to a shell that
     /// stands. 0 where there is nothing to save. Connects if that is not done.

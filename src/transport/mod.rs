@@ -5,6 +5,7 @@
 //! **Invariant:** until a `Lost` is answered, all acts were performed by one and the same shell, so what lives
 //! as long as that shell (`$PPID` of every script) was never dropped unnoticed.
 
+mod asking;
 pub mod counting;
 pub mod encode;
 mod ending;
@@ -31,7 +32,9 @@ use crate::shell::{Act, Answer};
 use crate::transport::ssh::Target;
 use crate::transport::ssh::dial::Dial;
 use crate::transport::ssh::link::Ssh;
+use crate::web::Question;
 
+pub use asking::Told;
 pub use interrupt::Interrupt;
 pub use lanes::{Beside, Relief};
 pub use listener::{Listener, Silent, Stream};
@@ -92,6 +95,14 @@ pub trait Remote: Send {
         Ok(reply)
     }
 
+    /// Asks what listens on the host. Its answer is read as it comes, and waited for as long as the question says.
+    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+        Ok(Told::Failed {
+            why: format!("`{}` cannot be asked from here", question.to),
+            after: Duration::ZERO,
+        })
+    }
+
     /// From now on the host hears that this side is alive: while acts run, and when `beat` is called while none does.
     fn pulse(&mut self, pulse: Pulse) {
         let _ = pulse;
@@ -136,6 +147,10 @@ impl<R: Remote + ?Sized> Remote for Box<R> {
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         (**self).send_beside(act, payload, beside, listener)
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+        (**self).ask(question)
     }
 
     fn pulse(&mut self, pulse: Pulse) {

@@ -218,7 +218,7 @@ pub fn key(path: &Path) {
     assert!(keygen.unwrap().success());
 }
 
-fn program(name: &str, package: &str) -> PathBuf {
+pub fn program(name: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])

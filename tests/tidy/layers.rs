@@ -3,8 +3,8 @@
 use crate::tokens::{Token, is_at, tokens};
 
 /// From the top down, as in docs/architecture.md.
-pub const LAYERS: [&str; 11] =
-    ["cli", "recipe", "flow", "run", "site", "release", "host", "transport", "tree", "shell", "event"];
+pub const LAYERS: [&str; 12] =
+    ["cli", "recipe", "flow", "run", "site", "release", "host", "transport", "tree", "web", "shell", "event"];
 
 /// What a file uses that it must not. `path` is its path below `src/`.
 pub fn upward(path: &str, source: &str) -> Vec<String> {

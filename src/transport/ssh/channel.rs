@@ -9,7 +9,8 @@ use crate::shell::Exit;
 use crate::transport::Stream;
 use crate::transport::ssh::call::{Outcome, is_passed_over, is_refusal, outcome, transferred};
 use crate::transport::ssh::exit;
-use crate::transport::ssh::pipes::Pipe;
+use crate::transport::ssh::pipes::{Pipe, Purpose};
+use crate::web::Address;
 
 /// How long after a process's end more of its output may come while others hold its streams open: sshd may tell the
 /// end before it has read the last of it.
@@ -19,12 +20,11 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// How often a channel is opened that the host closes before anything was asked of it.
 const TRIES: u32 = 5;
 
-#[derive(Default)]
 pub struct Channel {
     /// `None` until it is opened.
     ssh: Option<ssh2::Channel>,
     n_opened: u32,
-    command: String,
+    purpose: Purpose,
     start: Start,
     /// The input being written: the slice from `at` stays as it is until all of it is taken.
     block: Vec<u8>,
@@ -42,9 +42,16 @@ pub struct Channel {
     left: Option<Instant>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// A channel as the host is asked to open it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Any command can be started in it.
+    Session,
+    Stream(Address),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
-    #[default]
     Wanted,
     /// The request is out. Its input may follow, and its output may come, before the answer does.
     Asked,
@@ -64,18 +71,39 @@ pub enum Call {
 }
 
 impl Channel {
-    pub fn new(command: String) -> Self {
-        Self { command, ..Self::default() }
+    pub fn new(purpose: Purpose) -> Self {
+        Self {
+            ssh: None,
+            n_opened: 0,
+            purpose,
+            start: Start::Wanted,
+            block: Vec::new(),
+            at: 0,
+            is_input_over: false,
+            is_eof_sent: false,
+            is_at_end: false,
+            is_closed: false,
+            ended: None,
+            is_exit_told: false,
+            left: None,
+        }
     }
 
-    /// Whether it is yet to be opened.
-    pub fn is_waiting(&self) -> bool {
-        self.ssh.is_none() && self.start == Start::Wanted
+    /// What it is yet to be opened for.
+    pub fn waits_for(&self) -> Option<Wanted> {
+        let is_waiting = self.ssh.is_none() && self.start == Start::Wanted;
+        is_waiting.then(|| match &self.purpose {
+            Purpose::Command(_) => Wanted::Session,
+            Purpose::Stream(address) => Wanted::Stream(address.clone()),
+        })
     }
 
     pub fn opened(&mut self, ssh: ssh2::Channel) {
         self.ssh = Some(ssh);
         self.n_opened += 1;
+        if let Purpose::Stream(_) = self.purpose {
+            self.start = Start::Done;
+        }
     }
 
     /// The host opens no channel.
@@ -144,7 +172,7 @@ impl Channel {
 
     /// Asks for the command, and for the answer until there is one.
     pub fn start(&mut self) -> Result<Outcome, Error> {
-        let Some(ssh) = &mut self.ssh else {
+        let (Some(ssh), Purpose::Command(command)) = (&mut self.ssh, &self.purpose) else {
             return Ok(Outcome::Nothing);
         };
         if self.start == Start::Wanted && ssh.eof() && self.n_opened < TRIES {
@@ -152,7 +180,7 @@ impl Channel {
             self.ssh = None;
             return Ok(Outcome::Moved);
         }
-        let outcome = match outcome(ssh.exec(&self.command)) {
+        let outcome = match outcome(ssh.exec(command)) {
             // Most likely it was started; if not, whoever waits for a word from it will notice.
             Err(error) if is_passed_over(&error) => Ok(Outcome::Moved),
             outcome => outcome,

@@ -10,8 +10,9 @@ use crate::shell::Exit;
 use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::ssh::Connection;
 use crate::transport::ssh::driver::Driver;
-use crate::transport::ssh::pipes::{Pipe, Pipes};
+use crate::transport::ssh::pipes::{Pipe, Pipes, Purpose};
 use crate::transport::{Lost, Stream};
+use crate::web::Address;
 
 /// The longest command that is said twice to the login shell.
 const TWICE_MAX: usize = 1024;
@@ -74,6 +75,15 @@ impl Ssh {
         }
     }
 
+    fn open_for(&mut self, purpose: Purpose) -> Result<ChannelId, Lost> {
+        let id = ChannelId(self.n_opened + 1);
+        let driven = self.driven()?;
+        driven.pipes.lock().channels.insert(id, Pipe::new(purpose));
+        driven.pipes.ring();
+        self.n_opened = id.0;
+        Ok(id)
+    }
+
     fn pipes(&self) -> io::Result<&Pipes> {
         let closed = || io::Error::new(io::ErrorKind::NotConnected, "there is no connection");
         self.driven.as_ref().map(|driven| &*driven.pipes).ok_or_else(closed)
@@ -111,13 +121,11 @@ impl Link for Ssh {
     }
 
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
-        let id = ChannelId(self.n_opened + 1);
-        let driven = self.driven()?;
-        let pipe = Pipe::new(for_login_shell(command));
-        driven.pipes.lock().channels.insert(id, pipe);
-        driven.pipes.ring();
-        self.n_opened = id.0;
-        Ok(id)
+        self.open_for(Purpose::Command(for_login_shell(command)))
+    }
+
+    fn dial(&mut self, to: &Address) -> Result<ChannelId, Lost> {
+        self.open_for(Purpose::Stream(to.clone()))
     }
 
     fn command_max(&mut self) -> Result<usize, Lost> {

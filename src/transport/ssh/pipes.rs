@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::shell::Exit;
 use crate::transport::Stream;
 use crate::transport::link::{ChannelId, Got};
+use crate::web::Address;
 
 /// How much is taken of one write, and how much of a stream is kept before the host has to wait for its reader.
 pub const BLOCK: usize = 64 * 1024;
@@ -31,11 +32,18 @@ pub struct State {
     pub is_leaving: bool,
 }
 
+/// What a channel is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    Command(String),
+    /// Bytes to and from what listens there.
+    Stream(Address),
+}
+
 /// One channel as both threads see it.
-#[derive(Default)]
 pub struct Pipe {
-    pub command: String,
-    /// The host was asked to start the command, so input is welcome.
+    pub purpose: Purpose,
+    /// The host was asked to start the command, or is connected, so input is welcome.
     pub is_open: bool,
     /// The next piece of input, until the driver takes it.
     pub input: Option<Vec<u8>>,
@@ -121,8 +129,19 @@ impl State {
 }
 
 impl Pipe {
-    pub fn new(command: String) -> Self {
-        Self { command, ..Self::default() }
+    pub fn new(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            is_open: false,
+            input: None,
+            is_input_over: false,
+            is_deaf: false,
+            was_full: false,
+            stdout: Flow::default(),
+            stderr: Flow::default(),
+            exit: None,
+            refused: None,
+        }
     }
 
     pub fn flow(&mut self, stream: Stream) -> &mut Flow {
@@ -210,7 +229,7 @@ mod tests {
 
     #[test]
     fn input_is_taken_once_the_command_was_asked_for_and_block_by_block() {
-        let mut pipe = Pipe::new("sh".to_owned());
+        let mut pipe = Pipe::new(Purpose::Command("sh".to_owned()));
         assert_eq!(pipe.write(b"early").unwrap(), 0);
         assert!(!pipe.is_ready());
         pipe.is_open = true;

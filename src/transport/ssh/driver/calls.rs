@@ -5,8 +5,10 @@ use ssh2::{BlockDirections, Error};
 use crate::transport::Stream;
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::call::{Outcome, is_again, is_refusal, outcome, reason};
-use crate::transport::ssh::channel::{Call, Channel};
+use crate::transport::ssh::channel::{Call, Channel, Wanted};
 use crate::transport::ssh::driver::{Driver, Gone, Job, Spare};
+use crate::transport::ssh::pipes::Purpose;
+use crate::web::Address;
 
 impl Driver {
     /// Makes one call, and remembers it if its packet is out in part.
@@ -39,21 +41,46 @@ impl Driver {
         }
     }
 
-    /// Opens a channel for whoever has waited longest, else as the spare. libssh2 opens one at a time.
+    /// Opens a channel for whoever has waited longest, else as the spare.
     fn open(&mut self) -> Result<Outcome, Error> {
-        let opened = self.session.channel_session();
-        let waiting = self.channels.iter_mut().find(|(_, channel)| channel.is_waiting());
+        let next = || self.channels.values().find_map(Channel::waits_for).unwrap_or(Wanted::Session);
+        let wanted = self.opening.take().unwrap_or_else(next);
+        let opened = match &wanted {
+            Wanted::Session => self.session.channel_session(),
+            Wanted::Stream(Address::Tcp { host, port }) => {
+                self.session.channel_direct_tcpip(host, *port, None)
+            }
+            Wanted::Stream(Address::Unix(path)) => self.session.channel_direct_streamlocal(path, None),
+        };
+        let mut channels = self.channels.iter_mut();
+        let waiting = channels.find(|(_, channel)| channel.waits_for().as_ref() == Some(&wanted));
         match (opened, waiting) {
-            (Err(error), _) if is_again(&error) => return Ok(Outcome::Again),
+            (Err(error), _) if is_again(&error) => {
+                self.opening = Some(wanted);
+                return Ok(Outcome::Again);
+            }
             (Err(error), _) if !is_refusal(&error) => return Err(error),
-            (Ok(ssh), Some((_, channel))) => channel.opened(ssh),
-            (Ok(ssh), None) => self.spare = Spare::Ready(ssh),
-            (Err(_), None) => self.spare = Spare::Refused,
+            (Ok(ssh), Some((id, channel))) => {
+                channel.opened(ssh);
+                let is_open = channel.is_under_way();
+                if let Some(pipe) = self.pipes.lock().channels.get_mut(id) {
+                    pipe.is_open = is_open;
+                }
+            }
             (Err(error), Some((&id, channel))) => {
                 channel.refused();
-                let why = "the host allows no more channels on this connection (`MaxSessions` of sshd)";
-                self.refuse(id, &format!("{why}: {}", error.message()));
+                self.refuse(id, &refusal(&wanted, error.message()));
             }
+            (Ok(ssh), None) if wanted == Wanted::Session => self.spare = Spare::Ready(ssh),
+            (Ok(ssh), None) => {
+                // Whoever wanted it has let go: it is closed as all are that nobody holds.
+                self.n_unwanted += 1;
+                let mut channel = Channel::new(Purpose::Command(String::new()));
+                channel.opened(ssh);
+                self.channels.insert(ChannelId(u32::MAX - self.n_unwanted), channel);
+            }
+            (Err(_), None) if wanted == Wanted::Session => self.spare = Spare::Refused,
+            (Err(_), None) => {}
         }
         Ok(Outcome::Moved)
     }
@@ -111,5 +138,25 @@ impl Driver {
             }
         }
         Ok(false)
+    }
+}
+
+/// Why the host opens no such channel, by the reason that libssh2 names (RFC 4254 §5.1).
+fn refusal(wanted: &Wanted, reason: &str) -> String {
+    let address = match wanted {
+        Wanted::Session => {
+            return format!(
+                "the host allows no more channels on this connection (`MaxSessions` of sshd): {reason}"
+            );
+        }
+        Wanted::Stream(address) => address,
+    };
+    let setting = match address {
+        Address::Tcp { .. } => "AllowTcpForwarding",
+        Address::Unix(_) => "AllowStreamLocalForwarding",
+    };
+    match reason.contains("connect failed") {
+        true => format!("nothing listens at `{address}` that this user may connect to"),
+        false => format!("the host passes nothing on to `{address}` (`{setting}` of sshd): {reason}"),
     }
 }

@@ -19,7 +19,7 @@ use ssh2::Session;
 
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::Connection;
-use crate::transport::ssh::channel::{Call, Channel};
+use crate::transport::ssh::channel::{Call, Channel, Wanted};
 use crate::transport::ssh::pipes::Pipes;
 use crate::transport::ssh::silence::Silence;
 use crate::transport::ssh::socket::Socket;
@@ -36,6 +36,10 @@ pub struct Driver {
     // Channels before their session, for the drop.
     channels: BTreeMap<ChannelId, Channel>,
     spare: Spare,
+    /// What is being opened: libssh2 does that one at a time, and wants to be asked for the same until it is there.
+    opening: Option<Wanted>,
+    /// How many were opened for nobody.
+    n_unwanted: u32,
     /// dropbear closes a channel that runs nothing yet when a process of another ends, and breaks the connection if
     /// something is started in it all the same.
     is_dropbear: bool,
@@ -75,6 +79,8 @@ impl Driver {
         Self {
             channels: BTreeMap::new(),
             spare: if is_dropbear { Spare::Refused } else { Spare::None },
+            opening: None,
+            n_unwanted: 0,
             is_dropbear,
             session,
             socket,
@@ -150,11 +156,12 @@ impl Driver {
             !channel.is_over()
         });
         for (id, pipe) in &mut state.channels {
-            let new = || Channel::new(pipe.command.clone());
+            let new = || Channel::new(pipe.purpose.clone());
             has_moved |= self.channels.entry(*id).or_insert_with(new).take_input(pipe);
         }
         if matches!(self.spare, Spare::Ready(_))
-            && let Some(channel) = self.channels.values_mut().find(|channel| channel.is_waiting())
+            && let Some(channel) =
+                self.channels.values_mut().find(|channel| channel.waits_for() == Some(Wanted::Session))
             && let Spare::Ready(spare) = std::mem::replace(&mut self.spare, Spare::None)
         {
             channel.opened(spare);
@@ -175,7 +182,8 @@ impl Driver {
     /// Whether a channel is to be opened, for one that waits or as the spare.
     fn wants_channel(&self) -> bool {
         let mut channels = self.channels.values();
-        let is_wanted = channels.clone().any(Channel::is_waiting)
+        let is_wanted = self.opening.is_some()
+            || channels.clone().any(|channel| channel.waits_for().is_some())
             || matches!(self.spare, Spare::None) && channels.clone().any(Channel::is_under_way);
         is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(AFTERMATH)))
     }

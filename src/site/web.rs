@@ -1,0 +1,56 @@
+//! What listens on a host is asked, through the connection.
+
+use anyhow::{Result, bail};
+
+use super::{Site, Work};
+use crate::event::Event;
+use crate::transport::{Remote, Told};
+use crate::web::{Question, Response};
+
+/// What came of a question to an application.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    Answered {
+        response: Response,
+        /// From the first byte of the question to the last of the answer.
+        seconds: f64,
+    },
+    /// Why there was no answer.
+    Failed(String),
+    /// A plan does not ask.
+    Planned,
+}
+
+impl Site {
+    /// Asks a question, which is called `title`. A plan asks only what changes nothing, and not of a release that is not there.
+    pub fn hear(&mut self, question: &Question, title: &str, is_safe: bool) -> Result<Heard> {
+        if self.is_planning && (!is_safe || self.is_imaginary()) {
+            self.planned(format!("ask `{title}`"));
+            return Ok(Heard::Planned);
+        }
+        self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
+        let told = self.remote.ask(question);
+        self.is_cut |= told.is_err();
+        match told? {
+            Told::Answered(response, took) => Ok(Heard::Answered { response, seconds: took.as_secs_f64() }),
+            Told::Failed { why, .. } => Ok(Heard::Failed(why)),
+            Told::Interrupted => bail!("interrupted"),
+        }
+    }
+
+    /// The absolute path of a file of the release, or of what is served once there is no other.
+    pub fn absolute(&self, path: &str) -> Result<String> {
+        if path.starts_with('/') {
+            return Ok(path.to_owned());
+        }
+        let root = self.root()?;
+        Ok(match &self.work {
+            Work::Building { record, .. } | Work::Complete { record, .. } | Work::TakenBack { record }
+                if !self.is_in_current =>
+            {
+                format!("{root}/releases/{}/{path}", record.name)
+            }
+            _ => format!("{root}/current/{path}"),
+        })
+    }
+}

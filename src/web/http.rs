@@ -1,0 +1,297 @@
+//! HTTP/1.1 (RFC 9112), one request a connection.
+
+use anyhow::{Result, bail};
+use httparse::Status;
+
+use super::{Address, Response, check_header};
+use crate::event::Report;
+
+/// Header fields of a response; more than any server sends.
+const HEADERS_MAX: usize = 200;
+/// Bytes of a response's head, and of its body: nobody asks for a page of that size to see whether it is well.
+const HEAD_MAX: usize = 256 * 1024;
+const BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// Where a request goes, and what it asks for there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    pub address: Address,
+    /// For the `Host` header, unless another is given.
+    pub authority: String,
+    /// Path and query.
+    pub target: String,
+}
+
+impl Url {
+    /// Reads `http://HOST[:PORT][/PATH]`, or `http://unix:/PATH/OF/SOCKET:/PATH` as nginx has it.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            Report::new(format!("`{text}` cannot be asked: {why}")).hint(
+                "say `http://127.0.0.1/up`, `http://127.0.0.1:8080/up` or `http://unix:/run/app.sock:/up`",
+            )
+        };
+        let Some(rest) = text.strip_prefix("http://") else {
+            bail!(match text.starts_with("https://") {
+                true => wrong("it is https")
+                    .note("what is asked through the connection needs no encryption of its own"),
+                false => wrong("it does not begin with `http://`"),
+            });
+        };
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            bail!(wrong("it has a blank in it"));
+        }
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (address, authority, target) = match rest.strip_prefix("unix:") {
+            Some(rest) => {
+                let (path, target) = rest.split_once(":/").unwrap_or((rest, ""));
+                if !path.starts_with('/') {
+                    bail!(wrong("the path of its socket does not begin with `/`"));
+                }
+                (Address::unix(path)?, "localhost", target)
+            }
+            None => {
+                let at = rest.find(['/', '?']).unwrap_or(rest.len());
+                let (authority, target) = rest.split_at(at);
+                let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+                    Some((host, port)) => (host, port.parse().ok()),
+                    None => (authority, Some(80)),
+                };
+                let Some(address) = port.and_then(|port| Address::tcp(host, port)) else {
+                    bail!(wrong(&format!("`{authority}` is no host")));
+                };
+                (address, authority, target.strip_prefix('/').unwrap_or(target))
+            }
+        };
+        // What is no character of a URL is sent as others would write it (RFC 3986 §2.1).
+        let mut encoded = "/".to_owned();
+        for byte in target.bytes() {
+            match byte {
+                b'!'..=b'~' => encoded.push(char::from(byte)),
+                _ => encoded.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        Ok(Self { address, authority: authority.to_owned(), target: encoded })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub url: Url,
+    pub method: String,
+    /// The `Host` that is asked for.
+    pub host: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        if self.method.is_empty() || !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            bail!("`{}` is no method: `GET`, `HEAD`, `POST` and the like are", self.method);
+        }
+        let host = self.host.as_deref().unwrap_or(&self.url.authority).to_owned();
+        let mut headers = vec![
+            ("Host".to_owned(), host),
+            ("User-Agent".to_owned(), concat!("runner/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("Accept".to_owned(), "*/*".to_owned()),
+        ];
+        if !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") {
+            headers.push(("Content-Length".to_owned(), self.body.len().to_string()));
+        }
+        // One that a recipe gives takes the place of ours.
+        let is_given = |name: &str| self.headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+        headers.retain(|(name, _)| !is_given(name));
+        headers.extend(self.headers.iter().cloned());
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
+        headers.push(("Connection".to_owned(), "close".to_owned()));
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.url.target).into_bytes();
+        for (name, value) in &headers {
+            check_header(name, value)?;
+            bytes.extend(format!("{name}: {value}\r\n").bytes());
+        }
+        bytes.extend(b"\r\n");
+        bytes.extend(&self.body);
+        Ok(bytes)
+    }
+}
+
+/// As `Protocol::read`.
+pub fn read(said: &[u8], is_over: bool, is_head: bool) -> Result<Option<Response>, String> {
+    let mut rest = said;
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut head = httparse::Response::new(&mut headers);
+        let n = match head.parse(rest) {
+            Ok(Status::Complete(n)) => n,
+            Ok(Status::Partial) if is_over && said.is_empty() => return Err("it said nothing".to_owned()),
+            Ok(Status::Partial) if is_over => return Err("it stopped within the headers".to_owned()),
+            Ok(Status::Partial) if rest.len() > HEAD_MAX => return Err("its headers have no end".to_owned()),
+            Ok(Status::Partial) => return Ok(None),
+            Err(error) => return Err(format!("it is no HTTP: {error}")),
+        };
+        let status = head.code.unwrap_or_default();
+        rest = &rest[n..];
+        if (100..200).contains(&status) && status != 101 {
+            continue;
+        }
+        let response = Response { status, headers: fields(head.headers), ..Response::default() };
+        let has_body = !is_head && !matches!(status, 101 | 204 | 304);
+        let body = if has_body { body(&response, rest, is_over)? } else { Some(Vec::new()) };
+        return Ok(body.map(|body| Response { body, ..response }));
+    }
+}
+
+pub(super) fn fields(headers: &[httparse::Header]) -> Vec<(String, String)> {
+    let text = |header: &httparse::Header| String::from_utf8_lossy(header.value).into_owned();
+    headers.iter().map(|header| (header.name.to_ascii_lowercase(), text(header))).collect()
+}
+
+/// The body, as RFC 9112 §6.3 says how long it is.
+fn body(response: &Response, rest: &[u8], is_over: bool) -> Result<Option<Vec<u8>>, String> {
+    let is_chunked = response.header("transfer-encoding").is_some_and(|value| {
+        value.rsplit(',').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"))
+    });
+    let body = if is_chunked {
+        chunks(rest)?
+    } else if let Some(length) = response.header("content-length") {
+        let length: usize = length.trim().parse().map_err(|_| format!("`{length}` is no length"))?;
+        check_size(length)?;
+        rest.get(..length).map(<[u8]>::to_vec)
+    } else {
+        check_size(rest.len())?;
+        return Ok(is_over.then(|| rest.to_vec()));
+    };
+    match body {
+        None if is_over => Err(format!("it stopped within the body, after {} bytes", rest.len())),
+        body => Ok(body),
+    }
+}
+
+fn check_size(length: usize) -> Result<(), String> {
+    match length > BODY_MAX {
+        true => Err(format!("its body has more than {} MiB", BODY_MAX / 1024 / 1024)),
+        false => Ok(()),
+    }
+}
+
+/// The content of a chunked body (RFC 9112 §7.1), once its last chunk is there; the trailers tell nothing.
+fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    let mut body = Vec::new();
+    loop {
+        let (at, length) = match httparse::parse_chunk_size(rest) {
+            Ok(Status::Complete((at, length))) => (at, length),
+            Ok(Status::Partial) => return Ok(None),
+            Err(_) => return Err("its chunks have no size".to_owned()),
+        };
+        if length == 0 {
+            return Ok(Some(body));
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        check_size(body.len().saturating_add(length))?;
+        let Some(chunk) = rest.get(at..at + length) else {
+            return Ok(None);
+        };
+        body.extend(chunk);
+        rest = rest.get(at + length + 2..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn request(url: &str) -> Request {
+        let url = Url::parse(url).unwrap();
+        Request { url, method: "GET".to_owned(), host: None, headers: Vec::new(), body: Vec::new() }
+    }
+
+    #[test]
+    fn urls_say_where_and_what() {
+        for (text, want) in [
+            ("http://127.0.0.1", "127.0.0.1:80 127.0.0.1 /"),
+            ("http://localhost:8080/up?a=b#c", "localhost:8080 localhost:8080 /up?a=b"),
+            ("http://[::1]:8080/", "[::1]:8080 [::1]:8080 /"),
+            ("http://[::1]/a", "[::1]:80 [::1] /a"),
+            ("http://shop?x", "shop:80 shop /?x"),
+            ("http://unix:/run/app.sock:/up", "/run/app.sock localhost /up"),
+            ("http://unix:/run/app.sock", "/run/app.sock localhost /"),
+            ("http://a/caf\u{e9}", "a:80 a /caf%C3%A9"),
+        ] {
+            let Url { address, authority, target } = Url::parse(text).unwrap();
+            assert_eq!(format!("{address} {authority} {target}"), want);
+        }
+        let text = |text| format!("{:#}", Url::parse(text).unwrap_err());
+        for wrong in
+            ["https://a/", "a/b", "http://", "http://a b/", "http://a@b/", "http://a:x/", "http://unix:a"]
+        {
+            assert!(text(wrong).contains(&format!("`{wrong}` cannot be asked: ")), "{}", text(wrong));
+        }
+    }
+
+    #[test]
+    fn a_request_has_what_a_server_needs_and_what_a_recipe_says() {
+        let mut request = request("http://127.0.0.1:8080/up");
+        request.host = Some("shop.example.com".to_owned());
+        request.headers =
+            vec![("accept".to_owned(), "text/html".to_owned()), ("X-A".to_owned(), "b".to_owned())];
+        let text = |request: &Request| String::from_utf8(request.bytes().unwrap()).unwrap().replace('\r', "");
+        expect![[r#"
+            GET /up HTTP/1.1
+            Host: shop.example.com
+            User-Agent: runner/0.1.0
+            accept: text/html
+            X-A: b
+            Connection: close
+
+        "#]]
+        .assert_eq(&text(&request));
+        request.method = "POST".to_owned();
+        request.body = b"a=1".to_vec();
+        assert!(text(&request).ends_with("Connection: close\n\na=1"));
+        assert!(text(&request).contains("\nContent-Length: 3\n"));
+        request.method = "GET /\r\n".to_owned();
+        assert!(request.bytes().is_err());
+    }
+
+    #[test]
+    fn an_answer_is_whole_when_it_says_so_wherever_it_is_cut() {
+        let texts: [(&str, &str); 5] = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "200 hello"),
+            (
+                "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 No\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+                "404 hello",
+            ),
+            ("HTTP/1.1 204 No Content\r\n\r\n", "204 "),
+            ("HTTP/1.0 500 Oh\r\ncontent-length: 0\r\n\r\n", "500 "),
+            ("HTTP/1.1 101 Switching\r\n\r\n", "101 "),
+        ];
+        for (text, want) in texts {
+            let bytes = text.as_bytes();
+            let got = |n: usize, is_over| {
+                let read = read(&bytes[..n], is_over, false);
+                read.map(|response| {
+                    response.map(|r| format!("{} {}", r.status, String::from_utf8(r.body).unwrap()))
+                })
+            };
+            let whole = (0..=bytes.len()).find(|&n| got(n, false).unwrap().is_some()).unwrap();
+            // The last line end of a chunked body may come or not.
+            assert!(bytes.len() - whole <= 2, "{text}");
+            for n in 0..whole {
+                assert!(got(n, true).is_err(), "{n} of {text}");
+            }
+            assert_eq!(got(bytes.len(), false).unwrap().unwrap(), want);
+        }
+        let open = b"HTTP/1.1 200 OK\r\n\r\nhello";
+        assert_eq!(read(open, false, false), Ok(None));
+        assert_eq!(read(open, true, false).unwrap().unwrap().body, b"hello");
+        assert!(read(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", false, true).unwrap().is_some());
+        for bad in [
+            &b"SSH-2.0-x\r\n"[..],
+            b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+        ] {
+            assert!(read(bad, false, false).is_err());
+        }
+    }
+}

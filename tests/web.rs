@@ -1,0 +1,185 @@
+//! What listens on a host is asked through the connection: real nginx and PHP-FPM, over each way to reach a host.
+
+#[path = "support/web.rs"]
+mod servers;
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+
+use servers::{Fpm, Nginx};
+use support::Test;
+
+/// A recipe whose task `verify` is this.
+fn verify(test: Test, body: &str) -> Test {
+    test.recipe(&format!("task(\"verify\", |host| {{ {body} }});\n"))
+}
+
+fn root(test: &Test) -> String {
+    test.path("site/current/public").display().to_string()
+}
+
+#[test]
+fn a_web_server_is_asked_by_port_and_by_socket_with_the_host_that_is_said() {
+    let test =
+        Test::new().source("public/index.html", "hello").source("public/large", &"x".repeat(1_000_000));
+    let nginx = Nginx::start(&format!(
+        "root {};\n location = /who {{ return 200 \"$request_method $host $http_x_who $request_length\"; }}\n \
+         location = /old {{ return 301 /new; }}\n add_header X-Served yes;",
+        root(&test)
+    ));
+    let (port, socket) = (nginx.port, nginx.socket.display());
+    let test = verify(
+        test,
+        &format!(
+            r#"
+            let page = host.http("http://127.0.0.1:{port}/");
+            note(`${{page.status}} ${{page.body}} ${{page.headers["x-served"]}}`);
+            if page.seconds <= 0.0 {{ fail("no time"); }}
+            note(host.http("http://unix:{socket}:/index.html", #{{ expect: ["hello", 200] }}).body);
+            note("" + host.http("http://localhost:{port}/large").body.len);
+            let who = #{{ host: "shop.example.com", method: "POST", headers: #{{ "X-Who": "me" }}, body: "a=b" }};
+            note(host.http("http://127.0.0.1:{port}/who", who).body);
+            note("" + host.http("http://127.0.0.1:{port}/old").headers.location);
+            note("" + host.http("http://127.0.0.1:{port}/none", #{{ expect: () }}).status);
+            note("" + host.http("http://127.0.0.1:{port}/none", #{{ expect: 404 }}).status);
+            "#
+        ),
+    );
+    let ran = test.deploy();
+    ran.says("200 hello yes").says("1000000").says("POST shop.example.com me ").says("/new").says("404");
+}
+
+#[test]
+fn an_answer_that_is_not_good_fails_the_task_with_what_it_said() {
+    let mut test = Test::new().source("public/index.html", "maintenance\n\nplease wait");
+    let nginx = Nginx::start(&format!("root {};", root(&test)));
+    let port = nginx.port;
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Accepts and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute_port = mute.local_addr().unwrap().port();
+    let url = |rest: &str| format!("\"http://127.0.0.1:{port}/{rest}\"");
+    for (call, words) in [
+        (
+            url("none"),
+            vec!["`GET http://127.0.0.1:", "/none` answered 404: 200 to 399 was expected", "404 Not Found"],
+        ),
+        (
+            format!("{}, #{{ expect: \"welcome\" }}", url("")),
+            vec!["answered 200: `welcome` was expected in it", "please wait"],
+        ),
+        (format!("{}, #{{ expect: [201, 204] }}", url("")), vec!["answered 200: 201 or 204 was expected"]),
+        (format!("\"http://127.0.0.1:{free}/\""), vec!["was not answered: ", &format!("`127.0.0.1:{free}`")]),
+        ("\"http://unix:/none.sock:/\"".to_owned(), vec!["was not answered: ", "`/none.sock`"]),
+        (
+            format!("\"http://127.0.0.1:{mute_port}/\", #{{ timeout: 0.2 }}"),
+            vec!["was not answered: no answer within 0.2 s"],
+        ),
+        (
+            "\"https://localhost/\"".to_owned(),
+            vec!["`https://localhost/` cannot be asked: it is https", "hint: say `http://"],
+        ),
+        (
+            format!("{}, #{{ expct: 200 }}", url("")),
+            vec!["there is no option `expct` (did you mean `expect`?)"],
+        ),
+        (
+            format!("{}, #{{ headers: #{{ \"a b\": 1 }} }}", url("")),
+            vec!["`a b` cannot be the name of a header"],
+        ),
+    ] {
+        test = verify(test, &format!("host.http({call});"));
+        let ran = test.ends(1, &[]);
+        for word in words {
+            ran.says(word);
+        }
+        ran.says("error: task `verify` failed");
+        assert!(test.live("site").is_none(), "{ran}");
+    }
+    // What a script catches is no failure of the task.
+    let caught = "try { host.http(\"http://127.0.0.1:PORT/none\") } catch (failure) { note(\"caught: \" + failure.message) }";
+    let test = verify(test, &caught.replace("PORT", &port.to_string()));
+    test.deploy().says("caught: `GET http://127.0.0.1:");
+    drop(mute);
+}
+
+/// A page that says of which release it is, and what it was told.
+const PAGE: &str = "<?php header('X-Release: ' . basename(dirname(__DIR__)));\n\
+    if (getenv('BROKEN') || file_exists(__DIR__ . '/broken')) { http_response_code(500); error_log('it is broken'); }\n\
+    echo file_get_contents(__DIR__ . '/version'), ' ', $_SERVER['REQUEST_URI'], ' ', $_SERVER['HTTP_HOST'], ' ', \
+    $_SERVER['REQUEST_METHOD'], ' ', file_get_contents('php://input'), ' ', $_SERVER['EXTRA'] ?? '';\n";
+
+#[test]
+fn the_new_release_runs_in_the_real_pool_before_it_is_served() {
+    let test = Test::new().source("public/index.php", PAGE).source("public/version", "one");
+    let fpm = Fpm::start(test.root(), "php_admin_value[error_log] = /dev/stderr");
+    let nginx = Nginx::start(&format!(
+        "root {};\n index index.php;\n location ~ \\.php$ {{ include /etc/nginx/fastcgi_params; \
+         fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name; fastcgi_pass unix:{}; }}",
+        root(&test),
+        fpm.socket.display()
+    ));
+    let recipe = format!(
+        r#"
+        task("smoke", |host| {{
+            let options = #{{ path: "/up?a=b", host: "shop", method: "POST", body: "x=y", params: #{{ EXTRA: "more" }} }};
+            let page = host.fastcgi("{socket}", "public/index.php", options);
+            note(`smoke: ${{page.body}} of ${{page.headers["x-release"] == host.release}}`);
+        }});
+        task("verify", |host| {{
+            let took = host.wait_until(20, |host| host.http("http://127.0.0.1:{port}/").headers["x-release"] == host.release);
+            note(`served: ${{host.http("http://127.0.0.1:{port}/").body}}, ${{took < 20.0}}`);
+        }});
+        "#,
+        socket = fpm.socket.display(),
+        port = nginx.port,
+    );
+    let test = test.recipe(&recipe);
+    test.deploy().says("smoke: one /up?a=b shop POST x=y more of true").says("served: one / 127.0.0.1");
+    let test = test.source("public/version", "two");
+    test.deploy().says("smoke: two /up?a=b").says("served: two /");
+    let live = test.live("site");
+    // A release that is broken never gets a request.
+    let test = test.source("public/version", "three").source("public/broken", "");
+    let ran = test.ends(1, &[]);
+    ran.says("error: task `smoke` failed").says("answered 500: 200 to 399 was expected").says("it is broken");
+    assert_eq!(test.live("site"), live);
+    let test = test.recipe(&recipe.replace("index.php\"", "none.php\""));
+    test.ends(1, &[]).says("answered 404").says("Primary script unknown");
+    // Nothing is asked by a plan of a release that is not there.
+    test.ends(0, &["--plan"])
+        .says("ask `POST /up?a=b of public/none.php at ")
+        .says("depends on the answer of `POST ");
+}
+
+#[test]
+fn waiting_ends_when_it_is_so_or_when_the_time_is_over() {
+    let mut test = Test::new().source("a", "b");
+    let cases = [
+        ("let name = \"a\"; host.wait_until(5, |h| h.exists(name))", 0, "done"),
+        (
+            "host.wait_until(5, || host.exists(\"a\"))",
+            1,
+            "hint: let the function take it as a parameter: `host.wait_until(",
+        ),
+        ("host.wait_until(0, |h| h.exists(\"b\"))", 1, "what is waited for is not so within 0 s"),
+        (
+            "host.wait_until(0, |h| h.http(\"http://unix:/none:/\").status == 200)",
+            1,
+            "`GET http://unix:/none:/` was not answered",
+        ),
+        ("host.wait_until(9, || 7)", 1, "what is waited for answers i64, not true or false"),
+        ("host.wait_until(9, || nothing_known())", 1, "nothing_known"),
+        (
+            "host.run(\"(sleep 0.3; echo >late) >/dev/null 2>&1 </dev/null &\"); host.wait_until(60, |h| h.exists(\"late\"))",
+            0,
+            "done",
+        ),
+    ];
+    for (body, code, words) in cases {
+        test = verify(test, body);
+        test.ends(code, &[]).says(words);
+    }
+    assert!(fs::exists(test.path("site")).unwrap());
+}
