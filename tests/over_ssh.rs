@@ -41,6 +41,8 @@ mod shared;
 mod support;
 #[path = "swap.rs"]
 mod swap;
+#[path = "web.rs"]
+mod web;
 
 use std::fs;
 

@@ -9,7 +9,10 @@ mod proxy;
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -184,6 +187,58 @@ fn what_could_not_be_expanded_is_no_release() {
     // One that does nothing at all is not asked.
     run("#!/bin/sh\nexit 127\n", 0).says("32 of 32 files unpacked");
     same(&tree(&site.path().join("current/")), &test.wanted());
+}
+
+/// A recipe that asks a web server of ours in `verify`, by its port and by its socket.
+fn asks(test: Test) -> (Test, TempDir) {
+    let dir = tempfile::Builder::new().prefix("runner-web-").tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let socket = dir.path().join("sock");
+    let (tcp, unix) = (TcpListener::bind("127.0.0.1:0").unwrap(), UnixListener::bind(&socket).unwrap());
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    // They end with the test's process.
+    thread::spawn(move || tcp.incoming().map_while(Result::ok).for_each(answers));
+    thread::spawn(move || unix.incoming().map_while(Result::ok).for_each(answers));
+    let at = ["127.0.0.1".to_owned() + &format!(":{port}"), format!("unix:{}:", socket.display())];
+    let asked = at.map(|at| {
+        format!("try {{ note(host.http(\"http://{at}/\").body) }} catch (f) {{ note(f.message) }}")
+    });
+    (test.recipe(&format!("task(\"verify\", |host| {{ {} }});\n", asked.join(" "))), dir)
+}
+
+fn answers(mut stream: impl Read + Write) {
+    let mut asked = Vec::new();
+    while !asked.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if stream.read(&mut byte).unwrap_or_default() == 0 {
+            return;
+        }
+        asked.extend(byte);
+    }
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nit is well");
+}
+
+#[test]
+fn what_a_server_does_not_pass_on_is_told_with_the_setting_that_forbids_it() {
+    let well = "it is well";
+    let (tcp, unix) = ("(`AllowTcpForwarding` of sshd)", "(`AllowStreamLocalForwarding`");
+    for (server, words) in [
+        (Sshd::openssh(), [well, well]),
+        (Sshd::with("sh", "AllowTcpForwarding no"), [tcp, unix]),
+        (Sshd::with("sh", "AllowStreamLocalForwarding no"), [well, unix]),
+        (Sshd::with("sh", "DisableForwarding yes"), [tcp, unix]),
+        (Sshd::with("sh", "MaxSessions 2"), [well, well]),
+        (Sshd::dropbear(), [well, unix]),
+    ] {
+        let (test, _site) = project(&server);
+        let (test, _dir) = asks(test.source("index.html", "one"));
+        let ran = test.deploy();
+        let notes: Vec<&str> =
+            ran.err.lines().filter(|line| words.iter().any(|words| line.contains(words))).collect();
+        assert_eq!(notes.len(), 2, "{words:?}\n{ran}");
+        assert!(notes.iter().zip(&words).all(|(note, words)| note.contains(words)), "{words:?}\n{ran}");
+    }
 }
 
 #[test]

@@ -151,12 +151,16 @@ fn refusal(wanted: &Wanted, reason: &str) -> String {
         }
         Wanted::Stream(address) => address,
     };
-    let setting = match address {
-        Address::Tcp { .. } => "AllowTcpForwarding",
-        Address::Unix(_) => "AllowStreamLocalForwarding",
+    let (setting, besides) = match address {
+        Address::Tcp { .. } => ("AllowTcpForwarding", ""),
+        // Where it forbids a socket, OpenSSH says that the connection failed; the setting for ports is one for sockets too.
+        Address::Unix(_) => (
+            "AllowStreamLocalForwarding",
+            ", or sshd forbids it (`AllowStreamLocalForwarding`, `AllowTcpForwarding`)",
+        ),
     };
     match reason.contains("connect failed") {
-        true => format!("nothing listens at `{address}` that this user may connect to"),
+        true => format!("nothing listens at `{address}` that this user may connect to{besides}"),
         false => format!("the host passes nothing on to `{address}` (`{setting}` of sshd): {reason}"),
     }
 }
