@@ -10,6 +10,7 @@ pub mod release;
 pub mod set;
 pub mod setting;
 pub mod unanswered;
+pub mod watch;
 pub mod web;
 
 use rhai::{Engine, exported_module};
@@ -31,6 +32,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(command::api),
         exported_module!(release::api),
         exported_module!(set::api),
+        exported_module!(watch::api),
         exported_module!(web::api),
     ] {
         engine.register_global_module(module.into());

@@ -21,25 +21,25 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-const HTTP: [&str; 6] = ["host", "method", "headers", "body", "timeout", "expect"];
+pub(super) const HTTP: [&str; 6] = ["host", "method", "headers", "body", "timeout", "expect"];
 const FASTCGI: [&str; 9] =
     ["path", "host", "method", "headers", "params", "https", "body", "timeout", "expect"];
 
 /// What is asked, as far as both protocols have it.
-struct Asked {
+pub(super) struct Asked {
     host: Option<String>,
     method: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     timeout: Duration,
-    expected: Expected,
+    pub(super) expected: Expected,
     path: String,
     params: Vec<(String, String)>,
     is_https: bool,
 }
 
 impl Asked {
-    fn read(context: &Context, options: Map, known: &[&str]) -> Outcome<Self> {
+    pub(super) fn read(context: &Context, options: Map, known: &[&str]) -> Outcome<Self> {
         let mut asked = Self {
             host: None,
             method: "GET".to_owned(),
@@ -90,13 +90,13 @@ impl Asked {
     }
 
     /// Whether asking it is to change nothing (RFC 9110 §9.2.1).
-    fn is_safe(&self) -> bool {
+    pub(super) fn is_safe(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
 }
 
 /// Which answers are good.
-enum Expected {
+pub(super) enum Expected {
     Any,
     /// A status from 200 to 399.
     Well,
@@ -127,7 +127,7 @@ impl Expected {
     }
 
     /// What an answer lacks.
-    fn lacks(&self, response: &Response) -> Option<String> {
+    pub(super) fn lacks(&self, response: &Response) -> Option<String> {
         let status = i64::from(response.status);
         let is_well = (200..400).contains(&status);
         match self {
@@ -195,12 +195,12 @@ fn first_lines(response: &Response) -> Vec<String> {
     lines.take(10).map(|line| line.chars().take(200).collect()).collect()
 }
 
-fn http_it(call: &NativeCallContext, host: &Host, url: &str, options: Map) -> Outcome<Dynamic> {
-    let asked = Asked::read(&host.context, options, &HTTP)?;
+/// A request, and what it is called.
+pub(super) fn http_question(url: &str, asked: &Asked) -> (String, anyhow::Result<Question>) {
     let title = format!("{} {url}", asked.method);
     let question = Url::parse(url).and_then(|url| {
         let to = url.address.clone();
-        let Asked { method, host, headers, body, timeout, .. } = &asked;
+        let Asked { method, host, headers, body, timeout, .. } = asked;
         let request = http::Request {
             url,
             method: method.clone(),
@@ -211,6 +211,12 @@ fn http_it(call: &NativeCallContext, host: &Host, url: &str, options: Map) -> Ou
         let protocol = Protocol::Http { is_head: method == "HEAD" };
         Ok(Question { to, bytes: request.bytes()?, protocol, timeout: *timeout })
     });
+    (title, question)
+}
+
+fn http_it(call: &NativeCallContext, host: &Host, url: &str, options: Map) -> Outcome<Dynamic> {
+    let asked = Asked::read(&host.context, options, &HTTP)?;
+    let (title, question) = http_question(url, &asked);
     ask(call, host, &title, question, &asked)
 }
 

@@ -1,0 +1,210 @@
+//! An application is watched for a while: asked again and again, and judged by its answers.
+
+use std::time::{Duration, Instant};
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Map};
+
+use crate::event::{Report, Suggestion};
+use crate::recipe::context::Host;
+use crate::recipe::failure::{Outcome, mistake_text};
+use crate::recipe::primitives::web::{Asked, HTTP, http_question};
+use crate::recipe::value::type_name;
+use crate::site::Heard;
+
+const WATCH: [&str; 11] = [
+    "host",
+    "method",
+    "headers",
+    "body",
+    "timeout",
+    "expect",
+    "seconds",
+    "rate",
+    "max_error_rate",
+    "max_p99_ms",
+    "min_samples",
+];
+/// So many bad answers in a row decide at once.
+const IN_A_ROW: usize = 3;
+
+/// What an application must keep to while it is watched.
+struct Limits {
+    span: Duration,
+    /// Between two requests.
+    every: Duration,
+    error_rate: f64,
+    p99_ms: Option<f64>,
+    /// Fewer answers decide nothing.
+    min_samples: usize,
+}
+
+impl Limits {
+    /// Takes what is a limit out of the options.
+    fn take(options: &mut Map) -> Outcome<Self> {
+        let mut number = |key: &str, default: f64, least: f64| {
+            let Some(value) = options.remove(key) else { return Ok(default) };
+            let kind = type_name(&value);
+            let number = value.as_float().or_else(|_| value.as_int().map(|n| n as f64));
+            let number = number.ok().filter(|number| *number >= least && number.is_finite());
+            number.ok_or_else(|| {
+                mistake_text(format!("option `{key}` is a number of {least} or more, not {kind}"))
+            })
+        };
+        let seconds = number("seconds", 10.0, 0.0)?;
+        let rate = number("rate", 5.0, 0.01)?;
+        let error_rate = number("max_error_rate", 0.01, 0.0)?;
+        let p99_ms = number("max_p99_ms", f64::INFINITY, 0.0)?;
+        let min_samples = number("min_samples", (seconds * rate / 2.0).floor().max(1.0), 1.0)?;
+        Ok(Self {
+            span: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+            every: Duration::from_secs_f64(1.0 / rate),
+            error_rate,
+            p99_ms: Some(p99_ms).filter(|limit| limit.is_finite()),
+            min_samples: min_samples as usize,
+        })
+    }
+}
+
+/// What was heard while an application was watched.
+#[derive(Default)]
+struct Watched {
+    /// Of the good answers.
+    milliseconds: Vec<f64>,
+    bad: Vec<String>,
+    n_in_a_row: usize,
+    /// When the first bad answer came.
+    first: Option<f64>,
+}
+
+impl Watched {
+    fn n(&self) -> usize {
+        self.milliseconds.len() + self.bad.len()
+    }
+
+    fn p99(&self) -> f64 {
+        let mut sorted = self.milliseconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
+        sorted.get(at).copied().unwrap_or_default()
+    }
+
+    /// What speaks against it by now. Before the end only what no later answer can better.
+    fn verdict(&self, limits: &Limits, is_over: bool) -> Option<String> {
+        let (n, n_bad) = (self.n(), self.bad.len());
+        let rate = n_bad as f64 / n.max(1) as f64;
+        if self.n_in_a_row >= IN_A_ROW {
+            return Some(format!("{IN_A_ROW} bad answers in a row, {n_bad} of {n} in all"));
+        }
+        if (is_over || n_bad >= IN_A_ROW && n >= limits.min_samples) && rate > limits.error_rate {
+            return Some(format!(
+                "{n_bad} of {n} answers were bad, {:.1} %, and {:.1} % may be",
+                rate * 100.0,
+                limits.error_rate * 100.0
+            ));
+        }
+        if !is_over {
+            return None;
+        }
+        if n < limits.min_samples {
+            return Some(format!("{n} answers decide nothing: {} are needed", limits.min_samples));
+        }
+        let (p99, limit) = (self.p99(), limits.p99_ms.unwrap_or(f64::INFINITY));
+        (p99 > limit).then(|| format!("the slowest answers took {p99:.0} ms (p99), and {limit:.0} may be"))
+    }
+}
+
+fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) -> Outcome<Dynamic> {
+    let context = &host.context;
+    if let Some(key) = options.keys().find(|key| !WATCH.contains(&key.as_str())) {
+        let near = Suggestion::new(key, WATCH);
+        return Err(mistake_text(format!("there is no option `{key}`{near}")));
+    }
+    let limits = Limits::take(&mut options)?;
+    let asked = Asked::read(context, options, &HTTP)?;
+    let (title, question) = http_question(url, &asked);
+    let question = host.outcome(question)?;
+    let (began, mut watched) = (Instant::now(), Watched::default());
+    loop {
+        let asked_at = began.elapsed();
+        let heard = context.run().site(host.index).hear(&question, &title, asked.is_safe());
+        let bad = match host.outcome(heard)? {
+            Heard::Planned => return Ok(context.unanswered(&title)),
+            Heard::Failed(why) => Some(format!("was not answered: {why}")),
+            Heard::Answered { response, seconds } => {
+                let lacking = asked.expected.lacks(&response);
+                if lacking.is_none() {
+                    watched.milliseconds.push(seconds * 1000.0);
+                }
+                lacking.map(|lacking| format!("answered {}: {lacking}", response.status))
+            }
+        };
+        watched.n_in_a_row = if bad.is_some() { watched.n_in_a_row + 1 } else { 0 };
+        if bad.is_some() {
+            watched.first.get_or_insert(asked_at.as_secs_f64());
+        }
+        watched.bad.extend(bad);
+        let next = asked_at + limits.every;
+        let is_over = next >= limits.span || context.run().mode.is_plan();
+        if let Some(verdict) = watched.verdict(&limits, is_over) {
+            let mut report = Report::new(format!("`{title}` is not well: {verdict}"));
+            if let Some((first, at)) = watched.bad.first().zip(watched.first) {
+                report = report.note(format!("the first after {at:.1} s: it {first}"));
+            }
+            return Err(host.failed(report).raised_in(call).into());
+        }
+        if is_over {
+            break;
+        }
+        host.outcome(context.wait(next.saturating_sub(began.elapsed())))?;
+    }
+    let mut map = Map::new();
+    map.insert("n".into(), (watched.n() as i64).into());
+    map.insert("bad".into(), (watched.bad.len() as i64).into());
+    map.insert("p99_ms".into(), watched.p99().into());
+    Ok(Dynamic::from_map(map))
+}
+
+#[export_module]
+pub mod api {
+    /// Asks a page again and again, and fails when it is not well: more bad answers than `max_error_rate` (0.01), three of them in
+    /// a row, a p99 above `max_p99_ms`, or fewer answers than `min_samples` (half of what was to be asked). Options besides: those of
+    /// `http`, `seconds` (10), `rate` a second (5). Answers a table with `n`, `bad`, `p99_ms`.
+    #[rhai_fn(pure, return_raw)]
+    pub fn watch(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {
+        watch_it(&call, host, url, options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        let every = Duration::from_millis(200);
+        Limits { span: Duration::from_secs(10), every, error_rate: 0.1, p99_ms: Some(200.0), min_samples: 20 }
+    }
+
+    fn watched(n: usize, n_bad: usize, n_in_a_row: usize) -> Watched {
+        let milliseconds = (0..n - n_bad).map(|n| 10.0 + n as f64).collect();
+        Watched { milliseconds, bad: vec!["answered 500".to_owned(); n_bad], n_in_a_row, first: None }
+    }
+
+    #[test]
+    fn only_enough_good_answers_are_good() {
+        let verdict = |n, n_bad, in_a_row, is_over| watched(n, n_bad, in_a_row).verdict(&limits(), is_over);
+        for (n, n_bad, is_over) in
+            [(0, 0, false), (2, 2, false), (19, 5, false), (30, 3, false), (20, 0, true), (30, 3, true)]
+        {
+            assert_eq!(verdict(n, n_bad, 0, is_over), None, "{n} {n_bad} {is_over}");
+        }
+        let says = |verdict: Option<String>, words: &str| {
+            assert!(verdict.clone().unwrap().contains(words), "{verdict:?}")
+        };
+        says(verdict(3, 3, 3, false), "3 bad answers in a row, 3 of 3");
+        says(verdict(20, 3, 1, false), "3 of 20 answers were bad, 15.0 %, and 10.0 % may be");
+        says(verdict(5, 1, 1, true), "1 of 5 answers were bad");
+        says(verdict(19, 0, 0, true), "19 answers decide nothing: 20 are needed");
+        says(verdict(300, 0, 0, true), "took 306 ms (p99), and 200 may be");
+    }
+}

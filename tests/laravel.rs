@@ -1,0 +1,172 @@
+//! Laravel for real: Debian's framework, nginx and PHP-FPM, deployed over an sshd as an unprivileged user, under load.
+
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/project.rs"]
+mod project;
+#[path = "support/web.rs"]
+mod servers;
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use load::{Load, Visitor};
+use project::{Site, project_at};
+use runner::web::Response;
+use servers::{Fpm, Nginx};
+use support::Test;
+use support::sshd::Sshd;
+
+/// A Laravel site behind nginx on a server, and the project that deploys it.
+struct Shop {
+    test: Test,
+    site: Site,
+    nginx: Nginx,
+    _fpm: Fpm,
+    _server: Sshd,
+}
+
+impl Shop {
+    /// `root` is what nginx takes for the document root: `$realpath_root` or `$document_root`.
+    fn new(root: &str, settings: &str) -> Self {
+        let server = Sshd::openssh();
+        let site = Site(server.home().join(format!("shop-{}", server.port)));
+        let path = site.path().display().to_string();
+        let fpm = Fpm::start(&server.home(), "php_admin_flag[log_errors] = on");
+        let nginx = Nginx::start(&format!(
+            "root {path}/current/public;\n location / {{ try_files $uri /index.php?$query_string; }}\n \
+             location ~ \\.php$ {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
+             fastcgi_param SCRIPT_FILENAME {root}$fastcgi_script_name; fastcgi_param DOCUMENT_ROOT {root}; }}",
+            fpm.socket.display()
+        ));
+        let test = project_at(&server, server.port, &[&path]);
+        let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+        let more = format!(
+            "recipe = \"laravel\"\n[settings]\nfpm = \"{}\"\nurl = \"http://127.0.0.1:{}\"\nwatch_seconds = 1\n\
+             watch_rate = 10\n{settings}\n",
+            fpm.socket.display(),
+            nginx.port
+        );
+        let test = test.toml(&toml.replace("[settings]\n", &more));
+        let copied = Command::new("cp").arg("-RT").arg("tests/laravel").arg(test.path("source")).status();
+        assert!(copied.unwrap().success());
+        // What an operator makes once.
+        let key = "APP_KEY=base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let made = format!(
+            "set -e; mkdir -p {path}/shared/storage/app; echo {key} >{path}/shared/.env; \
+             : >{path}/shared/storage/app/database.sqlite; chown -R --reference={} {path}",
+            server.home().display()
+        );
+        assert!(Command::new("sh").arg("-c").arg(made).status().unwrap().success());
+        Self { test, site, nginx, _fpm: fpm, _server: server }
+    }
+
+    /// Replaces the source's version: its code and its page.
+    fn version(&self, version: &str) {
+        for file in ["app/Http/Page.php", "resources/views/home.blade.php"] {
+            let text = fs::read_to_string(Path::new("tests/laravel").join(file)).unwrap();
+            fs::write(
+                self.test.path("source").join(file),
+                text.replace("VERSION'", &format!("{version}'"))
+                    .replace("view VERSION", &format!("view {version}")),
+            )
+            .unwrap();
+        }
+    }
+
+    /// What a visitor who has just come is served.
+    fn serves(&self) -> String {
+        let response = Visitor::new(self.nginx.port, false).ask("/").unwrap();
+        assert_eq!(whole(&response), None);
+        let text = String::from_utf8(response.body).unwrap();
+        text.split(' ').nth(3).unwrap().to_owned()
+    }
+
+    fn live(&self) -> String {
+        let to = fs::read_link(self.site.path().join("current")).unwrap();
+        to.file_name().unwrap().to_str().unwrap().to_owned()
+    }
+}
+
+/// What is wrong with an answer: failed, cut, or of two releases at once.
+fn whole(response: &Response) -> Option<String> {
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_whole = match words.as_slice() {
+        ["release", release, "code", code, "view", view, "end"] => {
+            response.status == 200 && code == view && response.header("x-release") == Some(release)
+        }
+        _ => false,
+    };
+    (!is_whole).then(|| format!("{} {:?}: {text}", response.status, response.header("x-release")))
+}
+
+#[test]
+fn no_request_fails_or_sees_two_releases_through_twenty_deploys_and_five_rollbacks() {
+    let shop = Shop::new("$realpath_root", "");
+    shop.version("v0");
+    shop.test.deploy().says("smoke        ok");
+    assert_eq!(shop.serves(), "v0");
+    let load = Load::start(shop.nginx.port, "/", whole);
+    for n in 1..=20 {
+        let version = format!("v{n}");
+        shop.version(&version);
+        shop.test.deploy();
+        assert_eq!(shop.serves(), version);
+        if n % 4 == 0 {
+            shop.test.ends(0, &["rollback"]);
+            assert_eq!(shop.serves(), format!("v{}", n - 1));
+        }
+    }
+    let heard = load.end();
+    println!("{} requests, {} wrong, the slowest took {:?}", heard.n, heard.wrong.len(), heard.slowest);
+    assert!(heard.n > 500, "{} requests are no load", heard.n);
+    assert_eq!(heard.wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_taken_back() {
+    let shop = Shop::new("$realpath_root", "");
+    shop.version("good");
+    shop.test.deploy();
+    let live = shop.live();
+    let load = Load::start(shop.nginx.port, "/", whole);
+
+    // It cannot answer at all.
+    let page = shop.test.path("source/app/Http/Page.php");
+    let text = fs::read_to_string(&page).unwrap();
+    fs::write(&page, text.replace("return response('up')", "abort(500, 'broken')")).unwrap();
+    let ran = shop.test.ends(1, &[]);
+    ran.says("error: task `smoke` failed").says("answered 500").says("gave up the new release");
+    assert_eq!(shop.live(), live);
+
+    // Its migration fails.
+    fs::write(&page, &text).unwrap();
+    let migration = shop.test.path("source/database/migrations/2026_11_26_000000_bad.php");
+    fs::create_dir_all(migration.parent().unwrap()).unwrap();
+    let up = "public function up() { \\Illuminate\\Support\\Facades\\DB::statement('no sql'); }";
+    fs::write(
+        &migration,
+        format!("<?php return new class extends Illuminate\\Database\\Migrations\\Migration {{ {up} }};"),
+    )
+    .unwrap();
+    shop.test.ends(1, &[]).says("error: task `migrate` failed").says("gave up the new release");
+    assert_eq!(shop.live(), live);
+    fs::remove_file(&migration).unwrap();
+
+    // It is well while it is tried, and not while it is served.
+    let breaks = "abort_if(basename(readlink(dirname(base_path(), 2) . '/current')) == basename(base_path()), 500); return response('up')";
+    fs::write(&page, text.replace("return response('up')", breaks)).unwrap();
+    let ran = shop.test.ends(1, &[]);
+    ran.says("smoke        ok")
+        .says("error: task `watch` failed")
+        .says("is not well: 3 bad answers in a row, 3 of 3");
+    ran.says("the first after ").says("swapped back on");
+    assert_eq!(shop.live(), live);
+    let heard = load.end();
+    println!("{} requests, {} wrong", heard.n, heard.wrong.len());
+    assert_eq!(heard.wrong, Vec::<String>::new());
+    assert_eq!(shop.serves(), "good");
+}

@@ -1,0 +1,5 @@
+<?php
+namespace App\Console;
+class Kernel extends \Illuminate\Foundation\Console\Kernel {
+    protected function commands() {}
+}

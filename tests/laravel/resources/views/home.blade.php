@@ -1,0 +1,1 @@
+release {{ basename(base_path()) }} code {{ $version }} view VERSION end

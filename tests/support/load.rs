@@ -1,0 +1,99 @@
+//! Visitors of a web server: they ask without a pause, over connections that they keep and over ones that they do not.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use runner::web::Response;
+use runner::web::http::read;
+
+/// One who asks over one connection.
+pub struct Visitor {
+    port: u16,
+    keeps: bool,
+    stream: Option<TcpStream>,
+}
+
+impl Visitor {
+    pub fn new(port: u16, keeps: bool) -> Self {
+        Self { port, keeps, stream: None }
+    }
+
+    /// The whole answer, or what was wrong with it.
+    pub fn ask(&mut self, path: &str) -> Result<Response, String> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => TcpStream::connect(("127.0.0.1", self.port)).map_err(|error| error.to_string())?,
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let connection = if self.keeps { "keep-alive" } else { "close" };
+        let asked = format!("GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: {connection}\r\n\r\n");
+        stream.write_all(asked.as_bytes()).map_err(|error| error.to_string())?;
+        let (mut said, mut buffer) = (Vec::new(), [0; 65536]);
+        loop {
+            let n = stream.read(&mut buffer).map_err(|error| error.to_string())?;
+            said.extend(&buffer[..n]);
+            if let Some(response) = read(&said, n == 0, false)? {
+                let ends = response.header("connection").is_some_and(|value| value == "close");
+                self.stream = Some(stream).filter(|_| self.keeps && !ends);
+                return Ok(response);
+            }
+        }
+    }
+}
+
+/// Visitors at work, each in a thread of its own.
+pub struct Load {
+    is_over: Arc<AtomicBool>,
+    visitors: Vec<JoinHandle<Heard>>,
+}
+
+/// What visitors heard.
+#[derive(Default)]
+pub struct Heard {
+    pub n: usize,
+    pub wrong: Vec<String>,
+    pub slowest: Duration,
+}
+
+impl Load {
+    /// `judge` says what is wrong with an answer.
+    pub fn start(port: u16, path: &'static str, judge: fn(&Response) -> Option<String>) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let visit = |keeps: bool| {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                let (mut visitor, mut heard) = (Visitor::new(port, keeps), Heard::default());
+                while !is_over.load(Ordering::SeqCst) {
+                    let began = Instant::now();
+                    let wrong = match visitor.ask(path) {
+                        Ok(response) => judge(&response),
+                        Err(why) => Some(why),
+                    };
+                    heard.slowest = heard.slowest.max(began.elapsed());
+                    heard.n += 1;
+                    heard.wrong.extend(wrong);
+                }
+                heard
+            })
+        };
+        let visitors = [true, false, true, false].map(visit).into();
+        Self { is_over, visitors }
+    }
+
+    pub fn end(self) -> Heard {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.visitors.into_iter().fold(Heard::default(), |mut all, visitor| {
+            let heard = visitor.join().unwrap();
+            all.n += heard.n;
+            all.wrong.extend(heard.wrong);
+            all.slowest = all.slowest.max(heard.slowest);
+            all
+        })
+    }
+}
