@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{Site, Work};
+use super::Site;
 use crate::event::Event;
 use crate::transport::{Remote, Told};
 use crate::web::{Question, Response};
@@ -38,19 +38,18 @@ impl Site {
         }
     }
 
-    /// The absolute path of a file of the release, or of what is served once there is no other.
+    /// The absolute path of a file of the release, or of what is served where there is none. Not by way of `current`: what
+    /// a process has learnt of that may be of before the swap.
     pub fn absolute(&self, path: &str) -> Result<String> {
         if path.starts_with('/') {
             return Ok(path.to_owned());
         }
+        let live = self.seen()?.live();
+        let release = if self.is_in_current { live } else { self.release().or(live) };
         let root = self.root()?;
-        Ok(match &self.work {
-            Work::Building { record, .. } | Work::Complete { record, .. } | Work::TakenBack { record }
-                if !self.is_in_current =>
-            {
-                format!("{root}/releases/{}/{path}", record.name)
-            }
-            _ => format!("{root}/current/{path}"),
+        Ok(match release {
+            Some(name) => format!("{root}/releases/{name}/{path}"),
+            None => format!("{root}/current/{path}"),
         })
     }
 }

@@ -120,8 +120,7 @@ fn record(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
 /// As `Protocol::read`.
 pub fn read(said: &[u8], is_over: bool) -> Result<Option<Response>, String> {
     let (mut out, mut errors, mut rest) = (Vec::new(), Vec::new(), said);
-    loop {
-        let &[version, kind, _, _, high, low, padding, _, ..] = rest else { break };
+    while let &[version, kind, _, _, high, low, padding, _, ..] = rest {
         if version != 1 {
             return Err("it is no FastCGI".to_owned());
         }

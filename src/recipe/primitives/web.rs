@@ -293,12 +293,11 @@ fn await_it(call: &NativeCallContext, host: &Host, seconds: f64, condition: FnPt
 
 /// The failure of a primitive; any other error is handed on.
 fn failure_of(error: Box<EvalAltResult>) -> Outcome<Failure> {
-    match error.unwrap_inner() {
-        EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<Failure>() {
-            Some(failure) if !failure.host.is_empty() => return Ok(failure.clone()),
-            _ => {}
-        },
-        _ => {}
+    if let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner()
+        && let Some(failure) = value.read_lock::<Failure>()
+        && !failure.host.is_empty()
+    {
+        return Ok(failure.clone());
     }
     Err(error)
 }
