@@ -76,6 +76,17 @@ impl Shop {
         }
     }
 
+    /// A migration whose `up` does this.
+    fn migration(&self, name: &str, up: &str) {
+        let text = format!(
+            "<?php return new class extends Illuminate\\Database\\Migrations\\Migration {{\n\
+             public function up() {{ {up} }}\npublic function down() {{ Schema::drop('all'); }}\n}};\n"
+        );
+        let path = self.test.path("source/database/migrations").join(format!("{name}.php"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
     /// What a visitor who has just come is served.
     fn serves(&self) -> String {
         let response = Visitor::new(self.nginx.port, false).ask("/").unwrap();
@@ -144,17 +155,10 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
 
     // Its migration fails.
     fs::write(&page, &text).unwrap();
-    let migration = shop.test.path("source/database/migrations/2026_11_26_000000_bad.php");
-    fs::create_dir_all(migration.parent().unwrap()).unwrap();
-    let up = "public function up() { \\Illuminate\\Support\\Facades\\DB::statement('no sql'); }";
-    fs::write(
-        &migration,
-        format!("<?php return new class extends Illuminate\\Database\\Migrations\\Migration {{ {up} }};"),
-    )
-    .unwrap();
+    shop.migration("2026_11_26_000000_bad", "Illuminate\\Support\\Facades\\DB::statement('no sql');");
     shop.test.ends(1, &[]).says("error: task `migrate` failed").says("gave up the new release");
     assert_eq!(shop.live(), live);
-    fs::remove_file(&migration).unwrap();
+    fs::remove_dir_all(shop.test.path("source/database")).unwrap();
 
     // It is well while it is tried, and not while it is served.
     let current = "dirname(base_path(), 2) . '/current'";
@@ -190,4 +194,36 @@ fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
     let heard = load.end();
     println!("{} requests, {} wrong", heard.n, heard.wrong.len());
     assert_eq!(heard.wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name() {
+    const SCHEMA: &str = "Illuminate\\Support\\Facades\\Schema";
+    let shop = Shop::new("$realpath_root", "");
+    shop.version("v0");
+    shop.migration(
+        "2026_11_26_000000_orders",
+        &format!("{SCHEMA}::create('orders', fn ($table) => $table->id());"),
+    );
+    shop.test.deploy();
+    let live = shop.live();
+    shop.version("v1");
+    shop.migration("2026_11_26_000001_none", &format!("{SCHEMA}::drop('orders');"));
+    let ran = shop.test.ends(1, &[]);
+    ran.says(
+        "`2026_11_26_000001_none.php` has `::drop`, which may take away what the release being served needs",
+    );
+    ran.says("allow_destructive=[\"2026_11_26_000001_none.php\"]").says("gave up the new release");
+    assert_eq!(shop.live(), live);
+    shop.test.ends(0, &["--set", "allow_destructive=[\"2026_11_26_000001_none.php\"]"]);
+    assert_eq!(shop.serves(), "v1");
+    // What is there already is no news, and what goes back says what stays.
+    shop.version("v2");
+    shop.test.deploy();
+    shop.test.ends(0, &["rollback"]).says_not("the database is ahead");
+    shop.test
+        .ends(0, &["rollback"])
+        .says("the database is ahead of this release by")
+        .says("2026_11_26_000001_none.php");
+    assert_eq!(shop.serves(), "v0");
 }
