@@ -227,3 +227,17 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
         .says("2026_11_26_000001_none.php");
     assert_eq!(shop.serves(), "v0");
 }
+
+#[test]
+fn the_steps_that_the_manual_overrides_are_overridden() {
+    let manual = fs::read_to_string("docs/laravel.md").unwrap();
+    let recipe = manual.split("```rhai\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let Shop { test, site, nginx, _fpm, _server } = Shop::new("$realpath_root", "");
+    let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+    let test = test.toml(&toml.replace("recipe = \"laravel\"\n", "")).recipe(recipe);
+    let ran = test.ends(0, &["-v"]);
+    ran.says("artisan view:cache").says("artisan cache:forget greeting").says("artisan migrate --force");
+    ran.says("GET /up of public/index.php at ").says("GET / of public/index.php at ");
+    assert!(site.path().join("shared/public/media").is_dir());
+    assert!(Visitor::new(nginx.port, false).ask("/").unwrap().status == 200);
+}
