@@ -9,8 +9,13 @@ mod servers;
 mod support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use load::{Load, Visitor};
 use project::{Site, project_at};
@@ -19,48 +24,62 @@ use servers::{Fpm, Nginx};
 use support::Test;
 use support::sshd::Sshd;
 
-/// A Laravel site behind nginx on a server, and the project that deploys it.
+/// A Laravel site on each of some hosts, behind nginx, and the project that deploys it.
 struct Shop {
     test: Test,
-    site: Site,
-    nginx: Nginx,
+    sites: Vec<Site>,
+    nginx: Vec<Nginx>,
     _fpm: Fpm,
-    _server: Sshd,
+    server: Sshd,
 }
 
 impl Shop {
     /// `root` is what nginx takes for the document root: `$realpath_root` or `$document_root`.
-    fn new(root: &str, settings: &str) -> Self {
+    fn new(root: &str) -> Self {
+        Self::on(1, root)
+    }
+
+    fn on(n_hosts: usize, root: &str) -> Self {
         let server = Sshd::openssh();
-        let site = Site(server.home().join(format!("shop-{}", server.port)));
-        let path = site.path().display().to_string();
-        let fpm = Fpm::start(&server.home(), "php_admin_flag[log_errors] = on");
-        let nginx = Nginx::start(&format!(
-            "root {path}/current/public;\n location / {{ try_files $uri /index.php?$query_string; }}\n \
-             location ~ \\.php$ {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
-             fastcgi_param SCRIPT_FILENAME {root}$fastcgi_script_name; fastcgi_param DOCUMENT_ROOT {root}; }}",
-            fpm.socket.display()
-        ));
-        let test = project_at(&server, server.port, &[&path]);
-        let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+        let home = server.home();
+        let sites: Vec<Site> =
+            (1..=n_hosts).map(|n| Site(home.join(format!("shop-{}-{n}", server.port)))).collect();
+        let paths: Vec<String> = sites.iter().map(|site| site.path().display().to_string()).collect();
+        let fpm = Fpm::start(&home, "php_admin_flag[log_errors] = on");
+        let serve = |path: &String| {
+            Nginx::start(&format!(
+                "root {path}/current/public;\n location / {{ try_files $uri /index.php?$query_string; }}\n \
+                 location ~ \\.php$ {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
+                 fastcgi_param SCRIPT_FILENAME {root}$fastcgi_script_name; fastcgi_param DOCUMENT_ROOT {root}; }}",
+                fpm.socket.display()
+            ))
+        };
+        let nginx: Vec<Nginx> = paths.iter().map(serve).collect();
+        let all: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let test = project_at(&server, server.port, &all);
         let more = format!(
-            "recipe = \"laravel\"\n[settings]\nfpm = \"{}\"\nurl = \"http://127.0.0.1:{}\"\nwatch_seconds = 1\n\
-             watch_rate = 10\n{settings}\n",
-            fpm.socket.display(),
-            nginx.port
+            "recipe = \"laravel\"\n[settings]\nfpm = \"{}\"\nwatch_seconds = 1\nwatch_rate = 10\n",
+            fpm.socket.display()
         );
-        let test = test.toml(&toml.replace("[settings]\n", &more));
+        let mut toml = fs::read_to_string(test.path("runner.toml")).unwrap().replace("[settings]\n", &more);
+        for (path, nginx) in paths.iter().zip(&nginx) {
+            let host = format!("path = \"{path}\"");
+            let url = format!("{host}, settings = {{ url = \"http://127.0.0.1:{}\" }}", nginx.port);
+            toml = toml.replace(&host, &url);
+            // What an operator makes once; all hosts have one database.
+            let made = format!(
+                "set -e; mkdir -p {path}/shared/storage/app; printf 'APP_KEY=base64:{}=\\nDB_PATH={db}\\n' >{path}/shared/.env; \
+                 : >>{db}; chown -R --reference={} {path}",
+                "A".repeat(43),
+                home.display(),
+                db = sites[0].path().join("shared/storage/app/database.sqlite").display()
+            );
+            assert!(Command::new("sh").arg("-c").arg(made).status().unwrap().success());
+        }
+        let test = test.toml(&toml);
         let copied = Command::new("cp").arg("-RT").arg("tests/laravel").arg(test.path("source")).status();
         assert!(copied.unwrap().success());
-        // What an operator makes once.
-        let key = "APP_KEY=base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-        let made = format!(
-            "set -e; mkdir -p {path}/shared/storage/app; echo {key} >{path}/shared/.env; \
-             : >{path}/shared/storage/app/database.sqlite; chown -R --reference={} {path}",
-            server.home().display()
-        );
-        assert!(Command::new("sh").arg("-c").arg(made).status().unwrap().success());
-        Self { test, site, nginx, _fpm: fpm, _server: server }
+        Self { test, sites, nginx, _fpm: fpm, server }
     }
 
     /// Replaces the source's version: its code and its page.
@@ -89,14 +108,14 @@ impl Shop {
 
     /// What a visitor who has just come is served.
     fn serves(&self) -> String {
-        let response = Visitor::new(self.nginx.port, false).ask("/").unwrap();
+        let response = Visitor::new(self.nginx[0].port, false).ask("/").unwrap();
         assert_eq!(whole(&response), None);
         let text = String::from_utf8(response.body).unwrap();
         text.split(' ').nth(3).unwrap().to_owned()
     }
 
     fn live(&self) -> String {
-        let to = fs::read_link(self.site.path().join("current")).unwrap();
+        let to = fs::read_link(self.sites[0].path().join("current")).unwrap();
         to.file_name().unwrap().to_str().unwrap().to_owned()
     }
 }
@@ -116,11 +135,11 @@ fn whole(response: &Response) -> Option<String> {
 
 #[test]
 fn no_request_fails_or_sees_two_releases_through_twenty_deploys_and_five_rollbacks() {
-    let shop = Shop::new("$realpath_root", "");
+    let shop = Shop::new("$realpath_root");
     shop.version("v0");
     shop.test.deploy().says("smoke        ok").says_not("warning");
     assert_eq!(shop.serves(), "v0");
-    let load = Load::start(shop.nginx.port, "/", whole);
+    let load = Load::start(shop.nginx[0].port, "/", whole);
     for n in 1..=20 {
         let version = format!("v{n}");
         shop.version(&version);
@@ -139,11 +158,11 @@ fn no_request_fails_or_sees_two_releases_through_twenty_deploys_and_five_rollbac
 
 #[test]
 fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_taken_back() {
-    let shop = Shop::new("$realpath_root", "");
+    let shop = Shop::new("$realpath_root");
     shop.version("good");
     shop.test.deploy();
     let live = shop.live();
-    let load = Load::start(shop.nginx.port, "/", whole);
+    let load = Load::start(shop.nginx[0].port, "/", whole);
 
     // It cannot answer at all.
     let page = shop.test.path("source/app/Http/Page.php");
@@ -180,10 +199,10 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
 /// Debian's nginx passes it, and opcache knows a script by that name.
 #[test]
 fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
-    let shop = Shop::new("$document_root", "");
+    let shop = Shop::new("$document_root");
     shop.version("v0");
     shop.test.deploy().says_not("warning");
-    let load = Load::start(shop.nginx.port, "/", whole);
+    let load = Load::start(shop.nginx[0].port, "/", whole);
     for version in ["v1", "v2"] {
         shop.version(version);
         shop.test.deploy().says("PHP still answers from an earlier release").says("pass `$realpath_root`");
@@ -199,7 +218,7 @@ fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
 #[test]
 fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name() {
     const SCHEMA: &str = "Illuminate\\Support\\Facades\\Schema";
-    let shop = Shop::new("$realpath_root", "");
+    let shop = Shop::new("$realpath_root");
     shop.version("v0");
     shop.migration(
         "2026_11_26_000000_orders",
@@ -232,12 +251,127 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
 fn the_steps_that_the_manual_overrides_are_overridden() {
     let manual = fs::read_to_string("docs/laravel.md").unwrap();
     let recipe = manual.split("```rhai\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let Shop { test, site, nginx, _fpm, _server } = Shop::new("$realpath_root", "");
-    let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+    let shop = Shop::new("$realpath_root");
+    let toml = fs::read_to_string(shop.test.path("runner.toml")).unwrap();
+    let Shop { test, sites, nginx, .. } = shop;
     let test = test.toml(&toml.replace("recipe = \"laravel\"\n", "")).recipe(recipe);
     let ran = test.ends(0, &["-v"]);
     ran.says("artisan view:cache").says("artisan cache:forget greeting").says("artisan migrate --force");
     ran.says("GET /up of public/index.php at ").says("GET / of public/index.php at ");
-    assert!(site.path().join("shared/public/media").is_dir());
-    assert!(Visitor::new(nginx.port, false).ask("/").unwrap().status == 200);
+    assert!(sites[0].path().join("shared/public/media").is_dir());
+    assert!(Visitor::new(nginx[0].port, false).ask("/").unwrap().status == 200);
+}
+
+/// A worker as systemd keeps one: started again whenever it has ended.
+struct Worker(Child);
+
+impl Worker {
+    fn start(shop: &Shop) -> Self {
+        let path = shop.sites[0].path().display();
+        let home = shop.server.home();
+        let loops =
+            format!("cd {path}/current && while :; do php {path}/current/artisan queue:work --sleep=1; done");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(loops).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        if rustix::process::geteuid().is_root() {
+            let owner = fs::metadata(home).unwrap();
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// Has jobs worked off until the last was one of this version.
+fn is_worked_off_by(shop: &Shop, version: &str) {
+    let marks = shop.sites[0].path().join("shared/storage/app/marks");
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        assert_eq!(Visitor::new(shop.nginx[0].port, false).reads("/mark"), "marked");
+        let last = fs::read_to_string(&marks).unwrap_or_default().lines().last().map(str::to_owned);
+        if last.as_deref() == Some(version) {
+            return;
+        }
+        assert!(Instant::now() < limit, "the last job was worked off by {last:?}, not by {version}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn uploads_sessions_and_jobs_live_on_and_workers_run_what_is_served() {
+    let shop = Shop::new("$realpath_root");
+    shop.version("v1");
+    shop.test.deploy();
+    let _worker = Worker::start(&shop);
+    is_worked_off_by(&shop, "v1");
+    let mut visitor = Visitor::new(shop.nginx[0].port, true);
+    assert_eq!((visitor.reads("/count"), visitor.reads("/count")), ("1".to_owned(), "2".to_owned()));
+    shop.version("v2");
+    // While it is deployed: a visitor uploads something at each request.
+    let is_over = AtomicBool::new(false);
+    let n_kept = thread::scope(|scope| {
+        let keeps = scope.spawn(|| {
+            let mut visitor = Visitor::new(shop.nginx[0].port, true);
+            let mut n = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                assert_eq!(visitor.reads(&format!("/keep/file{n}")), "kept");
+                n += 1;
+            }
+            n
+        });
+        shop.test.deploy();
+        is_over.store(true, Ordering::SeqCst);
+        keeps.join().unwrap()
+    });
+    is_worked_off_by(&shop, "v2");
+    assert_eq!(visitor.reads("/count"), "3");
+    shop.test.ends(0, &["rollback"]);
+    is_worked_off_by(&shop, "v1");
+    assert_eq!(visitor.reads("/count"), "4");
+    println!("{n_kept} uploads while it was deployed");
+    for n in 0..n_kept {
+        assert_eq!(visitor.reads(&format!("/storage/file{n}")), format!("file{n}"));
+    }
+}
+
+#[test]
+fn two_hosts_migrate_once_and_change_together() {
+    let shop = Shop::on(2, "$realpath_root");
+    shop.version("v0");
+    let ran = shop.test.ends(0, &["-v"]);
+    assert_eq!(ran.err.matches("artisan migrate --force").count(), 1, "{ran}");
+    for n in 1..=5 {
+        let loads: Vec<Load> = shop.nginx.iter().map(|nginx| Load::start(nginx.port, "/", whole)).collect();
+        let version = format!("v{n}");
+        shop.version(&version);
+        shop.test.deploy().says("on 2 hosts (");
+        for load in loads {
+            assert_eq!(load.end().wrong, Vec::<String>::new());
+        }
+        for nginx in &shop.nginx {
+            assert!(
+                Visitor::new(nginx.port, false)
+                    .reads("/")
+                    .contains(&format!("code {version} view {version}"))
+            );
+        }
+    }
+    // One that is not well on the second host goes back on both.
+    let live = shop.live();
+    let page = shop.test.path("source/app/Http/Page.php");
+    let text = fs::read_to_string(&page).unwrap();
+    let breaks = "abort_if(is_link(base_path('../../current')) && str_contains(realpath(base_path('../../current')), '-2/') \
+                  && realpath(base_path('../../current')) == base_path(), 500); return response('up')";
+    fs::write(&page, text.replace("return response('up')", breaks)).unwrap();
+    shop.test.ends(1, &[]).says("on `web2`").says("swapped back on web1, web2");
+    assert_eq!(shop.live(), live);
+    for nginx in &shop.nginx {
+        assert!(Visitor::new(nginx.port, false).reads("/").contains("code v5 view v5"));
+    }
 }

@@ -12,7 +12,7 @@ use crate::web::{Question, Response};
 pub enum Heard {
     Answered {
         response: Response,
-        /// From the first byte of the question to the last of the answer.
+        /// From the first byte of the question to the last of the answer; once to the host and back is in it.
         seconds: f64,
     },
     /// Why there was no answer.

@@ -11,6 +11,7 @@ use crate::web::{Question, Response};
 /// What came of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
+    /// And how long after the question was under way: once to the host and back is in it.
     Answered(Response, Duration),
     /// There was no answer, or none that can be read.
     Failed {
@@ -31,6 +32,7 @@ impl<L: Link> Framed<L> {
 
     fn converse(&mut self, channel: ChannelId, question: &Question, began: Instant) -> Result<Told, Lost> {
         let (mut rest, mut said) = (question.bytes.as_slice(), Vec::new());
+        let mut sent = None;
         let mut buffer = [0; 16 * 1024];
         loop {
             self.beat_beside();
@@ -43,6 +45,7 @@ impl<L: Link> Framed<L> {
                 match self.link.write(channel, rest) {
                     Ok(n) => {
                         has_moved = n > 0;
+                        sent = sent.or(has_moved.then(Instant::now));
                         rest = &rest[n..];
                     }
                     // Who has heard enough may have answered all the same.
@@ -68,7 +71,9 @@ impl<L: Link> Framed<L> {
             };
             if has_moved || is_over {
                 match question.protocol.read(&said, is_over) {
-                    Ok(Some(response)) => return Ok(Told::Answered(response, began.elapsed())),
+                    Ok(Some(response)) => {
+                        return Ok(Told::Answered(response, sent.unwrap_or(began).elapsed()));
+                    }
                     Ok(None) => {}
                     Err(why) => return failed(why),
                 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -17,11 +18,20 @@ pub struct Visitor {
     port: u16,
     keeps: bool,
     stream: Option<TcpStream>,
+    /// As a browser keeps them.
+    cookies: BTreeMap<String, String>,
 }
 
 impl Visitor {
     pub fn new(port: u16, keeps: bool) -> Self {
-        Self { port, keeps, stream: None }
+        Self { port, keeps, stream: None, cookies: BTreeMap::new() }
+    }
+
+    /// The text of the answer.
+    pub fn reads(&mut self, path: &str) -> String {
+        let response = self.ask(path).unwrap();
+        assert_eq!(response.status, 200, "{path}: {}", String::from_utf8_lossy(&response.body));
+        String::from_utf8(response.body).unwrap()
     }
 
     /// The whole answer, or what was wrong with it.
@@ -32,13 +42,21 @@ impl Visitor {
         };
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let connection = if self.keeps { "keep-alive" } else { "close" };
-        let asked = format!("GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: {connection}\r\n\r\n");
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let asked = format!(
+            "GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: {connection}\r\nCookie: {}\r\n\r\n",
+            cookies.join("; ")
+        );
         stream.write_all(asked.as_bytes()).map_err(|error| error.to_string())?;
         let (mut said, mut buffer) = (Vec::new(), [0; 65536]);
         loop {
             let n = stream.read(&mut buffer).map_err(|error| error.to_string())?;
             said.extend(&buffer[..n]);
             if let Some(response) = read(&said, n == 0, false)? {
+                let set = response.headers.iter().filter(|(name, _)| name == "set-cookie");
+                let set = set.filter_map(|(_, value)| value.split(';').next()?.split_once('='));
+                self.cookies.extend(set.map(|(name, value)| (name.to_owned(), value.to_owned())));
                 let ends = response.header("connection").is_some_and(|value| value == "close");
                 self.stream = Some(stream).filter(|_| self.keeps && !ends);
                 return Ok(response);

@@ -1,1 +1,1 @@
-<?php return ['default' => 'sqlite', 'connections' => ['sqlite' => ['driver' => 'sqlite', 'database' => storage_path('app/database.sqlite'), 'prefix' => '', 'foreign_key_constraints' => true]], 'migrations' => 'migrations'];
+<?php return ['default' => 'sqlite', 'connections' => ['sqlite' => ['driver' => 'sqlite', 'database' => env('DB_PATH', storage_path('app/database.sqlite')), 'prefix' => '', 'foreign_key_constraints' => true]], 'migrations' => 'migrations'];

@@ -14,4 +14,23 @@ class Page extends \Illuminate\Routing\Controller
     {
         return response()->view('home', ['version' => self::VERSION])->header('X-Release', basename(base_path()));
     }
+
+    /** How often a visitor has come. */
+    public function count()
+    {
+        return response(session()->increment('count'));
+    }
+
+    public function mark()
+    {
+        app(\Illuminate\Contracts\Bus\Dispatcher::class)->dispatch(new \App\Jobs\Mark);
+        return response('marked');
+    }
+
+    /** What a visitor has uploaded. */
+    public function keep($name)
+    {
+        file_put_contents(storage_path("app/public/$name"), $name);
+        return response('kept');
+    }
 }
