@@ -114,6 +114,12 @@ impl Shop {
         text.split(' ').nth(3).unwrap().to_owned()
     }
 
+    /// The oldest release.
+    fn oldest(&self) -> String {
+        let all = fs::read_dir(self.sites[0].path().join("releases")).unwrap();
+        all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).min().unwrap()
+    }
+
     fn live(&self) -> String {
         let to = fs::read_link(self.sites[0].path().join("current")).unwrap();
         to.file_name().unwrap().to_str().unwrap().to_owned()
@@ -210,6 +216,10 @@ fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
     }
     shop.test.ends(0, &["rollback"]).says("PHP still answers");
     assert_eq!(shop.serves(), "v1");
+    // One that was deployed by other means can be gone back to all the same.
+    let first = shop.sites[0].path().join("releases").join(shop.oldest());
+    fs::remove_file(first.join("bootstrap/cache/runner.php")).unwrap();
+    shop.test.ends(0, &["rollback"]).says("has no script to ask the pool with");
     let heard = load.end();
     println!("{} requests, {} wrong", heard.n, heard.wrong.len());
     assert_eq!(heard.wrong, Vec::<String>::new());

@@ -46,6 +46,11 @@ fn a_web_server_is_asked_by_port_and_by_socket_with_the_host_that_is_said() {
             "#
         ),
     );
+    // A plan asks what is there already.
+    let plan = format!(
+        "task(\"preflight\", |host| note(`up: ${{host.http(\"http://127.0.0.1:{port}/old\").status}}`));"
+    );
+    Test::new().source("a", "b").recipe(&plan).ends(0, &["--plan"]).says("up: 301");
     let ran = test.deploy();
     ran.says("200 hello yes").says("1000000").says("POST shop.example.com me ").says("/new").says("404");
 }
@@ -172,6 +177,11 @@ fn waiting_ends_when_it_is_so_or_when_the_time_is_over() {
         ("host.wait_until(9, || 7)", 1, "what is waited for answers i64, not true or false"),
         ("host.wait_until(9, || nothing_known())", 2, "no function `nothing_known`"),
         ("host.wait_until(9, |h| h.path + 1 - 2 == 3)", 1, "wait_until"),
+        (
+            "host.wait_until(0, |h| { local(\"test -e nothing\"); true })",
+            1,
+            "`test -e nothing` exited with status 1",
+        ),
         (
             "host.run(\"(sleep 0.3; echo >late) >/dev/null 2>&1 </dev/null &\"); host.wait_until(60, |h| h.exists(\"late\"))",
             0,

@@ -1,6 +1,6 @@
 //! What listens on a host is asked, through the connection.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::Site;
 use crate::event::Event;
@@ -31,7 +31,7 @@ impl Site {
         self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
         let told = self.remote.ask(question);
         self.is_cut |= told.is_err();
-        match told? {
+        match told.with_context(|| format!("`{title}` of `{}` was cut off", self.host.name))? {
             Told::Answered(response, took) => Ok(Heard::Answered { response, seconds: took.as_secs_f64() }),
             Told::Failed { why, .. } => Ok(Heard::Failed(why)),
             Told::Interrupted => bail!("interrupted"),

@@ -8,6 +8,9 @@ use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::{Lost, Stream};
 use crate::web::{Question, Response};
 
+/// Bytes of an answer that are read, whatever they are.
+const SAID_MAX: usize = 40 * 1024 * 1024;
+
 /// What came of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
@@ -35,7 +38,8 @@ impl<L: Link> Framed<L> {
         let mut sent = None;
         let mut buffer = [0; 16 * 1024];
         loop {
-            self.beat_beside();
+            // No act runs meanwhile.
+            self.beat_idle();
             if self.is_interrupted() {
                 return Ok(Told::Interrupted);
             }
@@ -60,6 +64,10 @@ impl<L: Link> Framed<L> {
                 Ok(Got::Bytes(n)) => {
                     said.extend(&buffer[..n]);
                     has_moved = true;
+                    // There is more at once.
+                    if n == buffer.len() && said.len() < SAID_MAX {
+                        continue;
+                    }
                     false
                 }
                 Ok(Got::Nothing) => false,
@@ -69,6 +77,9 @@ impl<L: Link> Framed<L> {
                 }
                 Err(error) => return Err(Lost::broken(&error, 0)),
             };
+            if said.len() >= SAID_MAX {
+                return failed("its answer has no end".to_owned());
+            }
             if has_moved || is_over {
                 match question.protocol.read(&said, is_over) {
                     Ok(Some(response)) => {

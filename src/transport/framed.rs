@@ -360,7 +360,12 @@ impl<L: Link> Remote for Framed<L> {
     }
 
     fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
-        self.ask_through(question)
+        let told = self.ask_through(question);
+        match told {
+            Ok(_) => self.heard = Instant::now(),
+            Err(_) => self.close_shell(),
+        }
+        told
     }
 
     fn pulse(&mut self, pulse: Pulse) {

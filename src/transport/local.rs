@@ -6,14 +6,13 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::net::{Shutdown, shutdown};
+use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, shutdown, socket_with};
 
 use crate::shell::Exit;
 use crate::transport::link::{ChannelId, Got, Link};
@@ -21,7 +20,7 @@ use crate::transport::{Lost, Stream};
 use crate::web::Address;
 
 /// For each address of a name that is connected to.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// Children of this program, each in a process group of its own so that a Ctrl-C at the terminal is this program's to
 /// pass on.
@@ -92,7 +91,13 @@ fn refused(why: &str) -> io::Error {
 /// A socket that does not block.
 fn connect(to: &Address) -> io::Result<File> {
     let socket: OwnedFd = match to {
-        Address::Unix(path) => UnixStream::connect(path)?.into(),
+        Address::Unix(path) => {
+            // One whose queue is full is busy, and not waited for (unix(7): EAGAIN).
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+            rustix::net::connect(&socket, &SocketAddrUnix::new(path.as_str())?)?;
+            socket
+        }
         Address::Tcp { host, port } => {
             let mut last = Err(io::Error::from(ErrorKind::NotFound));
             for address in (host.as_str(), *port).to_socket_addrs()? {

@@ -4,7 +4,8 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::shell::{Act, Effect, Op};
-use crate::transport::{Listener, Lost, Remote, Reply};
+use crate::transport::{Listener, Lost, Remote, Reply, Told};
+use crate::web::Question;
 
 /// Changes nothing on the host.
 pub struct Planning<R> {
@@ -31,6 +32,11 @@ impl<R: Remote> Remote for Planning<R> {
             Effect::Reads => self.inner.perform(act, listener),
             Effect::Writes => Ok(self.record(act)),
         }
+    }
+
+    /// Whoever plans asks only what changes nothing.
+    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+        self.inner.ask(question)
     }
 
     /// A payload is sent to be kept, so this writes whatever the act says.

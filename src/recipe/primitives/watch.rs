@@ -55,7 +55,8 @@ impl Limits {
         let rate = number("rate", 5.0, 0.01)?;
         let error_rate = number("max_error_rate", 0.01, 0.0)?;
         let p99_ms = number("max_p99_ms", f64::INFINITY, 0.0)?;
-        let min_samples = number("min_samples", (seconds * rate / 2.0).floor().max(1.0), 1.0)?;
+        // Answers come one after the other, and slow ones are fewer.
+        let min_samples = number("min_samples", (seconds * rate / 2.0).floor().clamp(1.0, 5.0), 1.0)?;
         Ok(Self {
             span: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
             every: Duration::from_secs_f64(1.0 / rate),
@@ -89,14 +90,16 @@ impl Watched {
         sorted.get(at).copied().unwrap_or_default()
     }
 
-    /// What speaks against it by now. Before the end only what no later answer can better.
+    /// What speaks against it by now. Before the end only what no later answer is likely to better.
     fn verdict(&self, limits: &Limits, is_over: bool) -> Option<String> {
         let (n, n_bad) = (self.n(), self.bad.len());
         let rate = n_bad as f64 / n.max(1) as f64;
         if self.n_in_a_row >= IN_A_ROW {
             return Some(format!("{IN_A_ROW} bad answers in a row, {n_bad} of {n} in all"));
         }
-        if (is_over || n_bad >= IN_A_ROW && n >= limits.min_samples) && rate > limits.error_rate {
+        let planned = (limits.span.as_secs_f64() / limits.every.as_secs_f64()).max(limits.min_samples as f64);
+        let is_decided = n_bad >= IN_A_ROW && n_bad as f64 > limits.error_rate * planned;
+        if (is_over || is_decided) && rate > limits.error_rate {
             return Some(format!(
                 "{n_bad} of {n} answers were bad, {:.1} %, and {:.1} % may be",
                 rate * 100.0,
@@ -168,7 +171,7 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
 #[export_module]
 pub mod api {
     /// Asks a page again and again, and fails when it is not well: more bad answers than `max_error_rate` (0.01), three of them in
-    /// a row, a p99 above `max_p99_ms`, or fewer answers than `min_samples` (half of what was to be asked). Options besides: those of
+    /// a row, a p99 above `max_p99_ms`, or fewer answers than `min_samples` (5). Options besides: those of
     /// `http`, `seconds` (10), `rate` a second (5). Answers a table with `n`, `bad`, `p99_ms`.
     #[rhai_fn(pure, return_raw)]
     pub fn watch(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {
@@ -202,7 +205,9 @@ mod tests {
             assert!(verdict.clone().unwrap().contains(words), "{verdict:?}")
         };
         says(verdict(3, 3, 3, false), "3 bad answers in a row, 3 of 3");
-        says(verdict(20, 3, 1, false), "3 of 20 answers were bad, 15.0 %, and 10.0 % may be");
+        // Five of the fifty that are to be asked may be bad.
+        assert_eq!(verdict(20, 5, 1, false), None);
+        says(verdict(20, 6, 1, false), "6 of 20 answers were bad, 30.0 %, and 10.0 % may be");
         says(verdict(5, 1, 1, true), "1 of 5 answers were bad");
         says(verdict(19, 0, 0, true), "19 answers decide nothing: 20 are needed");
         says(verdict(300, 0, 0, true), "took 306 ms (p99), and 200 may be");

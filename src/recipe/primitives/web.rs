@@ -17,6 +17,8 @@ use crate::web::{Address, Protocol, Question, Response, fastcgi, http};
 
 /// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer lines of an answer are not shown.
+const LINE_MAX: usize = 400;
 /// Between two looks: a beginning, and what it grows to.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -187,12 +189,17 @@ fn value(response: Response, seconds: f64) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// What tells most of a bad answer: what was logged, else where the body begins.
+/// What tells most of a bad answer: what was logged, else where the body begins. Whole lines only: a secret that is cut in two
+/// would not be masked.
 fn first_lines(response: &Response) -> Vec<String> {
     let said = if response.errors.is_empty() { &response.body } else { &response.errors };
-    let text = String::from_utf8_lossy(&said[..said.len().min(4096)]).into_owned();
+    let text = String::from_utf8_lossy(said);
     let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
-    lines.take(10).map(|line| line.chars().take(200).collect()).collect()
+    let shown = |line: &str| match line.chars().count() {
+        0..=LINE_MAX => line.to_owned(),
+        n => format!("(a line of {n} characters)"),
+    };
+    lines.take(10).map(shown).collect()
 }
 
 /// A request, and what it is called.
@@ -295,7 +302,7 @@ fn await_it(call: &NativeCallContext, host: &Host, seconds: f64, condition: FnPt
 fn failure_of(error: Box<EvalAltResult>) -> Outcome<Failure> {
     if let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner()
         && let Some(failure) = value.read_lock::<Failure>()
-        && !failure.host.is_empty()
+        && !failure.task.is_empty()
     {
         return Ok(failure.clone());
     }

@@ -45,6 +45,11 @@ pub fn is_refusal(error: &Error) -> bool {
     matches!(error.code(), ErrorCode::Session(-21 | -22))
 }
 
+/// LIBSSH2_ERROR_TIMEOUT: no answer for a minute. It is ready for something else then.
+pub fn is_late(error: &Error) -> bool {
+    error.code() == ErrorCode::Session(-9)
+}
+
 /// What libssh2 says, without a number of its own, when the answer to another channel's request comes before the one that was
 /// asked for (`ssh2_packet_requirev`). It does not wait for this one again; that it comes is certain, what it says is not.
 pub fn is_passed_over(error: &Error) -> bool {

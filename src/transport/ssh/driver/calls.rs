@@ -4,7 +4,7 @@ use ssh2::{BlockDirections, Error};
 
 use crate::transport::Stream;
 use crate::transport::link::ChannelId;
-use crate::transport::ssh::call::{Outcome, is_again, is_refusal, outcome, reason};
+use crate::transport::ssh::call::{Outcome, is_again, is_late, is_refusal, outcome, reason};
 use crate::transport::ssh::channel::{Call, Channel, Wanted};
 use crate::transport::ssh::driver::{Driver, Gone, Job, Spare};
 use crate::transport::ssh::pipes::Purpose;
@@ -59,7 +59,9 @@ impl Driver {
                 self.opening = Some(wanted);
                 return Ok(Outcome::Again);
             }
-            (Err(error), _) if !is_refusal(&error) => return Err(error),
+            (Err(error), _) if !is_refusal(&error) && !(wanted != Wanted::Session && is_late(&error)) => {
+                return Err(error);
+            }
             (Ok(ssh), Some((id, channel))) => {
                 channel.opened(ssh);
                 let is_open = channel.is_under_way();
