@@ -52,6 +52,8 @@ impl Driver {
             }
             Wanted::Stream(Address::Unix(path)) => self.session.channel_direct_streamlocal(path, None),
         };
+        // Whoever is connected to may swallow all packets, and the host is well.
+        let is_refused = |error: &Error| is_refusal(error) || wanted != Wanted::Session && is_late(error);
         let mut channels = self.channels.iter_mut();
         let waiting = channels.find(|(_, channel)| channel.waits_for().as_ref() == Some(&wanted));
         match (opened, waiting) {
@@ -59,9 +61,7 @@ impl Driver {
                 self.opening = Some(wanted);
                 return Ok(Outcome::Again);
             }
-            (Err(error), _) if !is_refusal(&error) && !(wanted != Wanted::Session && is_late(&error)) => {
-                return Err(error);
-            }
+            (Err(error), _) if !is_refused(&error) => return Err(error),
             (Ok(ssh), Some((id, channel))) => {
                 channel.opened(ssh);
                 let is_open = channel.is_under_way();
