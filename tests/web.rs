@@ -194,3 +194,24 @@ fn waiting_ends_when_it_is_so_or_when_the_time_is_over() {
     }
     assert!(fs::exists(test.path("site")).unwrap());
 }
+
+#[test]
+fn what_is_watched_is_judged_by_all_its_answers() {
+    let mut test = Test::new().source("public/index.html", "well");
+    let nginx = Nginx::start(&format!("root {};", root(&test)));
+    let url = format!("http://127.0.0.1:{}/", nginx.port);
+    for (options, code, words) in [
+        ("seconds: 0.2, rate: 50", 0, " asked, 0 bad"),
+        ("seconds: 0.2, rate: 50, expect: \"ill\"", 1, "is not well: 3 bad answers in a row, 3 of 3"),
+        ("seconds: 0.2, rate: 50, max_p99_ms: 0", 1, "(p99), and 0 may be"),
+        ("seconds: 0.1, rate: 10, min_samples: 3", 1, "answers decide nothing: 3 are needed"),
+        ("second: 1", 1, "there is no option `second` (did you mean `seconds`?)"),
+        ("rate: 0", 1, "option `rate` is a number of 0.01 or more"),
+    ] {
+        let call = format!(
+            "let w = host.watch(\"{url}\", #{{ {options} }}); note(`${{w.n}} asked, ${{w.bad}} bad`);"
+        );
+        test = verify(test, &call);
+        test.ends(code, &[]).says(words);
+    }
+}

@@ -148,7 +148,9 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
         }
         watched.bad.extend(bad);
         let next = asked_at + limits.every;
-        let is_over = next >= limits.span || context.run().mode.is_plan();
+        // With too few answers it goes on for as long again.
+        let span = if watched.n() < limits.min_samples { limits.span * 2 } else { limits.span };
+        let is_over = next >= span || context.run().mode.is_plan();
         if let Some(verdict) = watched.verdict(&limits, is_over) {
             let mut report = Report::new(format!("`{title}` is not well: {verdict}"));
             if let Some((first, at)) = watched.bad.first().zip(watched.first) {
@@ -171,7 +173,7 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
 #[export_module]
 pub mod api {
     /// Asks a page again and again, and fails when it is not well: more bad answers than `max_error_rate` (0.01), three of them in
-    /// a row, a p99 above `max_p99_ms`, or fewer answers than `min_samples` (5). Options besides: those of
+    /// a row, a p99 above `max_p99_ms`, or fewer answers than `min_samples` (5) in twice the time. Options besides: those of
     /// `http`, `seconds` (10), `rate` a second (5). Answers a table with `n`, `bad`, `p99_ms`.
     #[rhai_fn(pure, return_raw)]
     pub fn watch(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {

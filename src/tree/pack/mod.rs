@@ -491,16 +491,20 @@ mod tests {
         assert_eq!(again.entries, tree.entries);
     }
 
-    #[test]
-    fn compressed_tars_take_over_what_the_others_leave() {
-        let dir = tempfile::tempdir().unwrap();
-        let source = dir.path().join("source");
-        fs::create_dir(&source).unwrap();
+    /// A tree of forty files of 16 MB that compress well.
+    fn forty(source: &Path, contents: &Contents) -> Tree {
+        fs::create_dir(source).unwrap();
         for n in 0..40u8 {
             fs::write(source.join(n.to_string()), vec![n; 400_000]).unwrap();
         }
+        walk(&selection(source), &Index::default(), contents).unwrap().0
+    }
+
+    #[test]
+    fn compressed_tars_take_over_what_the_others_leave() {
+        let dir = tempfile::tempdir().unwrap();
         let contents = Contents::default();
-        let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
+        let tree = forty(&dir.path().join("source"), &contents);
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         for packing in Packing::ALL {
             let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap();
@@ -531,13 +535,8 @@ mod tests {
     #[test]
     fn all_tars_are_compressed_if_that_is_best() {
         let dir = tempfile::tempdir().unwrap();
-        let source = dir.path().join("source");
-        fs::create_dir(&source).unwrap();
-        for n in 0..40u8 {
-            fs::write(source.join(n.to_string()), vec![n; 400_000]).unwrap();
-        }
         let contents = Contents::default();
-        let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
+        let tree = forty(&dir.path().join("source"), &contents);
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let packed = |send: &[usize], extra: &[(&[u8], &[u8])]| {
             let pack = Pack::new(&tree, &contents, send, b"", extra).unwrap();
@@ -563,7 +562,7 @@ mod tests {
             for &index in send {
                 let path = &tree.entries[index].path;
                 let [got, want] =
-                    [into.path(), &source].map(|root| fs::read(root.join(path.to_string())).unwrap());
+                    [into.path(), &tree.root].map(|root| fs::read(root.join(path.to_string())).unwrap());
                 assert!(got == want);
             }
         }
