@@ -95,11 +95,14 @@ impl Shop {
         }
     }
 
-    /// A migration whose `up` does this.
-    fn migration(&self, name: &str, up: &str) {
+    /// A migration whose `up` does this, and stands before or behind what takes it back.
+    fn migration(&self, name: &str, up: &str, is_first: bool) {
+        let up = format!("public function up() {{ {up} }}");
+        let down = "public function down() { Schema::drop('all'); }".to_owned();
+        let both = if is_first { [up, down] } else { [down, up] };
         let text = format!(
-            "<?php return new class extends Illuminate\\Database\\Migrations\\Migration {{\n\
-             public function up() {{ {up} }}\npublic function down() {{ Schema::drop('all'); }}\n}};\n"
+            "<?php return new class extends Illuminate\\Database\\Migrations\\Migration {{\n{}\n}};\n",
+            both.join("\n")
         );
         let path = self.test.path("source/database/migrations").join(format!("{name}.php"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -180,7 +183,7 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
 
     // Its migration fails.
     fs::write(&page, &text).unwrap();
-    shop.migration("2026_11_26_000000_bad", "Illuminate\\Support\\Facades\\DB::statement('no sql');");
+    shop.migration("2026_11_26_000000_bad", "Illuminate\\Support\\Facades\\DB::statement('no sql');", true);
     shop.test.ends(1, &[]).says("error: task `migrate` failed").says("gave up the new release");
     assert_eq!(shop.live(), live);
     fs::remove_dir_all(shop.test.path("source/database")).unwrap();
@@ -233,17 +236,23 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
     shop.migration(
         "2026_11_26_000000_orders",
         &format!("{SCHEMA}::create('orders', fn ($table) => $table->id());"),
+        true,
     );
     shop.test.deploy();
     let live = shop.live();
     shop.version("v1");
-    shop.migration("2026_11_26_000001_none", &format!("{SCHEMA}::drop('orders');"));
-    let ran = shop.test.ends(1, &[]);
-    ran.says(
-        "`2026_11_26_000001_none.php` has `::drop`, which may take away what the release being served needs",
-    );
-    ran.says("allow_destructive=[\"2026_11_26_000001_none.php\"]").says("gave up the new release");
-    assert_eq!(shop.live(), live);
+    for is_first in [true, false] {
+        // What is taken back does not count.
+        let more = format!("{SCHEMA}::create('more{is_first}', fn ($table) => $table->id());");
+        shop.migration(&format!("2026_11_26_000002_{is_first}"), &more, is_first);
+        shop.migration("2026_11_26_000001_none", &format!("{SCHEMA}::drop('orders');"), is_first);
+        let ran = shop.test.ends(1, &[]);
+        ran.says(
+            "`2026_11_26_000001_none.php` has `::drop`, which may take away what the release being served needs",
+        );
+        ran.says("allow_destructive=[\"2026_11_26_000001_none.php\"]").says("gave up the new release");
+        assert_eq!(shop.live(), live);
+    }
     shop.test.ends(0, &["--set", "allow_destructive=[\"2026_11_26_000001_none.php\"]"]);
     assert_eq!(shop.serves(), "v1");
     // What is there already is no news, and what goes back says what stays.
