@@ -33,7 +33,7 @@ impl Site {
         self.is_cut |= told.is_err();
         match told.with_context(|| format!("`{title}` of `{}` was cut off", self.host.name))? {
             Told::Answered(response, took) => Ok(Heard::Answered { response, seconds: took.as_secs_f64() }),
-            Told::Failed { why, .. } => Ok(Heard::Failed(why)),
+            Told::Failed(why) => Ok(Heard::Failed(why)),
             Told::Interrupted => bail!("interrupted"),
         }
     }

@@ -17,10 +17,7 @@ pub enum Told {
     /// And how long after the question was under way: once to the host and back is in it.
     Answered(Response, Duration),
     /// There was no answer, or none that can be read.
-    Failed {
-        why: String,
-        after: Duration,
-    },
+    Failed(String),
     Interrupted,
 }
 
@@ -43,7 +40,7 @@ impl<L: Link> Framed<L> {
             if self.is_interrupted() {
                 return Ok(Told::Interrupted);
             }
-            let failed = |why: String| Ok(Told::Failed { why, after: began.elapsed() });
+            let failed = |why: String| Ok(Told::Failed(why));
             let mut has_moved = false;
             if !rest.is_empty() {
                 match self.link.write(channel, rest) {

@@ -97,10 +97,7 @@ pub trait Remote: Send {
 
     /// Asks what listens on the host. Its answer is read as it comes, and waited for as long as the question says.
     fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
-        Ok(Told::Failed {
-            why: format!("`{}` cannot be asked from here", question.to),
-            after: Duration::ZERO,
-        })
+        Ok(Told::Failed(format!("`{}` cannot be asked from here", question.to)))
     }
 
     /// From now on the host hears that this side is alive: while acts run, and when `beat` is called while none does.

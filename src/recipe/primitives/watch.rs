@@ -34,7 +34,8 @@ struct Limits {
     /// Between two requests.
     every: Duration,
     error_rate: f64,
-    p99_ms: Option<f64>,
+    /// Infinite where there is none.
+    p99_ms: f64,
     /// Fewer answers decide nothing.
     min_samples: usize,
 }
@@ -61,7 +62,7 @@ impl Limits {
             span: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
             every: Duration::from_secs_f64(1.0 / rate),
             error_rate,
-            p99_ms: Some(p99_ms).filter(|limit| limit.is_finite()),
+            p99_ms,
             min_samples: min_samples as usize,
         })
     }
@@ -112,7 +113,7 @@ impl Watched {
         if n < limits.min_samples {
             return Some(format!("{n} answers decide nothing: {} are needed", limits.min_samples));
         }
-        let (p99, limit) = (self.p99(), limits.p99_ms.unwrap_or(f64::INFINITY));
+        let (p99, limit) = (self.p99(), limits.p99_ms);
         (p99 > limit).then(|| format!("the slowest answers took {p99:.0} ms (p99), and {limit:.0} may be"))
     }
 }
@@ -187,7 +188,7 @@ mod tests {
 
     fn limits() -> Limits {
         let every = Duration::from_millis(200);
-        Limits { span: Duration::from_secs(10), every, error_rate: 0.1, p99_ms: Some(200.0), min_samples: 20 }
+        Limits { span: Duration::from_secs(10), every, error_rate: 0.1, p99_ms: 200.0, min_samples: 20 }
     }
 
     fn watched(n: usize, n_bad: usize, n_in_a_row: usize) -> Watched {
