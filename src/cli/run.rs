@@ -1,6 +1,9 @@
 //! A flow or a task is run, or planned.
 
+use std::fs;
 use std::sync::Arc;
+
+use anyhow::Context;
 
 use crate::cli::args::Args;
 use crate::cli::{Ended, hear_signals, project, prompt};
@@ -10,6 +13,7 @@ use crate::flow::{Doing, execute};
 use crate::host::Inventory;
 use crate::recipe::Settled;
 use crate::release::ReleaseName;
+use crate::run::export::Export;
 use crate::run::here::Here;
 use crate::run::revision::{Revision, deployer};
 use crate::run::source::Source;
@@ -55,9 +59,19 @@ pub fn run(
         true => Mode::Plan { with_diff: args.diff },
         false => Mode::Act,
     };
-    let Settled { source, exclude, sites, here, on_host_failure } = settled;
-    let root = inventory.dir.join(source);
-    let revision = Revision::of(&root);
+    let Settled { source, sites, here, on_host_failure } = settled;
+    let sends = matches!(&doing, Doing::Flow(name) if recipe.playbook.order(name).iter().any(|task| task == "upload"));
+    let store = Store::from_env();
+    let (mut root, mut directory) = (inventory.dir.join(source.directory), inventory.dir.clone());
+    // A task alone may be one that builds.
+    let reference = source.reference.filter(|_| sends || matches!(&doing, Doing::Task(_)));
+    let export = reference.map(|reference| Export::of(&reference, &root, &store)).transpose()?;
+    if let Some(export) = &export {
+        (root, directory) = (export.path(&root), export.path(&directory));
+        fs::create_dir_all(&directory).context("the export of the source has no room")?;
+        recipe.work_in(&directory, &root);
+    }
+    let revision = export.as_ref().map_or_else(|| Revision::of(&root), |export| export.revision.clone());
     let mut open = Vec::new();
     let logins = prompt::logins(interrupt);
     let known = about(&selected.stage.name, &revision);
@@ -70,7 +84,6 @@ pub fn run(
         }
         open.push(Site::new(host.clone(), options, remote, heard.clone(), mode.is_plan()));
     }
-    let sends = matches!(&doing, Doing::Flow(name) if recipe.playbook.order(name).iter().any(|task| task == "upload"));
     heard.event(Event::Started {
         application: inventory.application(),
         stage: selected.stage.name.clone(),
@@ -87,7 +100,17 @@ pub fn run(
             text: "the work tree has changes that are not committed; they are deployed too".to_owned(),
         });
     }
-    let store = Store::from_env();
+    if let Some((n, upstream)) = export.as_ref().and_then(|export| export.behind.clone()).filter(|_| sends) {
+        heard.event(Event::Warning {
+            host: None,
+            text: format!("what is deployed is behind `{upstream}`, by {n} commits"),
+        });
+    }
+    let skip = project::local_sites(&inventory);
+    let mut source = Source::new(root, source.exclude, skip, store.clone());
+    if export.is_some() {
+        source = source.of_export();
+    }
     let run = Run::new(Setup {
         application: inventory.application(),
         stage: selected.stage.name.clone(),
@@ -103,10 +126,10 @@ pub fn run(
         interrupt: interrupt.clone(),
         here: Here {
             remote: crate::transport::local(interrupt.clone()),
-            directory: inventory.dir.clone(),
+            directory,
             env: known.into_iter().chain(here.env).collect(),
         },
-        source: Arc::new(Source::new(root, exclude, project::local_sites(&inventory), store.clone())),
+        source: Arc::new(source),
         store,
         sites: open,
         fleet: selected.all().iter().map(Named::of).collect(),

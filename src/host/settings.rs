@@ -60,6 +60,8 @@ pub struct Setting {
     pub change: Change,
     /// Its key in `runner.toml`, or the argument of `--set`.
     pub place: Excerpt,
+    /// What was typed on the command line: the tag `1.10` is no number.
+    pub typed: Option<String>,
 }
 
 /// In the order of the file, or of the command line.
@@ -112,7 +114,7 @@ impl Settings {
         let Some(change) = change.after(below) else {
             return Err(not_a_list(key, place).into());
         };
-        self.0.insert(key.to_owned(), Setting { change, place });
+        self.0.insert(key.to_owned(), Setting { change, place, typed: Some(text.to_owned()) });
         Ok(())
     }
 
@@ -120,7 +122,7 @@ impl Settings {
         let read = |field: Field| {
             let change = Change::of(field.value()?);
             let place = field.key_place();
-            Ok((field.key.to_owned(), Setting { change, place }))
+            Ok((field.key.to_owned(), Setting { change, place, typed: None }))
         };
         table.fields().into_iter().map(read).collect::<Result<_>>().map(Self)
     }
@@ -155,7 +157,7 @@ mod tests {
     }
 
     fn say(settings: &Settings) -> String {
-        let lines = settings.iter().map(|(key, Setting { change, place })| {
+        let lines = settings.iter().map(|(key, Setting { change, place, .. })| {
             let place = format!("{}:{}", place.place, place.place.column);
             match change {
                 Change::Set(value) => format!("{key} = {value}  # {place}\n"),

@@ -137,7 +137,7 @@ impl Recipe {
             all.push(resolved);
             sites.push(site);
         }
-        let (source, exclude, wrong) = options::of_source(&of_stage);
+        let (source, wrong) = options::of_source(&of_stage);
         problems.extend(wrong);
         let (here, wrong) = options::of_host(&of_stage);
         problems.extend(wrong);
@@ -149,14 +149,21 @@ impl Recipe {
         }
         // A recipe is settled once, for the one run it is loaded for.
         let _ = self.world.settings.set(world::Settings { stage: of_stage, hosts: all });
-        Ok(Settled { source, exclude, sites, here, on_host_failure })
+        Ok(Settled { source, sites, here, on_host_failure })
+    }
+
+    /// What is here is an export from now on: the project directory in it, and the source.
+    pub fn work_in(&self, project: &Path, source: &Path) {
+        let source = source.to_string_lossy().into_owned();
+        let _ = self.world.export.set(world::Export { project: project.to_owned(), source });
     }
 }
 
 /// What is said of all hosts cannot be said of one.
 fn not_of_one(host: &Settings) -> Problems {
     let said = |key| Some((key, host.get(key)?.place.clone()));
-    let keys = ["on_host_failure", "min_healthy", "allow_apart"].into_iter().filter_map(said);
+    let keys =
+        ["on_host_failure", "min_healthy", "allow_apart", "source", "ref"].into_iter().filter_map(said);
     keys.map(|(key, place)| {
         let report = Report::new(format!("setting `{key}` is about all hosts, and cannot be one host's"));
         report.at(place).hint("write it below `[settings]` or the stage's settings")
@@ -177,8 +184,7 @@ fn different(problems: Problems) -> Problems {
 
 /// What the core takes from the settings.
 pub struct Settled {
-    pub source: String,
-    pub exclude: Vec<String>,
+    pub source: options::Source,
     /// Of each host, in the hosts' order.
     pub sites: Vec<site::Options>,
     /// Of the stage: for commands on this machine.

@@ -153,6 +153,9 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
 /// Settings whose values are of more than one type: what they may be is read here, and nowhere else.
 pub const OF_SEVERAL_TYPES: [&str; 2] = ["on_host_failure", "min_healthy"];
 
+/// Settings whose text is taken from the command line as it is typed: the tag `1.10` is no number.
+pub const AS_TYPED: [&str; 1] = ["ref"];
+
 /// What the stage's settings say of a host that fails.
 pub fn of_failure(resolved: &Resolved) -> (OnHostFailure, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
@@ -189,10 +192,23 @@ fn of_table(table: &rhai::Map) -> Result<OnHostFailure> {
         .map(OnHostFailure::Continue)
 }
 
-/// What the stage's settings say of the source: where it is, and what of it stays here.
-pub fn of_source(resolved: &Resolved) -> (String, Vec<String>, Vec<Report>) {
+/// What is deployed.
+pub struct Source {
+    /// From `runner.toml`.
+    pub directory: String,
+    /// The branch, tag or commit of it; none: as it is.
+    pub reference: Option<String>,
+    pub exclude: Vec<String>,
+}
+
+/// What the stage's settings say of the source.
+pub fn of_source(resolved: &Resolved) -> (Source, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
-    let source = reader.text("source", |text| Ok(text.to_owned()));
-    let exclude = reader.texts("exclude");
-    (source.unwrap_or_else(|| ".".to_owned()), exclude, reader.problems)
+    let text = |text: &str| Ok(text.to_owned());
+    let source = Source {
+        directory: reader.text("source", text).unwrap_or_else(|| ".".to_owned()),
+        reference: reader.text("ref", text).filter(|reference| !reference.is_empty()),
+        exclude: reader.texts("exclude"),
+    };
+    (source, reader.problems)
 }

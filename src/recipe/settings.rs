@@ -7,7 +7,7 @@ use crate::event::{Excerpt, Report, Suggestion};
 use crate::host::{self, Settings};
 use crate::recipe::draft::Declared;
 use crate::recipe::kept::Kept;
-use crate::recipe::options::OF_SEVERAL_TYPES;
+use crate::recipe::options::{AS_TYPED, OF_SEVERAL_TYPES};
 use crate::recipe::value::{fits, to_dynamic, type_name};
 
 #[derive(Clone)]
@@ -39,7 +39,7 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
             host::Change::Set(_) => "must be",
             host::Change::Add(_) => "cannot be added to: it is",
         };
-        let value = value_of(&setting.change);
+        let value = value_of(&meant(key, setting));
         if !may_be(key, &known.default, &value) {
             problems.push(
                 Report::new(format!(
@@ -58,6 +58,14 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
 /// Whether a setting may have a value, by the type of its default.
 pub fn may_be(key: &str, default: &Dynamic, value: &Dynamic) -> bool {
     OF_SEVERAL_TYPES.contains(&key) || fits(default, value)
+}
+
+/// What a layer does to a setting that may look like something else than the text it is.
+fn meant(key: &str, setting: &host::Setting) -> host::Change {
+    match &setting.typed {
+        Some(text) if AS_TYPED.contains(&key) => host::Change::Set(text.clone().into()),
+        _ => setting.change.clone(),
+    }
 }
 
 /// What a layer says, as a value of its type.
@@ -94,11 +102,12 @@ pub fn resolve(declared: &Declared, layers: &[&Settings]) -> (Resolved, Vec<Repo
 fn layered(layers: &[&Settings], key: &str, mut setting: Setting) -> Result<Setting, Report> {
     let default = setting.value.clone();
     for given in layers.iter().filter_map(|layer| layer.get(key)) {
+        let change = meant(key, given);
         // A value of another type is a problem of its own, and not looked at any further.
-        if !may_be(key, &default, &value_of(&given.change)) {
+        if !may_be(key, &default, &value_of(&change)) {
             continue;
         }
-        setting.value = match &given.change {
+        setting.value = match &change {
             host::Change::Set(new) => to_dynamic(new),
             host::Change::Add(items) => {
                 let kind = match setting.function {

@@ -1,7 +1,7 @@
 //! A recipe, loaded: its engine, its declarations, its settings. Kept alive by the tasks that were made from it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rhai::{Dynamic, Engine};
@@ -20,8 +20,10 @@ pub struct World {
     pub settings: OnceLock<Settings>,
     /// Set once it is made; tasks call other tasks by it.
     pub playbook: OnceLock<Weak<Playbook>>,
-    /// Where `runner.toml` is: local commands and paths start there.
-    pub directory: PathBuf,
+    /// Where `runner.toml` is.
+    directory: PathBuf,
+    /// Of a commit that is deployed, set before a run begins.
+    pub export: OnceLock<Export>,
     pub can_prompt: bool,
     /// Secrets that the user typed. Locked while a question is open: one at a time, and a secret once.
     pub typed: Mutex<HashMap<String, String>>,
@@ -30,6 +32,12 @@ pub struct World {
     worked_out: Mutex<HashMap<(Option<usize>, String), Dynamic>>,
     /// Held while a function of the stage's settings is at work: several hosts may ask for its value at once.
     turn: Mutex<()>,
+}
+
+/// A commit, taken out of its repository: what is there takes the place of the work tree.
+pub struct Export {
+    pub project: PathBuf,
+    pub source: String,
 }
 
 pub struct Settings {
@@ -45,12 +53,23 @@ impl World {
             settings: OnceLock::new(),
             playbook: OnceLock::new(),
             directory,
+            export: OnceLock::new(),
             can_prompt,
             typed: Mutex::default(),
             performing: Mutex::default(),
             worked_out: Mutex::default(),
             turn: Mutex::default(),
         }
+    }
+
+    /// Where local paths start: at `runner.toml`, or there in the export.
+    pub fn directory(&self) -> &Path {
+        self.export.get().map_or(&self.directory, |export| &export.project)
+    }
+
+    /// Where what comes from hosts is put: beside `runner.toml`, for whoever deploys.
+    pub fn own_directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A setting as a host has it, or as the stage does. A function is called once, and its value kept.
@@ -67,6 +86,9 @@ impl World {
         let Some(setting) = resolved.get(key) else {
             return Ok(None);
         };
+        if let Some(export) = self.export.get().filter(|_| key == "source") {
+            return Ok(Some(export.source.clone().into()));
+        }
         let Some(function) = &setting.function else {
             return Ok(Some(setting.value.clone()));
         };

@@ -1,8 +1,10 @@
 //! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
 
+pub mod build_cache;
 mod contact;
 pub mod deploy;
 pub mod dropping;
+pub mod export;
 pub mod guard;
 pub mod here;
 pub mod lock;

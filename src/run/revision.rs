@@ -22,8 +22,19 @@ impl Revision {
     }
 }
 
-fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
-    said(Command::new("git").arg("-C").arg(directory).args(arguments))
+/// What git says in a directory, if it succeeds.
+pub(super) fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
+    said(git_in(directory).args(arguments))
+}
+
+/// A git that works in a directory, whatever repository this program was started from: a hook names its own.
+pub(super) fn git_in(directory: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(directory);
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        git.env_remove(name);
+    }
+    git
 }
 
 /// What a command prints, if it succeeds.

@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use crate::tree::{Contents, PARTS_MAX, Selection, Squeezed, Store, Tree, parts_of, walk};
+use crate::tree::{Contents, Index, PARTS_MAX, Selection, Squeezed, Store, Tree, parts_of, walk};
 
 type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
@@ -14,6 +14,8 @@ type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 pub struct Source {
     pub selection: Selection,
     store: Store,
+    /// An export is another directory each time: nothing of it is remembered.
+    is_export: bool,
     tree: Once<Tree>,
     pub contents: Contents,
 }
@@ -21,7 +23,11 @@ pub struct Source {
 impl Source {
     pub fn new(root: PathBuf, exclude: Vec<String>, skip: Vec<PathBuf>, store: Store) -> Self {
         let selection = Selection { root, exclude, skip };
-        Self { selection, store, tree: OnceLock::new(), contents: Contents::default() }
+        Self { selection, store, is_export: false, tree: OnceLock::new(), contents: Contents::default() }
+    }
+
+    pub fn of_export(self) -> Self {
+        Self { is_export: true, ..self }
     }
 
     /// Walks the tree from now on, beside whatever else is done.
@@ -48,9 +54,11 @@ impl Source {
     pub fn tree(&self) -> Result<Arc<Tree>> {
         kept(&self.tree, || {
             let root = &self.selection.root;
-            let before = self.store.index(root);
+            let before = if self.is_export { Index::default() } else { self.store.index(root) };
             let (tree, index) = walk(&self.selection, &before, &self.contents)?;
-            self.store.put_index(root, &before, &index);
+            if !self.is_export {
+                self.store.put_index(root, &before, &index);
+            }
             Ok(tree)
         })
     }

@@ -32,6 +32,7 @@ pub use index::Index;
 pub use manifest::{Line, Manifest};
 pub use pack::{PARTS_MAX, Pack, Queue, parts_of};
 pub use path::TreePath;
+pub use source::canonical;
 pub use squeeze::{Packing, Squeezed};
 pub use store::Store;
 pub use text_diff::text_diff;

@@ -49,7 +49,7 @@ pub(super) fn skipped(root: &Path, skip: &[PathBuf]) -> Result<HashSet<PathBuf>>
 }
 
 /// The path without symlinks, as far as it exists: a first deployment makes its site while the walk goes on.
-fn canonical(path: &Path) -> PathBuf {
+pub fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| canonical_parent(path))
 }
 

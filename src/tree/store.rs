@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
+use tempfile::TempDir;
 
 use super::hash::Hash;
 use super::index::Index;
@@ -24,8 +25,14 @@ const KEPT: usize = 200;
 const KEPT_INDEXES: usize = 50;
 /// How many manifests are kept in memory.
 const RECENT: usize = 4;
+/// How many builds are kept, of all applications.
+const KEPT_BUILDS: usize = 20;
 /// What a killed run left of a file being written.
 const TEMPORARY: &str = ".put-";
+/// What a directory of one run is called.
+const ROOM: &str = "run-";
+/// No deployment takes longer.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -72,6 +79,43 @@ impl Store {
         let root = root.canonicalize().ok()?;
         let name = Hash::of(root.as_os_str().as_bytes()).to_string();
         Some((self.directory.as_ref()?.join("sources"), name))
+    }
+
+    /// A directory of one run: it goes when it is dropped. What killed runs left of theirs goes after a day.
+    pub fn room(&self, kind: &str) -> Result<TempDir> {
+        let Some(directory) = self.directory.as_ref().map(|directory| directory.join(kind)) else {
+            return Ok(tempfile::tempdir()?);
+        };
+        fs::create_dir_all(&directory)?;
+        let is_room = |item: &DirEntry| item.file_name().to_string_lossy().starts_with(ROOM);
+        for item in fs::read_dir(&directory)?.flatten().filter(is_room) {
+            let modified = item.metadata().and_then(|data| data.modified());
+            if modified.is_ok_and(|then| then.elapsed().is_ok_and(|age| age > DAY)) {
+                let _ = fs::remove_dir_all(item.path());
+            }
+        }
+        Ok(tempfile::Builder::new().prefix(ROOM).tempdir_in(directory)?)
+    }
+
+    /// Where what a build made is kept, by a digest of what it was made from. It is there whole or not at all.
+    pub fn build(&self, digest: &str) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join("builds").join(digest))
+    }
+
+    /// A build that is in use stays when old ones are pruned.
+    pub fn touch_build(&self, build: &Path) {
+        touch(build);
+    }
+
+    /// Keeps a build that `fill` puts into a directory. Not being able to is no matter.
+    pub fn put_build(&self, build: &Path, fill: impl FnOnce(&Path) -> Option<()>) {
+        let Some(builds) = build.parent() else { return };
+        let Ok(new) = self.room("builds") else { return };
+        if fill(new.path()).is_some() && fs::rename(new.path(), build).is_ok() {
+            let _ = new.keep();
+            touch(build);
+        }
+        prune_builds(builds);
     }
 
     /// The manifest with this digest, if it is here and whole. `digest` may be any text, such as a server's answer.
@@ -182,6 +226,23 @@ fn prune(directory: &Path, keep: usize) {
     let n_old = manifests.len().saturating_sub(keep);
     for (_, path) in &manifests[..n_old] {
         let _ = fs::remove_file(path);
+    }
+}
+
+/// Removes builds that were not in use for long, and more than so many.
+fn prune_builds(directory: &Path) {
+    let items = fs::read_dir(directory).into_iter().flatten().flatten();
+    let builds = items.filter(|item| is_digest(&item.file_name().to_string_lossy()));
+    let mut builds: Vec<_> = builds
+        .filter_map(|item| {
+            Some((item.metadata().ok()?.modified().ok()?.elapsed().unwrap_or_default(), item.path()))
+        })
+        .collect();
+    builds.sort_unstable();
+    for (n, (age, path)) in builds.iter().enumerate() {
+        if n >= KEPT_BUILDS || *age > 30 * DAY {
+            let _ = fs::remove_dir_all(path);
+        }
     }
 }
 

@@ -6,11 +6,13 @@ use anyhow::{Context as _, anyhow};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
-use crate::event::Report;
+use crate::event::{Report, Suggestion};
 use crate::recipe::context::{Context, Hosts};
-use crate::recipe::failure::{Outcome, mistake};
+use crate::recipe::failure::{Outcome, mistake, mistake_text};
+use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{asked, ended};
 use crate::recipe::world::locked;
+use crate::run::build_cache::Cached;
 use crate::run::question;
 use crate::shell::Word;
 
@@ -29,16 +31,45 @@ fn prompt_allowed(context: &Context, what: &str, instead: &str) -> Outcome<()> {
 const BY_SETTING: &str =
     "have the recipe read the answer from a setting: `get(\"answer\")`, `--set answer=...`";
 
+/// What a cache may be told.
+const CACHE: [&str; 3] = ["key", "paths", "version"];
+
 fn read_line(context: &Context, question: &str) -> Outcome<String> {
     let _one_at_a_time = locked(&context.world().typed);
     let line = question::line(&format!("{question} "), &context.run().interrupt);
     Ok(line.map_err(|error| context.failure("", error))?.trim().to_owned())
 }
 
-fn run_here(call: &NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
+/// Reads `#{key, paths, version}`.
+fn cached(value: Dynamic) -> Outcome<Cached> {
+    let wrong = |wanted: &str| mistake_text(format!("option `cache` {wanted}"));
+    let Some(mut map) = value.try_cast::<Map>() else {
+        return Err(wrong("is a table: `#{ key: [\"package-lock.json\"], paths: [\"node_modules\"] }`"));
+    };
+    let mut list = |name: &str| -> Outcome<Vec<String>> {
+        let list = map.remove(name).and_then(|value| value.try_cast::<Array>()).unwrap_or_default();
+        let texts: Option<Vec<String>> = list.into_iter().map(|item| item.into_string().ok()).collect();
+        let texts = texts.filter(|texts| !texts.is_empty());
+        let texts = texts.ok_or_else(|| wrong(&format!("needs `{name}`, a list of paths")))?;
+        let paths = paths("cache", &texts).map_err(|error| mistake_text(format!("{error:#}")))?;
+        Ok(paths.iter().map(ToString::to_string).collect())
+    };
+    let (key, paths) = (list("key")?, list("paths")?);
+    let version = map.remove("version").map(|value| value.to_string()).unwrap_or_default();
+    match map.keys().next() {
+        Some(other) => Err(wrong(&format!("has no `{other}`{}", Suggestion::new(other, CACHE)))),
+        None => Ok(Cached { key, paths, version }),
+    }
+}
+
+fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> Outcome<Dynamic> {
     let context = Context::of(call)?;
+    let cached = options.remove("cache").map(cached).transpose()?;
     let asked = asked(&context, command, options)?;
-    let answer = context.run().local(&asked);
+    let answer = match cached {
+        Some(cached) => context.run().local_cached(&asked, &cached),
+        None => context.run().local(&asked),
+    };
     let answer = answer.map_err(|error| context.failure("", error))?;
     match answer {
         None => Ok(context.unanswered(command)),
@@ -56,7 +87,9 @@ pub mod api {
         run_here(&call, command, Map::new())
     }
 
-    /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`).
+    /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`). With `cache: #{ key: ["package-lock.json"], paths:
+    /// ["node_modules"] }` what the command makes is taken from an earlier time, if the files of `key` (and a text `version`) were the
+    /// same, and none of `paths` is there yet.
     #[rhai_fn(name = "local", return_raw)]
     pub fn local_with(call: NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
         run_here(&call, command, options)
@@ -142,7 +175,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn glob(context: NativeCallContext, pattern: &str) -> Outcome<Array> {
         let context = Context::of(&context)?;
-        let found = find(&context.world().directory, pattern);
+        let found = find(context.world().directory(), pattern);
         let found = found.map_err(|error| context.failure("", error))?;
         Ok(found.into_iter().map(Dynamic::from).collect())
     }
@@ -159,6 +192,14 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn stage(context: NativeCallContext) -> Outcome<String> {
         Ok(Context::of(&context)?.run().stage.clone())
+    }
+
+    /// The commit of git that the source is at; `()` where it is at none.
+    #[rhai_fn(return_raw)]
+    pub fn revision(context: NativeCallContext) -> Outcome<Dynamic> {
+        let context = Context::of(&context)?;
+        let commit = context.run().revision.commit.as_ref();
+        Ok(commit.map_or(Dynamic::UNIT, |commit| commit.clone().into()))
     }
 
     /// The release that `--release` names; `()` when it was not given.
@@ -194,8 +235,8 @@ pub mod api {
 fn find(directory: &std::path::Path, pattern: &str) -> anyhow::Result<Vec<String>> {
     // The directory's own name is no pattern.
     let base = glob::Pattern::escape(&directory.to_string_lossy());
-    let paths =
-        glob::glob(&format!("{base}/{pattern}")).with_context(|| format!("`{pattern}` is no pattern"))?;
+    let whole = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{base}/{pattern}") };
+    let paths = glob::glob(&whole).with_context(|| format!("`{pattern}` is no pattern"))?;
     let mut found = Vec::new();
     for path in paths {
         let path = path?;

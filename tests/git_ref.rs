@@ -1,0 +1,111 @@
+//! A branch, a tag or a commit is deployed: what is built and sent is a clean export of it.
+
+mod support;
+
+use std::process::Command;
+
+use support::Test;
+
+/// What shell text says in the project's directory.
+fn sh(test: &Test, text: &str) -> String {
+    let git = "git() { command git -c user.name=n -c user.email=e \"$@\"; }";
+    let said = Command::new("sh")
+        .arg("-ec")
+        .arg(format!("{git}\n{text}"))
+        .current_dir(test.root())
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{text}: {}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).unwrap().trim().to_owned()
+}
+
+/// A repository with two versions, of which the first is tagged `1.10`, and a work tree that nobody should deploy.
+fn shop() -> Test {
+    let test = Test::new()
+        .source("app/index", "one")
+        .source("app/package-lock.json", "lock 1")
+        .source("tests/big", "x")
+        .source(".gitattributes", "/tests export-ignore\n");
+    sh(
+        &test,
+        "cd source && git init -qb main . && git add . && git commit -qm one && git tag 1.10 && printf two >app/index \
+         && git commit -qam two && printf dirty >app/index && touch app/new",
+    );
+    test
+}
+
+#[test]
+fn a_tag_is_sent_clean_and_recorded_and_the_work_tree_stays_as_it_is() {
+    let test = shop();
+    test.deploy().says("not committed");
+    assert_eq!(test.serves("site", "app/index"), "dirty");
+
+    let commit = sh(&test, "git -C source rev-parse 1.10");
+    let ran = test.ends(0, &["--set", "ref=1.10"]);
+    ran.says(&format!("revision {}", &commit[..10])).says_not("not committed");
+    assert_eq!(test.serves("site", "app/index"), "one");
+    for gone in ["app/new", "tests"] {
+        assert!(!test.path("site/current").join(gone).exists(), "{gone}");
+    }
+    assert_eq!(
+        sh(&test, "cat source/app/index; git -C source status --porcelain"),
+        "dirty M app/index\n?? app/new"
+    );
+    test.ends(0, &["status"]).says(&commit[..10]);
+    // Nothing but what differs between the two travels.
+    test.ends(0, &["--set", "ref=main"]).says("1 of ");
+    assert_eq!(test.serves("site", "app/index"), "two");
+    // A rollback has no use for it.
+    test.ends(0, &["rollback", "--set", "ref=none"]);
+    assert_eq!(test.serves("site", "app/index"), "one");
+
+    test.ends(2, &["--set", "ref=nonne"])
+        .says("has no branch, tag or commit `nonne`")
+        .says("git fetch --tags");
+    test.ends(2, &["--set", "ref=--all"]).says("has no branch, tag or commit `--all`");
+}
+
+#[test]
+fn what_builds_works_in_the_export_and_has_what_an_earlier_one_made() {
+    let toml = "[settings]\nsource = \"source/app\"\nref = \"main\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n";
+    let test = shop().toml(toml).recipe(
+        r#"
+        task("build", || {
+            let source = get("source");
+            if glob(`${source}/index`).is_empty() { fail("no index"); }
+            local("mkdir -p modules/bin && echo made >modules/made && ln -s ../made modules/bin/it && echo ran >>$HOME/ran", #{
+                cwd: source, cache: #{ key: ["package-lock.json"], paths: ["modules/"], version: get("tool") },
+            });
+            local("cat index modules/bin/it >out; git rev-parse HEAD >git 2>&1 || :", #{ cwd: source });
+            note(`built ${revision()}`);
+        });
+        set("tool", "1");
+        set("release_file", "release.env");
+        "#,
+    );
+    let commit = sh(&test, "git -C source rev-parse main");
+    let runs = || sh(&test, "wc -l <ran");
+    test.deploy().says(&format!("built {commit}")).says_not("is kept from");
+    assert_eq!(test.serves("site", "out"), "twomade\n");
+    let name = test.live("site").unwrap();
+    assert_eq!(test.serves("site", "release.env"), format!("RELEASE={name}\nREVISION={commit}\n"));
+    test.deploy()
+        .says("modules of `mkdir -p modules/bin")
+        .says("is kept from an earlier build")
+        .says("0 of ");
+    assert_eq!(runs(), "1");
+    // Neither what is built here nor the lock of the work tree counts.
+    assert!(!test.path("source/app/out").exists());
+    sh(&test, "echo other >source/app/package-lock.json");
+    test.deploy();
+    assert_eq!(runs(), "1");
+    sh(&test, "cd source && git commit -qam three");
+    test.deploy().says_not("is kept from");
+    assert_eq!(runs(), "2");
+    test.ends(0, &["--set", "tool=\"2\""]).says_not("is kept from");
+    assert_eq!(runs(), "3");
+    // A plan shows the commit, and builds nothing.
+    test.ends(0, &["--plan"]).says("run `mkdir -p modules/bin").says("remove `out`");
+    assert_eq!(runs(), "3");
+    assert_eq!(sh(&test, "ls cache/exports"), "");
+}
