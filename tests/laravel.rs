@@ -214,10 +214,10 @@ fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
     let load = Load::start(shop.nginx[0].port, "/", whole);
     for version in ["v1", "v2"] {
         shop.version(version);
-        shop.test.deploy().says("PHP still answers from an earlier release").says("pass `$realpath_root`");
+        shop.test.deploy().says("PHP goes by `current`").says("pass `$realpath_root`");
         assert_eq!(shop.serves(), version);
     }
-    shop.test.ends(0, &["rollback"]).says("PHP still answers");
+    shop.test.ends(0, &["rollback"]).says("PHP goes by `current`");
     assert_eq!(shop.serves(), "v1");
     // One that was deployed by other means can be gone back to all the same.
     let first = shop.sites[0].path().join("releases").join(shop.oldest());
@@ -344,8 +344,10 @@ fn uploads_sessions_and_jobs_live_on_and_workers_run_what_is_served() {
             }
             n
         });
-        shop.test.deploy();
+        // Judged when the visitor has gone home: he would wait for ever.
+        let ran = shop.test.run(&[]);
         is_over.store(true, Ordering::SeqCst);
+        assert_eq!(ran.code, Some(0), "{ran}");
         keeps.join().unwrap()
     });
     is_worked_off_by(&shop, "v2");

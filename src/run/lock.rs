@@ -44,6 +44,12 @@ impl Run {
         self.dropping_the_bad(self.heal(&self.left_of(hosts)))
     }
 
+    /// Connects to hosts and reads what stands in their sites.
+    pub fn connect_all(&self, hosts: &[usize]) -> Result<()> {
+        let failures = self.on_each(hosts, |host| self.site(host).look().map(drop));
+        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
+    }
+
     /// A run on some of these hosts has another first one, and may have met this one half-way. Nobody keeps what comes
     /// later in the file while asking for what comes earlier, so neither two waits nor two failures can meet.
     fn in_turn(&self, hosts: &[usize], failures: Vec<(usize, anyhow::Error)>) -> Vec<(usize, anyhow::Error)> {

@@ -99,6 +99,18 @@ fn run_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) ->
         .map_err(|end| host.failed(end).raised_in(call))?)
 }
 
+fn output_of(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+    let context = &host.context;
+    let asked = asked(context, command, options)?;
+    let ran = context.run().site(host.index).test(&asked);
+    match host.outcome(ran)? {
+        Ran::Planned => Ok(context.unanswered(command)),
+        Ran::Done(answer, _) => Ok(ended(command, &answer, None)
+            .map(Dynamic::from)
+            .map_err(|end| host.failed(end).raised_in(call))?),
+    }
+}
+
 fn test_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
@@ -133,6 +145,23 @@ pub mod api {
         options: Map,
     ) -> Outcome<Dynamic> {
         run_it(&call, host, command, options)
+    }
+
+    /// What a command prints that changes nothing: a plan runs it too, and it needs no lock.
+    #[rhai_fn(pure, return_raw)]
+    pub fn output(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
+        output_of(&call, host, command, Map::new())
+    }
+
+    /// The same with options, as for `run`.
+    #[rhai_fn(name = "output", pure, return_raw)]
+    pub fn output_with(
+        call: NativeCallContext,
+        host: &mut Host,
+        command: &str,
+        options: Map,
+    ) -> Outcome<Dynamic> {
+        output_of(&call, host, command, options)
     }
 
     /// Whether a command succeeds. It is expected to change nothing: a plan runs it too.

@@ -4,8 +4,10 @@ use anyhow::anyhow;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
+use crate::event::Report;
 use crate::recipe::context::Host;
-use crate::recipe::failure::{Failure, Outcome};
+use crate::recipe::failure::{Failure, Outcome, mistake_text};
+use crate::recipe::primitives::declare::texts;
 
 #[export_module]
 pub mod api {
@@ -50,6 +52,15 @@ pub mod api {
         Ok(name.map_or(Dynamic::UNIT, |name| format!("{root}/releases/{name}").into()))
     }
 
+    /// The path of the release that is served now; `()` where there is none.
+    #[rhai_fn(get = "live", pure, return_raw)]
+    pub fn live(host: &mut Host) -> Outcome<Dynamic> {
+        let run = host.context.run().clone();
+        let site = run.site(host.index);
+        let seen = host.outcome(site.seen())?;
+        Ok(seen.live().map_or(Dynamic::UNIT, |name| format!("{}/releases/{name}", seen.root).into()))
+    }
+
     /// The path of `current`.
     #[rhai_fn(get = "current", pure, return_raw)]
     pub fn current(host: &mut Host) -> Outcome<String> {
@@ -88,6 +99,13 @@ pub mod api {
     #[rhai_fn(pure, return_raw)]
     pub fn fail(host: &mut Host, message: &str) -> Outcome<()> {
         Err(host.failed(anyhow!("{message}")).into())
+    }
+
+    /// The same with notes below the message: a list of texts.
+    #[rhai_fn(name = "fail", pure, return_raw)]
+    pub fn fail_with(host: &mut Host, message: &str, notes: Array) -> Outcome<()> {
+        let notes = texts(notes, "what is noted").map_err(mistake_text)?;
+        Err(host.failed(Report { notes, ..Report::new(message) }).into())
     }
 
     /// What went wrong.

@@ -90,6 +90,12 @@ pub mod api {
         done
     }
 
+    /// Connects to the hosts and reads what stands in their sites, without the lock: for what only asks.
+    #[rhai_fn(pure, return_raw)]
+    pub fn connect(hosts: &mut Hosts) -> Outcome<()> {
+        hosts.outcome(|run, indices| run.connect_all(indices))
+    }
+
     /// Connects to the hosts and opens their sites for this run.
     #[rhai_fn(pure, return_raw)]
     pub fn lock(hosts: &mut Hosts) -> Outcome<()> {
