@@ -73,6 +73,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
     hosts.sort_unstable();
     hosts.dedup();
     let what = entries.first().map(|undo| undo.what.clone()).unwrap_or_default();
+    let is_swap = entries.iter().any(|undo| undo.is_swap);
     let entries = Mutex::new(entries);
     let idle = Mutex::new(Vec::new());
     let failures = run.on_each(&hosts, |host| {
@@ -106,6 +107,10 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
             what,
             hosts: undone.iter().map(|&host| run.hosts[host].name.clone()).collect(),
         });
+        if let Some(time) = run.served_for().filter(|_| is_swap) {
+            let text = format!("what was taken back was served for {:.1} s", time.as_secs_f64());
+            run.events.event(Event::Note { host: None, text });
+        }
     }
     hosts
 }

@@ -19,6 +19,7 @@ pub mod way_back;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -101,6 +102,8 @@ pub struct Run {
     dropping: Dropping,
     pub contact: Contact,
     release: OnceLock<ReleaseName>,
+    /// When it first told hosts to swap.
+    swapped: OnceLock<Instant>,
     /// How many tasks have begun: the order of what they enter into the undo log.
     n_begun: AtomicUsize,
     /// On how many hosts the task at work has acted as on a set.
@@ -155,6 +158,7 @@ impl Run {
             dropping: Dropping::new(setup.on_host_failure),
             contact: Contact::default(),
             release: OnceLock::new(),
+            swapped: OnceLock::new(),
             n_begun: AtomicUsize::new(0),
             n_acted: AtomicUsize::new(0),
         })

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -107,6 +107,7 @@ impl Run {
             Ok(())
         }))?;
         let took = began.elapsed();
+        let _ = self.swapped.set(began);
         let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         let spread = done.iter().max().zip(done.iter().min()).map(|(last, first)| *last - *first);
         let release = hosts.first().and_then(|&host| self.site(host).release().map(ToString::to_string));
@@ -119,6 +120,11 @@ impl Run {
             });
         }
         Ok(())
+    }
+
+    /// For how long what this run has swapped to is served by now.
+    pub fn served_for(&self) -> Option<Duration> {
+        self.swapped.get().map(Instant::elapsed)
     }
 
     /// Entered before the swap is asked for: an answer that never came may have been a yes.

@@ -75,8 +75,8 @@ struct Watched {
     milliseconds: Vec<f64>,
     bad: Vec<String>,
     n_in_a_row: usize,
-    /// When the first bad answer came.
-    first: Option<f64>,
+    /// When the first and the last bad answer were asked for, from the beginning.
+    span: Option<(Duration, Duration)>,
 }
 
 impl Watched {
@@ -145,7 +145,7 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
         };
         watched.n_in_a_row = if bad.is_some() { watched.n_in_a_row + 1 } else { 0 };
         if bad.is_some() {
-            watched.first.get_or_insert(asked_at.as_secs_f64());
+            watched.span = Some((watched.span.map_or(asked_at, |(first, _)| first), asked_at));
         }
         watched.bad.extend(bad);
         let next = asked_at + limits.every;
@@ -154,8 +154,9 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
         let is_over = next >= span || context.run().mode.is_plan();
         if let Some(verdict) = watched.verdict(&limits, is_over) {
             let mut report = Report::new(format!("`{title}` is not well: {verdict}"));
-            if let Some((first, at)) = watched.bad.first().zip(watched.first) {
-                report = report.note(format!("the first after {at:.1} s: it {first}"));
+            if let Some((why, (first, last))) = watched.bad.first().zip(watched.span) {
+                let (at, over) = (first.as_secs_f64(), (last - first).as_secs_f64());
+                report = report.note(format!("bad answers for {over:.1} s, the first after {at:.1} s: it {why}"));
             }
             return Err(host.failed(report).raised_in(call).into());
         }
@@ -193,7 +194,7 @@ mod tests {
 
     fn watched(n: usize, n_bad: usize, n_in_a_row: usize) -> Watched {
         let milliseconds = (0..n - n_bad).map(|n| 10.0 + n as f64).collect();
-        Watched { milliseconds, bad: vec!["answered 500".to_owned(); n_bad], n_in_a_row, first: None }
+        Watched { milliseconds, bad: vec!["answered 500".to_owned(); n_bad], n_in_a_row, span: None }
     }
 
     #[test]
