@@ -7,7 +7,7 @@ use rhai::{Dynamic, Map};
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::Context;
 use crate::recipe::failure::{Outcome, mistake_text};
-use crate::recipe::value::type_name;
+use crate::recipe::value::{to_json, type_name};
 use crate::site::Heard;
 use crate::web::Response;
 
@@ -42,6 +42,7 @@ impl Asked {
             params: Vec::new(),
             is_https: false,
         };
+        let mut body = None;
         for (key, value) in options {
             let kind = type_name(&value);
             let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
@@ -57,7 +58,7 @@ impl Asked {
                 "host" => asked.host = Some(value.into_string().map_err(|_| wrong("a name"))?),
                 "method" => asked.method = value.into_string().map_err(|_| wrong("a method"))?,
                 "path" => asked.path = value.into_string().map_err(|_| wrong("a path"))?,
-                "body" => asked.body = value.into_string().map_err(|_| wrong("text"))?.into_bytes(),
+                "body" => body = Some(value),
                 "https" => asked.is_https = value.as_bool().map_err(|_| wrong("true or false"))?,
                 "headers" => asked.headers = pairs(value)?,
                 "params" => asked.params = pairs(value)?,
@@ -76,8 +77,28 @@ impl Asked {
                 }
             }
         }
+        // Behind the headers, of which one may say its type.
+        if let Some(body) = body {
+            asked.set_body(body)?;
+        }
         asked.timeout = context.timeout(Some(asked.timeout)).unwrap_or(asked.timeout);
         Ok(asked)
+    }
+
+    /// A text as it is, a table or a list as JSON.
+    pub(super) fn set_body(&mut self, body: Dynamic) -> Outcome<()> {
+        let kind = type_name(&body);
+        if !body.is_map() && !body.is_array() {
+            let wrong = |_| mistake_text(format!("a body is text, a table or a list, not {kind}"));
+            self.body = body.into_string().map_err(wrong)?.into_bytes();
+            return Ok(());
+        }
+        let wrong = |held| mistake_text(format!("{kind} with {held} in it cannot be sent as JSON"));
+        self.body = to_json(&body).map_err(wrong)?.to_string().into_bytes();
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            self.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether asking it is to change nothing (RFC 9110 §9.2.1).

@@ -156,8 +156,8 @@ pub mod api {
         http_it(&call, host, url, Map::new())
     }
 
-    /// The same with options: `host` (the `Host` header), `method`, `headers`, `body`, `timeout` in seconds (10), `expect`: a
-    /// status, a text that is in the body, a list of both, or `()` for any answer.
+    /// The same with options: `host` (the `Host` header), `method`, `headers`, `body` (a text, or a table or list that is sent as
+    /// JSON), `timeout` in seconds (10), `expect`: a status, a text that is in the body, a list of both, or `()` for any answer.
     #[rhai_fn(name = "http", pure, return_raw)]
     pub fn http_with(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {
         http_it(&call, host, url, options)
