@@ -3,6 +3,7 @@
 mod contact;
 pub mod deploy;
 pub mod dropping;
+pub mod fetch;
 pub mod guard;
 pub mod here;
 pub mod lock;

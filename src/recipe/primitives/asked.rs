@@ -112,6 +112,8 @@ pub(super) enum Expected {
     Any,
     /// A status from 200 to 399.
     Well,
+    /// The same, but not that it has to be sent elsewhere (RFC 9110 §15.4).
+    Taken,
     /// One of these statuses, if there are any, and all of these texts.
     All {
         statuses: Vec<i64>,
@@ -138,13 +140,20 @@ impl Expected {
         Some(Self::All { statuses, texts })
     }
 
+    pub(super) fn is_redirection(&self) -> bool {
+        matches!(self, Self::All { statuses, .. } if statuses.iter().any(|status| (300..400).contains(status)))
+    }
+
     /// What an answer lacks.
     pub(super) fn lacks(&self, response: &Response) -> Option<String> {
         let status = i64::from(response.status);
         let is_well = (200..400).contains(&status);
         match self {
             Self::Any => None,
-            Self::Well => (!is_well).then(|| "200 to 399 was expected".to_owned()),
+            Self::Taken if matches!(status, 301 | 307 | 308) => {
+                Some("it has moved, and was not sent there".to_owned())
+            }
+            Self::Well | Self::Taken => (!is_well).then(|| "200 to 399 was expected".to_owned()),
             Self::All { statuses, .. } if !statuses.is_empty() && !statuses.contains(&status) => {
                 let all: Vec<String> = statuses.iter().map(ToString::to_string).collect();
                 Some(format!("{} was expected", all.join(" or ")))
