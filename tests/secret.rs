@@ -106,7 +106,7 @@ const COMMANDS: [Case; 16] = [
 ];
 
 /// Everything else.
-const OTHERS: [Case; 18] = [
+const OTHERS: [Case; 26] = [
     case(1, "fail(plain + odd);"),
     case(1, "host.fail(`no ${odd} and ${plain}`);"),
     case(1, "throw plain;"),
@@ -132,6 +132,18 @@ const OTHERS: [Case; 18] = [
              host.note(failure.to_string()); note(failure.output); warn(failure.command); throw failure; }",
     ),
     case(0, "host.write(\"of-the-recipe\", plain + odd); note(host.read(\"of-the-recipe\"));"),
+    // Nobody listens there.
+    case(1, "http_get(`http://user:${plain}@127.0.0.1:1/${plain}?${plain}`);"),
+    case(1, "http_get(`http://${odd}:${odd}@127.0.0.1:1/${odd}`);"),
+    case(1, "http_get(plain); "),
+    case(1, "http_get(`x://${odd}@/`);"),
+    case(1, "http_post(`http://127.0.0.1:1/?${plain}`, #{ a: odd }, #{ headers: #{ b: plain } });"),
+    case(1, "http_post(\"http://127.0.0.1:1/\", plain, #{ headers: #{ b: odd } });"),
+    case(
+        1,
+        "let headers = #{}; headers[odd] = plain; http_post(\"http://127.0.0.1:1/\", odd, #{ headers: headers });",
+    ),
+    case(1, "http_post(\"http://127.0.0.1:1/\", odd, #{ method: plain });"),
 ];
 
 /// Runs a body in each way of showing, and looks at all that it left.

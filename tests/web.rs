@@ -24,7 +24,7 @@ fn a_web_server_is_asked_by_port_and_by_socket_with_the_host_that_is_said() {
     let test =
         Test::new().source("public/index.html", "hello").source("public/large", &"x".repeat(1_000_000));
     let nginx = Nginx::start(&format!(
-        "root {};\n location = /who {{ return 200 \"$request_method $host $http_x_who $request_length\"; }}\n \
+        "root {};\n location = /who {{ return 200 \"$request_method $host $http_x_who $request_length $content_type\"; }}\n \
          location = /old {{ return 301 /new; }}\n add_header X-Served yes;",
         root(&test)
     ));
@@ -40,6 +40,7 @@ fn a_web_server_is_asked_by_port_and_by_socket_with_the_host_that_is_said() {
             note("" + host.http("http://localhost:{port}/large").body.len);
             let who = #{{ host: "shop.example.com", method: "POST", headers: #{{ "X-Who": "me" }}, body: "a=b" }};
             note(host.http("http://127.0.0.1:{port}/who", who).body);
+            note(host.http("http://127.0.0.1:{port}/who", #{{ method: "PUT", body: #{{ a: 1 }} }}).body);
             note("" + host.http("http://127.0.0.1:{port}/old").headers.location);
             note("" + host.http("http://127.0.0.1:{port}/none", #{{ expect: () }}).status);
             note("" + host.http("http://127.0.0.1:{port}/none", #{{ expect: 404 }}).status);
@@ -52,7 +53,12 @@ fn a_web_server_is_asked_by_port_and_by_socket_with_the_host_that_is_said() {
     );
     Test::new().source("a", "b").recipe(&plan).ends(0, &["--plan"]).says("up: 301");
     let ran = test.deploy();
-    ran.says("200 hello yes").says("1000000").says("POST shop.example.com me ").says("/new").says("404");
+    ran.says("200 hello yes")
+        .says("1000000")
+        .says("POST shop.example.com me ")
+        .says(" application/json")
+        .says("/new")
+        .says("404");
 }
 
 #[test]

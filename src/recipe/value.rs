@@ -17,6 +17,32 @@ pub fn to_dynamic(value: &Value) -> Dynamic {
     }
 }
 
+/// A value as JSON, or the name of a type that JSON has not.
+pub fn to_json(value: &Dynamic) -> Result<serde_json::Value, &'static str> {
+    if value.is_unit() {
+        return Ok(serde_json::Value::Null);
+    }
+    if let Some(list) = value.read_lock::<rhai::Array>() {
+        return list.iter().map(to_json).collect();
+    }
+    if let Some(map) = value.read_lock::<rhai::Map>() {
+        return map.iter().map(|(key, value)| Ok((key.to_string(), to_json(value)?))).collect();
+    }
+    if let Ok(flag) = value.as_bool() {
+        return Ok(flag.into());
+    }
+    if let Ok(number) = value.as_int() {
+        return Ok(number.into());
+    }
+    if let Ok(number) = value.as_float() {
+        return serde_json::Number::from_f64(number).map(Into::into).ok_or("a number without an end");
+    }
+    match value.is_string() || value.is_char() {
+        true => Ok(value.to_string().into()),
+        false => Err(type_name(value)),
+    }
+}
+
 /// What a user calls the type of a value.
 pub fn type_name(value: &Dynamic) -> &'static str {
     if value.is_unit() {
@@ -103,6 +129,16 @@ mod tests {
         ] {
             assert_eq!(plain_type(kind), want);
         }
+    }
+
+    #[test]
+    fn json_has_what_scripts_can_write() {
+        let json = |script: &str| to_json(&rhai::Engine::new().eval::<Dynamic>(script).unwrap());
+        let script = "let n = 7; let f = || n; #{ b: [1, 2.5, true, ()], a: \"it's \\\"so\\\"\\n\", c: 'x', d: #{}, n: n }";
+        let want = r#"{"a":"it's \"so\"\n","b":[1,2.5,true,null],"c":"x","d":{},"n":7}"#;
+        assert_eq!(json(script).unwrap().to_string(), want);
+        assert_eq!(json("[1, [|x| x]]"), Err("a function"));
+        assert_eq!(json("1.0 / 0.0"), Err("a number without an end"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Here {
 }
 
 /// What events call this machine.
-const NAME: &str = "here";
+pub(super) const NAME: &str = "here";
 
 impl Run {
     /// Runs a command here; a plan only lists it.

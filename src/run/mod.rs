@@ -5,6 +5,7 @@ mod contact;
 pub mod deploy;
 pub mod dropping;
 pub mod export;
+pub mod fetch;
 pub mod guard;
 pub mod here;
 pub mod lock;

@@ -3,14 +3,14 @@
 use anyhow::{Result, bail};
 use httparse::Status;
 
-use super::{Address, Response, check_header};
+use super::{Address, Response, check_header, check_method};
 use crate::event::Report;
 
 /// Header fields of a response; more than any server sends.
 const HEADERS_MAX: usize = 200;
 /// Bytes of a response's head, and of its body: nobody asks for a page of that size to see whether it is well.
 const HEAD_MAX: usize = 256 * 1024;
-const BODY_MAX: usize = 16 * 1024 * 1024;
+pub const BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// Where a request goes, and what it asks for there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,16 +62,21 @@ impl Url {
                 (address, authority, target.strip_prefix('/').unwrap_or(target))
             }
         };
-        // What is no character of a URL is sent as others would write it (RFC 3986 §2.1).
-        let mut encoded = "/".to_owned();
-        for byte in target.bytes() {
-            match byte {
-                b'!'..=b'~' => encoded.push(char::from(byte)),
-                _ => encoded.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        Ok(Self { address, authority: authority.to_owned(), target: encoded })
+        let target = format!("/{}", encoded(target));
+        Ok(Self { address, authority: authority.to_owned(), target })
     }
+}
+
+/// What is no character of a URL as others would write it (RFC 3986 §2.1).
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'!'..=b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 #[derive(Debug, Clone)]
@@ -86,9 +91,7 @@ pub struct Request {
 
 impl Request {
     pub fn bytes(&self) -> Result<Vec<u8>> {
-        if self.method.is_empty() || !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            bail!("`{}` is no method: `GET`, `HEAD`, `POST` and the like are", self.method);
-        }
+        check_method(&self.method)?;
         let host = self.host.as_deref().unwrap_or(&self.url.authority).to_owned();
         let mut headers = vec![
             ("Host".to_owned(), host),
@@ -167,7 +170,7 @@ fn body(response: &Response, rest: &[u8], is_over: bool) -> Result<Option<Vec<u8
     }
 }
 
-fn check_size(length: usize) -> Result<(), String> {
+pub fn check_size(length: usize) -> Result<(), String> {
     match length > BODY_MAX {
         true => Err(format!("its body has more than {} MiB", BODY_MAX / 1024 / 1024)),
         false => Ok(()),

@@ -114,6 +114,14 @@ impl Response {
     }
 }
 
+/// A method as a recipe gives it.
+pub fn check_method(method: &str) -> Result<()> {
+    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        bail!("`{method}` is no method: `GET`, `HEAD`, `POST` and the like are");
+    }
+    Ok(())
+}
+
 /// Header fields as a recipe gives them, fit to be sent (RFC 9110 §5).
 pub fn check_header(name: &str, value: &str) -> Result<()> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);

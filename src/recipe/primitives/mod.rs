@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "`export_module` writes them; there are none of our own")]
 
+mod asked;
 pub mod command;
 pub mod declare;
 pub mod fact;
+pub mod fetch;
 pub mod here;
 pub mod release;
 pub mod set;
@@ -28,6 +30,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(declare::api),
         exported_module!(setting::api),
         exported_module!(here::api),
+        exported_module!(fetch::api),
         exported_module!(fact::api),
         exported_module!(command::api),
         exported_module!(release::api),

@@ -8,7 +8,8 @@ use rhai::{Dynamic, Map};
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::Host;
 use crate::recipe::failure::{Outcome, mistake_text};
-use crate::recipe::primitives::web::{Asked, HTTP, http_question};
+use crate::recipe::primitives::asked::Asked;
+use crate::recipe::primitives::web::{HTTP, http_question};
 use crate::recipe::value::type_name;
 use crate::site::Heard;
 

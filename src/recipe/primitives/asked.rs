@@ -1,0 +1,213 @@
+//! What is asked of an application, as a recipe says it, and which answers are good.
+
+use std::time::Duration;
+
+use rhai::{Dynamic, Map};
+
+use crate::event::{Report, Suggestion};
+use crate::recipe::context::Context;
+use crate::recipe::failure::{Outcome, mistake_text};
+use crate::recipe::value::{to_json, type_name};
+use crate::site::Heard;
+use crate::web::Response;
+
+/// How long an answer is waited for.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer lines of an answer are not shown.
+const LINE_MAX: usize = 400;
+
+/// What is asked, as far as all protocols have it.
+pub(super) struct Asked {
+    pub(super) host: Option<String>,
+    pub(super) method: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+    pub(super) timeout: Duration,
+    pub(super) expected: Expected,
+    pub(super) path: String,
+    pub(super) params: Vec<(String, String)>,
+    pub(super) is_https: bool,
+}
+
+impl Asked {
+    pub(super) fn read(context: &Context, options: Map, known: &[&str]) -> Outcome<Self> {
+        let mut asked = Self {
+            host: None,
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout: TIMEOUT,
+            expected: Expected::Well,
+            path: "/".to_owned(),
+            params: Vec::new(),
+            is_https: false,
+        };
+        let mut body = None;
+        for (key, value) in options {
+            let kind = type_name(&value);
+            let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
+            let pairs = |value: Dynamic| -> Outcome<Vec<(String, String)>> {
+                let map = value.try_cast::<Map>().ok_or_else(|| wrong("a table"))?;
+                Ok(map.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+            };
+            match key.as_str() {
+                key if !known.contains(&key) => {
+                    let near = Suggestion::new(key, known.iter().copied());
+                    return Err(mistake_text(format!("there is no option `{key}`{near}")));
+                }
+                "host" => asked.host = Some(value.into_string().map_err(|_| wrong("a name"))?),
+                "method" => asked.method = value.into_string().map_err(|_| wrong("a method"))?,
+                "path" => asked.path = value.into_string().map_err(|_| wrong("a path"))?,
+                "body" => body = Some(value),
+                "https" => asked.is_https = value.as_bool().map_err(|_| wrong("true or false"))?,
+                "headers" => asked.headers = pairs(value)?,
+                "params" => asked.params = pairs(value)?,
+                "expect" => {
+                    asked.expected = Expected::read(value).ok_or_else(|| {
+                        wrong(
+                            "a status, a text that is in the answer, a list of both, or `()` for any answer",
+                        )
+                    })?
+                }
+                _ => {
+                    let seconds = value.as_float().or_else(|_| value.as_int().map(|n| n as f64));
+                    let limit = seconds.ok().and_then(|n| Duration::try_from_secs_f64(n).ok());
+                    asked.timeout =
+                        limit.filter(|limit| !limit.is_zero()).ok_or_else(|| wrong("a number of seconds"))?;
+                }
+            }
+        }
+        // Behind the headers, of which one may say its type.
+        if let Some(body) = body {
+            asked.set_body(body)?;
+        }
+        asked.timeout = context.timeout(Some(asked.timeout)).unwrap_or(asked.timeout);
+        Ok(asked)
+    }
+
+    /// A text as it is, a table or a list as JSON.
+    pub(super) fn set_body(&mut self, body: Dynamic) -> Outcome<()> {
+        let kind = type_name(&body);
+        if !body.is_map() && !body.is_array() {
+            let wrong = |_| mistake_text(format!("a body is text, a table or a list, not {kind}"));
+            self.body = body.into_string().map_err(wrong)?.into_bytes();
+            return Ok(());
+        }
+        let wrong = |held| mistake_text(format!("{kind} with {held} in it cannot be sent as JSON"));
+        self.body = to_json(&body).map_err(wrong)?.to_string().into_bytes();
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            self.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether asking it is to change nothing (RFC 9110 §9.2.1).
+    pub(super) fn is_safe(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+    }
+}
+
+/// Which answers are good.
+pub(super) enum Expected {
+    Any,
+    /// A status from 200 to 399.
+    Well,
+    /// The same, but not that it has to be sent elsewhere (RFC 9110 §15.4).
+    Taken,
+    /// One of these statuses, if there are any, and all of these texts.
+    All {
+        statuses: Vec<i64>,
+        texts: Vec<String>,
+    },
+}
+
+impl Expected {
+    fn read(value: Dynamic) -> Option<Self> {
+        if value.is_unit() {
+            return Some(Self::Any);
+        }
+        let values = match value.is_array() {
+            true => value.into_array().ok()?,
+            false => vec![value],
+        };
+        let (mut statuses, mut texts) = (Vec::new(), Vec::new());
+        for value in values {
+            match value.as_int() {
+                Ok(status) => statuses.push(status),
+                Err(_) => texts.push(value.into_string().ok()?),
+            }
+        }
+        Some(Self::All { statuses, texts })
+    }
+
+    pub(super) fn is_redirection(&self) -> bool {
+        matches!(self, Self::All { statuses, .. } if statuses.iter().any(|status| (300..400).contains(status)))
+    }
+
+    /// What an answer lacks.
+    pub(super) fn lacks(&self, response: &Response) -> Option<String> {
+        let status = i64::from(response.status);
+        let is_well = (200..400).contains(&status);
+        match self {
+            Self::Any => None,
+            Self::Taken if matches!(status, 301 | 307 | 308) => {
+                Some("it has moved, and was not sent there".to_owned())
+            }
+            Self::Well | Self::Taken => (!is_well).then(|| "200 to 399 was expected".to_owned()),
+            Self::All { statuses, .. } if !statuses.is_empty() && !statuses.contains(&status) => {
+                let all: Vec<String> = statuses.iter().map(ToString::to_string).collect();
+                Some(format!("{} was expected", all.join(" or ")))
+            }
+            Self::All { statuses, .. } if statuses.is_empty() && !is_well => {
+                Some("200 to 399 was expected".to_owned())
+            }
+            Self::All { texts, .. } => {
+                let body = String::from_utf8_lossy(&response.body);
+                let missing = texts.iter().find(|text| !body.contains(text.as_str()));
+                missing.map(|text| format!("`{text}` was expected in it"))
+            }
+        }
+    }
+}
+
+/// A good answer as scripts have it, none from a plan that does not ask, or what is wrong with it.
+pub(super) fn judged(heard: Heard, title: &str, expected: &Expected) -> Result<Option<Dynamic>, Report> {
+    match heard {
+        Heard::Planned => Ok(None),
+        Heard::Failed(why) => Err(Report::new(format!("`{title}` was not answered: {why}"))),
+        Heard::Answered { response, seconds } => match expected.lacks(&response) {
+            None => Ok(Some(value(response, seconds))),
+            Some(lacking) => {
+                let mut report = Report::new(format!("`{title}` answered {}: {lacking}", response.status));
+                report.notes = first_lines(&response);
+                Err(report)
+            }
+        },
+    }
+}
+
+/// An answer as scripts have it: `.status .body .headers .errors .seconds`.
+fn value(response: Response, seconds: f64) -> Dynamic {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut map = Map::new();
+    map.insert("status".into(), i64::from(response.status).into());
+    map.insert("body".into(), text(&response.body).into());
+    map.insert("errors".into(), text(&response.errors).into());
+    map.insert("seconds".into(), seconds.into());
+    let headers = response.headers.into_iter().map(|(name, value)| (name.into(), value.into()));
+    map.insert("headers".into(), Dynamic::from_map(headers.collect()));
+    Dynamic::from_map(map)
+}
+
+/// What tells most of a bad answer: what was logged, else where the body begins. Whole lines only: a secret that is cut in two
+/// would not be masked.
+fn first_lines(response: &Response) -> Vec<String> {
+    let said = if response.errors.is_empty() { &response.body } else { &response.errors };
+    let text = String::from_utf8_lossy(said);
+    let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
+    let shown = |line: &str| match line.chars().count() {
+        0..=LINE_MAX => line.to_owned(),
+        n => format!("(a line of {n} characters)"),
+    };
+    lines.take(10).map(shown).collect()
+}

@@ -1,0 +1,85 @@
+//! Requests from this machine, to whatever it reaches: notifications, purges, looks from outside.
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Map};
+
+use crate::recipe::context::Context;
+use crate::recipe::failure::Outcome;
+use crate::recipe::primitives::asked::{Asked, Expected, judged};
+use crate::run::fetch::Fetch;
+
+const GET: [&str; 3] = ["headers", "timeout", "expect"];
+const POST: [&str; 4] = ["method", "headers", "timeout", "expect"];
+
+fn fetch_it(
+    call: &NativeCallContext,
+    context: &Context,
+    url: &str,
+    asked: Asked,
+    follows: bool,
+) -> Outcome<Dynamic> {
+    let is_safe = asked.is_safe();
+    let Asked { method, headers, body, timeout, expected, .. } = asked;
+    let fetch = Fetch { url: url.to_owned(), method, headers, body, timeout, follows };
+    let title = context.run().title(&fetch);
+    let heard = context.run().fetch(fetch, &title, is_safe).map_err(|error| context.failure("", error))?;
+    match judged(heard, &title, &expected) {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Ok(context.unanswered(&title)),
+        Err(report) => Err(context.failure("", report).raised_in(call).into()),
+    }
+}
+
+fn get_it(call: &NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic> {
+    let context = Context::of(call)?;
+    let asked = Asked::read(&context, options, &GET)?;
+    // Who expects a redirection wants to see it.
+    let follows = !asked.expected.is_redirection();
+    fetch_it(call, &context, url, asked, follows)
+}
+
+fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map) -> Outcome<Dynamic> {
+    let context = Context::of(call)?;
+    options.entry("method".into()).or_insert_with(|| "POST".into());
+    let mut asked = Asked::read(&context, options, &POST)?;
+    asked.set_body(body)?;
+    if matches!(asked.expected, Expected::Well) {
+        asked.expected = Expected::Taken;
+    }
+    fetch_it(call, &context, url, asked, false)
+}
+
+#[export_module]
+pub mod api {
+    /// Asks a URL from this machine, by `https` or `http`, not through a connection to a host; a few redirections are followed. Answers
+    /// and fails as `host.http` does.
+    #[rhai_fn(return_raw)]
+    pub fn http_get(call: NativeCallContext, url: &str) -> Outcome<Dynamic> {
+        get_it(&call, url, Map::new())
+    }
+
+    /// The same with options: `headers`, `timeout` in seconds (10), `expect` as for `host.http`; one that expects a redirection
+    /// follows none.
+    #[rhai_fn(name = "http_get", return_raw)]
+    pub fn http_get_with(call: NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic> {
+        get_it(&call, url, options)
+    }
+
+    /// Sends a body from this machine, as `http_get` asks: a text as it is, a table or a list as JSON. A plan only lists it.
+    /// No redirection is followed; that the URL has moved (301, 307, 308) is a failure.
+    #[rhai_fn(return_raw)]
+    pub fn http_post(call: NativeCallContext, url: &str, body: Dynamic) -> Outcome<Dynamic> {
+        post_it(&call, url, body, Map::new())
+    }
+
+    /// The same with options: `method` (`PUT`, `DELETE`, `PURGE`), `headers`, `timeout`, `expect`.
+    #[rhai_fn(name = "http_post", return_raw)]
+    pub fn http_post_with(
+        call: NativeCallContext,
+        url: &str,
+        body: Dynamic,
+        options: Map,
+    ) -> Outcome<Dynamic> {
+        post_it(&call, url, body, options)
+    }
+}

@@ -1,0 +1,208 @@
+//! What is asked from this machine, by HTTP and HTTPS: on a thread of its own, so that Ctrl-C need not wait for an answer.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
+use ureq::http::{self, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+
+use crate::event::{Event, Report};
+use crate::run::Run;
+use crate::run::here::NAME;
+use crate::site::Heard;
+use crate::web::http::{BODY_MAX, check_size, encoded};
+use crate::web::{Response, check_header, check_method};
+
+/// As many redirections are followed; more lead nowhere.
+const REDIRECTIONS_MAX: u32 = 5;
+/// Between two looks for Ctrl-C.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A request from this machine.
+pub struct Fetch {
+    /// `https://` or `http://`; it may hold a user and a password.
+    pub url: String,
+    pub method: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub timeout: Duration,
+    /// Whether it goes where a redirection leads.
+    pub follows: bool,
+}
+
+impl Run {
+    /// A URL as messages have it: without its user and password. Secrets are hidden first, for what is left of one that was
+    /// cut in two would be shown.
+    fn shown(&self, url: &str) -> String {
+        let url = self.mask.masked(url);
+        let Some((scheme, rest)) = url.split_once("://") else { return url };
+        let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        format!("{scheme}://{host}{target}")
+    }
+
+    /// What messages call a request.
+    pub fn title(&self, fetch: &Fetch) -> String {
+        format!("{} {}", fetch.method, self.shown(&fetch.url))
+    }
+
+    /// Sends a request, which is called `title`, and waits for its answer. A plan sends only what changes nothing.
+    pub fn fetch(&self, mut fetch: Fetch, title: &str, is_safe: bool) -> Result<Heard> {
+        let uri = self.uri(&fetch.url)?;
+        check_method(&fetch.method)?;
+        fetch.headers.iter().try_for_each(|(name, value)| check_header(name, value))?;
+        if let Some(credentials) = credentials(&uri) {
+            self.mask.add(&credentials);
+            if !fetch.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+                fetch.headers.push(("authorization".to_owned(), format!("Basic {credentials}")));
+            }
+        }
+        if self.mode.is_plan() && !is_safe {
+            self.events.event(Event::Planned { host: NAME.to_owned(), text: format!("ask `{title}`") });
+            return Ok(Heard::Planned);
+        }
+        self.events.event(Event::Command { host: NAME.to_owned(), text: title.to_owned() });
+        let (began, timeout) = (Instant::now(), fetch.timeout);
+        let (sender, receiver) = mpsc::channel();
+        // Nobody hears it when the waiting was ended.
+        let work = move || drop(sender.send(answer(&fetch, &uri).map_err(|error| reason(error, timeout))));
+        thread::Builder::new().spawn(work).with_context(|| format!("`{title}` could not be sent"))?;
+        loop {
+            if self.interrupt.is_raised() {
+                bail!("interrupted");
+            }
+            let left = timeout.saturating_sub(began.elapsed());
+            match receiver.recv_timeout(left.min(TICK)) {
+                Ok(Ok(response)) => {
+                    return Ok(Heard::Answered { response, seconds: began.elapsed().as_secs_f64() });
+                }
+                Ok(Err(why)) => return Ok(Heard::Failed(why)),
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(Heard::Failed(late(timeout))),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => bail!("`{title}` was given up by the HTTP client"),
+            }
+        }
+    }
+
+    fn uri(&self, url: &str) -> Result<Uri> {
+        let wrong = |why: &str| {
+            let shown = self.shown(url);
+            anyhow!(
+                Report::new(format!("`{shown}` cannot be asked: {why}")).hint("say `https://example.com/up`")
+            )
+        };
+        if !["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(wrong("it does not begin with `https://` or `http://`"));
+        }
+        if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(wrong("it has a blank in it"));
+        }
+        let uri: Uri =
+            encoded(url).parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        if uri.host().is_none_or(str::is_empty) {
+            return Err(wrong("it names no host"));
+        }
+        self.mask_target(url, uri.path_and_query().map_or("", |target| target.as_str()));
+        Ok(uri)
+    }
+
+    /// Servers repeat what they were asked for. Of a secret that reaches beyond it, as the whole URL of a webhook does, that
+    /// would be a part that nothing hides.
+    fn mask_target(&self, url: &str, target: &str) {
+        let masked = self.mask.masked(url);
+        if masked != url && !masked.contains(&self.mask.masked(target)) {
+            self.mask.add(target);
+        }
+    }
+}
+
+/// User and password of a URL, as a header has them (RFC 7617); the client would not decode them.
+fn credentials(uri: &Uri) -> Option<String> {
+    let (user, _) = uri.authority()?.as_str().rsplit_once('@')?;
+    let mut decoded = Vec::new();
+    let mut rest = user;
+    while let Some((before, after)) = rest.split_once('%') {
+        decoded.extend(before.bytes());
+        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        decoded.push(byte.unwrap_or(b'%'));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    decoded.extend(rest.bytes());
+    if !user.contains(':') {
+        decoded.push(b':');
+    }
+    Some(STANDARD.encode(decoded))
+}
+
+fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
+    let agent: Agent = Agent::config_builder()
+        .timeout_global(Some(fetch.timeout))
+        .http_status_as_error(false)
+        // From https nothing leads to http.
+        .https_only(uri.scheme_str() == Some("https"))
+        .max_redirects(if fetch.follows { REDIRECTIONS_MAX } else { 0 })
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+        // PURGE, as caches have it.
+        .allow_non_standard_methods(true)
+        .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
+        // Whom this machine trusts, a company's own authority among them.
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .build()
+        .into();
+    let mut request = http::Request::builder().method(fetch.method.as_str()).uri(uri);
+    for (name, value) in &fetch.headers {
+        request = request.header(name, value);
+    }
+    let has_body = !fetch.body.is_empty() || matches!(fetch.method.as_str(), "POST" | "PUT" | "PATCH");
+    let mut said = match has_body {
+        true => agent.run(request.body(fetch.body.as_slice())?)?,
+        false => agent.run(request.body(())?)?,
+    };
+    let mut body = Vec::new();
+    said.body_mut().as_reader().take(BODY_MAX as u64 + 1).read_to_end(&mut body)?;
+    check_size(body.len()).map_err(io::Error::other)?;
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = said.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    Ok(Response { status: said.status().as_u16(), headers, body, errors: Vec::new() })
+}
+
+fn late(timeout: Duration) -> String {
+    format!("no answer within {} s", (timeout.as_secs_f64() * 10.0).round() / 10.0)
+}
+
+/// Why there is no answer.
+fn reason(error: ureq::Error, timeout: Duration) -> String {
+    match error {
+        ureq::Error::Timeout(_) => late(timeout),
+        ureq::Error::Io(error) => error.to_string(),
+        // Its own words are the URL, with user and password.
+        ureq::Error::RequireHttpsOnly(_) => "it is redirected from https to http".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_are_sent_as_they_are_meant() {
+        for (url, want) in [
+            ("http://a/b@c", None),
+            ("http://ann@a/", Some("ann:")),
+            ("http://ann:p%40%2fss@a/", Some("ann:p@/ss")),
+            ("http://ann:5%@a/", Some("ann:5%")),
+            ("http://ann:%zz%c3%A9@a/", Some("ann:%zz\u{e9}")),
+        ] {
+            let got = credentials(&url.parse().unwrap());
+            assert_eq!(got, want.map(|want| STANDARD.encode(want)), "{url}");
+        }
+    }
+}
