@@ -15,21 +15,21 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use load::{Load, Visitor};
+use load::{Heard, Load, Visitor};
 use project::{Site, project_at};
 use runner::web::Response;
 use servers::{Fpm, Nginx};
-use support::Test;
 use support::sshd::Sshd;
+use support::{Test, tree};
 
 /// A Laravel site on each of some hosts, behind nginx, and the project that deploys it.
 struct Shop {
     test: Test,
     sites: Vec<Site>,
     nginx: Vec<Nginx>,
-    _fpm: Fpm,
+    fpm: Fpm,
     server: Sshd,
 }
 
@@ -40,12 +40,16 @@ impl Shop {
     }
 
     fn on(n_hosts: usize, root: &str) -> Self {
+        Self::with(n_hosts, root, |home| Fpm::start(home, "php_admin_flag[log_errors] = on"))
+    }
+
+    fn with(n_hosts: usize, root: &str, fpm: impl Fn(&Path) -> Fpm) -> Self {
         let server = Sshd::openssh();
         let home = server.home();
         let sites: Vec<Site> =
             (1..=n_hosts).map(|n| Site(home.join(format!("shop-{}-{n}", server.port)))).collect();
         let paths: Vec<String> = sites.iter().map(|site| site.path().display().to_string()).collect();
-        let fpm = Fpm::start(&home, "php_admin_flag[log_errors] = on");
+        let fpm = fpm(&home);
         let serve = |path: &String| {
             Nginx::start(&format!(
                 "root {path}/current/public;\n location / {{ try_files $uri /index.php?$query_string; }}\n \
@@ -79,7 +83,7 @@ impl Shop {
         let test = test.toml(&toml);
         let copied = Command::new("cp").arg("-RT").arg("tests/laravel").arg(test.path("source")).status();
         assert!(copied.unwrap().success());
-        Self { test, sites, nginx, _fpm: fpm, server }
+        Self { test, sites, nginx, fpm, server }
     }
 
     /// Replaces the source's version: its code and its page.
@@ -123,10 +127,41 @@ impl Shop {
         all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).min().unwrap()
     }
 
-    fn live(&self) -> String {
-        let to = fs::read_link(self.sites[0].path().join("current")).unwrap();
-        to.file_name().unwrap().to_str().unwrap().to_owned()
+    /// What runs as the user who deploys.
+    fn as_deployer<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let uid = fs::metadata(self.server.home()).unwrap().uid();
+        if rustix::process::geteuid().is_root() {
+            let group = Command::new("id").arg("-g").arg(uid.to_string()).output().unwrap().stdout;
+            command.uid(uid).gid(String::from_utf8(group).unwrap().trim().parse().unwrap());
+        }
+        command
     }
+
+    fn live(&self) -> String {
+        self.swap(0).1
+    }
+
+    /// When `current` of a host was re-pointed, and to which release.
+    fn swap(&self, host: usize) -> (SystemTime, String) {
+        let current = self.sites[host].path().join("current");
+        let to = fs::read_link(&current).unwrap();
+        let at = fs::symlink_metadata(&current).unwrap().modified().unwrap();
+        (at, to.file_name().unwrap().to_str().unwrap().to_owned())
+    }
+}
+
+/// For how long after a swap somebody who asked after it was answered from a release that had been replaced by then. `swaps` are those of
+/// the host, the oldest first.
+fn stale_for(heard: &Heard, swaps: &[(SystemTime, String)]) -> Duration {
+    assert!(!heard.releases.is_empty());
+    let late = heard.releases.iter().filter_map(|(asked, answered, release)| {
+        // What was served at some time while the answer was waited for.
+        let first = swaps.iter().rposition(|(at, _)| at <= asked).unwrap_or(0);
+        let last = swaps.iter().rposition(|(at, _)| at <= answered).unwrap_or(0);
+        let is_so = swaps[first..=last].iter().any(|(_, live)| live == release);
+        (!is_so).then(|| asked.duration_since(swaps[first].0).unwrap_or_default())
+    });
+    late.max().unwrap_or_default()
 }
 
 /// What is wrong with an answer: failed, cut, or of two releases at once.
@@ -148,19 +183,29 @@ fn no_request_fails_or_sees_two_releases_through_twenty_deploys_and_five_rollbac
     shop.version("v0");
     shop.test.deploy().says("smoke        ok").says_not("warning");
     assert_eq!(shop.serves(), "v0");
+    let mut swaps = vec![shop.swap(0)];
     let load = Load::start(shop.nginx[0].port, "/", whole);
     for n in 1..=20 {
         let version = format!("v{n}");
         shop.version(&version);
         shop.test.deploy().says_not("warning");
         assert_eq!(shop.serves(), version);
+        swaps.push(shop.swap(0));
         if n % 4 == 0 {
             shop.test.ends(0, &["rollback"]);
+            swaps.push(shop.swap(0));
             assert_eq!(shop.serves(), format!("v{}", n - 1));
         }
     }
     let heard = load.end();
-    println!("{} requests, {} wrong, the slowest took {:?}", heard.n, heard.wrong.len(), heard.slowest);
+    let stale = stale_for(&heard, &swaps);
+    println!(
+        "{} requests, {} wrong, the slowest took {:?}; an old release was answered from for {stale:?} at most",
+        heard.n,
+        heard.wrong.len(),
+        heard.slowest
+    );
+    assert!(stale < Duration::from_secs(1), "an old release was served for {stale:?} after a swap");
     assert!(heard.n > 500, "{} requests are no load", heard.n);
     assert_eq!(heard.wrong, Vec::<String>::new());
 }
@@ -198,6 +243,9 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
     let ran = shop.test.ends(1, &["--set", "watch_seconds=20"]);
     ran.says("smoke        ok").says("verify       ok").says("error: task `watch` failed");
     ran.says("is not well: 3 bad answers in a row, 3 of ").says("the first after ").says("swapped back on");
+    let told =
+        ran.err.lines().filter(|line| line.contains("bad answers for") || line.contains("was served for"));
+    println!("{}", told.collect::<Vec<_>>().join("\n"));
     assert_eq!(shop.live(), live);
     let heard = load.end();
     println!("{} requests, {} wrong", heard.n, heard.wrong.len());
@@ -219,6 +267,22 @@ fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
     }
     shop.test.ends(0, &["rollback"]).says("PHP goes by `current`");
     assert_eq!(shop.serves(), "v1");
+    // What is taken back is no longer served either.
+    shop.version("v3");
+    let page = shop.test.path("source/app/Http/Page.php");
+    let text = fs::read_to_string(&page).unwrap();
+    let current = "dirname(base_path(), 2) . '/current'";
+    let breaks = format!(
+        "abort_if(basename(readlink({current})) == basename(base_path()) && time() > lstat({current})['mtime'] + 8, 500); \
+         return response('up')"
+    );
+    fs::write(&page, text.replace("return response('up')", &breaks)).unwrap();
+    let ran = shop.test.ends(1, &["--set", "watch_seconds=30"]);
+    ran.says("error: task `watch` failed")
+        .says("bad answers for ")
+        .says("what was taken back was served for ");
+    assert_eq!(shop.serves(), "v1");
+    fs::write(&page, text).unwrap();
     // One that was deployed by other means can be gone back to all the same.
     let first = shop.sites[0].path().join("releases").join(shop.oldest());
     fs::remove_file(first.join("bootstrap/cache/runner.php")).unwrap();
@@ -226,6 +290,83 @@ fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
     let heard = load.end();
     println!("{} requests, {} wrong", heard.n, heard.wrong.len());
     assert_eq!(heard.wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_pool_that_only_a_reload_makes_forget_loses_no_long_request_unless_it_is_said_before() {
+    for (global, is_hasty) in [("process_control_timeout = 20s", false), ("", true)] {
+        let pool = "pm.max_children = 6\nphp_admin_value[opcache.restrict_api] = /nowhere";
+        let shop = Shop::with(1, "$document_root", |home| Fpm::of_owner(home, global, pool));
+        shop.version("v0");
+        shop.test
+            .ends(1, &[])
+            .says("opcache cannot be emptied: in nginx, pass `$realpath_root`; or set `fpm_reload`");
+        let reload = format!("fpm_reload=kill -USR2 {}", shop.fpm.pid());
+        shop.test.ends(0, &["--set", &reload]);
+        shop.version("v1");
+        // Each takes a second, and one is always on its way.
+        let loads = [(); 2].map(|()| Load::start_by(1, shop.nginx[0].port, "/slow", slow));
+        let ran = shop.test.ends(0, &["--set", &reload]);
+        let told =
+            "a reload of PHP-FPM ends the requests that it is at: set `process_control_timeout = 10s` in `";
+        if is_hasty {
+            ran.says(told)
+        } else {
+            ran.says_not(told)
+        };
+        assert_eq!(shop.serves(), "v1");
+        let heard: Vec<Heard> = loads.into_iter().map(Load::end).collect();
+        let (n, wrong): (usize, Vec<&String>) =
+            (heard.iter().map(|heard| heard.n).sum(), heard.iter().flat_map(|heard| &heard.wrong).collect());
+        println!("{global:?}: {n} long requests, {} of them wrong", wrong.len());
+        assert!(n > 0 && (is_hasty || wrong.is_empty()), "{wrong:?}");
+        let ran = shop.test.ends(1, &["doctor", "--set", &reload]);
+        if is_hasty {
+            ran.says("process_control_timeout = 10s")
+        } else {
+            ran.says_not("process_control_timeout")
+        };
+    }
+}
+
+/// What is wrong with the answer of the slow page.
+fn slow(response: &Response) -> Option<String> {
+    let text = String::from_utf8_lossy(&response.body);
+    (response.status != 200 || text != "slow").then(|| format!("{}: {text}", response.status))
+}
+
+#[test]
+fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
+    let shop = Shop::new("$realpath_root");
+    shop.test.ends(0, &["doctor", "--set", "url="]).says("nothing is deployed yet: PHP is not asked");
+    shop.test
+        .ends(1, &["doctor"])
+        .says("1 finding")
+        .says("answered 404: 200 was expected")
+        .says("say what is asked for");
+    shop.test.deploy();
+    let site = || {
+        let mut all = tree(&shop.sites[0].path());
+        // Visitors have sessions.
+        all.retain(|path, _| !path.starts_with(b"shared/"));
+        all
+    };
+    let was = site();
+    shop.test.ends(0, &["doctor"]).says("examine      ok").says("serves");
+    assert!(site() == was, "something in the site is not as it was");
+    let shop = Shop::new("$document_root");
+    shop.test.deploy();
+    let ran = shop.test.ends(1, &["doctor"]);
+    ran.says("/current/public/index.php`, and goes on with what it has kept under that name after a swap");
+    ran.says("in nginx: fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name;");
+    // A worker that nobody tells anything.
+    let current = shop.sites[0].path().join("current");
+    let mut sleeper = shop.as_deployer(Command::new("sleep").arg("60").current_dir(current)).spawn().unwrap();
+    shop.test.deploy();
+    let ran = shop.test.run(&["doctor"]);
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    ran.says("2 findings").says("a process works in `").says("`, which is not served");
 }
 
 #[test]
@@ -287,16 +428,11 @@ struct Worker(Child);
 impl Worker {
     fn start(shop: &Shop) -> Self {
         let path = shop.sites[0].path().display();
-        let home = shop.server.home();
         let loops =
             format!("cd {path}/current && while :; do php {path}/current/artisan queue:work --sleep=1; done");
         let mut command = Command::new("sh");
         command.arg("-c").arg(loops).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        if rustix::process::geteuid().is_root() {
-            let owner = fs::metadata(home).unwrap();
-            command.uid(owner.uid()).gid(owner.gid());
-        }
-        Self(command.spawn().unwrap())
+        Self(shop.as_deployer(&mut command).spawn().unwrap())
     }
 }
 
@@ -361,6 +497,9 @@ fn uploads_sessions_and_jobs_live_on_and_workers_run_what_is_served() {
     }
 }
 
+/// What a file system rounds times to, and the program what it says.
+const ROUNDED: Duration = Duration::from_millis(20);
+
 #[test]
 fn two_hosts_migrate_once_and_change_together() {
     let shop = Shop::on(2, "$realpath_root");
@@ -371,9 +510,22 @@ fn two_hosts_migrate_once_and_change_together() {
         let loads: Vec<Load> = shop.nginx.iter().map(|nginx| Load::start(nginx.port, "/", whole)).collect();
         let version = format!("v{n}");
         shop.version(&version);
-        shop.test.deploy().says("on 2 hosts (");
-        for load in loads {
-            assert_eq!(load.end().wrong, Vec::<String>::new());
+        let before = [0, 1].map(|host| shop.swap(host));
+        let ran = shop.test.deploy();
+        ran.says("on 2 hosts (");
+        let after = [0, 1].map(|host| shop.swap(host));
+        // Both were told and had answered within this time: `(0.02 s, 3 ms apart)`.
+        let said = ran.err.split("on 2 hosts (").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+        let within: f64 = said.split(' ').next().unwrap().parse().unwrap();
+        let between = after[0].0.max(after[1].0).duration_since(after[0].0.min(after[1].0)).unwrap();
+        println!("the hosts swapped {between:?} apart, and this was said: {said}");
+        assert!(between <= Duration::from_secs_f64(within) + ROUNDED, "{between:?}, and {said}");
+        for (host, load) in loads.into_iter().enumerate() {
+            let heard = load.end();
+            assert_eq!(heard.wrong, Vec::<String>::new());
+            // But for those moments, both answer from the same.
+            let stale = stale_for(&heard, &[before[host].clone(), after[host].clone()]);
+            assert!(stale <= ROUNDED, "an old release was answered from {stale:?} after the swap");
         }
         for nginx in &shop.nginx {
             assert!(

@@ -107,6 +107,27 @@ fn laravel_is_deployed_again_and_rolled_back_with_each_release_keeping_its_cache
 }
 
 #[test]
+fn a_newer_laravel_locks_its_migrations_and_is_told_of_all_its_workers() {
+    let framework = "vendor/laravel/framework/src/Illuminate";
+    let reload = format!("{framework}/Foundation/Console/ReloadCommand.php");
+    let test = laravel(&["php"])
+        .source(
+            &format!("{framework}/Database/Console/Migrations/MigrateCommand.php"),
+            "implements Isolatable",
+        )
+        .source("vendor/laravel/horizon/composer.json", "");
+    // The table of its locks may be made by this very migration.
+    test.deploy();
+    let first = log(&test);
+    assert!(first.contains("artisan migrate --force\nlive php artisan queue:restart\n"), "{first}");
+    assert!(first.ends_with("live php artisan horizon:terminate\n"), "{first}");
+    let test = test.source(&reload, "");
+    test.deploy();
+    let second = log(&test);
+    assert!(second.ends_with("artisan migrate --force --isolated=1\nlive php artisan reload\n"), "{second}");
+}
+
+#[test]
 fn a_laravel_without_its_env_is_not_deployed_and_told_where_to_put_it() {
     let test = laravel(&["php"]).remove("site/shared/.env");
     test.ends(1, &[]).says("shared file `.env` is missing").says("site/shared/.env`");

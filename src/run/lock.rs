@@ -44,9 +44,13 @@ impl Run {
         self.dropping_the_bad(self.heal(&self.left_of(hosts)))
     }
 
-    /// Connects to hosts and reads what stands in their sites.
+    /// Connects to hosts and reads what stands in their sites, which must be fit for a deployment.
     pub fn connect_all(&self, hosts: &[usize]) -> Result<()> {
-        let failures = self.on_each(hosts, |host| self.site(host).look().map(drop));
+        let failures = self.on_each(hosts, |host| {
+            let mut site = self.site(host);
+            site.look()?;
+            site.is_fit()
+        });
         combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
     }
 

@@ -103,7 +103,7 @@ impl Site {
     }
 
     /// Whether this user may deploy here.
-    fn is_fit(&self) -> Result<()> {
+    pub fn is_fit(&self) -> Result<()> {
         let Seen { root, facts, current, .. } = self.seen()?;
         if !facts.is_writable {
             let (nearest, user) = (&facts.nearest, &facts.user);

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use runner::web::Response;
 use runner::web::http::read;
@@ -77,20 +77,32 @@ pub struct Heard {
     pub n: usize,
     pub wrong: Vec<String>,
     pub slowest: Duration,
+    /// Of each answer when it was asked for and when it was there, and the header `X-Release`.
+    pub releases: Vec<(SystemTime, SystemTime, String)>,
 }
 
 impl Load {
     /// `judge` says what is wrong with an answer.
     pub fn start(port: u16, path: &'static str, judge: fn(&Response) -> Option<String>) -> Self {
+        Self::start_by(4, port, path, judge)
+    }
+
+    /// By so many visitors, of whom every other keeps his connection.
+    pub fn start_by(n: usize, port: u16, path: &'static str, judge: fn(&Response) -> Option<String>) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let visit = |keeps: bool| {
             let is_over = Arc::clone(&is_over);
             thread::spawn(move || {
                 let (mut visitor, mut heard) = (Visitor::new(port, keeps), Heard::default());
                 while !is_over.load(Ordering::SeqCst) {
-                    let began = Instant::now();
+                    let (began, asked) = (Instant::now(), SystemTime::now());
                     let wrong = match visitor.ask(path) {
-                        Ok(response) => judge(&response),
+                        Ok(response) => {
+                            if let Some(release) = response.header("x-release") {
+                                heard.releases.push((asked, SystemTime::now(), release.to_owned()));
+                            }
+                            judge(&response)
+                        }
                         Err(why) => Some(why),
                     };
                     heard.slowest = heard.slowest.max(began.elapsed());
@@ -100,7 +112,7 @@ impl Load {
                 heard
             })
         };
-        let visitors = [true, false, true, false].map(visit).into();
+        let visitors = (0..n).map(|n| visit(n % 2 == 0)).collect();
         Self { is_over, visitors }
     }
 
@@ -110,6 +122,7 @@ impl Load {
             let heard = visitor.join().unwrap();
             all.n += heard.n;
             all.wrong.extend(heard.wrong);
+            all.releases.extend(heard.releases);
             all.slowest = all.slowest.max(heard.slowest);
             all
         })

@@ -6,6 +6,7 @@ use std::fs::{self, Permissions};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -60,11 +61,26 @@ pub struct Fpm {
 impl Fpm {
     /// `lines` are more of the pool's configuration.
     pub fn start(home: &Path, lines: &str) -> Self {
+        Self::new(home, "", lines, |_, _| {})
+    }
+
+    /// The master is the owner of `home`, too, who may reload it then; `global` are more lines of its configuration.
+    pub fn of_owner(home: &Path, global: &str, lines: &str) -> Self {
+        Self::new(home, global, lines, |command, dir| {
+            let owner = fs::metadata(home).unwrap();
+            if rustix::process::geteuid().is_root() {
+                std::os::unix::fs::chown(dir, Some(owner.uid()), Some(owner.gid())).unwrap();
+                command.uid(owner.uid()).gid(owner.gid());
+            }
+        })
+    }
+
+    fn new(home: &Path, global: &str, lines: &str, prepare: impl Fn(&mut Command, &Path)) -> Self {
         let dir = room();
         let socket = dir.path().join("fpm.sock");
         let owner = fs::metadata(home).unwrap();
         let config = format!(
-            "[global]\npid = {dir}/pid\nerror_log = {dir}/errors\ndaemonize = no\n[www]\nuser = {}\ngroup = {}\n\
+            "[global]\npid = {dir}/pid\nerror_log = {dir}/errors\ndaemonize = no\n{global}\n[www]\nuser = {}\ngroup = {}\n\
              listen = {}\nlisten.mode = 0666\npm = static\npm.max_children = 2\ncatch_workers_output = yes\n{lines}\n",
             owner.uid(),
             owner.gid(),
@@ -76,9 +92,15 @@ impl Fpm {
         let mut command = Command::new(program("php-fpm8.2", "php8.2-fpm"));
         // Owners of projects may be root here.
         command.args(["-F", "-R", "-y"]).arg(&path);
+        prepare(&mut command, dir.path());
         let is_there = || UnixStream::connect(&socket).is_ok();
         let served = Served::start(dir, &mut command, is_there);
         Self { served, socket }
+    }
+
+    /// The master, which stays the same through a reload.
+    pub fn pid(&self) -> u32 {
+        self.served.child.id()
     }
 }
 

@@ -128,7 +128,8 @@ impl File<'_> {
 
     /// The options of a command, where they are written out.
     fn options(&mut self, call: &FnCallExpr) {
-        let Some(options) = call.args.last().filter(|_| ["output", "run", "test"].contains(&&*call.name)) else {
+        let Some(options) = call.args.last().filter(|_| ["output", "run", "test"].contains(&&*call.name))
+        else {
             return;
         };
         let keys = keys_of(options);

@@ -157,7 +157,8 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
             let mut report = Report::new(format!("`{title}` is not well: {verdict}"));
             if let Some((why, (first, last))) = watched.bad.first().zip(watched.span) {
                 let (at, over) = (first.as_secs_f64(), (last - first).as_secs_f64());
-                report = report.note(format!("bad answers for {over:.1} s, the first after {at:.1} s: it {why}"));
+                report =
+                    report.note(format!("bad answers for {over:.1} s, the first after {at:.1} s: it {why}"));
             }
             return Err(host.failed(report).raised_in(call).into());
         }

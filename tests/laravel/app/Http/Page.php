@@ -15,6 +15,12 @@ class Page extends \Illuminate\Routing\Controller
         return response()->view('home', ['version' => self::VERSION])->header('X-Release', basename(base_path()));
     }
 
+    public function slow()
+    {
+        sleep(1);
+        return response('slow');
+    }
+
     /** How often a visitor has come. */
     public function count()
     {
