@@ -5,6 +5,7 @@ mod support;
 use std::process::Command;
 
 use support::Test;
+use support::sshd::program;
 
 /// What shell text says in the project's directory.
 fn sh(test: &Test, text: &str) -> String {
@@ -85,13 +86,12 @@ fn what_builds_works_in_the_export_and_has_what_an_earlier_one_made() {
     );
     let commit = sh(&test, "git -C source rev-parse main");
     let runs = || sh(&test, "wc -l <ran");
-    test.deploy().says(&format!("built {commit}")).says_not("is kept from");
+    test.deploy().says(&format!("built {commit}")).says_not("is taken from");
     assert_eq!(test.serves("site", "out"), "twomade\n");
     let name = test.live("site").unwrap();
     assert_eq!(test.serves("site", "release.env"), format!("RELEASE={name}\nREVISION={commit}\n"));
     test.deploy()
-        .says("modules of `mkdir -p modules/bin")
-        .says("is kept from an earlier build")
+        .says("`modules` is taken from an earlier build: `package-lock.json` did not change")
         .says("0 of ");
     assert_eq!(runs(), "1");
     // Neither what is built here nor the lock of the work tree counts.
@@ -100,12 +100,48 @@ fn what_builds_works_in_the_export_and_has_what_an_earlier_one_made() {
     test.deploy();
     assert_eq!(runs(), "1");
     sh(&test, "cd source && git commit -qam three");
-    test.deploy().says_not("is kept from");
+    test.deploy().says_not("is taken from");
     assert_eq!(runs(), "2");
-    test.ends(0, &["--set", "tool=\"2\""]).says_not("is kept from");
+    test.ends(0, &["--set", "tool=\"2\""]).says_not("is taken from");
     assert_eq!(runs(), "3");
     // A plan shows the commit, and builds nothing.
     test.ends(0, &["--plan"]).says("run `mkdir -p modules/bin").says("remove `out`");
     assert_eq!(runs(), "3");
     assert_eq!(sh(&test, "ls cache/exports"), "");
+}
+
+/// By Debian's composer, from a package that is in the source: nothing is fetched.
+#[test]
+fn packages_of_a_lock_file_are_installed_once() {
+    program("composer", "composer");
+    let test = Test::new()
+        .source(
+            "packages/hello/composer.json",
+            r#"{"name": "shop/hello", "version": "1.0.0", "autoload": {"psr-4": {"Hello\\": "src/"}}}"#,
+        )
+        .source("packages/hello/src/Hi.php", "<?php namespace Hello; class Hi { const WORD = 'hi'; }")
+        .source("app/Page.php", "<?php namespace App; class Page { const WORD = \\Hello\\Hi::WORD . ' there'; }")
+        .source("app.php", "<?php require 'vendor/autoload.php'; echo App\\Page::WORD;")
+        .source(".gitignore", "/vendor/")
+        .source(
+            "composer.json",
+            r#"{"name": "shop/shop", "require": {"shop/hello": "1.0.0"}, "autoload": {"psr-4": {"App\\": "app/"}},
+                "repositories": [{"type": "path", "url": "packages/hello", "options": {"symlink": false}}, {"packagist.org": false}]}"#,
+        )
+        .toml("[settings]\nsource = \"source\"\nref = \"main\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n")
+        .recipe("import \"packages\" as packages;\ntask(\"build\", || packages::composer());");
+    sh(
+        &test,
+        "cd source && COMPOSER_ALLOW_SUPERUSER=1 composer update -q -n && rm -r vendor && git init -qb main . && git add . \
+         && git commit -qm one",
+    );
+    let says = || sh(&test, "cd site/current && php app.php");
+    test.deploy().says_not("is taken from");
+    assert_eq!(says(), "hi there");
+    test.deploy().says("`vendor` is taken from an earlier build");
+    assert_eq!(says(), "hi there");
+    // Its code changes, and the lock file does not.
+    sh(&test, "cd source && sed -i s/hi\\\'/hello\\\'/ packages/hello/src/Hi.php && git commit -qam two");
+    test.deploy().says_not("is taken from");
+    assert_eq!(says(), "hello there");
 }

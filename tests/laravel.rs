@@ -405,6 +405,15 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
         .says("the database is ahead of this release by")
         .says("2026_11_26_000001_none.php");
     assert_eq!(shop.serves(), "v0");
+    // What waits apart from the others for its time is no part of a deployment.
+    fs::remove_file(shop.test.path("source/database/migrations/2026_11_26_000001_none.php")).unwrap();
+    shop.migration("contract/2026_11_26_000003_later", &format!("{SCHEMA}::drop('moretrue');"), true);
+    shop.test
+        .ends(1, &["contract"])
+        .says("there is nothing in `database/migrations/contract` of what is served");
+    shop.test.ends(0, &["-v"]).says_not("000003_later");
+    let ran = shop.test.ends(0, &["contract", "-v"]);
+    ran.says("Migrated:  2026_11_26_000003_later").says("cannot be gone back to any more");
 }
 
 #[test]

@@ -38,8 +38,11 @@ impl Run {
         };
         if entry.is_dir() && copy(&cached.paths, &entry, &directory).is_some() {
             self.store.touch_build(&entry);
-            let text =
-                format!("{} of `{}` is kept from an earlier build", cached.paths.join(", "), asked.text);
+            let text = format!(
+                "`{}` is taken from an earlier build: `{}` did not change",
+                cached.paths.join("`, `"),
+                cached.key.join("`, `")
+            );
             self.events.event(Event::Note { host: None, text });
             return Ok(Some(Answer { exit: Exit::Code(0), stdout: Vec::new(), stderr: Vec::new() }));
         }
