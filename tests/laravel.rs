@@ -346,7 +346,7 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
         .says("say what is asked for");
     shop.test.deploy();
     let site = || {
-        let mut all = tree(&shop.sites[0].path());
+        let mut all = tree(shop.sites[0].path());
         // Visitors have sessions.
         all.retain(|path, _| !path.starts_with(b"shared/"));
         all
