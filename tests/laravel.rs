@@ -338,12 +338,7 @@ fn slow(response: &Response) -> Option<String> {
 #[test]
 fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     let shop = Shop::new("$realpath_root");
-    shop.test.ends(0, &["doctor", "--set", "url="]).says("nothing is deployed yet: PHP is not asked");
-    shop.test
-        .ends(1, &["doctor"])
-        .says("1 finding")
-        .says("answered 404: 200 was expected")
-        .says("say what is asked for");
+    shop.test.ends(0, &["doctor"]).says("nothing is deployed yet: neither the web server nor PHP is asked");
     shop.test.deploy();
     let site = || {
         let mut all = tree(shop.sites[0].path());
@@ -354,6 +349,9 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     let was = site();
     shop.test.ends(0, &["doctor"]).says("examine      ok").says("serves");
     assert!(site() == was, "something in the site is not as it was");
+    let ran = shop.test.ends(1, &["doctor", "--set", "health=/nothing", "--set", "fpm=/nowhere"]);
+    ran.says("2 findings").says("/nothing` answered 404: 200 was expected").says("say what is asked for");
+    ran.says("nothing listens at `/nowhere`").says("says where the pool listens").says_not("php.rhai:");
     let shop = Shop::new("$document_root");
     shop.test.deploy();
     let ran = shop.test.ends(1, &["doctor"]);

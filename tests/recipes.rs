@@ -136,6 +136,16 @@ fn a_laravel_without_its_env_is_not_deployed_and_told_where_to_put_it() {
 }
 
 #[test]
+fn the_doctor_says_what_a_first_deployment_would_miss() {
+    let test = laravel(&["composer"]).remove("site");
+    let ran = test.ends(1, &["doctor"]);
+    ran.says("task `examine` failed on `localhost`: 2 findings").says("there is no `php` on its path");
+    ran.says("the application has no configuration").says("/site/shared/.env, and fill it in");
+    assert!(!test.path("site").exists());
+    laravel(&["php"]).ends(0, &["doctor"]).says("nothing is deployed yet");
+}
+
+#[test]
 fn a_failed_migration_leaves_what_is_served() {
     let test = laravel(&["php"]);
     test.deploy();

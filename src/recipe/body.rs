@@ -35,6 +35,9 @@ fn function(world: &Arc<World>, kept: &Kept) -> Function {
 
 /// An error of a script as a report. The outermost call is that of the flow, which stands in no file.
 fn report(world: &World, kept: &Kept, task: &str, error: &EvalAltResult) -> Report {
+    if let Some(found) = trail::found(error) {
+        return found;
+    }
     let (source, inner) = kept.inner(error);
     let report = trail::report(&world.engine, &world.declared, source, inner);
     let declared = world.declared.excerpt(&kept.caller, kept.position).map(|excerpt| excerpt.place);

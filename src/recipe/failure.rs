@@ -72,11 +72,14 @@ pub struct Failure {
     pub error: Arc<Error>,
     /// The file and the place of the command that failed.
     pub raised: Option<(String, Position)>,
+    /// A recipe has looked for it and found it: where in the recipe is of no matter.
+    pub is_found: bool,
 }
 
 impl Failure {
     pub fn new(host: &str, task: &str, error: impl Into<Error>) -> Self {
-        Self { host: host.to_owned(), task: task.to_owned(), error: Arc::new(error.into()), raised: None }
+        let (host, task) = (host.to_owned(), task.to_owned());
+        Self { host, task, error: Arc::new(error.into()), raised: None, is_found: false }
     }
 
     /// Remembers where it arose, for when a script catches it and throws it again.

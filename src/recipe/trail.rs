@@ -35,6 +35,14 @@ pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAlt
     report
 }
 
+/// What a recipe has looked for and found: it is told without a trail.
+pub fn found(error: &EvalAltResult) -> Option<Report> {
+    let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else {
+        return None;
+    };
+    value.read_lock::<Failure>().filter(|failure| failure.is_found).map(|failure| failure.report())
+}
+
 /// Walks down to where the error arose. The position of a call belongs to the caller, its source to the callee.
 fn innermost<'a>(
     declared: &Declared,

@@ -101,11 +101,12 @@ pub mod api {
         Err(host.failed(anyhow!("{message}")).into())
     }
 
-    /// The same with notes below the message: a list of texts.
+    /// The same with a list of what was found on the host: texts, told below the message.
     #[rhai_fn(name = "fail", pure, return_raw)]
-    pub fn fail_with(host: &mut Host, message: &str, notes: Array) -> Outcome<()> {
-        let notes = texts(notes, "what is noted").map_err(mistake_text)?;
-        Err(host.failed(Report { notes, ..Report::new(message) }).into())
+    pub fn fail_with(host: &mut Host, message: &str, found: Array) -> Outcome<()> {
+        let notes = texts(found, "what was found").map_err(mistake_text)?;
+        let failure = host.failed(Report { notes, ..Report::new(message) });
+        Err(Failure { is_found: true, ..failure }.into())
     }
 
     /// What went wrong.

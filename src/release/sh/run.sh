@@ -1,6 +1,9 @@
 # Runs a command of the recipe. It sees none of our functions and variables: the library comes behind it. Its text is
 # never an argument, which `ps` would show. The lock is this script's: what the command leaves running does not hold it.
-cd -- "$runner_root/$runner_place" || exit
+case $runner_cwd in
+  /*) ;;
+  *) cd -- "$runner_root/$runner_place" || exit ;;
+esac
 if [ "$runner_holder" ]; then
   runner_held=
   { IFS= read -r runner_held <"$runner_root/.runner/lock"; } 2>/dev/null
