@@ -86,12 +86,12 @@ fn what_builds_works_in_the_export_and_has_what_an_earlier_one_made() {
     );
     let commit = sh(&test, "git -C source rev-parse main");
     let runs = || sh(&test, "wc -l <ran");
-    test.deploy().says(&format!("built {commit}")).says_not("is taken from");
+    test.deploy().says(&format!("built {commit}")).says_not("taken from");
     assert_eq!(test.serves("site", "out"), "twomade\n");
     let name = test.live("site").unwrap();
     assert_eq!(test.serves("site", "release.env"), format!("RELEASE={name}\nREVISION={commit}\n"));
     test.deploy()
-        .says("`modules` is taken from an earlier build: `package-lock.json` did not change")
+        .says("`modules` taken from an earlier build: `package-lock.json` did not change")
         .says("0 of ");
     assert_eq!(runs(), "1");
     // Neither what is built here nor the lock of the work tree counts.
@@ -100,14 +100,103 @@ fn what_builds_works_in_the_export_and_has_what_an_earlier_one_made() {
     test.deploy();
     assert_eq!(runs(), "1");
     sh(&test, "cd source && git commit -qam three");
-    test.deploy().says_not("is taken from");
+    test.deploy().says_not("taken from");
     assert_eq!(runs(), "2");
-    test.ends(0, &["--set", "tool=\"2\""]).says_not("is taken from");
+    test.ends(0, &["--set", "tool=\"2\""]).says_not("taken from");
     assert_eq!(runs(), "3");
     // A plan shows the commit, and builds nothing.
     test.ends(0, &["--plan"]).says("run `mkdir -p modules/bin").says("remove `out`");
     assert_eq!(runs(), "3");
     assert_eq!(sh(&test, "ls cache/exports"), "");
+}
+
+/// One that another commit is checked out in, and changes lie about.
+#[test]
+fn whatever_sends_or_works_here_does_so_from_the_export() {
+    let test = shop().recipe(
+        r#"
+        task("rolling", || { for batch in hosts().batches(1) { batch.perform(["upload", "share", "seal"]); } });
+        flow("deploy", ["lock", "build", "release", "rolling", "swap"]);
+        task("look", || note(local("cat source/app/index; git rev-parse HEAD 2>&1 || :"))).alone();
+        task("pack", |host| note(host.run("cat app/index"))).alone();
+        set("release_file", "app/release");
+        "#,
+    );
+    let old = ["--set", "ref=1.10"];
+    let toml = std::fs::read_to_string(test.path("runner.toml")).unwrap();
+    sh(&test, "mv runner.toml deploy.rhai source/ && git init -q . && git add runner.tml 2>/dev/null || :");
+    let test = test
+        .write("source/runner.toml", &toml.replace("\"source\"", "\".\"").replace("\"site\"", "\"../site\""));
+    let run = |code, words: &[&str]| test.ends(code, &[&["-C", "source"], words].concat());
+    run(0, &old).says_not("not in the repository");
+    assert_eq!(test.serves("site", "app/index"), "one");
+    run(0, &["look", old[0], old[1]]).says("one").says("not a git repository");
+    // What needs nothing of it does without.
+    run(0, &["pack", "--set", "ref=none"]).says("one");
+    run(1, &["look", "--set", "ref=none"]).says("has no branch, tag or commit `none`");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let test = shop().recipe("set(\"ref\", || \"main\");");
+    test.ends(2, &[]).says("setting `ref` cannot be worked out by a function");
+    let mut test = test;
+    for (file, why) in [("../out", "`../out`"), ("/out", "`/out`"), ("up/x", "lies in `up`, which is shared")]
+    {
+        test = test.recipe(&format!("set(\"release_file\", \"{file}\"); set(\"shared\", [\"up/\"]);"));
+        test.ends(2, &[]).says("setting `release_file`").says(why);
+    }
+    let build = |cache: &str| format!("task(\"build\", || local(\"true\", #{{ cache: #{{ {cache} }} }}));");
+    for (cache, why) in [
+        ("key: [\"a\"]", "needs `key` and `paths`"),
+        ("key: [\"a\"], paths: [\"m\", \"m/b\"]", "has `m/b` twice in `paths`"),
+        ("key: [\"a\"], paths: [\"../m\"]", "`../m` cannot be a path"),
+        ("key: [\"a\"], paths: [\"m\"], keys: 1", "has no `keys` (did you mean `key`?)"),
+    ] {
+        test = test.recipe(&build(cache));
+        test.ends(1, &[]).says(why);
+    }
+}
+
+#[test]
+fn a_build_is_taken_again_only_whole_and_where_the_same_would_be_made() {
+    let stages = ["one", "two"].map(|name| {
+        format!("[stage.{name}]\npath = \"{name}\"\ntransport = \"local\"\n[stage.{name}.settings]\nenv = {{ API = \"{name}\" }}\n")
+    });
+    let toml = format!("[settings]\nsource = \"source/app\"\nref = \"main\"\n{}", stages.concat());
+    let test = shop().toml(&toml).recipe(
+        r#"
+        task("build", || for part in ["a", "b"] {
+            local("mkdir m; echo $API ${PWD##*/} >m/made; printf 1 >m/file; chmod a-w m", #{
+                cwd: `${get("source")}/${part}`, cache: #{ key: ["lock"], paths: ["m/made", "m/file"], unless: ["never"] },
+            });
+        });
+        "#,
+    );
+    sh(
+        &test,
+        "cd source/app && git checkout -q . && mkdir a b && touch a/lock b/lock && git add . && git commit -qm three",
+    );
+    let deploy = |stage| test.ends(0, &["--stage", stage]);
+    let made = |stage: &str| ["a", "b"].map(|part| test.serves(stage, &format!("{part}/m/made")));
+    for stage in ["one", "two"] {
+        deploy(stage).says_not("taken from");
+        assert_eq!(made(stage), [format!("{stage} a\n"), format!("{stage} b\n")]);
+        deploy(stage).says("`m/made`, `m/file` taken from");
+        assert_eq!(made(stage), [format!("{stage} a\n"), format!("{stage} b\n")]);
+    }
+    // A half of one is none, and is replaced.
+    assert_eq!(sh(&test, "ls cache/builds | wc -l"), "4");
+    sh(&test, "rm cache/builds/*/tree/m/file");
+    deploy("one").says_not("taken from");
+    assert_eq!(test.serves("one", "a/m/file"), "1");
+    deploy("one").says("taken from");
+    // What is read-only goes as well.
+    assert_eq!(sh(&test, "ls cache/exports cache/builds | grep -c run- || :"), "0");
+    sh(&test, "cd source/app && echo never >a/lock && git commit -qam four");
+    deploy("one");
+    deploy("one");
+    assert_eq!(sh(&test, "ls cache/builds | wc -l"), "4");
 }
 
 /// By Debian's composer, from a package that is in the source: nothing is fetched.
@@ -136,12 +225,22 @@ fn packages_of_a_lock_file_are_installed_once() {
          && git commit -qm one",
     );
     let says = || sh(&test, "cd site/current && php app.php");
-    test.deploy().says_not("is taken from");
+    test.deploy().says_not("taken from");
     assert_eq!(says(), "hi there");
-    test.deploy().says("`vendor` is taken from an earlier build");
-    assert_eq!(says(), "hi there");
-    // Its code changes, and the lock file does not.
+    // What it holds is not told by the lock file: nothing of it is kept.
+    test.deploy().says_not("taken from");
     sh(&test, "cd source && sed -i s/hi\\\'/hello\\\'/ packages/hello/src/Hi.php && git commit -qam two");
-    test.deploy().says_not("is taken from");
+    test.deploy().says_not("taken from");
+    assert_eq!(says(), "hello there");
+    // As from elsewhere; a class of the application is found that was not there before.
+    sh(
+        &test,
+        "cd source && sed -i 's/\"type\": \"path\"/\"type\":\"path\"/' composer.lock composer.json && mv app/Page.php app/Other.php \
+         && sed -i s/Page/Other/ app/Other.php app.php && git add -A && git commit -qm three",
+    );
+    test.deploy().says_not("taken from");
+    assert_eq!(says(), "hello there");
+    test.deploy()
+        .says("`vendor` taken from an earlier build: `composer.lock`, `composer.json` did not change");
     assert_eq!(says(), "hello there");
 }

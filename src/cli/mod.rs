@@ -35,6 +35,10 @@ pub struct Stop {
 }
 
 impl Stop {
+    fn interrupted() -> Self {
+        Self { reports: vec![Report::new("interrupted")], code: INTERRUPTED }
+    }
+
     fn failed(reports: Vec<Report>) -> Self {
         Self { reports, code: 1 }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::Args;
 use crate::cli::out;
 use crate::cli::table::Table;
-use crate::cli::{Ended, INTERRUPTED, Stop, hear_signals, project, prompt};
+use crate::cli::{Ended, Stop, hear_signals, project, prompt};
 use crate::event::{Event, Report, Sink};
 use crate::host::{Host, Inventory, Selected};
 use crate::release::Record;
@@ -46,7 +46,7 @@ pub fn on_hosts<A: Send>(
         act(&mut site).map_err(|error| Report::of(&error))
     });
     if interrupt.is_raised() {
-        return Err(Stop { reports: vec![Report::new("interrupted")], code: INTERRUPTED });
+        return Err(Stop::interrupted());
     }
     Ok(seen.into_iter().map(|(n, seen)| (selected.hosts[n].name.clone(), seen)).collect())
 }

@@ -1,20 +1,17 @@
 //! A flow or a task is run, or planned.
 
-use std::fs;
 use std::sync::Arc;
 
-use anyhow::Context;
-
 use crate::cli::args::Args;
-use crate::cli::{Ended, hear_signals, project, prompt};
+use crate::cli::{Ended, Stop, hear_signals, project, prompt};
 use crate::event::mask::Mask;
 use crate::event::{Event, Sink};
 use crate::flow::{Doing, execute};
 use crate::host::Inventory;
 use crate::recipe::Settled;
 use crate::release::ReleaseName;
-use crate::run::export::Export;
 use crate::run::here::Here;
+use crate::run::project::Project;
 use crate::run::revision::{Revision, deployer};
 use crate::run::source::Source;
 use crate::run::{Mode, Named, Run, Setup};
@@ -62,16 +59,17 @@ pub fn run(
     let Settled { source, sites, here, on_host_failure } = settled;
     let sends = matches!(&doing, Doing::Flow(name) if recipe.playbook.order(name).iter().any(|task| task == "upload"));
     let store = Store::from_env();
-    let (mut root, mut directory) = (inventory.dir.join(source.directory), inventory.dir.clone());
-    // A task alone may be one that builds.
-    let reference = source.reference.filter(|_| sends || matches!(&doing, Doing::Task(_)));
-    let export = reference.map(|reference| Export::of(&reference, &root, &store)).transpose()?;
-    if let Some(export) = &export {
-        (root, directory) = (export.path(&root), export.path(&directory));
-        fs::create_dir_all(&directory).context("the export of the source has no room")?;
-        recipe.work_in(&directory, &root);
-    }
-    let revision = export.as_ref().map_or_else(|| Revision::of(&root), |export| export.revision.clone());
+    let project =
+        Arc::new(Project::new(inventory.dir.clone(), &source.directory, source.reference, store.clone()));
+    recipe.work_in(&project);
+    let ready = if sends { project.export().map(drop) } else { Ok(()) };
+    let revision = match ready.and_then(|()| project.revision()) {
+        Ok(revision) => revision,
+        Err(_) if interrupt.is_raised() => return Err(Stop::interrupted()),
+        Err(error) if sends => return Err(error.into()),
+        // A rollback is as good without it. What needs it all the same fails for the same reason.
+        Err(_) => Revision::default(),
+    };
     let mut open = Vec::new();
     let logins = prompt::logins(interrupt);
     let known = about(&selected.stage.name, &revision);
@@ -100,17 +98,16 @@ pub fn run(
             text: "the work tree has changes that are not committed; they are deployed too".to_owned(),
         });
     }
-    if let Some((n, upstream)) = export.as_ref().and_then(|export| export.behind.clone()).filter(|_| sends) {
-        heard.event(Event::Warning {
-            host: None,
-            text: format!("what is deployed is behind `{upstream}`, by {n} commits"),
+    if sends && let Some(commit) = project.commit()? {
+        let outside = project.export()?.filter(|export| !export.has_project).map(|_| {
+            "`runner.toml` is not in the repository: `get(\"source\")` leads to the export, commands start beside `runner.toml`".to_owned()
         });
+        for text in commit.warnings.iter().cloned().chain(outside) {
+            heard.event(Event::Warning { host: None, text });
+        }
     }
-    let skip = project::local_sites(&inventory);
-    let mut source = Source::new(root, source.exclude, skip, store.clone());
-    if export.is_some() {
-        source = source.of_export();
-    }
+    let source =
+        Source::new(project.clone(), source.exclude, project::local_sites(&inventory), store.clone());
     let run = Run::new(Setup {
         application: inventory.application(),
         stage: selected.stage.name.clone(),
@@ -126,9 +123,9 @@ pub fn run(
         interrupt: interrupt.clone(),
         here: Here {
             remote: crate::transport::local(interrupt.clone()),
-            directory,
             env: known.into_iter().chain(here.env).collect(),
         },
+        project,
         source: Arc::new(source),
         store,
         sites: open,

@@ -95,7 +95,7 @@ pub enum Event {
         hosts: Vec<String>,
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
-        /// Between the first host and the last.
+        /// At most so long passed between the first host and the last.
         #[serde(serialize_with = "seconds")]
         spread: Duration,
     },

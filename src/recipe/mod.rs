@@ -31,6 +31,7 @@ use crate::recipe::resolver::Resolver;
 use crate::recipe::sources::Source;
 use crate::recipe::world::World;
 use crate::run::dropping::OnHostFailure;
+use crate::run::project::Project;
 use crate::site;
 use crate::transport::Interrupt;
 
@@ -152,10 +153,9 @@ impl Recipe {
         Ok(Settled { source, sites, here, on_host_failure })
     }
 
-    /// What is here is an export from now on: the project directory in it, and the source.
-    pub fn work_in(&self, project: &Path, source: &Path) {
-        let source = source.to_string_lossy().into_owned();
-        let _ = self.world.export.set(world::Export { project: project.to_owned(), source });
+    /// What is here, for the one run that the recipe is loaded for.
+    pub fn work_in(&self, project: &Arc<Project>) {
+        let _ = self.world.project.set(project.clone());
     }
 }
 

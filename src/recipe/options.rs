@@ -105,6 +105,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     let texts = reader.texts("writable");
     let writable = reader.checked("writable", paths("writable", &texts));
     let tops: Vec<TreePath> = shared.iter().map(|path| path.path.clone()).collect();
+    reader.text("release_file", |text| release_file(text, &tops));
     let env = reader.read("env", "a table", |value| {
         let map = value.try_cast::<rhai::Map>()?;
         Some(environment(map).map_err(Into::into))
@@ -148,6 +149,19 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         accepts_new_keys: accepts_new_keys.unwrap_or(false),
     };
     (options, reader.problems)
+}
+
+/// A file of the release itself; without a name, none.
+fn release_file(text: &str, shared: &[TreePath]) -> Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let path =
+        TreePath::new(text.as_bytes()).with_context(|| format!("`{text}` cannot be a file of a release"))?;
+    match shared.iter().find(|top| path.starts_with(top)) {
+        Some(top) => bail!("`{text}` lies in `{top}`, which is shared"),
+        None => Ok(()),
+    }
 }
 
 /// Settings whose values are of more than one type: what they may be is read here, and nowhere else.
@@ -204,6 +218,12 @@ pub struct Source {
 /// What the stage's settings say of the source.
 pub fn of_source(resolved: &Resolved) -> (Source, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
+    for key in ["source", "ref"] {
+        if resolved.get(key).is_some_and(|setting| setting.function.is_some()) {
+            let message = "cannot be worked out by a function, which would work on it";
+            reader.problem(key, format!("setting `{key}` {message}"));
+        }
+    }
     let text = |text: &str| Ok(text.to_owned());
     let source = Source {
         directory: reader.text("source", text).unwrap_or_else(|| ".".to_owned()),

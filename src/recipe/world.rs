@@ -1,7 +1,7 @@
 //! A recipe, loaded: its engine, its declarations, its settings. Kept alive by the tasks that were made from it.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rhai::{Dynamic, Engine};
@@ -12,6 +12,7 @@ use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::settings::Resolved;
+use crate::run::project::Project;
 
 pub struct World {
     pub engine: Engine,
@@ -22,8 +23,8 @@ pub struct World {
     pub playbook: OnceLock<Weak<Playbook>>,
     /// Where `runner.toml` is.
     directory: PathBuf,
-    /// Of a commit that is deployed, set before a run begins.
-    pub export: OnceLock<Export>,
+    /// Set before a run begins.
+    pub project: OnceLock<Arc<Project>>,
     pub can_prompt: bool,
     /// Secrets that the user typed. Locked while a question is open: one at a time, and a secret once.
     pub typed: Mutex<HashMap<String, String>>,
@@ -32,12 +33,6 @@ pub struct World {
     worked_out: Mutex<HashMap<(Option<usize>, String), Dynamic>>,
     /// Held while a function of the stage's settings is at work: several hosts may ask for its value at once.
     turn: Mutex<()>,
-}
-
-/// A commit, taken out of its repository: what is there takes the place of the work tree.
-pub struct Export {
-    pub project: PathBuf,
-    pub source: String,
 }
 
 pub struct Settings {
@@ -53,7 +48,7 @@ impl World {
             settings: OnceLock::new(),
             playbook: OnceLock::new(),
             directory,
-            export: OnceLock::new(),
+            project: OnceLock::new(),
             can_prompt,
             typed: Mutex::default(),
             performing: Mutex::default(),
@@ -63,13 +58,14 @@ impl World {
     }
 
     /// Where local paths start: at `runner.toml`, or there in the export.
-    pub fn directory(&self) -> &Path {
-        self.export.get().map_or(&self.directory, |export| &export.project)
+    pub fn directory(&self) -> anyhow::Result<PathBuf> {
+        self.project.get().map_or_else(|| Ok(self.directory.clone()), |project| project.directory())
     }
 
-    /// Where what comes from hosts is put: beside `runner.toml`, for whoever deploys.
-    pub fn own_directory(&self) -> &Path {
-        &self.directory
+    /// The source where that is an export: the setting says where it is otherwise.
+    pub fn export(&self) -> anyhow::Result<Option<PathBuf>> {
+        let project = self.project.get().filter(|project| project.is_export());
+        project.map(|project| project.source()).transpose()
     }
 
     /// A setting as a host has it, or as the stage does. A function is called once, and its value kept.
@@ -86,8 +82,10 @@ impl World {
         let Some(setting) = resolved.get(key) else {
             return Ok(None);
         };
-        if let Some(export) = self.export.get().filter(|_| key == "source") {
-            return Ok(Some(export.source.clone().into()));
+        if key == "source"
+            && let Some(export) = self.export().map_err(|error| context.failure("", error))?
+        {
+            return Ok(Some(export.to_string_lossy().into_owned().into()));
         }
         let Some(function) = &setting.function else {
             return Ok(Some(setting.value.clone()));

@@ -115,7 +115,7 @@ pub fn read_file(root: &str, place: &Place, path: &str) -> Step<Vec<u8>> {
 
 /// Replaces a file of the server's by one rename.
 pub fn write_file(root: &str, place: &Place, path: &str, content: &str) -> Step<()> {
-    let body = "cd -- \"$root/$place\" && printf %s \"$content\" >\"$file.new\" && mv -f -- \"$file.new\" \"$file\"\n";
+    let body = "cd -- \"$root/$place\" && { [ ! -d \"$file\" ] || { echo 'it is a directory' >&2 && exit 1; }; } && printf %s \"$content\" >\"$file.new\" && mv -f -- \"$file.new\" \"$file\"\n";
     let shown = path.to_owned();
     let script = file_script(root, place, path, body).var("content", content);
     Step::new("write", Effect::Writes, script, move |answer| {

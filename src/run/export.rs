@@ -1,78 +1,153 @@
 //! A commit of the source's repository, taken out into a directory of its own: it is what is built and sent, never the
 //! work tree.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, anyhow, bail};
-use tempfile::TempDir;
+use anyhow::{Context, Result, bail};
 
 use crate::event::Report;
-use crate::run::revision::{Revision, git, git_in};
-use crate::tree::{Store, canonical};
+use crate::run::revision::{asked, git_in};
+use crate::tree::{Scratch, Store, canonical};
 
-pub struct Export {
-    /// It goes with all that was built in it when the run is over.
-    directory: TempDir,
-    /// The top of the work tree whose commit it is.
+/// A commit that a reference names.
+#[derive(Debug)]
+pub struct Commit {
+    /// The top of the work tree.
     top: PathBuf,
-    pub revision: Revision,
-    /// How many commits the branch is behind the one it follows, and what that is called.
-    pub behind: Option<(usize, String)>,
+    pub hash: String,
+    /// What the user should know before it is deployed.
+    pub warnings: Vec<String>,
 }
 
-impl Export {
-    /// Takes out the commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. A branch that is not here is looked
+impl Commit {
+    /// The commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. A branch that is not here is looked
     /// for at `origin`, as it was when it was last fetched.
-    pub fn of(reference: &str, source: &Path, store: &Store) -> Result<Self> {
+    pub fn named(reference: &str, source: &Path) -> Result<Self> {
         let source = canonical(source);
         let near = source.ancestors().find(|path| path.is_dir()).unwrap_or(&source);
-        let Some(top) = git(near, &["rev-parse", "--show-toplevel"]).map(PathBuf::from) else {
-            bail!(
-                Report::new(format!("`ref` is set, and `{}` is in no work tree of git", source.display()))
-                    .hint("set `source` to where it is, or leave `ref` out")
-            );
-        };
-        let commit = commit_of(&top, reference)
-            .or_else(|| commit_of(&top, &format!("origin/{reference}")))
-            .ok_or_else(|| {
+        let top = asked(near, &["rev-parse", "--show-toplevel"])
+            .with_context(|| format!("`ref` is set, and `{}` is no work tree of git", near.display()))?;
+        let top = PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
+        let hash = hash_of(&top, reference).or_else(|| hash_of(&top, &format!("origin/{reference}")));
+        let hash = hash.ok_or_else(|| {
             Report::new(format!("`{}` has no branch, tag or commit `{reference}`", top.display()))
                 .hint("`git fetch --tags` brings what others have pushed")
         })?;
-        let directory = store.room("exports").context("there is no room for an export of the source")?;
-        take_out(&top, &commit, directory.path())
-            .with_context(|| format!("commit {commit} could not be taken out"))?;
-        let behind = behind(&top, reference);
-        let revision = Revision { commit: Some(commit), is_dirty: false };
-        Ok(Self { directory, top: canonical(&top), revision, behind })
+        let warnings = warnings(&top, reference, &hash);
+        Ok(Self { top, hash, warnings })
     }
+}
 
-    /// Where it has what the work tree has at `path`; what is not of the work tree stays where it is.
-    pub fn path(&self, path: &Path) -> PathBuf {
-        let path = canonical(path);
-        match path.strip_prefix(&self.top) {
-            Ok(inside) => self.directory.path().join(inside),
-            Err(_) => path,
+/// The hash of a commit; `None` for whatever is none.
+fn hash_of(repository: &Path, reference: &str) -> Option<String> {
+    let verified = |reference: &str| {
+        // What begins so would be an option.
+        let name = Some(reference).filter(|reference| !reference.starts_with('-'))?;
+        let said = asked(repository, &["rev-parse", "--verify", "--quiet", name]).ok()?;
+        let hash = String::from_utf8(said).ok()?.trim().to_owned();
+        hash.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(hash)
+    };
+    verified(&format!("{}^{{commit}}", verified(reference)?))
+}
+
+fn warnings(repository: &Path, reference: &str, hash: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let branch = hash_of(repository, &format!("refs/heads/{reference}"));
+    let tag = hash_of(repository, &format!("refs/tags/{reference}"));
+    if branch.is_some() && tag.is_some() && branch != tag {
+        warnings.push(format!(
+            "`{reference}` is a branch and a tag; {} is deployed",
+            &hash[..hash.len().min(10)]
+        ));
+    }
+    // A branch may have been pushed to from elsewhere: as far as that was fetched, it is known.
+    let upstream = format!("{reference}@{{upstream}}");
+    let text = |arguments: &[&str]| {
+        Some(String::from_utf8(asked(repository, arguments).ok()?).ok()?.trim().to_owned())
+    };
+    if branch.as_deref() == Some(hash)
+        && let Some(name) = text(&["rev-parse", "--abbrev-ref", &upstream])
+        && let Some(n) = text(&["rev-list", "--count", &format!("{hash}..{upstream}")])
+        && n != "0"
+    {
+        let commits = if n == "1" { "commit" } else { "commits" };
+        warnings.push(format!("`{reference}` is behind `{name}` by {n} {commits}"));
+    }
+    warnings
+}
+
+/// A commit, taken out.
+pub struct Export {
+    /// It goes with all that was built in it when the run is over.
+    scratch: Scratch,
+    /// What is where `runner.toml` is, and the source.
+    pub directory: PathBuf,
+    pub source: PathBuf,
+    /// Whether the first is in it.
+    pub has_project: bool,
+}
+
+impl Export {
+    /// Of the project in `directory`, whose source is at `source` from there.
+    pub fn of(commit: &Commit, directory: &Path, source: &Path, store: &Store) -> Result<Self> {
+        let scratch = store.scratch("exports")?;
+        take_out(&commit.top, &commit.hash, scratch.path())
+            .with_context(|| format!("commit {} could not be taken out", commit.hash))?;
+        let top = canonical(&commit.top);
+        let project = canonical(directory);
+        let within = |path: &Path| Some(scratch.path().join(path.strip_prefix(&top).ok()?));
+        // From the project on, links lead where the commit has them lead.
+        let from = within(&project).filter(|_| source.is_relative());
+        let found = from
+            .map(|project| lexical(&project.join(source)))
+            .filter(|path| path.starts_with(scratch.path()));
+        let source = found.or_else(|| within(&canonical(&project.join(source))));
+        let source = source.context("the source is not in the repository")?;
+        let export = Self {
+            has_project: within(&project).is_some(),
+            directory: within(&project).unwrap_or(project),
+            source,
+            scratch,
+        };
+        if export.has_project {
+            fs::create_dir_all(&export.directory)
+                .with_context(|| format!("`{}` is no directory in it", directory.display()))?;
         }
+        let own = [&export.source].into_iter().chain(Some(&export.directory).filter(|_| export.has_project));
+        let inner = canonical(export.scratch.path());
+        if let Some(path) = own.into_iter().find(|path| !canonical(path).starts_with(&inner)) {
+            let path = path.strip_prefix(export.scratch.path()).unwrap_or(path);
+            bail!("`{}` leads out of commit {}", path.display(), commit.hash);
+        }
+        Ok(export)
+    }
+
+    /// A path without where this export happens to be.
+    pub fn inside<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(self.scratch.path()).unwrap_or(path)
+    }
+
+    /// What is above all exports: no git finds a repository beyond it.
+    pub fn ceiling(&self) -> PathBuf {
+        canonical(self.scratch.path()).parent().map(Path::to_owned).unwrap_or_default()
     }
 }
 
-fn commit_of(repository: &Path, reference: &str) -> Option<String> {
-    // What begins so would be an option.
-    if reference.starts_with('-') {
-        return None;
-    }
-    git(repository, &["rev-parse", "--verify", "--quiet", &format!("{reference}^{{commit}}")])
-}
-
-/// A branch may have been pushed to from elsewhere: as far as that was fetched, it is known.
-fn behind(repository: &Path, branch: &str) -> Option<(usize, String)> {
-    let upstream = format!("{branch}@{{upstream}}");
-    let name = git(repository, &["rev-parse", "--abbrev-ref", &upstream])?;
-    let n = git(repository, &["rev-list", "--count", &format!("{branch}..{upstream}")])?.parse().ok()?;
-    (n > 0).then_some((n, name))
+/// A path without `.` and `..`, whatever is there.
+fn lexical(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut path, component| {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(path.pop()),
+            other => path.push(other),
+        }
+        path
+    })
 }
 
 /// Unpacks a commit into a directory, its submodules too. By `git archive`, so that `.gitattributes` has its say.
@@ -95,31 +170,32 @@ fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
         let mut text = String::new();
         said.rewind()?;
         said.read_to_string(&mut text)?;
-        bail!("`git archive` failed: {}", text.trim());
+        let report = Report::new(format!("`git archive` ended with {status}"));
+        bail!(text.lines().fold(report, |report, line| report.note(line)));
     }
     unpacked.and(drained)?;
-    if into.join(".gitmodules").is_file() {
-        take_out_submodules(repository, commit, into)?;
-    }
-    Ok(())
+    take_out_submodules(repository, commit, into)
 }
 
 fn take_out_submodules(repository: &Path, commit: &str, into: &Path) -> Result<()> {
-    let listed = git(repository, &["ls-tree", "-r", "-z", "--full-tree", commit]);
-    let listed = listed.ok_or_else(|| anyhow!("its files could not be listed"))?;
-    for line in listed.split('\0') {
-        let submodule = line.strip_prefix("160000 commit ").and_then(|rest| rest.split_once('\t'));
-        let Some((commit, path)) = submodule.filter(|(_, path)| into.join(path).is_dir()) else { continue };
-        let below = repository.join(path);
-        if !below.join(".git").exists() || commit_of(&below, commit).is_none() {
+    let listed = asked(repository, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    for line in listed.split(|byte| *byte == 0) {
+        let Some(submodule) = line.strip_prefix(b"160000 commit ") else { continue };
+        let Some(at) = submodule.iter().position(|byte| *byte == b'\t') else { continue };
+        let (hash, path) =
+            (String::from_utf8_lossy(&submodule[..at]), Path::new(OsStr::from_bytes(&submodule[at + 1..])));
+        let (below, into) = (repository.join(path), into.join(path));
+        // `.gitattributes` may have left it out.
+        if !into.is_dir() {
+            continue;
+        }
+        if !below.join(".git").exists() || hash_of(&below, &hash).is_none() {
             bail!(
-                Report::new(format!("submodule `{path}` is not here at {commit}"))
+                Report::new(format!("submodule `{}` is not here at {hash}", path.display()))
                     .hint("`git submodule update --init --recursive` brings it")
             );
         }
-        let into = into.join(path);
-        fs::create_dir_all(&into)?;
-        take_out(&below, commit, &into)?;
+        take_out(&below, &hash, &into)?;
     }
     Ok(())
 }
@@ -155,25 +231,36 @@ mod tests {
         );
         let store = Store::at(dir.path().join("cache"));
         for reference in ["1.2", &first, &first[..9], "main~1"] {
-            let export = Export::of(reference, &top.join("app"), &store).unwrap();
-            assert_eq!(export.revision.commit.as_deref(), Some(first.as_str()));
-            assert!(!export.revision.is_dirty);
-            let app = export.path(&top.join("app"));
-            assert_eq!(fs::read_to_string(app.join("l")).unwrap(), "one\n");
-            assert_eq!(fs::metadata(app.join("a")).unwrap().permissions().mode() & 0o7777, 0o755);
-            assert_eq!(fs::read_dir(&app).unwrap().count(), 2);
-            assert_eq!(fs::read_dir(export.path(&top)).unwrap().count(), 2, "`app` and `.gitattributes`");
-            assert_eq!(export.path(Path::new("/nowhere")), Path::new("/nowhere"));
+            let commit = Commit::named(reference, &top.join("app")).unwrap();
+            assert_eq!(commit.hash, first);
+            let export = Export::of(&commit, &top, Path::new("app"), &store).unwrap();
+            assert!(export.has_project);
+            assert_eq!(fs::read_to_string(export.source.join("l")).unwrap(), "one\n");
+            assert_eq!(fs::metadata(export.source.join("a")).unwrap().permissions().mode() & 0o7777, 0o755);
+            assert_eq!(fs::read_dir(&export.source).unwrap().count(), 2);
+            assert_eq!(fs::read_dir(&export.directory).unwrap().count(), 2, "`app` and `.gitattributes`");
+            // Its source may be what is built, or said from the root; its project may be elsewhere.
+            let others = [
+                (&top, "app/dist/x/.."),
+                (&top.join("app"), "../app/dist"),
+                (&dir.path().to_owned(), "shop/app/dist"),
+            ];
+            for (project, source) in others {
+                let export = Export::of(&commit, project, Path::new(source), &store).unwrap();
+                assert!(
+                    export.source.ends_with("app/dist") && export.source.parent().unwrap().join("l").exists()
+                );
+                assert_eq!(export.has_project, project != dir.path());
+            }
         }
         // Nothing of it is left.
         assert_eq!(fs::read_dir(dir.path().join("cache/exports")).unwrap().count(), 0);
-        let refused = |reference: &str, source: &Path| {
-            Export::of(reference, source, &store).map(drop).unwrap_err().to_string()
-        };
-        for bad in ["none", "--all", ""] {
+        let refused =
+            |reference: &str, source: &Path| format!("{:#}", Commit::named(reference, source).unwrap_err());
+        for bad in ["none", "--all", "", "^main", "HEAD:app", "main..1.2"] {
             assert!(refused(bad, &top).contains("has no branch, tag or commit"), "{bad}");
         }
-        assert!(refused("main", dir.path()).contains("is in no work tree of git"));
+        assert!(refused("main", dir.path()).contains("is no work tree of git"));
     }
 
     #[test]
@@ -186,11 +273,34 @@ mod tests {
                  git clone -q . ../ours && git commit -q --allow-empty -m 2 && git -C ../ours fetch -q"
             ),
         );
-        let store = Store::at(dir.path().join("cache"));
-        let export = |name| Export::of(name, &dir.path().join("ours"), &store).unwrap();
-        assert_eq!(export("main").behind, Some((1, "origin/main".to_owned())));
-        assert_eq!(export("fix").behind, None);
-        assert_eq!(export("fix").revision, export("main").revision);
+        let commit = |name| Commit::named(name, &dir.path().join("ours")).unwrap();
+        assert_eq!(commit("main").warnings, ["`main` is behind `origin/main` by 1 commit"]);
+        assert_eq!(commit("fix").warnings, Vec::<String>::new());
+        assert_eq!(commit("fix").hash, commit("main").hash);
+        sh(dir.path(), &format!("{GIT} cd ours && git tag main && git commit -q --allow-empty -m 3"));
+        let hash = commit("main").hash;
+        assert_eq!(
+            commit("main").warnings,
+            [format!("`main` is a branch and a tag; {} is deployed", &hash[..10])]
+        );
+    }
+
+    #[test]
+    fn what_leads_out_of_a_commit_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        sh(
+            dir.path(),
+            &format!(
+                "mkdir out && {GIT} git init -qb main shop && cd shop && ln -s \"${{PWD%/*}}/out\" app && git add . && git commit -qm 1
+                 git rm -q app && mkdir app && echo 1 >app/a"
+            ),
+        );
+        let (top, store) = (dir.path().join("shop"), Store::at(dir.path().join("cache")));
+        let commit = Commit::named("main", &top).unwrap();
+        for (project, source) in [(top.clone(), "app"), (top.join("app"), ".")] {
+            let error = Export::of(&commit, &project, Path::new(source), &store).map(drop).unwrap_err();
+            assert!(error.to_string().starts_with("`app` leads out of commit"), "{error}");
+        }
     }
 
     #[test]
@@ -205,10 +315,21 @@ mod tests {
             ),
         );
         let store = Store::at(dir.path().join("cache"));
-        let export = Export::of("main", &dir.path().join("shop"), &store).unwrap();
-        let file = export.path(&dir.path().join("shop/vendor/lib/a"));
-        assert_eq!(fs::read_to_string(file).unwrap(), "1\n");
-        let error = Export::of("main", &dir.path().join("bare"), &store).map(drop).unwrap_err();
+        let export = |top: &str| {
+            let top = dir.path().join(top);
+            Export::of(&Commit::named("main", &top).unwrap(), &top, Path::new("."), &store)
+        };
+        let file = || fs::read_to_string(export("shop").unwrap().source.join("vendor/lib/a")).unwrap();
+        assert_eq!(file(), "1\n");
+        // Whatever else is in it, and whether it says so or not.
+        sh(
+            &dir.path().join("shop"),
+            &format!(
+                "{GIT} echo .gitmodules export-ignore >.gitattributes; touch \"$(printf 'caf\\351')\" && git add . && git commit -qm 2"
+            ),
+        );
+        assert_eq!(file(), "1\n");
+        let error = export("bare").map(drop).unwrap_err();
         assert!(format!("{error:#}").contains("submodule `vendor/lib` is not here at"), "{error:#}");
     }
 }

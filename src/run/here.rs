@@ -1,6 +1,5 @@
 //! Commands on this machine: performed like a server's, by a shell of their own.
 
-use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use anyhow::Result;
@@ -13,10 +12,9 @@ use crate::site::Asked;
 use crate::site::told::Told;
 use crate::transport::{Remote, Reply};
 
-/// This machine: where commands start, and with what in their environment.
+/// This machine: what commands have in their environment.
 pub struct Here {
     pub remote: Box<dyn Remote>,
-    pub directory: PathBuf,
     pub env: Vec<(String, String)>,
 }
 
@@ -35,7 +33,13 @@ impl Run {
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: asked.text.clone() });
         let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut env = here.env.clone();
+        let directory = self.project.directory()?;
+        let mut env = Vec::new();
+        if let Some(export) = self.project.export()? {
+            // Not the repository that the caches happen to be in.
+            env.push(("GIT_CEILING_DIRECTORIES".to_owned(), export.ceiling().to_string_lossy().into_owned()));
+        }
+        env.extend(here.env.iter().cloned());
         env.extend(asked.env.iter().cloned());
         let command = Command {
             text: asked.text.clone(),
@@ -46,7 +50,7 @@ impl Run {
             user: asked.user.clone(),
             guard: None,
         };
-        let step = command.test(here.directory.as_path());
+        let step = command.test(directory.as_path());
         let mut lines = Told::new(NAME, &self.events, None).lines();
         match here.remote.perform(&step.act, &mut lines)? {
             Reply::Answered(answer) => Ok(Some(answer)),

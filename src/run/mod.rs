@@ -11,6 +11,7 @@ pub mod here;
 pub mod lock;
 pub mod parallel;
 mod plan;
+pub mod project;
 pub mod question;
 pub mod revision;
 mod serve;
@@ -32,6 +33,7 @@ use crate::release::ReleaseName;
 use crate::run::contact::Contact;
 use crate::run::dropping::{Dropping, OnHostFailure};
 use crate::run::here::Here;
+use crate::run::project::Project;
 use crate::run::revision::Revision;
 use crate::run::source::Source;
 use crate::run::undo::UndoLog;
@@ -92,6 +94,7 @@ pub struct Run {
     pub interrupt: Interrupt,
     /// This machine, as commands meet it.
     here: Mutex<Here>,
+    pub project: Arc<Project>,
     pub source: Arc<Source>,
     pub store: Store,
     pub undo: UndoLog,
@@ -125,6 +128,7 @@ pub struct Setup {
     pub mask: Arc<Mask>,
     pub interrupt: Interrupt,
     pub here: Here,
+    pub project: Arc<Project>,
     pub source: Arc<Source>,
     pub store: Store,
     pub sites: Vec<Site>,
@@ -150,6 +154,7 @@ impl Run {
             mask: setup.mask,
             here: Mutex::new(setup.here),
             interrupt: setup.interrupt,
+            project: setup.project,
             source: setup.source,
             store: setup.store,
             undo: UndoLog::default(),

@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result, bail};
+
+use crate::event::Report;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revision {
     /// The commit's hash; none where the source is no git work tree.
@@ -22,17 +26,45 @@ impl Revision {
     }
 }
 
-/// What git says in a directory, if it succeeds.
-pub(super) fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
-    said(git_in(directory).args(arguments))
+fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
+    let said = asked(directory, arguments).ok()?;
+    Some(String::from_utf8(said).ok()?.trim().to_owned())
 }
 
-/// A git that works in a directory, whatever repository this program was started from: a hook names its own.
+/// What git says in a directory; if it does not, why.
+pub(super) fn asked(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let said = git_in(directory).args(arguments).stdin(Stdio::null()).output();
+    let said = said.context("`git` could not be started")?;
+    match said.status.success() {
+        true => Ok(said.stdout),
+        false => {
+            let report = Report::new(format!("`git {}` failed", arguments.join(" ")));
+            let lines = String::from_utf8_lossy(&said.stderr).into_owned();
+            bail!(lines.lines().fold(report, |report, line| report.note(line)))
+        }
+    }
+}
+
+/// A git that works in a directory, whatever repository this program was started from: a hook names its own
+/// (`git rev-parse --local-env-vars`).
 pub(super) fn git_in(directory: &Path) -> Command {
     let mut git = Command::new("git");
     git.arg("-C").arg(directory);
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
-        git.env_remove(name);
+    for name in [
+        "ALTERNATE_OBJECT_DIRECTORIES",
+        "COMMON_DIR",
+        "DIR",
+        "GRAFT_FILE",
+        "IMPLICIT_WORK_TREE",
+        "INDEX_FILE",
+        "NO_REPLACE_OBJECTS",
+        "OBJECT_DIRECTORY",
+        "PREFIX",
+        "REPLACE_REF_BASE",
+        "SHALLOW_FILE",
+        "WORK_TREE",
+    ] {
+        git.env_remove(format!("GIT_{name}"));
     }
     git
 }

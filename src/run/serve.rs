@@ -102,14 +102,18 @@ impl Run {
                 }
                 false => Phase::Commit,
             };
+            let told = began.elapsed();
             self.swap_one(host, phase)?;
-            done.lock().unwrap_or_else(PoisonError::into_inner).push(began.elapsed());
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((told, began.elapsed()));
             Ok(())
         }))?;
         let took = began.elapsed();
         let _ = self.swapped.set(began);
         let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let spread = done.iter().max().zip(done.iter().min()).map(|(last, first)| *last - *first);
+        // Each has swapped at some time between what it was told and what it answered.
+        let first = done.iter().map(|(told, _)| *told).min();
+        let last = done.iter().map(|(_, answered)| *answered).max();
+        let spread = last.zip(first).map(|(last, first)| last.saturating_sub(first));
         let release = hosts.first().and_then(|&host| self.site(host).release().map(ToString::to_string));
         if !self.mode.is_plan() {
             self.events.event(Event::Swapped {

@@ -6,28 +6,25 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
+use crate::run::project::Project;
 use crate::tree::{Contents, Index, PARTS_MAX, Selection, Squeezed, Store, Tree, parts_of, walk};
 
-type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
+/// What is worked out once for all hosts. An error is kept as well: all of them get the same one.
+pub(super) type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
-/// What is deployed. An error is kept as well: all hosts get the same one.
+/// What is deployed.
 pub struct Source {
-    pub selection: Selection,
+    project: Arc<Project>,
+    exclude: Vec<String>,
+    skip: Vec<PathBuf>,
     store: Store,
-    /// An export is another directory each time: nothing of it is remembered.
-    is_export: bool,
     tree: Once<Tree>,
     pub contents: Contents,
 }
 
 impl Source {
-    pub fn new(root: PathBuf, exclude: Vec<String>, skip: Vec<PathBuf>, store: Store) -> Self {
-        let selection = Selection { root, exclude, skip };
-        Self { selection, store, is_export: false, tree: OnceLock::new(), contents: Contents::default() }
-    }
-
-    pub fn of_export(self) -> Self {
-        Self { is_export: true, ..self }
+    pub fn new(project: Arc<Project>, exclude: Vec<String>, skip: Vec<PathBuf>, store: Store) -> Self {
+        Self { project, exclude, skip, store, tree: OnceLock::new(), contents: Contents::default() }
     }
 
     /// Walks the tree from now on, beside whatever else is done.
@@ -53,18 +50,21 @@ impl Source {
     /// The tree as it is at the first call; what was built before it is in it.
     pub fn tree(&self) -> Result<Arc<Tree>> {
         kept(&self.tree, || {
-            let root = &self.selection.root;
-            let before = if self.is_export { Index::default() } else { self.store.index(root) };
-            let (tree, index) = walk(&self.selection, &before, &self.contents)?;
-            if !self.is_export {
-                self.store.put_index(root, &before, &index);
+            let root = self.project.source()?;
+            let selection = Selection { root, exclude: self.exclude.clone(), skip: self.skip.clone() };
+            // An export is another directory each time: nothing of it is remembered.
+            if self.project.is_export() {
+                return Ok(walk(&selection, &Index::default(), &self.contents)?.0);
             }
+            let before = self.store.index(&selection.root);
+            let (tree, index) = walk(&selection, &before, &self.contents)?;
+            self.store.put_index(&selection.root, &before, &index);
             Ok(tree)
         })
     }
 }
 
-fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+pub(super) fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
     let kept = once.get_or_init(|| make().map(Arc::new).map_err(Arc::new));
     match kept {
         Ok(value) => Ok(value.clone()),

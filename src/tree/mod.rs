@@ -34,6 +34,6 @@ pub use pack::{PARTS_MAX, Pack, Queue, parts_of};
 pub use path::TreePath;
 pub use source::canonical;
 pub use squeeze::{Packing, Squeezed};
-pub use store::Store;
+pub use store::{Scratch, Store};
 pub use text_diff::text_diff;
 pub use walk::{Selection, walk};

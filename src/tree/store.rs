@@ -5,16 +5,16 @@
 
 use std::collections::VecDeque;
 use std::env;
-use std::fs::{self, DirEntry, File};
-use std::io::Write;
+use std::fs::{self, DirEntry, File, Permissions};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
-use tempfile::TempDir;
 
 use super::hash::Hash;
 use super::index::Index;
@@ -30,7 +30,10 @@ const KEPT_BUILDS: usize = 20;
 /// What a killed run left of a file being written.
 const TEMPORARY: &str = ".put-";
 /// What a directory of one run is called.
-const ROOM: &str = "run-";
+const SCRATCH: &str = "run-";
+/// Of a build, what was made, and how much that is.
+const TREE: &str = "tree";
+const SIZE: &str = "size";
 /// No deployment takes longer.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -81,41 +84,68 @@ impl Store {
         Some((self.directory.as_ref()?.join("sources"), name))
     }
 
-    /// A directory of one run: it goes when it is dropped. What killed runs left of theirs goes after a day.
-    pub fn room(&self, kind: &str) -> Result<TempDir> {
-        let Some(directory) = self.directory.as_ref().map(|directory| directory.join(kind)) else {
-            return Ok(tempfile::tempdir()?);
-        };
-        fs::create_dir_all(&directory)?;
-        let is_room = |item: &DirEntry| item.file_name().to_string_lossy().starts_with(ROOM);
-        for item in fs::read_dir(&directory)?.flatten().filter(is_room) {
+    /// A directory of one run, in a place for its kind. What killed runs left of theirs goes after a day.
+    pub fn scratch(&self, kind: &str) -> Result<Scratch> {
+        let place = self.directory.as_ref().map(|directory| directory.join(kind));
+        let place = place.filter(|place| fs::create_dir_all(place).is_ok());
+        let place = place.unwrap_or_else(env::temp_dir);
+        for item in fs::read_dir(&place).into_iter().flatten().flatten() {
+            let is_ours = item.file_name().to_string_lossy().starts_with(SCRATCH);
             let modified = item.metadata().and_then(|data| data.modified());
-            if modified.is_ok_and(|then| then.elapsed().is_ok_and(|age| age > DAY)) {
-                let _ = fs::remove_dir_all(item.path());
+            let is_old = || modified.is_ok_and(|then| then.elapsed().is_ok_and(|age| age > DAY));
+            if is_ours && is_old() {
+                let _ = remove(&item.path());
             }
         }
-        Ok(tempfile::Builder::new().prefix(ROOM).tempdir_in(directory)?)
+        let made = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&place);
+        let made = made.with_context(|| format!("nothing can be put into `{}`", place.display()))?;
+        Ok(Scratch(made.keep()))
     }
 
-    /// Where what a build made is kept, by a digest of what it was made from. It is there whole or not at all.
+    /// What a build made is kept by a digest of what it was made from: where it is, if it is there and whole.
     pub fn build(&self, digest: &str) -> Option<PathBuf> {
-        Some(self.directory.as_ref()?.join("builds").join(digest))
-    }
-
-    /// A build that is in use stays when old ones are pruned.
-    pub fn touch_build(&self, build: &Path) {
-        touch(build);
-    }
-
-    /// Keeps a build that `fill` puts into a directory. Not being able to is no matter.
-    pub fn put_build(&self, build: &Path, fill: impl FnOnce(&Path) -> Option<()>) {
-        let Some(builds) = build.parent() else { return };
-        let Ok(new) = self.room("builds") else { return };
-        if fill(new.path()).is_some() && fs::rename(new.path(), build).is_ok() {
-            let _ = new.keep();
-            touch(build);
+        let build = self.directory.as_ref()?.join("builds").join(digest);
+        let tree = build.join(TREE);
+        let told = fs::read_to_string(build.join(SIZE)).ok()?;
+        if told != size_of(&tree)? {
+            return None;
         }
-        prune_builds(builds);
+        // One that is in use stays when old ones are pruned.
+        touch(&build);
+        Some(tree)
+    }
+
+    /// Keeps a build that `fill` puts into a directory, in place of one that is not whole. Not being able to is no matter.
+    pub fn put_build(&self, digest: &str, fill: impl FnOnce(&Path) -> Option<()>) {
+        let Some(builds) = self.directory.as_ref().map(|directory| directory.join("builds")) else { return };
+        let (Ok(new), Ok(old)) = (self.scratch("builds"), self.scratch("builds")) else { return };
+        let tree = new.path().join(TREE);
+        let filled = fs::create_dir(&tree).ok().and_then(|()| fill(&tree));
+        let Some(size) = filled.and_then(|()| size_of(&tree)) else { return };
+        if fs::write(new.path().join(SIZE), size).is_ok() {
+            let place = builds.join(digest);
+            let _ = fs::rename(&place, old.path().join(TREE));
+            let _ = fs::rename(new.path(), &place);
+            touch(&place);
+        }
+        self.prune_builds(&builds);
+    }
+
+    /// Removes builds that were not in use for long, and more than so many.
+    fn prune_builds(&self, builds: &Path) {
+        let items = fs::read_dir(builds).into_iter().flatten().flatten();
+        let items = items.filter(|item| is_digest(&item.file_name().to_string_lossy()));
+        let age =
+            |item: &DirEntry| Some(item.metadata().ok()?.modified().ok()?.elapsed().unwrap_or_default());
+        let mut builds: Vec<_> = items.filter_map(|item| Some((age(&item)?, item.path()))).collect();
+        builds.sort_unstable();
+        for (n, (age, path)) in builds.iter().enumerate() {
+            if n >= KEPT_BUILDS || *age > 30 * DAY {
+                // Half of it is nowhere to be found.
+                let Ok(old) = self.scratch("builds") else { return };
+                let _ = fs::rename(path, old.path().join(TREE));
+            }
+        }
     }
 
     /// The manifest with this digest, if it is here and whole. `digest` may be any text, such as a server's answer.
@@ -229,21 +259,58 @@ fn prune(directory: &Path, keep: usize) {
     }
 }
 
-/// Removes builds that were not in use for long, and more than so many.
-fn prune_builds(directory: &Path) {
-    let items = fs::read_dir(directory).into_iter().flatten().flatten();
-    let builds = items.filter(|item| is_digest(&item.file_name().to_string_lossy()));
-    let mut builds: Vec<_> = builds
-        .filter_map(|item| {
-            Some((item.metadata().ok()?.modified().ok()?.elapsed().unwrap_or_default(), item.path()))
-        })
-        .collect();
-    builds.sort_unstable();
-    for (n, (age, path)) in builds.iter().enumerate() {
-        if n >= KEPT_BUILDS || *age > 30 * DAY {
-            let _ = fs::remove_dir_all(path);
+/// A directory of one run, with whatever comes into it: it goes when it is dropped.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left of it goes after a day.
+        let _ = remove(&self.0);
+    }
+}
+
+/// Removes all of a directory. Some tools make theirs read-only.
+fn remove(directory: &Path) -> io::Result<()> {
+    fs::remove_dir_all(directory).or_else(|_| {
+        let mut pending = vec![directory.to_owned()];
+        while let Some(directory) = pending.pop() {
+            fs::set_permissions(&directory, Permissions::from_mode(0o700))?;
+            let items = fs::read_dir(&directory)?.flatten();
+            pending.extend(
+                items.filter(|item| item.file_type().is_ok_and(|kind| kind.is_dir())).map(|item| item.path()),
+            );
+        }
+        fs::remove_dir_all(directory)
+    })
+}
+
+/// How much a directory holds, as a text that a half of it has not. `None` for what is not the same anywhere else: a link with an
+/// absolute target.
+fn size_of(directory: &Path) -> Option<String> {
+    let (mut n, mut bytes) = (0_u64, 0);
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for item in fs::read_dir(directory).ok()? {
+            let item = item.ok()?;
+            let data = item.metadata().ok()?;
+            n += 1;
+            if data.is_dir() {
+                pending.push(item.path());
+            } else {
+                bytes += data.len();
+            }
+            if data.is_symlink() && fs::read_link(item.path()).ok()?.is_absolute() {
+                return None;
+            }
         }
     }
+    Some(format!("{n} {bytes}"))
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ impl Sink for Terminal {
             Event::Swapped { release, hosts, took, spread } => {
                 let spread = match hosts.len() {
                     0 | 1 => String::new(),
-                    _ => format!(", {} ms apart", spread.as_millis()),
+                    _ => format!(", at most {} ms apart", spread.as_millis() + 1),
                 };
                 self.remark(format!(
                     "`current` is `{release}` on {} ({:.2} s{spread})",

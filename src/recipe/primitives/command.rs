@@ -211,7 +211,7 @@ pub mod api {
     /// Fills a local template in (`{{ name }}` is replaced by the value of that name) and writes it on the host.
     #[rhai_fn(pure, return_raw)]
     pub fn template(host: &mut Host, from: &str, to: &str, values: Map) -> Outcome<()> {
-        let path = host.context.world().directory().join(from);
+        let path = host.outcome(host.context.world().directory())?.join(from);
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("template `{from}` cannot be read"));
         let text = host.outcome(text.and_then(|text| fill_in(&text, &values)))?;
@@ -228,7 +228,7 @@ pub mod api {
         if host.context.run().mode.is_plan() {
             return Ok(());
         }
-        let path = host.context.world().own_directory().join(to);
+        let path = host.context.run().project.own_directory().join(to);
         let written = std::fs::write(&path, bytes).with_context(|| format!("`{to}` cannot be written"));
         host.outcome(written)
     }

@@ -1,5 +1,6 @@
 //! What happens on this machine: commands, the environment, questions, files.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -11,6 +12,7 @@ use crate::recipe::context::{Context, Hosts};
 use crate::recipe::failure::{Outcome, mistake, mistake_text};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{asked, ended};
+use crate::recipe::primitives::declare::texts;
 use crate::recipe::world::locked;
 use crate::run::build_cache::Cached;
 use crate::run::question;
@@ -32,7 +34,7 @@ const BY_SETTING: &str =
     "have the recipe read the answer from a setting: `get(\"answer\")`, `--set answer=...`";
 
 /// What a cache may be told.
-const CACHE: [&str; 3] = ["key", "paths", "version"];
+const CACHE: [&str; 4] = ["key", "paths", "version", "unless"];
 
 fn read_line(context: &Context, question: &str) -> Outcome<String> {
     let _one_at_a_time = locked(&context.world().typed);
@@ -40,7 +42,7 @@ fn read_line(context: &Context, question: &str) -> Outcome<String> {
     Ok(line.map_err(|error| context.failure("", error))?.trim().to_owned())
 }
 
-/// Reads `#{key, paths, version}`.
+/// Reads `#{key, paths, version, unless}`.
 fn cached(value: Dynamic) -> Outcome<Cached> {
     let wrong = |wanted: &str| mistake_text(format!("option `cache` {wanted}"));
     let Some(mut map) = value.try_cast::<Map>() else {
@@ -48,17 +50,24 @@ fn cached(value: Dynamic) -> Outcome<Cached> {
     };
     let mut list = |name: &str| -> Outcome<Vec<String>> {
         let list = map.remove(name).and_then(|value| value.try_cast::<Array>()).unwrap_or_default();
-        let texts: Option<Vec<String>> = list.into_iter().map(|item| item.into_string().ok()).collect();
-        let texts = texts.filter(|texts| !texts.is_empty());
-        let texts = texts.ok_or_else(|| wrong(&format!("needs `{name}`, a list of paths")))?;
-        let paths = paths("cache", &texts).map_err(|error| mistake_text(format!("{error:#}")))?;
-        Ok(paths.iter().map(ToString::to_string).collect())
+        texts(list, &format!("`{name}` of option `cache`")).map_err(mistake_text)
     };
-    let (key, paths) = (list("key")?, list("paths")?);
+    let (key, made, unless) = (list("key")?, list("paths")?, list("unless")?);
+    if key.is_empty() || made.is_empty() {
+        return Err(wrong("needs `key` and `paths`, lists of paths"));
+    }
+    let [key, made] =
+        [key, made].map(|texts| paths("cache", &texts).map_err(|error| mistake_text(format!("{error:#}"))));
+    let (key, made) = (key?, made?);
+    for (n, path) in made.iter().enumerate() {
+        if made[..n].iter().any(|other| path.starts_with(other) || other.starts_with(path)) {
+            return Err(wrong(&format!("has `{path}` twice in `paths`")));
+        }
+    }
     let version = map.remove("version").map(|value| value.to_string()).unwrap_or_default();
     match map.keys().next() {
         Some(other) => Err(wrong(&format!("has no `{other}`{}", Suggestion::new(other, CACHE)))),
-        None => Ok(Cached { key, paths, version }),
+        None => Ok(Cached { key, version, unless, paths: made }),
     }
 }
 
@@ -89,7 +98,7 @@ pub mod api {
 
     /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`). With `cache: #{ key: ["package-lock.json"], paths:
     /// ["node_modules"] }` what the command makes is taken from an earlier time, if the files of `key` (and a text `version`) were the
-    /// same, and none of `paths` is there yet.
+    /// same, none of them has a text of `unless`, and none of `paths` is there yet; the answer is empty then.
     #[rhai_fn(name = "local", return_raw)]
     pub fn local_with(call: NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
         run_here(&call, command, options)
@@ -175,7 +184,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn glob(context: NativeCallContext, pattern: &str) -> Outcome<Array> {
         let context = Context::of(&context)?;
-        let found = find(context.world().directory(), pattern);
+        let found = places(&context).and_then(|places| find(&places, pattern));
         let found = found.map_err(|error| context.failure("", error))?;
         Ok(found.into_iter().map(Dynamic::from).collect())
     }
@@ -232,15 +241,27 @@ pub mod api {
     }
 }
 
-fn find(directory: &std::path::Path, pattern: &str) -> anyhow::Result<Vec<String>> {
-    // The directory's own name is no pattern.
-    let base = glob::Pattern::escape(&directory.to_string_lossy());
-    let whole = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{base}/{pattern}") };
+/// Where local paths start, and the source where it is elsewhere.
+fn places(context: &Context) -> anyhow::Result<[Option<PathBuf>; 2]> {
+    Ok([Some(context.world().directory()?), context.world().export()?])
+}
+
+fn find([directory, source]: &[Option<PathBuf>; 2], pattern: &str) -> anyhow::Result<Vec<String>> {
+    let directory = directory.clone().unwrap_or_default();
+    // The names of these directories are no patterns.
+    let escaped = |path: &Path| glob::Pattern::escape(&path.to_string_lossy());
+    let known = [source.as_deref(), Some(&directory)].into_iter().flatten();
+    let below = known.filter_map(|path| Some((path, pattern.strip_prefix(&*path.to_string_lossy())?))).next();
+    let whole = match below {
+        Some((path, rest)) => format!("{}{rest}", escaped(path)),
+        None if pattern.starts_with('/') => pattern.to_owned(),
+        None => format!("{}/{pattern}", escaped(&directory)),
+    };
     let paths = glob::glob(&whole).with_context(|| format!("`{pattern}` is no pattern"))?;
     let mut found = Vec::new();
     for path in paths {
         let path = path?;
-        let path = path.strip_prefix(directory).unwrap_or(&path);
+        let path = path.strip_prefix(&directory).unwrap_or(&path);
         found.push(path.to_string_lossy().into_owned());
     }
     Ok(found)
