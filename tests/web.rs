@@ -221,3 +221,63 @@ fn what_is_watched_is_judged_by_all_its_answers() {
         test.ends(code, &[]).says(words);
     }
 }
+
+/// A small site of PHP behind nginx, with more lines of the pool's configuration.
+fn php(lines: &str, root: &str, settings: &str) -> (Test, Fpm, Nginx) {
+    let test = Test::new()
+        .source("index.php", "<?php include $_SERVER['DOCUMENT_ROOT'] . '/part.php';")
+        .source("part.php", "part")
+        .source("up.txt", "up");
+    let fpm = Fpm::start(test.root(), lines);
+    let nginx = Nginx::start(&format!(
+        "root {root};\n location = /up.txt {{}}\n location / {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
+         fastcgi_param SCRIPT_FILENAME $realpath_root/index.php; fastcgi_param DOCUMENT_ROOT {{}}; }}\n \
+         location ~ ^/var/ {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
+         fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name; }}",
+        fpm.socket.display(),
+        fpm.socket.display(),
+        root = test.path("site/current").display(),
+    ).replace("DOCUMENT_ROOT {}", &format!("DOCUMENT_ROOT {root}")));
+    let recipe = format!(
+        "import \"fpm\" as fpm;\nimport \"php\" as php;\nset(\"probe\", \"var/probe.php\");\nset(\"generated\", [\"var/\"]);\n\
+         set(\"writable\", [\"var/\"]);\nset(\"watch_seconds\", 1);\nset(\"fpm\", \"{}\");\nset(\"url\", \"http://127.0.0.1:{}\");\n\
+         task(\"prepare\", |host| fpm::leave_probe(host));\n{settings}",
+        fpm.socket.display(),
+        nginx.port
+    );
+    (test.recipe(&recipe), fpm, nginx)
+}
+
+#[test]
+fn a_pool_that_allows_little_is_deployed_to_and_what_is_not_known_is_said() {
+    let forbidden = "getmypid,realpath_cache_get,opcache_reset,opcache_get_status,ini_get";
+    let (test, _fpm, _nginx) =
+        php(&format!("php_admin_value[disable_functions] = {forbidden}"), "$realpath_root", "");
+    test.deploy().says("nothing tells whether PHP serves this release");
+    test.ends(0, &["doctor"]).says("opcache tells nothing");
+}
+
+#[test]
+fn a_page_that_is_no_php_leaves_it_to_a_reload() {
+    let settings = "set(\"health\", \"/up.txt\");\ntask(\"smoke\", |host| fpm::knock(host));";
+    let (test, _fpm, _nginx) = php("", "$realpath_root", settings);
+    test.deploy().says("nothing tells whether PHP serves this release");
+    test.ends(1, &["doctor"]).says("visits are not seen in the pool at `");
+    let reload = format!("fpm_reload=touch {}", test.path("reloaded").display());
+    test.ends(0, &["--set", &reload]).says("in `").says("process_control_timeout = 10s");
+    assert!(test.path("reloaded").exists());
+}
+
+#[test]
+fn what_the_pool_tells_it_tells_nobody_else_and_a_mixed_root_is_noticed() {
+    let (test, _fpm, nginx) = php("", "$document_root", "");
+    test.deploy().says("is made to forget");
+    let asked = format!(
+        "task(\"look\", |host| note(\"\" + host.http(\"http://127.0.0.1:{}/var/probe.php\", #{{ method: \"POST\", expect: () }}).status)).alone();",
+        nginx.port
+    );
+    let recipe = fs::read_to_string(test.path("deploy.rhai")).unwrap();
+    let test = test.recipe(&format!("{recipe}\n{asked}"));
+    test.ends(0, &["look"]).says("404");
+    test.ends(1, &["doctor"]).says("is led by `").says("fastcgi_param DOCUMENT_ROOT $realpath_root;");
+}
