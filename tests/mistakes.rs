@@ -510,7 +510,7 @@ after("swpa", "prepare");"#,
               |
             1 | set("keep_releases", "5");
               |     ^^^^^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:25
+              = its default is set at shipped/settings.rhai:31
             error: no flow runs task `biuld` (did you mean `build`?)
              --> deploy.rhai:2:6
               |
@@ -1084,13 +1084,13 @@ fn a_setting_of_another_type() {
     refused(
         r#"set("keep_releases", "5");"#,
         expect![[r#"
-        error: setting `keep_releases` is a whole number, not text
-         --> deploy.rhai:1:5
-          |
-        1 | set("keep_releases", "5");
-          |     ^^^^^^^^^^^^^^^
-          = its default is set at shipped/settings.rhai:25
-    "#]],
+            error: setting `keep_releases` is a whole number, not text
+             --> deploy.rhai:1:5
+              |
+            1 | set("keep_releases", "5");
+              |     ^^^^^^^^^^^^^^^
+              = its default is set at shipped/settings.rhai:31
+        "#]],
     );
 }
 
@@ -1127,13 +1127,13 @@ fn adding_to_what_is_no_list() {
     refused(
         r#"add("keep_releases", [1]);"#,
         expect![[r#"
-        error: setting `keep_releases` is a whole number: only a list can be added to
-         --> deploy.rhai:1:5
-          |
-        1 | add("keep_releases", [1]);
-          |     ^^^^^^^^^^^^^^^
-          = its default is set at shipped/settings.rhai:25
-    "#]],
+            error: setting `keep_releases` is a whole number: only a list can be added to
+             --> deploy.rhai:1:5
+              |
+            1 | add("keep_releases", [1]);
+              |     ^^^^^^^^^^^^^^^
+              = its default is set at shipped/settings.rhai:31
+        "#]],
     );
 }
 
@@ -1242,13 +1242,13 @@ fn unknown_settings_and_wrong_types_in_runner_toml() {
           |
         4 | durable = "yes"
           | ^^^^^^^
-          = its default is set at shipped/settings.rhai:34
+          = its default is set at shipped/settings.rhai:40
         error: setting `exclude` must be a list, not a whole number
           --> runner.toml:13:1
            |
         13 | exclude = 3
            | ^^^^^^^
-           = its default is set at shipped/settings.rhai:7
+           = its default is set at shipped/settings.rhai:10
         error: no recipe has a setting `strategyy` (did you mean `strategy`?)
          --> runner.toml:9:52
           |
@@ -1299,13 +1299,13 @@ fn unknown_settings_and_wrong_types_on_the_command_line() {
               |
               | keep_releases=many
               | ^^^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:25
+              = its default is set at shipped/settings.rhai:31
             error: setting `durable` cannot be added to: it is true or false, not a list
              --> --set
               |
               | durable.add=1
               | ^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:34
+              = its default is set at shipped/settings.rhai:40
         "#]],
     );
 }
