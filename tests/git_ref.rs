@@ -56,6 +56,10 @@ fn a_tag_is_sent_clean_and_recorded_and_the_work_tree_stays_as_it_is() {
     // Nothing but what differs between the two travels.
     test.ends(0, &["--set", "ref=main"]).says("1 of ");
     assert_eq!(test.serves("site", "app/index"), "two");
+    // A variable of a pipeline may have been empty.
+    test.ends(0, &["--set", "ref="]).says("`ref` is empty: the work tree is deployed").says("not committed");
+    assert_eq!(test.serves("site", "app/index"), "dirty");
+    test.ends(0, &["rollback"]);
     // A rollback has no use for it.
     test.ends(0, &["rollback", "--set", "ref=none"]);
     assert_eq!(test.serves("site", "app/index"), "one");
@@ -130,7 +134,7 @@ fn whatever_sends_or_works_here_does_so_from_the_export() {
     let run = |code, words: &[&str]| test.ends(code, &[&["-C", "source"], words].concat());
     run(0, &old).says_not("not in the repository");
     assert_eq!(test.serves("site", "app/index"), "one");
-    run(0, &["look", old[0], old[1]]).says("one").says("not a git repository");
+    run(0, &["look", old[0], old[1]]).says("one").says("not a git repository").says("is gone with it");
     // What needs nothing of it does without.
     run(0, &["pack", "--set", "ref=none"]).says("one");
     run(1, &["look", "--set", "ref=none"]).says("has no branch, tag or commit `none`");

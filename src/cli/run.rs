@@ -98,6 +98,10 @@ pub fn run(
             text: "the work tree has changes that are not committed; they are deployed too".to_owned(),
         });
     }
+    if sends && source.is_emptied {
+        let text = "`ref` is empty: the work tree is deployed".to_owned();
+        heard.event(Event::Warning { host: None, text });
+    }
     if sends && let Some(commit) = project.commit()? {
         let outside = project.export()?.filter(|export| !export.has_project).map(|_| {
             "`runner.toml` is not in the repository: `get(\"source\")` leads to the export, commands start beside `runner.toml`".to_owned()
@@ -125,7 +129,7 @@ pub fn run(
             remote: crate::transport::local(interrupt.clone()),
             env: known.into_iter().chain(here.env).collect(),
         },
-        project,
+        project: project.clone(),
         source: Arc::new(source),
         store,
         sites: open,
@@ -133,6 +137,11 @@ pub fn run(
         on_host_failure,
     });
     let outcome = execute(&run, &recipe.playbook, &doing);
+    if matches!(doing, Doing::Task(_)) && project.has_export() {
+        let text = "what was made here, in the export, is gone with it; `--set ref=` works in the work tree"
+            .to_owned();
+        run.events.event(Event::Note { host: None, text });
+    }
     Ok(outcome.verdict.exit_code())
 }
 

@@ -212,6 +212,8 @@ pub struct Source {
     pub directory: String,
     /// The branch, tag or commit of it; none: as it is.
     pub reference: Option<String>,
+    /// The command line says that there is none: a variable may have been empty.
+    pub is_emptied: bool,
     pub exclude: Vec<String>,
 }
 
@@ -225,9 +227,12 @@ pub fn of_source(resolved: &Resolved) -> (Source, Vec<Report>) {
         }
     }
     let text = |text: &str| Ok(text.to_owned());
+    let reference = reader.text("ref", text).filter(|reference| !reference.is_empty());
+    let is_typed = resolved.get("ref").is_some_and(|setting| setting.place.place.file == "--set");
     let source = Source {
         directory: reader.text("source", text).unwrap_or_else(|| ".".to_owned()),
-        reference: reader.text("ref", text).filter(|reference| !reference.is_empty()),
+        is_emptied: is_typed && reference.is_none(),
+        reference,
         exclude: reader.texts("exclude"),
     };
     (source, reader.problems)

@@ -114,15 +114,15 @@ impl Export {
             source,
             scratch,
         };
-        if export.has_project {
-            fs::create_dir_all(&export.directory)
-                .with_context(|| format!("`{}` is no directory in it", directory.display()))?;
-        }
         let own = [&export.source].into_iter().chain(Some(&export.directory).filter(|_| export.has_project));
         let inner = canonical(export.scratch.path());
         if let Some(path) = own.into_iter().find(|path| !canonical(path).starts_with(&inner)) {
             let path = path.strip_prefix(export.scratch.path()).unwrap_or(path);
             bail!("`{}` leads out of commit {}", path.display(), commit.hash);
+        }
+        if export.has_project {
+            fs::create_dir_all(&export.directory)
+                .with_context(|| format!("`{}` is no directory in it", directory.display()))?;
         }
         Ok(export)
     }

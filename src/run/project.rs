@@ -33,6 +33,11 @@ impl Project {
         self.reference.is_some()
     }
 
+    /// Whether an export was made by now.
+    pub fn has_export(&self) -> bool {
+        self.export.get().is_some_and(Result::is_ok)
+    }
+
     /// The commit that is asked for; `None`: none is.
     pub fn commit(&self) -> Result<Option<Arc<Commit>>> {
         let Some(reference) = &self.reference else { return Ok(None) };
