@@ -201,10 +201,17 @@ fn no_request_fails_or_sees_two_releases_through_twenty_deploys_and_five_rollbac
     }
     let heard = load.end();
     let stale = stale_for(&heard, &swaps);
+    let mut times: Vec<Duration> = heard
+        .releases
+        .iter()
+        .map(|(asked, answered, _)| answered.duration_since(*asked).unwrap_or_default())
+        .collect();
+    times.sort_unstable();
     println!(
-        "{} requests, {} wrong, the slowest took {:?}; an old release was answered from for {stale:?} at most",
+        "{} requests, {} wrong, p99 {:?}, the slowest took {:?}; an old release was answered from for {stale:?} at most",
         heard.n,
         heard.wrong.len(),
+        times[times.len() * 99 / 100],
         heard.slowest
     );
     assert!(stale < Duration::from_secs(1), "an old release was served for {stale:?} after a swap");
