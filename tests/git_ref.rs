@@ -43,7 +43,7 @@ fn a_tag_is_sent_clean_and_recorded_and_the_work_tree_stays_as_it_is() {
 
     let commit = sh(&test, "git -C source rev-parse 1.10");
     let ran = test.ends(0, &["--set", "ref=1.10"]);
-    ran.says(&format!("revision {}", &commit[..10])).says_not("not committed");
+    ran.says(&format!("revision {} (`1.10`)", &commit[..10])).says_not("not committed");
     assert_eq!(test.serves("site", "app/index"), "one");
     for gone in ["app/new", "tests"] {
         assert!(!test.path("site/current").join(gone).exists(), "{gone}");

@@ -90,6 +90,7 @@ pub fn run(
         },
         hosts: hosts.iter().map(|host| host.name.clone()).collect(),
         revision: revision.commit.clone().filter(|_| sends),
+        reference: project.reference().map(str::to_owned).filter(|_| sends),
         is_plan: mode.is_plan(),
     });
     if sends && revision.is_dirty {

@@ -55,6 +55,9 @@ pub enum Event {
         flow: String,
         hosts: Vec<String>,
         revision: Option<String>,
+        /// What was asked for by the setting `ref`.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
         is_plan: bool,
     },
     Release {

@@ -28,6 +28,10 @@ impl Project {
         Self { directory, source: source.into(), reference, store, commit, export }
     }
 
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+
     /// Whether it is not the work tree.
     pub fn is_export(&self) -> bool {
         self.reference.is_some()

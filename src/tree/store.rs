@@ -87,8 +87,10 @@ impl Store {
     /// A directory of one run, in a place for its kind. What killed runs left of theirs goes after a day.
     pub fn scratch(&self, kind: &str) -> Result<Scratch> {
         let place = self.directory.as_ref().map(|directory| directory.join(kind));
-        let place = place.filter(|place| fs::create_dir_all(place).is_ok());
-        let place = place.unwrap_or_else(env::temp_dir);
+        let Some(place) = place.filter(|place| fs::create_dir_all(place).is_ok()) else {
+            let made = tempfile::Builder::new().prefix("runner-").tempdir();
+            return Ok(Scratch(made.context("there is no place for temporary directories")?.keep()));
+        };
         for item in fs::read_dir(&place).into_iter().flatten().flatten() {
             let is_ours = item.file_name().to_string_lossy().starts_with(SCRATCH);
             let modified = item.metadata().and_then(|data| data.modified());
@@ -392,6 +394,30 @@ mod tests {
         let (directory, name) = store.index_file(&one).unwrap();
         fs::write(directory.join(name), "damaged").unwrap();
         assert_eq!(store.index(&one), Index::default());
+    }
+
+    #[test]
+    fn a_directory_of_one_run_goes_with_all_that_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("exports");
+        for name in ["run-dead", "run-alive", "foreign"] {
+            fs::create_dir_all(kept.join(name)).unwrap();
+            let time = if name == "run-alive" { Duration::ZERO } else { DAY * 2 };
+            File::open(kept.join(name)).unwrap().set_modified(SystemTime::now() - time).unwrap();
+        }
+        let scratch = Store::at(dir.path().to_owned()).scratch("exports").unwrap();
+        let deep = scratch.path().join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("file"), "").unwrap();
+        fs::set_permissions(&deep, Permissions::from_mode(0o500)).unwrap();
+        drop(scratch);
+        let mut left: Vec<_> = fs::read_dir(&kept).unwrap().map(|item| item.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["foreign", "run-alive"]);
+        // Where nothing can be kept, it is somewhere else.
+        fs::write(dir.path().join("file"), "").unwrap();
+        let elsewhere = Store::at(dir.path().join("file")).scratch("exports").unwrap();
+        assert!(elsewhere.path().is_dir() && !elsewhere.path().starts_with(dir.path()));
     }
 
     #[test]

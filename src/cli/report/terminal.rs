@@ -154,10 +154,12 @@ fn sent(sent: &Sent) -> String {
 impl Sink for Terminal {
     fn event(&self, event: Event) {
         match event {
-            Event::Started { application, stage, flow, hosts, revision, is_plan } => {
+            Event::Started { application, stage, flow, hosts, revision, reference, is_plan } => {
                 self.is_plan.store(is_plan, Ordering::Relaxed);
                 self.n_hosts.store(hosts.len(), Ordering::Relaxed);
-                let of = revision.map_or(String::new(), |r| format!(", revision {}", &r[..r.len().min(10)]));
+                let named = reference.map_or(String::new(), |name| format!(" (`{name}`)"));
+                let of = revision
+                    .map_or(String::new(), |r| format!(", revision {}{named}", &r[..r.len().min(10)]));
                 let verb = if is_plan { "plan of" } else { "running" };
                 self.say(format!(
                     "{verb} `{flow}`: `{application}` to stage `{stage}`, {}{of}",
