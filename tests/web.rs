@@ -230,7 +230,7 @@ fn php(lines: &str, root: &str, settings: &str) -> (Test, Fpm, Nginx) {
         .source("up.txt", "up");
     let fpm = Fpm::start(test.root(), lines);
     let nginx = Nginx::start(&format!(
-        "root {root};\n location = /up.txt {{}}\n location / {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
+        "root {root};\n location = /up.txt {{}}\n location = /secure {{ return 301 https://$host/; }}\n location / {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
          fastcgi_param SCRIPT_FILENAME $realpath_root/index.php; fastcgi_param DOCUMENT_ROOT {{}}; }}\n \
          location ~ ^/var/ {{ include /etc/nginx/fastcgi_params; fastcgi_pass unix:{};\n \
          fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name; }}",
@@ -266,6 +266,15 @@ fn a_page_that_is_no_php_leaves_it_to_a_reload() {
     let reload = format!("fpm_reload=touch {}", test.path("reloaded").display());
     test.ends(0, &["--set", &reload]).says("in `").says("process_control_timeout = 10s");
     assert!(test.path("reloaded").exists());
+}
+
+#[test]
+fn an_address_that_leads_to_https_is_known_before_the_swap() {
+    let (test, _fpm, _nginx) = php("", "$realpath_root", "set(\"health\", \"/secure\");");
+    test.ends(1, &[])
+        .says("task `smoke` failed")
+        .says("leads to https: let the web server answer there by itself");
+    assert_eq!(test.live("site"), None);
 }
 
 #[test]
