@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** names are bytes from end to end; nothing here follows a symlink or writes into the tree.
 
+pub mod builds;
 pub mod change;
 pub mod contents;
 pub mod edit;
@@ -23,6 +24,7 @@ pub mod walk;
 #[cfg(test)]
 mod sample;
 
+pub use builds::Scratch;
 pub use change::Change;
 pub use contents::Contents;
 pub use edit::EDIT_AWK;
@@ -34,6 +36,6 @@ pub use pack::{PARTS_MAX, Pack, Queue, parts_of};
 pub use path::TreePath;
 pub use source::canonical;
 pub use squeeze::{Packing, Squeezed};
-pub use store::{Scratch, Store};
+pub use store::Store;
 pub use text_diff::text_diff;
 pub use walk::{Selection, walk};

@@ -5,10 +5,9 @@
 
 use std::collections::VecDeque;
 use std::env;
-use std::fs::{self, DirEntry, File, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, DirEntry, File};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -25,17 +24,8 @@ const KEPT: usize = 200;
 const KEPT_INDEXES: usize = 50;
 /// How many manifests are kept in memory.
 const RECENT: usize = 4;
-/// How many builds are kept, of all applications.
-const KEPT_BUILDS: usize = 20;
 /// What a killed run left of a file being written.
 const TEMPORARY: &str = ".put-";
-/// What a directory of one run is called.
-const SCRATCH: &str = "run-";
-/// Of a build, what was made, and how much that is.
-const TREE: &str = "tree";
-const SIZE: &str = "size";
-/// No deployment takes longer.
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -60,8 +50,13 @@ impl Store {
         Self { directory: Some(directory), recent: Arc::default() }
     }
 
+    /// Where things of a kind are kept.
+    pub(super) fn place(&self, kind: &str) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join(kind))
+    }
+
     fn manifests(&self) -> Option<PathBuf> {
-        Some(self.directory.as_ref()?.join("manifests"))
+        self.place("manifests")
     }
 
     /// What is remembered of the source at `root`; nothing is no matter.
@@ -81,73 +76,7 @@ impl Store {
     fn index_file(&self, root: &Path) -> Option<(PathBuf, String)> {
         let root = root.canonicalize().ok()?;
         let name = Hash::of(root.as_os_str().as_bytes()).to_string();
-        Some((self.directory.as_ref()?.join("sources"), name))
-    }
-
-    /// A directory of one run, in a place for its kind. What killed runs left of theirs goes after a day.
-    pub fn scratch(&self, kind: &str) -> Result<Scratch> {
-        let place = self.directory.as_ref().map(|directory| directory.join(kind));
-        let Some(place) = place.filter(|place| fs::create_dir_all(place).is_ok()) else {
-            let made = tempfile::Builder::new().prefix("runner-").tempdir();
-            return Ok(Scratch(made.context("there is no place for temporary directories")?.keep()));
-        };
-        for item in fs::read_dir(&place).into_iter().flatten().flatten() {
-            let is_ours = item.file_name().to_string_lossy().starts_with(SCRATCH);
-            let modified = item.metadata().and_then(|data| data.modified());
-            let is_old = || modified.is_ok_and(|then| then.elapsed().is_ok_and(|age| age > DAY));
-            if is_ours && is_old() {
-                let _ = remove(&item.path());
-            }
-        }
-        let made = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&place);
-        let made = made.with_context(|| format!("nothing can be put into `{}`", place.display()))?;
-        Ok(Scratch(made.keep()))
-    }
-
-    /// What a build made is kept by a digest of what it was made from: where it is, if it is there and whole.
-    pub fn build(&self, digest: &str) -> Option<PathBuf> {
-        let build = self.directory.as_ref()?.join("builds").join(digest);
-        let tree = build.join(TREE);
-        let told = fs::read_to_string(build.join(SIZE)).ok()?;
-        if told != size_of(&tree)? {
-            return None;
-        }
-        // One that is in use stays when old ones are pruned.
-        touch(&build);
-        Some(tree)
-    }
-
-    /// Keeps a build that `fill` puts into a directory, in place of one that is not whole. Not being able to is no matter.
-    pub fn put_build(&self, digest: &str, fill: impl FnOnce(&Path) -> Option<()>) {
-        let Some(builds) = self.directory.as_ref().map(|directory| directory.join("builds")) else { return };
-        let (Ok(new), Ok(old)) = (self.scratch("builds"), self.scratch("builds")) else { return };
-        let tree = new.path().join(TREE);
-        let filled = fs::create_dir(&tree).ok().and_then(|()| fill(&tree));
-        let Some(size) = filled.and_then(|()| size_of(&tree)) else { return };
-        if fs::write(new.path().join(SIZE), size).is_ok() {
-            let place = builds.join(digest);
-            let _ = fs::rename(&place, old.path().join(TREE));
-            let _ = fs::rename(new.path(), &place);
-            touch(&place);
-        }
-        self.prune_builds(&builds);
-    }
-
-    /// Removes builds that were not in use for long, and more than so many.
-    fn prune_builds(&self, builds: &Path) {
-        let items = fs::read_dir(builds).into_iter().flatten().flatten();
-        let items = items.filter(|item| is_digest(&item.file_name().to_string_lossy()));
-        let age =
-            |item: &DirEntry| Some(item.metadata().ok()?.modified().ok()?.elapsed().unwrap_or_default());
-        let mut builds: Vec<_> = items.filter_map(|item| Some((age(&item)?, item.path()))).collect();
-        builds.sort_unstable();
-        for (n, (age, path)) in builds.iter().enumerate() {
-            if n >= KEPT_BUILDS || *age > 30 * DAY {
-                // Half of it is nowhere to be found.
-                let Ok(old) = self.scratch("builds") else { return };
-                let _ = fs::rename(path, old.path().join(TREE));
-            }
-        }
+        Some((self.place("sources")?, name))
     }
 
     /// The manifest with this digest, if it is here and whole. `digest` may be any text, such as a server's answer.
@@ -210,7 +139,7 @@ fn remember(recent: &mut VecDeque<Manifest>, manifest: &Manifest) {
     recent.push_front(manifest.clone());
 }
 
-fn is_digest(text: &str) -> bool {
+pub(super) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -224,7 +153,7 @@ fn has(path: &Path, digest: &str) -> bool {
 }
 
 /// What is in use stays when old ones are pruned; if not, it is fetched again.
-fn touch(path: &Path) {
+pub(super) fn touch(path: &Path) {
     let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
@@ -259,60 +188,6 @@ fn prune(directory: &Path, keep: usize) {
     for (_, path) in &manifests[..n_old] {
         let _ = fs::remove_file(path);
     }
-}
-
-/// A directory of one run, with whatever comes into it: it goes when it is dropped.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left of it goes after a day.
-        let _ = remove(&self.0);
-    }
-}
-
-/// Removes all of a directory. Some tools make theirs read-only.
-fn remove(directory: &Path) -> io::Result<()> {
-    fs::remove_dir_all(directory).or_else(|_| {
-        let mut pending = vec![directory.to_owned()];
-        while let Some(directory) = pending.pop() {
-            fs::set_permissions(&directory, Permissions::from_mode(0o700))?;
-            let items = fs::read_dir(&directory)?.flatten();
-            pending.extend(
-                items.filter(|item| item.file_type().is_ok_and(|kind| kind.is_dir())).map(|item| item.path()),
-            );
-        }
-        fs::remove_dir_all(directory)
-    })
-}
-
-/// How much a directory holds, as a text that a half of it has not. `None` for what is not the same anywhere else: a link with an
-/// absolute target.
-fn size_of(directory: &Path) -> Option<String> {
-    let (mut n, mut bytes) = (0_u64, 0);
-    let mut pending = vec![directory.to_owned()];
-    while let Some(directory) = pending.pop() {
-        for item in fs::read_dir(directory).ok()? {
-            let item = item.ok()?;
-            let data = item.metadata().ok()?;
-            n += 1;
-            if data.is_dir() {
-                pending.push(item.path());
-            } else {
-                bytes += data.len();
-            }
-            if data.is_symlink() && fs::read_link(item.path()).ok()?.is_absolute() {
-                return None;
-            }
-        }
-    }
-    Some(format!("{n} {bytes}"))
 }
 
 #[cfg(test)]
@@ -394,30 +269,6 @@ mod tests {
         let (directory, name) = store.index_file(&one).unwrap();
         fs::write(directory.join(name), "damaged").unwrap();
         assert_eq!(store.index(&one), Index::default());
-    }
-
-    #[test]
-    fn a_directory_of_one_run_goes_with_all_that_is_in_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let kept = dir.path().join("exports");
-        for name in ["run-dead", "run-alive", "foreign"] {
-            fs::create_dir_all(kept.join(name)).unwrap();
-            let time = if name == "run-alive" { Duration::ZERO } else { DAY * 2 };
-            File::open(kept.join(name)).unwrap().set_modified(SystemTime::now() - time).unwrap();
-        }
-        let scratch = Store::at(dir.path().to_owned()).scratch("exports").unwrap();
-        let deep = scratch.path().join("a/b");
-        fs::create_dir_all(&deep).unwrap();
-        fs::write(deep.join("file"), "").unwrap();
-        fs::set_permissions(&deep, Permissions::from_mode(0o500)).unwrap();
-        drop(scratch);
-        let mut left: Vec<_> = fs::read_dir(&kept).unwrap().map(|item| item.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["foreign", "run-alive"]);
-        // Where nothing can be kept, it is somewhere else.
-        fs::write(dir.path().join("file"), "").unwrap();
-        let elsewhere = Store::at(dir.path().join("file")).scratch("exports").unwrap();
-        assert!(elsewhere.path().is_dir() && !elsewhere.path().starts_with(dir.path()));
     }
 
     #[test]
