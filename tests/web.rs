@@ -279,7 +279,8 @@ fn an_address_that_leads_to_https_is_known_before_the_swap() {
 
 #[test]
 fn what_the_pool_tells_it_tells_nobody_else_and_a_mixed_root_is_noticed() {
-    let (test, _fpm, nginx) = php("", "$document_root", "");
+    // One process, which knows what it was given.
+    let (test, _fpm, nginx) = php("pm.max_children = 1", "$document_root", "");
     test.deploy().says("is made to forget");
     let asked = format!(
         "task(\"look\", |host| note(\"\" + host.http(\"http://127.0.0.1:{}/var/probe.php\", #{{ method: \"POST\", expect: () }}).status)).alone();",
