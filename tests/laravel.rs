@@ -190,11 +190,12 @@ fn no_request_fails_or_sees_two_releases_through_twenty_deploys_and_five_rollbac
     for n in 1..=20 {
         let version = format!("v{n}");
         shop.version(&version);
-        shop.test.deploy().says_not("warning");
+        // The visitors watch.
+        shop.test.ends(0, &["--set", "watch_seconds=0"]).says_not("warning");
         assert_eq!(shop.serves(), version);
         swaps.push(shop.swap(0));
         if n % 4 == 0 {
-            shop.test.ends(0, &["rollback"]);
+            shop.test.ends(0, &["rollback", "--set", "watch_seconds=0"]);
             swaps.push(shop.swap(0));
             assert_eq!(shop.serves(), format!("v{}", n - 1));
         }
@@ -245,11 +246,11 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
     // It is well while it is tried, and not while it is served.
     let current = "dirname(base_path(), 2) . '/current'";
     let breaks = format!(
-        "abort_if(basename(readlink({current})) == basename(base_path()) && time() > lstat({current})['mtime'] + 1, 500); \
+        "abort_if(basename(readlink({current})) == basename(base_path()) && time() > lstat({current})['mtime'] + 8, 500); \
          return response('up')"
     );
     fs::write(&page, text.replace("return response('up')", &breaks)).unwrap();
-    let ran = shop.test.ends(1, &["--set", "watch_seconds=20"]);
+    let ran = shop.test.ends(1, &["--set", "watch_seconds=40"]);
     ran.says("smoke        ok").says("verify       ok").says("error: task `watch` failed");
     ran.says("is not well: 3 bad answers in a row, 3 of ").says("the first after ").says("swapped back on");
     let told =
@@ -337,7 +338,7 @@ fn a_pool_that_only_a_reload_makes_forget_loses_no_long_request_unless_it_is_sai
             .says("opcache cannot be emptied: in nginx, pass `$realpath_root`; or set `fpm_reload`");
         // The watch has few answers while requests wait for the reload.
         let reload = format!("fpm_reload=kill -USR2 {}", shop.fpm.pid());
-        let reload = ["--set", "watch_seconds=5", "--set", &reload];
+        let reload = ["--set", "watch_seconds=3", "--set", &reload];
         shop.test.ends(0, &reload);
         shop.version("v1");
         // Each takes a second, and one is always on its way.
@@ -433,10 +434,10 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
     // What is there already is no news, and what goes back says what stays.
     shop.version("v2");
     shop.test.deploy();
-    shop.test.ends(0, &["rollback"]).says_not("the database is ahead");
+    shop.test.ends(0, &["rollback"]).says_not("the database may be ahead");
     shop.test
         .ends(0, &["rollback"])
-        .says("the database is ahead of this release by")
+        .says("the database may be ahead of this release by `")
         .says("2026_11_26_000001_none.php");
     assert_eq!(shop.serves(), "v0");
     // What waits apart from the others for its time is no part of a deployment.

@@ -140,9 +140,12 @@ fn the_doctor_says_what_a_first_deployment_would_miss() {
     let test = laravel(&["composer"]).remove("site");
     let ran = test.ends(1, &["doctor"]);
     ran.says("task `examine` failed on `localhost`: 2 findings").says("there is no `php` on its path");
-    ran.says("the application has no configuration").says("/site/shared/.env, and fill it in");
+    ran.says("the application has no configuration")
+        .says("/site/shared/.env as the user who deploys, and fill it in");
     assert!(!test.path("site").exists());
-    laravel(&["php"]).ends(0, &["doctor"]).says("nothing is deployed yet");
+    laravel(&["php"]).ends(1, &["doctor"]).says("1 finding").says("has no `APP_KEY`, or cannot be read");
+    let test = laravel(&["php"]).write("site/shared/.env", "APP_KEY=base64:AAAA\n");
+    test.ends(0, &["doctor"]).says("nothing is deployed yet");
 }
 
 #[test]

@@ -63,6 +63,10 @@ struct Terminal {
 
 impl Terminal {
     fn new(test: &Test, words: &str) -> Self {
+        Self::of_kind(test, words, "dumb")
+    }
+
+    fn of_kind(test: &Test, words: &str, kind: &str) -> Self {
         // The Ctrl-C is the program's; the shell waits for it.
         let text = format!("trap : INT; {} {words}; echo \"exit $?\"; stty -a", env!("CARGO_BIN_EXE_runner"));
         let mut inner = test.command(&[]);
@@ -72,7 +76,7 @@ impl Terminal {
             .current_dir(test.root())
             .env_clear()
             .env("SHELL", "/bin/sh");
-        script.envs(inner.env("TERM", "dumb").get_envs().filter_map(|(name, value)| Some((name, value?))));
+        script.envs(inner.env("TERM", kind).get_envs().filter_map(|(name, value)| Some((name, value?))));
         let mut script =
             script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let shown: Arc<Mutex<String>> = Arc::default();
@@ -153,6 +157,26 @@ fn a_question_of_a_recipe_ends_with_ctrl_c() {
         let shown = terminal.ends(130);
         assert!(shown.contains("interrupted"), "{shown}");
     }
+}
+
+/// A terminal that can move its cursor shows that something is at work; not while somebody is asked.
+#[test]
+fn nothing_is_drawn_over_a_question() {
+    let test = Test::new().recipe(
+        "fn build() { local(\"sleep 0.5\"); if confirm(\"really\") { note(\"so be it\"); } local(\"sleep 0.5\"); }\ntask(\"build\", build);\n",
+    );
+    let test = test.source("a", "b");
+    let mut terminal = Terminal::of_kind(&test, "", "xterm");
+    terminal.shows("\u{1b}[").shows("really [y/N]");
+    // As long as a few pictures of it would take.
+    thread::sleep(Duration::from_millis(500));
+    let shown = terminal.shown.lock().unwrap().clone();
+    let after = shown.split("really [y/N]").nth(1).unwrap();
+    assert_eq!(after.trim_matches(' '), "", "{shown:?}");
+    let shown = terminal.types("y\n").shows("so be it").shown.lock().unwrap().clone();
+    assert!(shown.contains("so be it"), "{shown:?}");
+    let shown = terminal.ends(0);
+    assert!(shown.split("so be it").nth(1).unwrap().contains("build "), "{shown:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::recipe::sources;
 /// Puts a new version of an application live on its servers without one failed request, and takes it back.
 ///
 /// RECIPE is a `.rhai` file or a shipped name (laravel, node, wordpress); by default the one that `runner.toml` names.
-/// FLOW is `deploy` (the default), `rollback`, or any other flow or task of the recipe.
+/// FLOW is `deploy` (the default), `rollback`, `doctor` (are the servers fit for it?), or any other flow or task of the recipe.
 ///
 /// Verbs: `check` (is the recipe well written?), `releases`, `status`, `tasks`, `docs`, `unlock`.
 #[derive(Debug, Parser)]

@@ -3,26 +3,30 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use crate::event::Sink;
 use crate::run::question;
 use crate::transport::Interrupt;
 use crate::transport::ssh::{Logins, Prompt};
 
-struct Terminal(Interrupt);
+struct Terminal {
+    interrupt: Interrupt,
+    events: Arc<dyn Sink>,
+}
 
 impl Prompt for Terminal {
     fn secret(&self, question: &str) -> Option<String> {
-        question::secret(&format!("{question}: "), &self.0).ok()
+        question::secret(&format!("{question}: "), &self.interrupt, &*self.events).ok()
     }
 
     fn line(&self, question: &str) -> Option<String> {
-        question::line(&format!("{question}: "), &self.0).ok()
+        question::line(&format!("{question}: "), &self.interrupt, &*self.events).ok()
     }
 }
 
 /// What the logins of one run share.
-pub fn logins(interrupt: &Interrupt) -> Arc<Logins> {
+pub fn logins(interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Arc<Logins> {
     let prompt: Option<Box<dyn Prompt>> = match std::io::stdin().is_terminal() {
-        true => Some(Box::new(Terminal(interrupt.clone()))),
+        true => Some(Box::new(Terminal { interrupt: interrupt.clone(), events: events.clone() })),
         false => None,
     };
     Logins::new(prompt)

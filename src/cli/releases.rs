@@ -33,7 +33,7 @@ pub fn on_hosts<A: Send>(
     let selected = inventory.select(&args.selection())?;
     let accepts = accepts_new_keys(args, &inventory, &selected, interrupt, events)?;
     hear_signals(interrupt)?;
-    let logins = prompt::logins(interrupt);
+    let logins = prompt::logins(interrupt, events);
     let mut sites = Vec::new();
     for (host, accepts) in selected.hosts.iter().zip(accepts) {
         let remote = project::remote(host, accepts, &logins, interrupt)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::Args;
 use crate::cli::{Ended, Stop, hear_signals, project, prompt};
 use crate::event::mask::Mask;
-use crate::event::{Event, Sink};
+use crate::event::{Event, Report, Sink};
 use crate::flow::{Doing, execute};
 use crate::host::Inventory;
 use crate::recipe::Settled;
@@ -41,6 +41,12 @@ pub fn run(
     let recipe = project::load(source, &inventory.dir, interrupt, &heard)?;
     let doing = recipe.doing(what.as_deref().unwrap_or(DEFAULT))?;
     let mut problems = recipe.check(Some(&doing));
+    if wanted.is_some()
+        && matches!(&doing, Doing::Flow(name) if recipe.playbook.order(name).iter().any(|task| task == "upload"))
+    {
+        let report = Report::new("`--release` names a release to go back to, and this would make a new one");
+        problems.push(report.hint("`runner rollback --release NAME`"));
+    }
     let hosts = &selected.hosts;
     let settled = recipe.settle(&inventory.settings, &selected.stage.settings, hosts, &cli);
     let settled = match settled {
@@ -71,7 +77,7 @@ pub fn run(
         Err(_) => Revision::default(),
     };
     let mut open = Vec::new();
-    let logins = prompt::logins(interrupt);
+    let logins = prompt::logins(interrupt, events);
     let known = about(&selected.stage.name, &revision);
     for (host, mut options) in hosts.iter().zip(sites) {
         options.env.splice(..0, known.clone());

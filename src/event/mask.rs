@@ -76,6 +76,7 @@ impl Sink for Mask {
             | Event::Sending { .. }
             | Event::Filled { .. }
             | Event::Swapped { .. }
+            | Event::Question { .. }
             | Event::Undone { .. }
             | Event::Finished { .. }) => event,
         };

@@ -128,6 +128,10 @@ pub enum Event {
         host: String,
         report: Report,
     },
+    /// Somebody is asked something at the terminal, which is theirs until they have answered.
+    Question {
+        is_open: bool,
+    },
     Undone {
         what: String,
         hosts: Vec<String>,

@@ -40,10 +40,13 @@ impl Run {
         if n_more > 0 {
             planned(format!("and {n_more} more"));
         }
-        let Some(base) = plan.base.release.as_ref().filter(|_| with_diff) else {
+        if !with_diff {
             return;
+        }
+        let (place, below) = match &plan.base.release {
+            Some(base) => (Place::Release(base.clone()), ""),
+            None => (Place::Site, "cache/"),
         };
-        let place = Place::Release(base.clone());
         let files = send.iter().map(|&index| &sent.entries[index]);
         let files = files.filter(|entry| entry.kind == Kind::File && entry.size <= DIFF_BYTES);
         for entry in files.take(DIFF_FILES) {
@@ -52,7 +55,7 @@ impl Run {
                 Some(line) if line.entry.size > DIFF_BYTES => continue,
                 Some(_) => {
                     let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
-                    site.read_from(&place, &path).unwrap_or_default()
+                    site.read_from(&place, &format!("{below}{path}")).unwrap_or_default()
                 }
             };
             let new = std::fs::read(entry.local_path(&sent.root)).unwrap_or_default();

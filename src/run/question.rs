@@ -7,24 +7,42 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+use crate::event::{Event, Sink};
 use crate::transport::Interrupt;
 
 /// How long an interrupt may go unnoticed.
 const TICK: Duration = Duration::from_millis(50);
 
 /// The answer, without its end of line. An interrupt, or the end of the input (Ctrl-D), is an error.
-pub fn line(question: &str, interrupt: &Interrupt) -> io::Result<String> {
+pub fn line(question: &str, interrupt: &Interrupt, events: &dyn Sink) -> io::Result<String> {
     if interrupt.is_raised() {
         return Err(io::Error::other("interrupted"));
     }
+    let _open = Open::new(events);
     write!(io::stderr(), "{question}")?;
     read(interrupt).inspect_err(|_| eprintln!())
 }
 
+/// A question that is open: nothing may be drawn over it.
+struct Open<'e>(&'e dyn Sink);
+
+impl<'e> Open<'e> {
+    fn new(events: &'e dyn Sink) -> Self {
+        events.event(Event::Question { is_open: true });
+        Self(events)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.event(Event::Question { is_open: false });
+    }
+}
+
 /// The same, not shown while it is typed.
-pub fn secret(question: &str, interrupt: &Interrupt) -> io::Result<String> {
+pub fn secret(question: &str, interrupt: &Interrupt, events: &dyn Sink) -> io::Result<String> {
     let hidden = Hidden::new()?;
-    let answer = line(question, interrupt);
+    let answer = line(question, interrupt, events);
     drop(hidden);
     answer
 }

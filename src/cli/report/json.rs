@@ -7,7 +7,10 @@ pub struct Json;
 
 impl Sink for Json {
     fn event(&self, event: Event) {
-        print(&event);
+        // What is asked at the terminal is no event of the run.
+        if !matches!(event, Event::Question { .. }) {
+            print(&event);
+        }
     }
 }
 

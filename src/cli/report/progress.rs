@@ -1,6 +1,7 @@
 //! The progress bar of an upload, one for all hosts, on a terminal only.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,6 +12,9 @@ pub struct Progress {
     bar: ProgressBar,
     /// Sent and total by host.
     hosts: Mutex<HashMap<String, (u64, u64)>>,
+    is_at_work: AtomicBool,
+    /// How many questions are open at the terminal.
+    n_open: AtomicUsize,
 }
 
 impl Progress {
@@ -20,7 +24,12 @@ impl Progress {
         if is_shown {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        Self { bar, hosts: Mutex::default() }
+        Self {
+            bar,
+            hosts: Mutex::default(),
+            is_at_work: AtomicBool::default(),
+            n_open: AtomicUsize::default(),
+        }
     }
 
     /// Shows that a task is at work, with no end in sight.
@@ -30,10 +39,32 @@ impl Progress {
             self.bar.set_style(style);
         }
         self.lock().clear();
+        self.bar.set_message(name.to_owned());
+        self.is_at_work.store(true, Ordering::SeqCst);
+        if self.n_open.load(Ordering::SeqCst) == 0 {
+            self.begin();
+        }
+    }
+
+    fn begin(&self) {
         // A bar that was cleared away does not draw until it begins anew.
         self.bar.reset();
-        self.bar.set_message(name.to_owned());
         self.bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    }
+
+    fn end(&self) {
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
+    }
+
+    /// Draws nothing while a question is open.
+    pub fn give_way(&self, is_open: bool) {
+        if is_open {
+            self.n_open.fetch_add(1, Ordering::SeqCst);
+            self.end();
+        } else if self.n_open.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_at_work.load(Ordering::SeqCst) {
+            self.begin();
+        }
     }
 
     pub fn sending(&self, host: &str, sent: u64, total: u64) {
@@ -60,8 +91,8 @@ impl Progress {
     }
 
     pub fn clear(&self) {
-        self.bar.disable_steady_tick();
-        self.bar.finish_and_clear();
+        self.is_at_work.store(false, Ordering::SeqCst);
+        self.end();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (u64, u64)>> {

@@ -207,6 +207,7 @@ impl Sink for Terminal {
                 self.progress.clear();
                 self.progress.line(&error(&report));
             }
+            Event::Question { is_open } => self.progress.give_way(is_open),
             Event::Undone { what, hosts } => self.say(format!("  {what} on {}", hosts.join(", "))),
             Event::Dropped { report, .. } => {
                 self.progress.clear();

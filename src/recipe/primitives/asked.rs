@@ -199,11 +199,15 @@ fn value(response: Response, seconds: f64) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// What tells most of a bad answer: what was logged, else where the body begins. Whole lines only: a secret that is cut in two
-/// would not be masked.
+/// What tells most of a bad answer: what was logged, else the title of a page, else where the body begins. Whole lines only: a
+/// secret that is cut in two would not be masked.
 fn first_lines(response: &Response) -> Vec<String> {
     let said = if response.errors.is_empty() { &response.body } else { &response.errors };
     let text = String::from_utf8_lossy(said);
+    let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    if let Some((title, _)) = title.filter(|_| response.errors.is_empty()) {
+        return vec![format!("its title: {}", title.split_whitespace().collect::<Vec<_>>().join(" "))];
+    }
     let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
     let shown = |line: &str| match line.chars().count() {
         0..=LINE_MAX => line.to_owned(),

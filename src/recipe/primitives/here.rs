@@ -38,7 +38,7 @@ const CACHE: [&str; 4] = ["key", "paths", "version", "unless"];
 
 fn read_line(context: &Context, question: &str) -> Outcome<String> {
     let _one_at_a_time = locked(&context.world().typed);
-    let line = question::line(&format!("{question} "), &context.run().interrupt);
+    let line = question::line(&format!("{question} "), &context.run().interrupt, &*context.run().events);
     Ok(line.map_err(|error| context.failure("", error))?.trim().to_owned())
 }
 
@@ -150,7 +150,8 @@ pub mod api {
                 }
                 let what = format!("secret `{name}` is not in the environment");
                 prompt_allowed(&context, &what, &format!("set it: `{name}=... runner ...`"))?;
-                let value = question::secret(&format!("{name}: "), &context.run().interrupt);
+                let value =
+                    question::secret(&format!("{name}: "), &context.run().interrupt, &*context.run().events);
                 let value = value.map_err(|error| context.failure("", error))?;
                 typed.insert(name.to_owned(), value.clone());
                 value
