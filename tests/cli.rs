@@ -144,3 +144,12 @@ fn command_with_closed_stdout(mut command: std::process::Command) -> std::proces
     drop(reader);
     command.stdout(writer).stderr(std::process::Stdio::null()).spawn().unwrap()
 }
+
+#[test]
+fn a_release_to_go_back_to_is_no_word_of_a_deployment() {
+    let test = Test::new().source("a", "b");
+    test.deploy();
+    let live = test.live("site").unwrap();
+    test.ends(2, &["--release", &live]).says("names a release to go back to").says("runner rollback --release");
+    assert_eq!(test.releases("site").len(), 1);
+}

@@ -267,6 +267,14 @@ fn a_plan_changes_nothing_and_tells_what_would_be_done() {
 }
 
 #[test]
+fn a_plan_shows_how_files_differ_from_the_clean_copy_too() {
+    let test = Test::new().source("a dir/it's", "one\n").recipe("set(\"strategy\", \"cache\");");
+    test.deploy();
+    let test = test.source("a dir/it's", "two\n");
+    test.ends(0, &["--diff"]).says("-one").says("+two");
+}
+
+#[test]
 fn a_plan_warns_of_a_shared_file_that_is_missing() {
     let test = Test::new().source("a", "1").recipe("set(\"shared\", [\".env\", \"logs/\"]);\n");
     test.ends(0, &["--plan"])
