@@ -150,6 +150,8 @@ fn a_release_to_go_back_to_is_no_word_of_a_deployment() {
     let test = Test::new().source("a", "b");
     test.deploy();
     let live = test.live("site").unwrap();
-    test.ends(2, &["--release", &live]).says("names a release to go back to").says("runner rollback --release");
+    test.ends(2, &["--release", &live])
+        .says("names a release to go back to")
+        .says("runner rollback --release");
     assert_eq!(test.releases("site").len(), 1);
 }

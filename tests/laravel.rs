@@ -375,7 +375,21 @@ fn slow(response: &Response) -> Option<String> {
 #[test]
 fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     let shop = Shop::new("$realpath_root");
-    shop.test.ends(0, &["doctor"]).says("nothing is deployed yet: neither the web server nor PHP is asked");
+    shop.test.ends(0, &["doctor"]).says("nothing is deployed yet: what is served is not asked");
+    let wrong = [
+        "doctor",
+        "--set",
+        "fpm=/run/php/none",
+        "--set",
+        "services=[\"shop\"]",
+        "--set",
+        "url=http://127.0.0.1:1",
+    ];
+    let ran = shop.test.ends(1, &wrong);
+    ran.says("3 findings")
+        .says("nothing listens at `/run/php/none`")
+        .says("says where the web server answers");
+    ran.says("services cannot be reloaded");
     shop.test.deploy();
     let site = || {
         let mut all = tree(shop.sites[0].path());

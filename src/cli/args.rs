@@ -130,6 +130,10 @@ impl Args {
             [word, what] if is_recipe(word) => {
                 Asked::Run { recipe: Some(recipe(word)), what: Some(recipe(what)) }
             }
+            [word, name] if name.len() == 14 && name.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
+                    .hint(format!("`runner {word} --release {name}`")));
+            }
             [word, ..] => {
                 return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
                     .note(format!(
