@@ -1,14 +1,48 @@
 //! Lines to the two outputs. A reader that went away (a closed pipe, a lost terminal) must not end a deployment.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Data, on standard output.
+/// Whether colour is asked for wherever output goes.
+pub static IS_COLOURED: AtomicBool = AtomicBool::new(false);
+
+/// Data, on standard output; in colour on a terminal only, whatever the talk is shown on, unless colour is asked for.
 pub fn data(line: impl Display) {
+    let is_plain = !std::io::stdout().is_terminal() && !IS_COLOURED.load(Ordering::Relaxed);
+    let line = if is_plain { plain(&line.to_string()) } else { line.to_string() };
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A text without the sequences that choose a colour (ECMA-48, SGR).
+fn plain(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let is_colour = |code: &str| code.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
+    parts.fold(first, |plain, part| match part.split_once('m').filter(|(code, _)| is_colour(code)) {
+        Some((_, rest)) => plain + rest,
+        None => plain + "\u{1b}[" + part,
+    })
 }
 
 /// Talk, on standard error.
 pub fn talk(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_colours_are_taken_out_of_a_text() {
+        for (text, want) in [
+            ("a\u{1b}[1;31mred\u{1b}[0m m", "ared m"),
+            ("\u{1b}[2K m", "\u{1b}[2K m"),
+            ("\u{1b}[m", ""),
+            ("none", "none"),
+        ] {
+            assert_eq!(plain(text), want);
+        }
+    }
 }

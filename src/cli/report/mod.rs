@@ -7,6 +7,7 @@ mod terminal;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use colored::Colorize;
 
@@ -25,6 +26,7 @@ pub fn choose_colour(when: When) {
         }
     };
     colored::control::set_override(is_on);
+    out::IS_COLOURED.store(when == When::Always, Ordering::Relaxed);
 }
 
 pub fn sink(args: &Args) -> Arc<dyn Sink> {
