@@ -53,6 +53,8 @@ fn a_tag_is_sent_clean_and_recorded_and_the_work_tree_stays_as_it_is() {
         "dirty M app/index\n?? app/new"
     );
     test.ends(0, &["status"]).says(&commit[..10]);
+    test.ends(0, &["--set", "ref=\"1.10\""]).says("(`1.10`)");
+    test.ends(2, &["--set", "ref.add=1.10"]).says("setting `ref` cannot be added to");
     // Nothing but what differs between the two travels.
     test.ends(0, &["--set", "ref=main"]).says("1 of ");
     assert_eq!(test.serves("site", "app/index"), "two");

@@ -266,6 +266,16 @@ fn a_page_that_is_no_php_leaves_it_to_a_reload() {
     let reload = format!("fpm_reload=touch {}", test.path("reloaded").display());
     test.ends(0, &["--set", &reload]).says("in `").says("process_control_timeout = 10s");
     assert!(test.path("reloaded").exists());
+    // Whoever can write where the script is says nothing to a shell.
+    let probe = test.path("site/current/var/probe.php");
+    let pwned = test.path("pwned").display().to_string();
+    let answer = format!("1/status; touch {pwned}; : ");
+    let text = fs::read_to_string(&probe).unwrap().replace("(int) getmypid()", &format!("'{answer}'"));
+    assert!(text.contains(&pwned));
+    fs::remove_file(&probe).unwrap();
+    fs::write(&probe, text).unwrap();
+    test.ends(1, &["doctor", "--set", &reload]).says("process_control_timeout = 10s");
+    assert!(!test.path("pwned").exists());
 }
 
 #[test]

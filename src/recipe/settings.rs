@@ -62,8 +62,10 @@ pub fn may_be(key: &str, default: &Dynamic, value: &Dynamic) -> bool {
 
 /// What a layer does to a setting that may look like something else than the text it is.
 fn meant(key: &str, setting: &host::Setting) -> host::Change {
-    match &setting.typed {
-        Some(text) if AS_TYPED.contains(&key) => host::Change::Set(text.clone().into()),
+    match (&setting.typed, &setting.change) {
+        (Some(text), host::Change::Set(value)) if AS_TYPED.contains(&key) && !value.is_str() => {
+            host::Change::Set(text.clone().into())
+        }
         _ => setting.change.clone(),
     }
 }
