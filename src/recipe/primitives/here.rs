@@ -1,6 +1,6 @@
 //! What happens on this machine: commands, the environment, questions, files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -13,7 +13,7 @@ use crate::recipe::failure::{Outcome, mistake, mistake_text};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{asked, ended};
 use crate::recipe::primitives::declare::texts;
-use crate::recipe::world::locked;
+use crate::recipe::world::{World, locked};
 use crate::run::build_cache::Cached;
 use crate::run::question;
 use crate::shell::Word;
@@ -185,7 +185,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn glob(context: NativeCallContext, pattern: &str) -> Outcome<Array> {
         let context = Context::of(&context)?;
-        let found = places(&context).and_then(|places| find(&places, pattern));
+        let found = find(context.world(), pattern);
         let found = found.map_err(|error| context.failure("", error))?;
         Ok(found.into_iter().map(Dynamic::from).collect())
     }
@@ -242,13 +242,8 @@ pub mod api {
     }
 }
 
-/// Where local paths start, and the source where it is elsewhere.
-fn places(context: &Context) -> anyhow::Result<[Option<PathBuf>; 2]> {
-    Ok([Some(context.world().directory()?), context.world().export()?])
-}
-
-fn find([directory, source]: &[Option<PathBuf>; 2], pattern: &str) -> anyhow::Result<Vec<String>> {
-    let directory = directory.clone().unwrap_or_default();
+fn find(world: &World, pattern: &str) -> anyhow::Result<Vec<String>> {
+    let (directory, source) = (world.directory()?, world.export()?);
     // The names of these directories are no patterns.
     let escaped = |path: &Path| glob::Pattern::escape(&path.to_string_lossy());
     let known = [source.as_deref(), Some(&directory)].into_iter().flatten();
