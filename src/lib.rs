@@ -5,7 +5,9 @@
 
 pub mod cli;
 pub mod event;
+pub mod fleet;
 pub mod flow;
+pub mod here;
 pub mod host;
 pub mod recipe;
 pub mod release;

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::event::{Report, Sink};
-use crate::host::{Host, Inventory, Kind};
+use crate::host::{Inventory, Kind};
 use crate::recipe::sources::{self, Source};
 use crate::recipe::{Recipe, Setting};
-use crate::transport::ssh::{Logins, Target};
-use crate::transport::{Interrupt, Remote};
+use crate::transport::Interrupt;
 
 /// The inventory; verbs that need no host do without.
 pub fn inventory_if_any(args: &Args) -> Result<Option<Inventory>, Report> {
@@ -93,34 +92,6 @@ pub fn load(
         source,
         &Setting { directory, interrupt, events, can_prompt: std::io::stdin().is_terminal() },
     )
-}
-
-/// The way to a host. Nothing is connected yet.
-pub fn remote(
-    host: &Host,
-    accept_new: bool,
-    logins: &Arc<Logins>,
-    interrupt: &Interrupt,
-) -> Result<Box<dyn Remote>, Report> {
-    match host.transport {
-        Kind::Local => Ok(crate::transport::local(interrupt.clone())),
-        Kind::Ssh => {
-            let target = Target {
-                port: host.port,
-                user: host.user.clone(),
-                accept_new,
-                config: std::env::var_os("RUNNER_SSH_CONFIG").map(PathBuf::from),
-                logins: logins.clone(),
-                ..Target::new(&host.name, &host.address)
-            };
-            Ok(crate::transport::ssh(target, interrupt.clone()))
-        }
-        Kind::OpenSsh => Err(Report::new(format!(
-            "host `{}` is reached by `openssh`, which this version does not have yet",
-            host.name
-        ))
-        .hint("`transport = \"ssh\"` is the default")),
-    }
 }
 
 /// Sites on this machine, of whatever stage: they are no part of the source.

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use crate::event::Sink;
-use crate::run::question;
+use crate::here::question;
 use crate::transport::Interrupt;
 use crate::transport::ssh::{Logins, Prompt};
 

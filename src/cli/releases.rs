@@ -7,10 +7,12 @@ use crate::cli::out;
 use crate::cli::table::Table;
 use crate::cli::{Ended, Stop, hear_signals, project, prompt};
 use crate::event::{Event, Report, Sink};
+use crate::fleet::Fleet;
+use crate::fleet::access::Access;
+use crate::fleet::dropping::OnHostFailure;
 use crate::host::{Host, Inventory, Selected};
 use crate::release::Record;
 use crate::release::probe::Seen;
-use crate::run::parallel::in_parallel;
 use crate::site::{Options, Site};
 use crate::transport::Interrupt;
 
@@ -31,34 +33,30 @@ pub fn on_hosts<A: Send>(
 ) -> Result<Answers<A>, Stop> {
     let inventory = Inventory::find(args.directory.as_deref())?;
     let selected = inventory.select(&args.selection())?;
-    let accepts = accepts_new_keys(args, &inventory, &selected, interrupt, events)?;
+    let options = options(args, &inventory, &selected, interrupt, events)?;
     hear_signals(interrupt)?;
-    let logins = prompt::logins(interrupt, events);
-    let mut sites = Vec::new();
-    for (host, accepts) in selected.hosts.iter().zip(accepts) {
-        let remote = project::remote(host, accepts, &logins, interrupt)?;
-        let site = Site::new(host.clone(), Options::default(), remote, events.clone(), false);
-        sites.push(std::sync::Mutex::new(site));
+    let access = Access {
+        logins: prompt::logins(interrupt, events),
+        interrupt: interrupt.clone(),
+        events: events.clone(),
+        is_plan: false,
+    };
+    let fleet = Fleet::open(&selected, options, OnHostFailure::default(), &access)?;
+    let answers = fleet.ask(act);
+    match interrupt.is_raised() {
+        true => Err(Stop::interrupted()),
+        false => Ok(answers),
     }
-    let all: Vec<usize> = (0..sites.len()).collect();
-    let seen = in_parallel(&all, all.len(), |n| {
-        let mut site = sites[n].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        act(&mut site).map_err(|error| Report::of(&error))
-    });
-    if interrupt.is_raised() {
-        return Err(Stop::interrupted());
-    }
-    Ok(seen.into_iter().map(|(n, seen)| (selected.hosts[n].name.clone(), seen)).collect())
 }
 
-/// Whether each host's key may be new, as the recipe and the project's settings say.
-fn accepts_new_keys(
+/// What counts for who only looks: whether each host's key may be new, as the recipe and the project's settings say.
+fn options(
     args: &Args,
     inventory: &Inventory,
     selected: &Selected,
     interrupt: &Interrupt,
     events: &Arc<dyn Sink>,
-) -> Result<Vec<bool>, Stop> {
+) -> Result<Vec<Options>, Stop> {
     let load = |source| project::load(source, &inventory.dir, interrupt, events);
     let recipe = match project::source(Some(inventory), None).map_err(|report| vec![report]).and_then(load) {
         Ok(recipe) => recipe,
@@ -75,7 +73,7 @@ fn accepts_new_keys(
     let cli = args.settings()?;
     let of_host = |host: &Host| {
         let layers = [&inventory.settings, &selected.stage.settings, &host.settings, &cli];
-        recipe.accepts_new_keys(&layers)
+        Options { accepts_new_keys: recipe.accepts_new_keys(&layers), ..Options::default() }
     };
     Ok(selected.hosts.iter().map(of_host).collect())
 }

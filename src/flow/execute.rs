@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result};
 
 use crate::event::{Ended, Event, Report};
+use crate::fleet::parallel::in_parallel;
 use crate::flow::outcome::{Failed, Outcome, Verdict};
 use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call, Function, Task};
 use crate::flow::{notice, unwind};
 use crate::run::Run;
-use crate::run::lock::Heart;
-use crate::run::parallel::in_parallel;
+use crate::run::dropping::drop_hosts;
+use crate::run::heartbeat::Heartbeat;
+use crate::run::way_back::note_way_back;
+use crate::run::{deploy, lock};
 
 /// The task that sends the source.
 const SENDS: &str = "upload";
@@ -25,6 +28,14 @@ pub enum Doing {
     Flow(String),
     /// One task alone: it works in `current`, under the lock.
     Task(String),
+}
+
+impl Doing {
+    pub fn name(&self) -> &str {
+        match self {
+            Doing::Flow(name) | Doing::Task(name) => name,
+        }
+    }
 }
 
 /// What failed, and where.
@@ -41,7 +52,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         Doing::Flow(name) => playbook.order(name),
         Doing::Task(name) => vec![name.clone()],
     };
-    let heart = Heart::of(run);
+    let heartbeat = Heartbeat::start(run);
     let mut failures = Vec::new();
     keep_for_once(run, playbook, &order);
     if let Doing::Task(_) = doing {
@@ -53,13 +64,13 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     let walk_from = walk_from(playbook, &order);
     for (n, name) in order.iter().enumerate() {
         if walk_from == Some(n) {
-            run.source.walk_ahead();
-            run.foresee_upload();
+            run.here.source.walk_ahead();
+            deploy::foresee_upload(run);
         }
         if failures.is_empty()
             && let Some(task) = playbook.tasks.get(name)
         {
-            failures = perform(run, task, &run.all());
+            failures = perform(run, task, &run.fleet.all());
             if failures.is_empty() && last_undone == Some(n) {
                 failures = confirmed(run);
                 is_confirmed = failures.is_empty();
@@ -90,7 +101,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     }
     if failures.is_empty() || is_confirmed {
         // A host that did not hear that the release is good has taken it back.
-        let ended = unconfirmed(run.finish());
+        let ended = unconfirmed(lock::finish(run));
         is_confirmed &= ended.is_empty();
         failures.extend(ended);
     }
@@ -116,10 +127,10 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
             unwind::Back::Apart => Verdict::Apart,
         }
     };
-    run.let_go();
-    drop(heart);
+    lock::release_locks(run);
+    drop(heartbeat);
     if verdict == Verdict::Done {
-        run.note_way_back();
+        note_way_back(run);
     }
     let is_given_up = verdict != Verdict::Done && run.interrupt.is_raised();
     let serving = unwind::serving(run, is_given_up);
@@ -149,7 +160,7 @@ fn walk_from(playbook: &Playbook, order: &[String]) -> Option<usize> {
 }
 
 fn lock_all(run: &Arc<Run>) -> Vec<Failure> {
-    let error = run.lock_all(&run.all()).err();
+    let error = lock::lock_all(run, &run.fleet.all()).err();
     error.into_iter().map(|error| Failure { task: "lock".to_owned(), host: None, error }).collect()
 }
 
@@ -158,10 +169,9 @@ fn keep_for_once(run: &Arc<Run>, playbook: &Playbook, order: &[String]) {
     for task in order.iter().filter_map(|name| playbook.tasks.get(name)) {
         if task.is_once
             && matches!(task.body, Body::EachHost(_))
-            && let Some(host) =
-                once_on(run, task).and_then(|name| run.hosts.iter().position(|h| h.name == name))
+            && let Some(host) = once_on(run, task).and_then(|name| run.fleet.position(name))
         {
-            run.keep_for(host, &task.name);
+            run.fleet.keep_for(host, &task.name);
         }
     }
 }
@@ -169,12 +179,12 @@ fn keep_for_once(run: &Arc<Run>, playbook: &Playbook, order: &[String]) {
 /// The first host of the fleet that a task fits.
 fn once_on<'a>(run: &'a Run, task: &Task) -> Option<&'a str> {
     let role = task.role.as_deref();
-    let first = run.fleet.iter().find(|host| role.is_none_or(|role| host.has_role(role)));
+    let first = run.fleet.stage.iter().find(|host| role.is_none_or(|role| host.has_role(role)));
     first.map(|host| host.name.as_str())
 }
 
 fn confirmed(run: &Arc<Run>) -> Vec<Failure> {
-    unconfirmed(run.confirm())
+    unconfirmed(lock::confirm(run))
 }
 
 fn unconfirmed(ended: Result<()>) -> Vec<Failure> {
@@ -184,7 +194,7 @@ fn unconfirmed(ended: Result<()>) -> Vec<Failure> {
 
 /// What ended the task at work: the others go back as this host does.
 fn out_of_touch(run: &Run, host: usize, failures: &[Failure]) -> Failure {
-    let report = run.site(host).out_of_touch("it takes the swap back by itself");
+    let report = run.fleet.site(host).out_of_touch("it takes the swap back by itself");
     let task = failures.first().map_or(LAST_UNDONE, |failure| &failure.task);
     Failure { task: task.to_owned(), host: Some(host), error: report.into() }
 }
@@ -192,14 +202,14 @@ fn out_of_touch(run: &Run, host: usize, failures: &[Failure]) -> Failure {
 /// The hosts of this run that a task is for.
 fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
     let role = task.role.as_deref();
-    let fits = |role: Option<&str>, n: &usize| role.is_none_or(|r| run.hosts[*n].has_role(r));
+    let fits = |role: Option<&str>, n: &usize| role.is_none_or(|r| run.fleet.hosts[*n].has_role(r));
     if !task.is_once {
         return among.iter().copied().filter(|n| fits(role, n)).collect();
     }
     let Some(first) = once_on(run, task) else {
         return Vec::new();
     };
-    match run.hosts.iter().position(|host| host.name == first) {
+    match run.fleet.position(first) {
         Some(n) if among.contains(&n) => vec![n],
         Some(_) => Vec::new(),
         None => {
@@ -215,8 +225,8 @@ fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
 /// A task that runs once and whose host was dropped before anybody could know of the task: it goes to no other host.
 fn orphaned(run: &Run, task: &Task) -> Option<Error> {
     let name = once_on(run, task).filter(|_| task.is_once)?;
-    let host = run.hosts.iter().position(|host| host.name == name)?;
-    run.is_dropped(host).then(|| {
+    let host = run.fleet.position(name)?;
+    run.fleet.is_dropped(host).then(|| {
         let report = Report::new(format!("it runs once, on `{name}`, which was dropped"));
         report.note("what runs once goes to no other host: a migration might meet another database").into()
     })
@@ -225,7 +235,7 @@ fn orphaned(run: &Run, task: &Task) -> Option<Error> {
 /// Tasks on some of the hosts, asked for by a task that runs once. All failures of one task in one error.
 pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among: &[usize]) -> Result<()> {
     for task in names.iter().filter_map(|name| playbook.tasks.get(name)) {
-        let failures = perform(run, task, &run.left_of(among));
+        let failures = perform(run, task, &run.fleet.left_of(among));
         let mut failures = failed(run, failures).into_iter();
         if let Some(first) = failures.next() {
             let mut report = first.told();
@@ -269,20 +279,24 @@ fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
         error.into_iter().map(|error| (None, error)).map(|f| failure(task, f)).collect()
     } else {
         if task.is_once {
-            hosts.iter().for_each(|&host| run.keep_for(host, &task.name));
+            hosts.iter().for_each(|&host| run.fleet.keep_for(host, &task.name));
         }
         let limit = task.limit.unwrap_or(hosts.len());
         let failures = in_parallel(&hosts, limit, |host| call(Some(host)).err())
             .into_iter()
             .filter_map(|(host, error)| Some((host, error?)))
             .collect();
-        let failures = run.drop_hosts(&task.name, failures);
+        let failures = drop_hosts(run, &task.name, failures);
         failures.into_iter().map(|(host, error)| failure(task, (Some(host), error))).collect()
     };
     run.events.event(Event::TaskFinished {
         task: task.name.clone(),
         // A task that runs here may have acted on a set of hosts.
-        n_hosts: if is_here { run.n_acted().min(run.all().len()) } else { run.left_of(&hosts).len() },
+        n_hosts: if is_here {
+            run.n_acted().min(run.fleet.all().len())
+        } else {
+            run.fleet.left_of(&hosts).len()
+        },
         took: began.elapsed(),
         ended: match failures.is_empty() {
             true => Ended::Well,
@@ -311,7 +325,7 @@ fn failed(run: &Run, failures: Vec<Failure>) -> Vec<Failed> {
     for Failure { task, host, error } in failures {
         let mut report = Report::of(&error);
         let mut hosts = std::mem::take(&mut report.hosts);
-        hosts.extend(host.map(|host| run.hosts[host].name.clone()));
+        hosts.extend(host.map(|host| run.fleet.name(host).to_owned()));
         match all.iter_mut().find(|other| other.task == task && other.report.is_like(&report)) {
             Some(other) => other.hosts.extend(hosts),
             None => all.push(Failed { task, hosts, report }),

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{Event, Report};
+use crate::fleet::parallel::in_parallel;
 use crate::flow::outcome::Serving;
 use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call};
 use crate::run::Run;
-use crate::run::parallel::in_parallel;
 use crate::run::undo::Undo;
 
 /// Whether the hosts serve again what they served before.
@@ -24,8 +24,8 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
     if run.mode.is_plan() {
         return Back::AsBefore;
     }
-    for host in run.all() {
-        run.site(host).begin_undo();
+    for host in run.fleet.all() {
+        run.fleet.site(host).begin_undo();
     }
     let mut was_swapped = false;
     loop {
@@ -49,8 +49,9 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
     if !was_swapped {
         return Back::AsBefore;
     }
-    let answers =
-        in_parallel(&run.all(), run.hosts.len(), |host| run.site(host).serves_as_before().unwrap_or(false));
+    let answers = in_parallel(&run.fleet.all(), run.fleet.hosts.len(), |host| {
+        run.fleet.site(host).serves_as_before().unwrap_or(false)
+    });
     match answers.iter().all(|(_, is_as_before)| *is_as_before) {
         true => Back::AsBefore,
         false => Back::Apart,
@@ -60,15 +61,15 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
 /// Nothing more is asked of any host: what was known last has to do.
 fn given_up(run: &Run, has_swap: bool) -> Back {
     run.warn("interrupted again: the rest is not undone, and no host is asked what it serves");
-    let is_as_before = |host: usize| run.site(host).served_as_before();
-    match has_swap || run.undo.has_swap() || !run.all().into_iter().all(is_as_before) {
+    let is_as_before = |host: usize| run.fleet.site(host).served_as_before();
+    match has_swap || run.undo.has_swap() || !run.fleet.all().into_iter().all(is_as_before) {
         true => Back::Apart,
         false => Back::HalfWay,
     }
 }
 
 /// Takes the entries of one task back, and answers the hosts concerned.
-fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
+fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
     let mut hosts: Vec<usize> = entries.iter().map(|undo| undo.host).collect();
     hosts.sort_unstable();
     hosts.dedup();
@@ -77,7 +78,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
     let entries = Mutex::new(entries);
     let idle = Mutex::new(Vec::new());
     let failures = run.on_each(&hosts, |host| {
-        let mine: Vec<Undo> = {
+        let mine: Vec<Undo<Run>> = {
             let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
             let (mine, rest) = entries.drain(..).partition(|undo| undo.host == host);
             *entries = rest;
@@ -103,10 +104,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
     let undone: Vec<usize> =
         hosts.iter().copied().filter(|host| !failed.contains(host) && !idle.contains(host)).collect();
     if !undone.is_empty() {
-        run.events.event(Event::Undone {
-            what,
-            hosts: undone.iter().map(|&host| run.hosts[host].name.clone()).collect(),
-        });
+        run.events.event(Event::Undone { what, hosts: run.fleet.names(&undone) });
         if let Some(time) = run.served_for().filter(|_| is_swap) {
             let text = format!("what was taken back was served for {:.1} s", time.as_secs_f64());
             run.events.event(Event::Note { host: None, text });
@@ -119,7 +117,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo>) -> Vec<usize> {
 fn tell(run: &Run, failures: &[(usize, anyhow::Error)], what: impl Fn(&str) -> String) {
     let mut reports: Vec<Report> = Vec::new();
     for (host, error) in failures {
-        let name = run.hosts[*host].name.clone();
+        let name = run.fleet.name(*host).to_owned();
         let new = Report { hint: None, ..Report::of(error) };
         match reports.iter_mut().find(|other| other.is_like(&new)) {
             Some(report) => report.hosts.push(name),
@@ -143,13 +141,13 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
             .iter()
             .copied()
             // Where nothing was served before, there is nothing to take up again.
-            .filter(|&host| run.site(host).seen().is_ok_and(|seen| seen.live().is_some()))
-            .filter(|&host| task.role.as_deref().is_none_or(|role| run.hosts[host].has_role(role)))
+            .filter(|&host| run.fleet.site(host).seen().is_ok_and(|seen| seen.live().is_some()))
+            .filter(|&host| task.role.as_deref().is_none_or(|role| run.fleet.hosts[host].has_role(role)))
             .collect();
         let failures = run.on_each(&hosts, |host| {
-            run.site(host).is_in_current = true;
+            run.fleet.site(host).is_in_current = true;
             let done = body(&Call { run, task: &task.name, host: Some(host), deadline: None });
-            run.site(host).is_in_current = false;
+            run.fleet.site(host).is_in_current = false;
             done
         });
         tell(run, &failures, |on| format!("`{}` after the swap back{on}", task.name));
@@ -162,7 +160,7 @@ pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
         return Vec::new();
     }
     let of = |host| {
-        let site = run.site(host);
+        let site = run.fleet.site(host);
         let seen = site.seen().ok();
         let problem = match seen {
             None => Some("it was not asked"),
@@ -175,9 +173,9 @@ pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
         Serving {
             host: site.host.name.clone(),
             release: seen.and_then(|seen| seen.live()).map(ToString::to_string),
-            is_dropped: run.is_dropped(host),
+            is_dropped: run.fleet.is_dropped(host),
             problem: problem.map(str::to_owned),
         }
     };
-    run.everyone().into_iter().map(of).collect()
+    run.fleet.everyone().into_iter().map(of).collect()
 }

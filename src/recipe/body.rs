@@ -57,7 +57,7 @@ fn settle(world: &World, kept: &Kept, context: &Context, error: &EvalAltResult) 
         && let Some(command) = context.last_unanswered()
     {
         let at = report.excerpt.as_ref().map(|e| format!(" ({})", e.place)).unwrap_or_default();
-        let host = context.host().map(|index| context.run().hosts[index].name.clone());
+        let host = context.host().map(|index| context.run().fleet.name(index).to_owned());
         context.run().events.event(crate::event::Event::Planned {
             host: host.unwrap_or_default(),
             text: format!("the rest of `{}` depends on the answer of `{command}`{at}", context.task()),

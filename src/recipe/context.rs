@@ -1,6 +1,6 @@
 //! What primitives find while a task runs: the run, the task, the host; and the values of scripts that stand for them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, bail};
@@ -10,6 +10,7 @@ use crate::event::{Event, Report};
 use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake};
 use crate::recipe::world::World;
 use crate::run::Run;
+use crate::site::Site;
 
 /// One task at work, on one host or here. The tag of every call below it.
 #[derive(Clone)]
@@ -149,7 +150,11 @@ pub struct Host {
 
 impl Host {
     pub fn name(&self) -> String {
-        self.context.run().hosts[self.index].name.clone()
+        self.context.run().fleet.name(self.index).to_owned()
+    }
+
+    pub fn site(&self) -> MutexGuard<'_, Site> {
+        self.context.run().fleet.site(self.index)
     }
 
     pub fn failed(&self, error: impl Into<Error>) -> Failure {
@@ -172,7 +177,7 @@ pub struct Hosts {
 impl Hosts {
     /// Those that the run still has.
     pub fn left(&self) -> Vec<usize> {
-        self.context.run().left_of(&self.indices)
+        self.context.run().fleet.left_of(&self.indices)
     }
 
     pub fn each(&self) -> impl Iterator<Item = Host> {

@@ -24,14 +24,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::event::{Report, Sink, Suggestion};
+use crate::fleet::dropping::OnHostFailure;
 use crate::flow::{Doing, Playbook};
+use crate::here::options::SourceOptions;
+use crate::here::project::Project;
 use crate::host::{Host, Settings};
 use crate::recipe::draft::Draft;
 use crate::recipe::resolver::Resolver;
 use crate::recipe::sources::Source;
 use crate::recipe::world::World;
-use crate::run::dropping::OnHostFailure;
-use crate::run::project::Project;
 use crate::site;
 use crate::transport::Interrupt;
 
@@ -150,7 +151,7 @@ impl Recipe {
         }
         // A recipe is settled once, for the one run it is loaded for.
         let _ = self.world.settings.set(world::Settings { stage: of_stage, hosts: all });
-        Ok(Settled { source, sites, here, on_host_failure })
+        Ok(Settled { source, sites, env: here.env, on_host_failure })
     }
 
     /// What is here, for the one run that the recipe is loaded for.
@@ -184,10 +185,10 @@ fn different(problems: Problems) -> Problems {
 
 /// What the core takes from the settings.
 pub struct Settled {
-    pub source: options::Source,
+    pub source: SourceOptions,
     /// Of each host, in the hosts' order.
     pub sites: Vec<site::Options>,
     /// Of the stage: for commands on this machine.
-    pub here: site::Options,
+    pub env: Vec<(String, String)>,
     pub on_host_failure: OnHostFailure,
 }

@@ -4,12 +4,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use rhai::Dynamic;
 
 use crate::event::Report;
+use crate::fleet::dropping::{MinHealthy, OnHostFailure};
+use crate::here::options::SourceOptions;
 use crate::recipe::primitives::command::environment;
 use crate::recipe::settings::Resolved;
 use crate::recipe::value::type_name;
 use crate::release::SharedPath;
 use crate::release::fill::{Duplicate, Special, Strategy};
-use crate::run::dropping::{MinHealthy, OnHostFailure};
 use crate::site::{self, Drift};
 use crate::tree::TreePath;
 
@@ -206,19 +207,8 @@ fn of_table(table: &rhai::Map) -> Result<OnHostFailure> {
         .map(OnHostFailure::Continue)
 }
 
-/// What is deployed.
-pub struct Source {
-    /// From `runner.toml`.
-    pub directory: String,
-    /// The branch, tag or commit of it; none: as it is.
-    pub reference: Option<String>,
-    /// The command line says that there is none: a variable may have been empty.
-    pub is_emptied: bool,
-    pub exclude: Vec<String>,
-}
-
 /// What the stage's settings say of the source.
-pub fn of_source(resolved: &Resolved) -> (Source, Vec<Report>) {
+pub fn of_source(resolved: &Resolved) -> (SourceOptions, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
     for key in ["source", "ref"] {
         if resolved.get(key).is_some_and(|setting| setting.function.is_some()) {
@@ -229,7 +219,7 @@ pub fn of_source(resolved: &Resolved) -> (Source, Vec<Report>) {
     let text = |text: &str| Ok(text.to_owned());
     let reference = reader.text("ref", text).filter(|reference| !reference.is_empty());
     let is_typed = resolved.get("ref").is_some_and(|setting| setting.place.place.file == "--set");
-    let source = Source {
+    let source = SourceOptions {
         directory: reader.text("source", text).unwrap_or_else(|| ".".to_owned()),
         is_emptied: is_typed && reference.is_none(),
         reference,

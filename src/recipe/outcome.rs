@@ -21,7 +21,7 @@ pub fn map(run: &Run, flow: &str, outcome: &Outcome) -> Map {
     put("application", run.application.clone().into());
     put("stage", run.stage.clone().into());
     put("release", text_or_nothing(run.release().map(ToString::to_string)));
-    put("revision", text_or_nothing(run.revision.commit.clone()));
+    put("revision", text_or_nothing(run.here.revision.commit.clone()));
     put("by", run.by.clone().into());
     put("seconds", outcome.took.as_secs_f64().into());
     put("verdict", outcome.verdict.word().into());
@@ -40,7 +40,7 @@ fn host(serving: &Serving) -> Dynamic {
 }
 
 fn failure(run: &Run, failed: &Failed) -> Dynamic {
-    let report = run.masked(failed.report.clone());
+    let report = run.here.mask.report(failed.report.clone());
     let mut map = Map::new();
     map.insert("task".into(), failed.task.clone().into());
     map.insert("hosts".into(), texts(&failed.hosts));

@@ -8,11 +8,11 @@ use rhai::{Dynamic, Engine};
 
 use crate::event::Report;
 use crate::flow::Playbook;
+use crate::here::project::Project;
 use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::settings::Resolved;
-use crate::run::project::Project;
 
 pub struct World {
     pub engine: Engine,

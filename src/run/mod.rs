@@ -1,79 +1,38 @@
-//! What is one for all hosts of a run: its release, its source, its undo log; and the sites themselves.
+//! One run: its hosts and this machine, its release, what takes its steps back, and what is done to all hosts.
 
-pub mod build_cache;
 mod contact;
 pub mod deploy;
 pub mod dropping;
-pub mod export;
-pub mod fetch;
 pub mod guard;
-pub mod here;
+mod heal;
+pub mod heartbeat;
 pub mod lock;
-pub mod parallel;
 mod plan;
-pub mod project;
-pub mod question;
-pub mod revision;
-mod serve;
-pub mod source;
+pub mod serve;
 pub mod undo;
 pub mod way_back;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::event::mask::Mask;
-use crate::event::{Event, Report, Sink};
-use crate::host::Host;
+use crate::event::{Event, Sink};
+use crate::fleet::Fleet;
+use crate::fleet::parallel::Failures;
+use crate::here::Here;
+use crate::here::mode::Mode;
 use crate::release::ReleaseName;
 use crate::run::contact::Contact;
-use crate::run::dropping::{Dropping, OnHostFailure};
-use crate::run::here::Here;
-use crate::run::project::Project;
-use crate::run::revision::Revision;
-use crate::run::source::Source;
-use crate::run::undo::UndoLog;
-use crate::site::Site;
+use crate::run::undo::{Undo, UndoLog};
 use crate::transport::Interrupt;
 use crate::transport::mark::Nonce;
-use crate::tree::Store;
-
-/// Whether a run acts or only tells what it would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    Act,
-    Plan { with_diff: bool },
-}
-
-impl Mode {
-    pub fn is_plan(self) -> bool {
-        self != Mode::Act
-    }
-}
-
-/// A host of the run, as what speaks of it needs it without asking its site.
-#[derive(Debug, Clone)]
-pub struct Named {
-    pub name: String,
-    pub roles: Option<Vec<String>>,
-}
-
-impl Named {
-    pub fn of(host: &Host) -> Self {
-        Self { name: host.name.clone(), roles: host.roles.clone() }
-    }
-
-    pub fn has_role(&self, role: &str) -> bool {
-        let roles = self.roles.as_ref();
-        roles.is_none_or(|roles| roles.iter().any(|r| r == role))
-    }
-}
 
 pub struct Run {
+    pub here: Here,
+    pub fleet: Fleet,
     pub application: String,
     pub stage: String,
     pub by: String,
@@ -81,29 +40,18 @@ pub struct Run {
     id: String,
     /// The flow or task that is run.
     pub flow: String,
+    /// The release that `--release` asks for.
+    pub wanted: Option<ReleaseName>,
     pub mode: Mode,
+    pub events: Arc<dyn Sink>,
+    pub interrupt: Interrupt,
     /// Whether it waits for a lock that another run has.
     waits: bool,
     began: Timestamp,
     met_lock: AtomicBool,
-    pub revision: Revision,
-    /// The release that `--release` asks for.
-    pub wanted: Option<ReleaseName>,
-    pub events: Arc<dyn Sink>,
-    mask: Arc<Mask>,
-    pub interrupt: Interrupt,
-    /// This machine, as commands meet it.
-    here: Mutex<Here>,
-    pub project: Arc<Project>,
-    pub source: Arc<Source>,
-    pub store: Store,
-    pub undo: UndoLog,
-    /// In file order, as `sites`.
-    pub hosts: Vec<Named>,
-    /// All hosts of the stage, whether chosen for this run or not.
-    pub fleet: Vec<Named>,
-    sites: Vec<Mutex<Site>>,
-    dropping: Dropping,
+    pub undo: UndoLog<Run>,
+    /// From here on a host that fails is everybody's failure.
+    is_dropping_over: AtomicBool,
     pub contact: Contact,
     release: OnceLock<ReleaseName>,
     /// When it first told hosts to swap.
@@ -114,54 +62,35 @@ pub struct Run {
     n_acted: AtomicUsize,
 }
 
-/// What a run is made from.
+/// What the user asked for, and of whom.
 pub struct Setup {
     pub application: String,
     pub stage: String,
     pub by: String,
     pub flow: String,
-    pub mode: Mode,
-    pub waits: bool,
-    pub revision: Revision,
     pub wanted: Option<ReleaseName>,
-    /// What hears of the run, and hides its secrets.
-    pub mask: Arc<Mask>,
-    pub interrupt: Interrupt,
-    pub here: Here,
-    pub project: Arc<Project>,
-    pub source: Arc<Source>,
-    pub store: Store,
-    pub sites: Vec<Site>,
-    pub fleet: Vec<Named>,
-    pub on_host_failure: OnHostFailure,
+    pub waits: bool,
 }
 
 impl Run {
-    pub fn new(setup: Setup) -> Arc<Self> {
+    pub fn new(here: Here, fleet: Fleet, setup: Setup) -> Arc<Self> {
         Arc::new(Self {
+            mode: here.mode,
+            events: here.events.clone(),
+            interrupt: here.interrupt.clone(),
+            here,
+            fleet,
             application: setup.application,
             stage: setup.stage,
             by: setup.by,
             id: Nonce::random().to_string(),
             flow: setup.flow,
+            wanted: setup.wanted,
             waits: setup.waits,
             began: Timestamp::now(),
             met_lock: AtomicBool::new(false),
-            mode: setup.mode,
-            revision: setup.revision,
-            wanted: setup.wanted,
-            events: setup.mask.clone(),
-            mask: setup.mask,
-            here: Mutex::new(setup.here),
-            interrupt: setup.interrupt,
-            project: setup.project,
-            source: setup.source,
-            store: setup.store,
             undo: UndoLog::default(),
-            hosts: setup.sites.iter().map(|site| Named::of(&site.host)).collect(),
-            fleet: setup.fleet,
-            sites: setup.sites.into_iter().map(Mutex::new).collect(),
-            dropping: Dropping::new(setup.on_host_failure),
+            is_dropping_over: AtomicBool::new(false),
             contact: Contact::default(),
             release: OnceLock::new(),
             swapped: OnceLock::new(),
@@ -170,13 +99,21 @@ impl Run {
         })
     }
 
-    /// The site of a host, for one step or a few. Never held while another host's is asked for.
-    pub fn site(&self, host: usize) -> MutexGuard<'_, Site> {
-        self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sites(&self) -> &[Mutex<Site>] {
-        &self.sites
+    /// The first words of every run.
+    pub fn begin(&self) {
+        let Here { sends, revision, project, .. } = &self.here;
+        self.events.event(Event::Started {
+            application: self.application.clone(),
+            stage: self.stage.clone(),
+            flow: self.flow.clone(),
+            hosts: self.fleet.names(&self.fleet.everyone()),
+            revision: revision.commit.clone().filter(|_| *sends),
+            reference: project.reference().map(str::to_owned).filter(|_| *sends),
+            is_plan: self.mode.is_plan(),
+        });
+        for text in &self.here.warnings {
+            self.warn(text);
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -188,6 +125,25 @@ impl Run {
         self.n_acted.store(0, Ordering::SeqCst);
     }
 
+    /// Has `act` done on a host, should a later step fail; then it is told as `what`.
+    pub fn enter_undo(
+        &self,
+        host: usize,
+        what: &str,
+        act: impl FnOnce(&Arc<Run>) -> Result<()> + Send + 'static,
+    ) {
+        if self.mode.is_plan() {
+            return;
+        }
+        self.undo.enter(Undo {
+            order: self.order(),
+            host,
+            what: what.to_owned(),
+            is_swap: false,
+            act: Box::new(move |run| act(run).map(|()| true)),
+        });
+    }
+
     /// On how many hosts the task at work has acted.
     pub fn n_acted(&self) -> usize {
         self.n_acted.load(Ordering::SeqCst)
@@ -197,14 +153,30 @@ impl Run {
         self.n_begun.load(Ordering::SeqCst)
     }
 
+    /// Does something on several hosts at once, and collects every failure; the hosts count as acted on.
+    pub fn on_each(&self, hosts: &[usize], act: impl Fn(usize) -> Result<()> + Sync) -> Failures {
+        self.n_acted.fetch_add(hosts.len(), Ordering::SeqCst);
+        self.fleet.on_each(hosts, act)
+    }
+
+    /// Whether it found a lock that another run has.
+    pub fn met_lock(&self) -> bool {
+        self.met_lock.load(Ordering::SeqCst)
+    }
+
+    /// No host is dropped from here on.
+    pub fn end_dropping(&self) {
+        self.is_dropping_over.store(true, Ordering::SeqCst);
+    }
+
     /// The name of this run's release: after every name that any host has.
     pub fn release_name(&self) -> Result<ReleaseName> {
         if let Some(name) = self.release.get() {
             return Ok(name.clone());
         }
         let mut names = Vec::new();
-        for host in self.all() {
-            let site = self.site(host);
+        for host in self.fleet.all() {
+            let site = self.fleet.site(host);
             let seen = site.seen()?;
             names.extend(seen.directories.iter().cloned());
             names.extend(seen.records.iter().map(|record| record.name.to_string()));
@@ -220,14 +192,9 @@ impl Run {
         self.release.get()
     }
 
-    /// Hides a value in everything that is said from now on.
-    pub fn mask(&self, secret: &str) {
-        self.mask.add(secret);
-    }
-
-    /// A problem with its secrets hidden, for a recipe to pass on.
-    pub fn masked(&self, report: Report) -> Report {
-        self.mask.report(report)
+    /// For how long what this run has swapped to is served by now.
+    pub fn served_for(&self) -> Option<Duration> {
+        self.swapped.get().map(Instant::elapsed)
     }
 
     pub fn warn(&self, text: impl Into<String>) {

@@ -13,55 +13,46 @@ const PLANNED_FILES: usize = 200;
 const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
 
-impl Run {
-    pub(super) fn plan_fill(
-        &self,
-        site: &mut Site,
-        plan: &Plan,
-        sent: &Tree,
-        send: &[usize],
-        with_diff: bool,
-    ) {
-        let host = site.host.name.clone();
-        let planned = |text: String| {
-            self.events.event(Event::Planned { host: host.clone(), text });
-        };
-        let sends = send.iter().map(|&index| &sent.entries[index]).filter(|e| e.kind != Kind::Directory);
-        let mut changes: Vec<String> = sends
-            .map(|entry| {
-                let is_known = plan.base.manifest.get(&entry.path).is_some();
-                let verb = if is_known { "change" } else { "add" };
-                format!("{verb} `{}`", entry.path)
-            })
-            .collect();
-        changes.extend(plan.change.remove.iter().map(|path| format!("remove `{path}`")));
-        let n_more = changes.len().saturating_sub(PLANNED_FILES);
-        changes.into_iter().take(PLANNED_FILES).for_each(&planned);
-        if n_more > 0 {
-            planned(format!("and {n_more} more"));
-        }
-        if !with_diff {
-            return;
-        }
-        let (place, below) = match &plan.base.release {
-            Some(base) => (Place::Release(base.clone()), ""),
-            None => (Place::Site, "cache/"),
-        };
-        let files = send.iter().map(|&index| &sent.entries[index]);
-        let files = files.filter(|entry| entry.kind == Kind::File && entry.size <= DIFF_BYTES);
-        for entry in files.take(DIFF_FILES) {
-            let old = match plan.base.manifest.get(&entry.path) {
-                None => Vec::new(),
-                Some(line) if line.entry.size > DIFF_BYTES => continue,
-                Some(_) => {
-                    let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
-                    site.read_from(&place, &format!("{below}{path}")).unwrap_or_default()
-                }
-            };
-            let new = std::fs::read(entry.local_path(&sent.root)).unwrap_or_default();
-            if let Some(text) = text_diff(&entry.path.to_string(), &old, &new) {
-                self.events.event(Event::Diff { host: host.clone(), text });
+pub fn plan_fill(run: &Run, site: &mut Site, plan: &Plan, sent: &Tree, send: &[usize], with_diff: bool) {
+    let host = site.host.name.clone();
+    let planned = |text: String| {
+        run.events.event(Event::Planned { host: host.clone(), text });
+    };
+    let sends = send.iter().map(|&index| &sent.entries[index]).filter(|e| e.kind != Kind::Directory);
+    let mut changes: Vec<String> = sends
+        .map(|entry| {
+            let is_known = plan.base.manifest.get(&entry.path).is_some();
+            let verb = if is_known { "change" } else { "add" };
+            format!("{verb} `{}`", entry.path)
+        })
+        .collect();
+    changes.extend(plan.change.remove.iter().map(|path| format!("remove `{path}`")));
+    let n_more = changes.len().saturating_sub(PLANNED_FILES);
+    changes.into_iter().take(PLANNED_FILES).for_each(&planned);
+    if n_more > 0 {
+        planned(format!("and {n_more} more"));
+    }
+    if !with_diff {
+        return;
+    }
+    let (place, below) = match &plan.base.release {
+        Some(base) => (Place::Release(base.clone()), ""),
+        None => (Place::Site, "cache/"),
+    };
+    let files = send.iter().map(|&index| &sent.entries[index]);
+    let files = files.filter(|entry| entry.kind == Kind::File && entry.size <= DIFF_BYTES);
+    for entry in files.take(DIFF_FILES) {
+        let old = match plan.base.manifest.get(&entry.path) {
+            None => Vec::new(),
+            Some(line) if line.entry.size > DIFF_BYTES => continue,
+            Some(_) => {
+                let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
+                site.read_from(&place, &format!("{below}{path}")).unwrap_or_default()
             }
+        };
+        let new = std::fs::read(entry.local_path(&sent.root)).unwrap_or_default();
+        if let Some(text) = text_diff(&entry.path.to_string(), &old, &new) {
+            run.events.event(Event::Diff { host: host.clone(), text });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -10,142 +10,131 @@ use crate::event::{Event, Report};
 use crate::release::ReleaseName;
 use crate::release::swap::Phase;
 use crate::run::Run;
-use crate::run::parallel::combined;
+use crate::run::guard::swap_one;
 use crate::run::undo::Undo;
-use crate::run::way_back::Apart;
+use crate::run::way_back::{Diverged, way_back};
 use crate::site::Occasion;
 
-impl Run {
-    /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
-    pub fn swap(self: &Arc<Self>, hosts: &[usize]) -> Result<()> {
-        self.end_dropping();
-        for &host in hosts {
-            self.site(host).is_ready().with_context(|| format!("`{}` cannot swap", self.hosts[host].name))?;
-        }
-        self.point(hosts, |run, host, occasion| run.site(host).mean_to_swap(occasion))
+/// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
+pub fn swap(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
+    run.end_dropping();
+    for &host in hosts {
+        run.fleet.site(host).is_ready().with_context(|| format!("`{}` cannot swap", run.fleet.name(host)))?;
     }
+    point(run, hosts, |run, host, occasion| run.fleet.site(host).mean_to_swap(occasion))
+}
 
-    /// Takes this run's swap back on `hosts`, as its undo would.
-    pub fn swap_back(&self, hosts: &[usize]) -> Result<()> {
-        let failures = self.on_each(hosts, |host| self.site(host).swap_back(self.now(), &self.by).map(drop));
-        combined(failures, |host| &self.hosts[host].name).map_or(Ok(()), Err)
-    }
+/// Takes this run's swap back on `hosts`, as its undo would.
+pub fn swap_back(run: &Run, hosts: &[usize]) -> Result<()> {
+    let failures = run.on_each(hosts, |host| run.fleet.site(host).swap_back(run.now(), &run.by).map(drop));
+    run.fleet.none_failed(failures)
+}
 
-    /// Rolls `hosts` back to the newest complete release before the live one that all of them have.
-    pub fn roll_back(self: &Arc<Self>, hosts: &[usize], apart: Apart) -> Result<ReleaseName> {
-        self.roll_back_to(hosts, &self.way_back(hosts, apart)?)
-    }
+/// Rolls `hosts` back to the newest complete release before the live one that all of them have.
+pub fn roll_back(run: &Arc<Run>, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
+    roll_back_to(run, hosts, &way_back(&run.fleet, hosts, diverged)?)
+}
 
-    /// Rolls `hosts` back to `name`. Those that serve it already stay, unless all do.
-    pub fn roll_back_to(self: &Arc<Self>, hosts: &[usize], name: &ReleaseName) -> Result<ReleaseName> {
-        self.end_dropping();
-        let (mut staying, mut going) = (Vec::new(), Vec::new());
-        for &host in hosts {
-            let site = self.site(host);
-            let seen = site.seen()?;
-            let known = seen.record(name).filter(|record| seen.is_complete(record));
-            if known.is_none() {
-                let complete: Vec<String> = seen.complete().map(|r| format!("`{}`", r.name)).collect();
-                let what = match seen.record(name) {
-                    Some(record) => format!("is {}", record.state),
-                    None => "is not there".to_owned(),
-                };
-                bail!(
-                    Report::new(format!("release `{name}` {what} on `{}`", site.host.name))
-                        .hint(format!("complete there: {}", complete.join(", ")))
-                );
-            }
-            let is_there = seen.live() == Some(name);
-            if is_there { &mut staying } else { &mut going }.push(host);
-        }
-        if going.is_empty() {
-            bail!("release `{name}` is being served by all hosts already");
-        }
-        for &host in &staying {
-            self.site(host).stay()?;
-        }
-        self.point(&going, |run, host, occasion| run.site(host).mean_to_roll_back(name, occasion))?;
-        let _ = self.release.set(name.clone());
-        Ok(name.clone())
-    }
-
-    /// Re-points `current` on all hosts: every one is armed before any is told to, and then all do it at once. What some
-    /// did is in the undo log before it is known whether all did.
-    fn point(
-        self: &Arc<Self>,
-        hosts: &[usize],
-        mean: impl Fn(&Arc<Run>, usize, &Occasion) -> Result<()> + Sync,
-    ) -> Result<()> {
-        let names: Vec<String> = hosts.iter().map(|&host| self.hosts[host].name.clone()).collect();
-        let occasion = Occasion { run: &self.id, hosts: &names, by: &self.by, now: self.now() };
-        for &host in hosts {
-            mean(self, host, &occasion)?;
-        }
-        let together = |failures| match combined(failures, |host| &self.hosts[host].name) {
-            Some(error) => Err(error),
-            None => Ok(()),
-        };
-        let is_one = hosts.len() == 1;
-        if !is_one {
-            together(self.on_each(hosts, |host| {
-                self.enter_swap_back(host);
-                self.swap_one(host, Phase::Arm)
-            }))?;
-        }
-        let began = Instant::now();
-        let done = Mutex::new(Vec::new());
-        together(self.on_each(hosts, |host| {
-            let phase = match is_one {
-                true => {
-                    self.enter_swap_back(host);
-                    Phase::Both
-                }
-                false => Phase::Commit,
+/// Rolls `hosts` back to `name`. Those that serve it already stay, unless all do.
+pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Result<ReleaseName> {
+    run.end_dropping();
+    let (mut staying, mut going) = (Vec::new(), Vec::new());
+    for &host in hosts {
+        let site = run.fleet.site(host);
+        let seen = site.seen()?;
+        let known = seen.record(name).filter(|record| seen.is_complete(record));
+        if known.is_none() {
+            let complete: Vec<String> = seen.complete().map(|r| format!("`{}`", r.name)).collect();
+            let what = match seen.record(name) {
+                Some(record) => format!("is {}", record.state),
+                None => "is not there".to_owned(),
             };
-            let told = began.elapsed();
-            self.swap_one(host, phase)?;
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((told, began.elapsed()));
-            Ok(())
+            bail!(
+                Report::new(format!("release `{name}` {what} on `{}`", site.host.name))
+                    .hint(format!("complete there: {}", complete.join(", ")))
+            );
+        }
+        let is_there = seen.live() == Some(name);
+        if is_there { &mut staying } else { &mut going }.push(host);
+    }
+    if going.is_empty() {
+        bail!("release `{name}` is being served by all hosts already");
+    }
+    for &host in &staying {
+        run.fleet.site(host).stay()?;
+    }
+    point(run, &going, |run, host, occasion| run.fleet.site(host).mean_to_roll_back(name, occasion))?;
+    let _ = run.release.set(name.clone());
+    Ok(name.clone())
+}
+
+/// Re-points `current` on all hosts: every one is armed before any is told to, and then all do it at once. What some
+/// did is in the undo log before it is known whether all did.
+fn point(
+    run: &Arc<Run>,
+    hosts: &[usize],
+    mean: impl Fn(&Arc<Run>, usize, &Occasion) -> Result<()> + Sync,
+) -> Result<()> {
+    let names = run.fleet.names(hosts);
+    let occasion = Occasion { run: &run.id, hosts: &names, by: &run.by, now: run.now() };
+    for &host in hosts {
+        mean(run, host, &occasion)?;
+    }
+    let is_one = hosts.len() == 1;
+    if !is_one {
+        run.fleet.none_failed(run.on_each(hosts, |host| {
+            enter_swap_back(run, host);
+            swap_one(run, host, Phase::Arm)
         }))?;
-        let took = began.elapsed();
-        let _ = self.swapped.set(began);
-        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Each has swapped at some time between what it was told and what it answered.
-        let first = done.iter().map(|(told, _)| *told).min();
-        let last = done.iter().map(|(_, answered)| *answered).max();
-        let spread = last.zip(first).map(|(last, first)| last.saturating_sub(first));
-        let release = hosts.first().and_then(|&host| self.site(host).release().map(ToString::to_string));
-        if !self.mode.is_plan() {
-            self.events.event(Event::Swapped {
-                release: release.unwrap_or_default(),
-                hosts: hosts.iter().map(|&h| self.hosts[h].name.clone()).collect(),
-                took,
-                spread: spread.unwrap_or_default(),
-            });
-        }
+    }
+    let began = Instant::now();
+    let done = Mutex::new(Vec::new());
+    run.fleet.none_failed(run.on_each(hosts, |host| {
+        let phase = match is_one {
+            true => {
+                enter_swap_back(run, host);
+                Phase::Both
+            }
+            false => Phase::Commit,
+        };
+        let told = began.elapsed();
+        swap_one(run, host, phase)?;
+        done.lock().unwrap_or_else(PoisonError::into_inner).push((told, began.elapsed()));
         Ok(())
-    }
-
-    /// For how long what this run has swapped to is served by now.
-    pub fn served_for(&self) -> Option<Duration> {
-        self.swapped.get().map(Instant::elapsed)
-    }
-
-    /// Entered before the swap is asked for: an answer that never came may have been a yes.
-    fn enter_swap_back(self: &Arc<Self>, host: usize) {
-        if self.mode.is_plan() {
-            return;
-        }
-        self.undo.enter(Undo {
-            order: self.order(),
-            host,
-            what: "swapped back".to_owned(),
-            is_swap: true,
-            act: Box::new(move |run| run.site(host).swap_back(run.now(), &run.by)),
+    }))?;
+    let took = began.elapsed();
+    let _ = run.swapped.set(began);
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Each has swapped at some time between what it was told and what it answered.
+    let first = done.iter().map(|(told, _)| *told).min();
+    let last = done.iter().map(|(_, answered)| *answered).max();
+    let spread = last.zip(first).map(|(last, first)| last.saturating_sub(first));
+    let release = hosts.first().and_then(|&host| run.fleet.site(host).release().map(ToString::to_string));
+    if !run.mode.is_plan() {
+        run.events.event(Event::Swapped {
+            release: release.unwrap_or_default(),
+            hosts: names,
+            took,
+            spread: spread.unwrap_or_default(),
         });
     }
+    Ok(())
+}
 
-    pub fn prune(&self, host: usize, keep: NonZeroUsize) -> Result<Vec<String>> {
-        self.site(host).prune(keep, self.now(), &self.by)
+/// Entered before the swap is asked for: an answer that never came may have been a yes.
+fn enter_swap_back(run: &Arc<Run>, host: usize) {
+    if run.mode.is_plan() {
+        return;
     }
+    run.undo.enter(Undo {
+        order: run.order(),
+        host,
+        what: "swapped back".to_owned(),
+        is_swap: true,
+        act: Box::new(move |run| run.fleet.site(host).swap_back(run.now(), &run.by)),
+    });
+}
+
+pub fn prune(run: &Run, host: usize, keep: NonZeroUsize) -> Result<Vec<String>> {
+    run.fleet.site(host).prune(keep, run.now(), &run.by)
 }

@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
-use crate::run::Run;
-
-/// Answers whether there was anything to take back.
-type Act = Box<dyn FnOnce(&Arc<Run>) -> Result<bool> + Send>;
+/// Is given the run, and answers whether there was anything to take back.
+type Act<R> = Box<dyn FnOnce(&Arc<R>) -> Result<bool> + Send>;
 
 /// One thing to take back, on one host.
-pub struct Undo {
+pub struct Undo<R> {
     /// Which task of the run entered it; later tasks are undone first.
     pub order: usize,
     pub host: usize,
@@ -19,19 +17,24 @@ pub struct Undo {
     pub what: String,
     /// A swap: once it is taken back, services must be told to go back as well.
     pub is_swap: bool,
-    pub act: Act,
+    pub act: Act<R>,
 }
 
-#[derive(Default)]
-pub struct UndoLog(Mutex<Vec<Undo>>);
+pub struct UndoLog<R>(Mutex<Vec<Undo<R>>>);
 
-impl UndoLog {
-    pub fn enter(&self, undo: Undo) {
+impl<R> Default for UndoLog<R> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<R> UndoLog<R> {
+    pub fn enter(&self, undo: Undo<R>) {
         self.lock().push(undo);
     }
 
     /// Takes the entries of the latest task that has any, the latest entry first.
-    pub fn take_latest(&self) -> Vec<Undo> {
+    pub fn take_latest(&self) -> Vec<Undo<R>> {
         let log = self.lock();
         let Some(latest) = log.iter().map(|undo| undo.order).max() else {
             return Vec::new();
@@ -43,14 +46,14 @@ impl UndoLog {
     }
 
     /// Takes the entries of one host, the latest first.
-    pub fn take_of(&self, host: usize) -> Vec<Undo> {
+    pub fn take_of(&self, host: usize) -> Vec<Undo<R>> {
         let mut taken = self.take_if(|undo| undo.host == host);
         taken.reverse();
         taken.sort_by_key(|undo| Reverse(undo.order));
         taken
     }
 
-    fn take_if(&self, is_meant: impl Fn(&Undo) -> bool) -> Vec<Undo> {
+    fn take_if(&self, is_meant: impl Fn(&Undo<R>) -> bool) -> Vec<Undo<R>> {
         let mut log = self.lock();
         let (taken, rest) = log.drain(..).partition(is_meant);
         *log = rest;
@@ -67,7 +70,7 @@ impl UndoLog {
         self.lock().clear();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Undo>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Undo<R>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

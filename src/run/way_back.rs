@@ -3,112 +3,112 @@
 use anyhow::{Result, bail};
 
 use crate::event::{Event, Report};
+use crate::fleet::Fleet;
 use crate::release::ReleaseName;
 use crate::run::Run;
 
 /// Whether hosts that serve different releases are rolled back without being told where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Apart {
+pub enum Diverged {
     Refused,
     Allowed,
 }
 
-impl Run {
-    /// The newest complete release that all of `hosts` have and that is older than what each of them serves.
-    pub(super) fn way_back(&self, hosts: &[usize], apart: Apart) -> Result<ReleaseName> {
-        if apart == Apart::Refused {
-            self.serve_the_same(hosts)?;
+/// The newest complete release that all of `hosts` have and that is older than what each of them serves.
+pub fn way_back(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
+    if diverged == Diverged::Refused {
+        serve_the_same(fleet, hosts)?;
+    }
+    match earlier(fleet, hosts)? {
+        Ok(name) => Ok(name),
+        Err(why) => bail!(
+            Report::new("there is no earlier complete release to go back to")
+                .note(why)
+                .hint("`runner releases` shows what each host has")
+        ),
+    }
+}
+
+/// The same, or why there is none.
+fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<ReleaseName, String>> {
+    let mut common: Option<Vec<ReleaseName>> = None;
+    let mut without = Vec::new();
+    for &host in hosts {
+        let earlier = fleet.site(host).earlier()?;
+        if earlier.is_empty() {
+            without.push(format!("`{}`", fleet.name(host)));
         }
-        match self.earlier(hosts)? {
-            Ok(name) => Ok(name),
-            Err(why) => bail!(
-                Report::new("there is no earlier complete release to go back to")
-                    .note(why)
-                    .hint("`runner releases` shows what each host has")
-            ),
+        common = Some(match common {
+            None => earlier,
+            Some(names) => names.into_iter().filter(|name| earlier.contains(name)).collect(),
+        });
+    }
+    let newest = common.and_then(|names| names.into_iter().next());
+    Ok(newest.ok_or_else(|| match without.as_slice() {
+        [] => "the hosts have no earlier complete release in common".to_owned(),
+        [one] => format!("{one} has no earlier complete release"),
+        more => format!("{} have no earlier complete release", more.join(", ")),
+    }))
+}
+
+/// Hosts that are apart are at the end of something that went wrong: one step back from there is not one place.
+fn serve_the_same(fleet: &Fleet, hosts: &[usize]) -> Result<()> {
+    let mut groups: Vec<(Option<ReleaseName>, Vec<String>)> = Vec::new();
+    for &host in hosts {
+        let live = fleet.site(host).seen()?.live().cloned();
+        let name = format!("`{}`", fleet.name(host));
+        match groups.iter_mut().find(|(other, _)| *other == live) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((live, vec![name])),
         }
     }
-
-    /// The same, or why there is none.
-    fn earlier(&self, hosts: &[usize]) -> Result<Result<ReleaseName, String>> {
-        let mut common: Option<Vec<ReleaseName>> = None;
-        let mut without = Vec::new();
-        for &host in hosts {
-            let earlier = self.site(host).earlier()?;
-            if earlier.is_empty() {
-                without.push(format!("`{}`", self.hosts[host].name));
-            }
-            common = Some(match common {
-                None => earlier,
-                Some(names) => names.into_iter().filter(|name| earlier.contains(name)).collect(),
-            });
-        }
-        let newest = common.and_then(|names| names.into_iter().next());
-        Ok(newest.ok_or_else(|| match without.as_slice() {
-            [] => "the hosts have no earlier complete release in common".to_owned(),
-            [one] => format!("{one} has no earlier complete release"),
-            more => format!("{} have no earlier complete release", more.join(", ")),
-        }))
+    if groups.len() <= 1 {
+        return Ok(());
     }
-
-    /// Hosts that are apart are at the end of something that went wrong: one step back from there is not one place.
-    fn serve_the_same(&self, hosts: &[usize]) -> Result<()> {
-        let mut groups: Vec<(Option<ReleaseName>, Vec<String>)> = Vec::new();
-        for &host in hosts {
-            let live = self.site(host).seen()?.live().cloned();
-            let name = format!("`{}`", self.hosts[host].name);
-            match groups.iter_mut().find(|(other, _)| *other == live) {
-                Some((_, names)) => names.push(name),
-                None => groups.push((live, vec![name])),
-            }
-        }
-        if groups.len() <= 1 {
-            return Ok(());
-        }
-        let mut report = Report::new("the hosts serve different releases");
-        for (live, names) in &groups {
-            let verb = if names.len() == 1 { "serves" } else { "serve" };
-            let live = live.as_ref().map_or("nothing".to_owned(), |name| format!("`{name}`"));
-            report = report.note(format!("{} {verb} {live}", names.join(", ")));
-        }
-        bail!(match self.meeting_point(hosts)? {
-            Some(name) => report.hint(format!(
-                "`runner rollback --release {name}` brings them together; `--set allow_apart=true` goes to what is older than all"
-            )),
-            None => report.hint("deploy: that brings them together"),
-        })
+    let mut report = Report::new("the hosts serve different releases");
+    for (live, names) in &groups {
+        let verb = if names.len() == 1 { "serves" } else { "serve" };
+        let live = live.as_ref().map_or("nothing".to_owned(), |name| format!("`{name}`"));
+        report = report.note(format!("{} {verb} {live}", names.join(", ")));
     }
+    bail!(match meeting_point(fleet, hosts)? {
+        Some(name) => report.hint(format!(
+            "`runner rollback --release {name}` brings them together; `--set allow_apart=true` goes to what is older than all"
+        )),
+        None => report.hint("deploy: that brings them together"),
+    })
+}
 
-    /// The newest release that is complete on all of `hosts` and no newer than the newest that is served.
-    fn meeting_point(&self, hosts: &[usize]) -> Result<Option<ReleaseName>> {
-        let mut common: Option<Vec<ReleaseName>> = None;
-        for &host in hosts {
-            let mut complete =
-                self.site(host).seen()?.complete().rev().map(|r| r.name.clone()).collect::<Vec<_>>();
-            if let Some(common) = &common {
-                complete = common.iter().filter(|name| complete.contains(name)).cloned().collect();
-            }
-            common = Some(complete);
+/// The newest release that is complete on all of `hosts` and no newer than the newest that is served.
+fn meeting_point(fleet: &Fleet, hosts: &[usize]) -> Result<Option<ReleaseName>> {
+    let mut common: Option<Vec<ReleaseName>> = None;
+    for &host in hosts {
+        let mut complete =
+            fleet.site(host).seen()?.complete().rev().map(|r| r.name.clone()).collect::<Vec<_>>();
+        if let Some(common) = &common {
+            complete = common.iter().filter(|name| complete.contains(name)).cloned().collect();
         }
-        let mut served = Vec::new();
-        for &host in hosts {
-            served.extend(self.site(host).seen()?.live().cloned());
-        }
-        let common = common.unwrap_or_default();
-        // What somebody serves already is known to work.
-        let is_served = |name: &&ReleaseName| served.contains(name);
-        Ok(common.iter().find(is_served).or(common.first()).cloned())
+        common = Some(complete);
     }
+    let mut served = Vec::new();
+    for &host in hosts {
+        served.extend(fleet.site(host).seen()?.live().cloned());
+    }
+    let common = common.unwrap_or_default();
+    // What somebody serves already is known to work.
+    let is_served = |name: &&ReleaseName| served.contains(name);
+    Ok(common.iter().find(is_served).or(common.first()).cloned())
+}
 
-    /// Says at the end of a deploy that a rollback would have nowhere to go.
-    pub fn note_way_back(&self) {
-        let new: Vec<usize> = self.all().into_iter().filter(|&host| self.site(host).serves_new()).collect();
-        if new.is_empty() || self.mode.is_plan() {
-            return;
-        }
-        if let Ok(Err(why)) = self.earlier(&new) {
-            let text = format!("no way back from here: {why}");
-            self.events.event(Event::Note { host: None, text });
-        }
+/// Says at the end of a deploy that a rollback would have nowhere to go.
+pub fn note_way_back(run: &Run) {
+    let new: Vec<usize> =
+        run.fleet.all().into_iter().filter(|&host| run.fleet.site(host).serves_new()).collect();
+    if new.is_empty() || run.mode.is_plan() {
+        return;
+    }
+    if let Ok(Err(why)) = earlier(&run.fleet, &new) {
+        let text = format!("no way back from here: {why}");
+        run.events.event(Event::Note { host: None, text });
     }
 }

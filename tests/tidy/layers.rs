@@ -3,8 +3,22 @@
 use crate::tokens::{Token, is_at, tokens};
 
 /// From the top down, as in docs/architecture.md.
-pub const LAYERS: [&str; 12] =
-    ["cli", "recipe", "flow", "run", "site", "release", "host", "transport", "tree", "web", "shell", "event"];
+pub const LAYERS: [&str; 14] = [
+    "cli",
+    "recipe",
+    "flow",
+    "run",
+    "fleet",
+    "here",
+    "site",
+    "release",
+    "host",
+    "transport",
+    "tree",
+    "web",
+    "shell",
+    "event",
+];
 
 /// What a file uses that it must not. `path` is its path below `src/`.
 pub fn upward(path: &str, source: &str) -> Vec<String> {

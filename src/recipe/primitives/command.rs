@@ -10,6 +10,7 @@ use crate::event::{Report, Suggestion};
 use crate::recipe::context::{Context, Host};
 use crate::recipe::failure::{Ended, Outcome, mistake, mistake_text};
 use crate::recipe::value::type_name;
+use crate::run::guard;
 use crate::shell::script::is_identifier;
 use crate::shell::{Answer, Exit};
 use crate::site::{Asked, Ran, text_of};
@@ -89,11 +90,10 @@ pub fn environment(map: Map) -> Result<Vec<(String, String)>, Report> {
 fn run_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
-    let run = context.run();
-    let Some(answer) = host.outcome(run.command(host.index, &asked))? else {
+    let Some(answer) = host.outcome(guard::command(context.run(), host.index, &asked))? else {
         return Ok(context.unanswered(command));
     };
-    let path = run.site(host.index).seen().map(|seen| seen.facts.path.clone()).ok();
+    let path = host.site().seen().map(|seen| seen.facts.path.clone()).ok();
     Ok(ended(command, &answer, path.as_deref())
         .map(Dynamic::from)
         .map_err(|end| host.failed(end).raised_in(call))?)
@@ -102,7 +102,7 @@ fn run_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) ->
 fn output_of(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
-    let ran = context.run().site(host.index).test(&asked);
+    let ran = host.site().test(&asked);
     match host.outcome(ran)? {
         Ran::Planned => Ok(context.unanswered(command)),
         Ran::Done(answer, _) => Ok(ended(command, &answer, None)
@@ -114,7 +114,7 @@ fn output_of(call: &NativeCallContext, host: &Host, command: &str, options: Map)
 fn test_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
-    let ran = context.run().site(host.index).test(&asked);
+    let ran = host.site().test(&asked);
     match host.outcome(ran)? {
         Ran::Planned => Ok(context.unanswered(command)),
         Ran::Done(answer, _) => match answer.exit {
@@ -184,7 +184,7 @@ pub mod api {
     /// The text of a file on the host; relative to the release.
     #[rhai_fn(pure, return_raw)]
     pub fn read(host: &mut Host, path: &str) -> Outcome<Dynamic> {
-        let bytes = host.context.run().site(host.index).read_file(path);
+        let bytes = host.site().read_file(path);
         match host.outcome(bytes)? {
             None => Ok(host.context.unanswered(&format!("read {path}"))),
             Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
@@ -194,14 +194,14 @@ pub mod api {
     /// Writes a file on the host by one rename; a file shared with the last release is replaced, not changed.
     #[rhai_fn(pure, return_raw)]
     pub fn write(host: &mut Host, path: &str, text: &str) -> Outcome<()> {
-        let written = host.context.run().site(host.index).write_file(path, text);
+        let written = host.site().write_file(path, text);
         host.outcome(written)
     }
 
     /// Whether a file is on the host; relative to the release.
     #[rhai_fn(pure, return_raw)]
     pub fn exists(host: &mut Host, path: &str) -> Outcome<Dynamic> {
-        let exists = host.context.run().site(host.index).exists(path);
+        let exists = host.site().exists(path);
         match host.outcome(exists)? {
             None => Ok(host.context.unanswered(&format!("exists {path}"))),
             Some(exists) => Ok(exists.into()),
@@ -221,14 +221,14 @@ pub mod api {
     /// Brings a file of the host here.
     #[rhai_fn(pure, return_raw)]
     pub fn download(host: &mut Host, from: &str, to: &str) -> Outcome<()> {
-        let bytes = host.context.run().site(host.index).read_file(from);
+        let bytes = host.site().read_file(from);
         let Some(bytes) = host.outcome(bytes)? else {
             return Ok(());
         };
         if host.context.run().mode.is_plan() {
             return Ok(());
         }
-        let path = host.context.run().project.own_directory().join(to);
+        let path = host.context.run().here.project.own_directory().join(to);
         let written = std::fs::write(&path, bytes).with_context(|| format!("`{to}` cannot be written"));
         host.outcome(written)
     }

@@ -20,23 +20,21 @@ pub mod api {
     /// The roles of the host; empty when it has every role.
     #[rhai_fn(get = "roles", pure)]
     pub fn roles(host: &mut Host) -> Array {
-        let roles = host.context.run().hosts[host.index].roles.clone();
+        let roles = host.context.run().fleet.hosts[host.index].roles.clone();
         roles.unwrap_or_default().into_iter().map(Dynamic::from).collect()
     }
 
     /// The deploy path.
     #[rhai_fn(get = "path", pure, return_raw)]
     pub fn path(host: &mut Host) -> Outcome<String> {
-        let run = host.context.run().clone();
-        let root = run.site(host.index).seen().map(|seen| seen.root.clone());
+        let root = host.site().seen().map(|seen| seen.root.clone());
         host.outcome(root)
     }
 
     /// The path of the release of this run; `()` while there is none.
     #[rhai_fn(get = "release", pure, return_raw)]
     pub fn release(host: &mut Host) -> Outcome<Dynamic> {
-        let run = host.context.run().clone();
-        let site = run.site(host.index);
+        let site = host.site();
         let root = host.outcome(site.seen().map(|seen| seen.root.clone()))?;
         let name = site.release();
         Ok(name.map_or(Dynamic::UNIT, |name| format!("{root}/releases/{name}").into()))
@@ -45,8 +43,7 @@ pub mod api {
     /// The path of the release before this run's: what is live until the swap; `()` on a first deploy.
     #[rhai_fn(get = "previous", pure, return_raw)]
     pub fn previous(host: &mut Host) -> Outcome<Dynamic> {
-        let run = host.context.run().clone();
-        let site = run.site(host.index);
+        let site = host.site();
         let root = host.outcome(site.seen().map(|seen| seen.root.clone()))?;
         let name = site.previous();
         Ok(name.map_or(Dynamic::UNIT, |name| format!("{root}/releases/{name}").into()))
@@ -55,8 +52,7 @@ pub mod api {
     /// The path of the release that is served now; `()` where there is none.
     #[rhai_fn(get = "live", pure, return_raw)]
     pub fn live(host: &mut Host) -> Outcome<Dynamic> {
-        let run = host.context.run().clone();
-        let site = run.site(host.index);
+        let site = host.site();
         let seen = host.outcome(site.seen())?;
         Ok(seen.live().map_or(Dynamic::UNIT, |name| format!("{}/releases/{name}", seen.root).into()))
     }
@@ -70,16 +66,14 @@ pub mod api {
     /// The operating system, as `uname` names it: `Linux`.
     #[rhai_fn(get = "os", pure, return_raw)]
     pub fn os(host: &mut Host) -> Outcome<String> {
-        let run = host.context.run().clone();
-        let os = run.site(host.index).seen().map(|seen| seen.facts.os.clone());
+        let os = host.site().seen().map(|seen| seen.facts.os.clone());
         host.outcome(os)
     }
 
     /// Whether a program is on the host's search path.
     #[rhai_fn(pure, return_raw)]
     pub fn has(host: &mut Host, program: &str) -> Outcome<bool> {
-        let run = host.context.run().clone();
-        let has = run.site(host.index).has(program);
+        let has = host.site().has(program);
         host.outcome(has)
     }
 

@@ -3,10 +3,10 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 
+use crate::here::fetch::Fetch;
 use crate::recipe::context::Context;
 use crate::recipe::failure::Outcome;
 use crate::recipe::primitives::asked::{Asked, Expected, judged};
-use crate::run::fetch::Fetch;
 
 const GET: [&str; 3] = ["headers", "timeout", "expect"];
 const POST: [&str; 4] = ["method", "headers", "timeout", "expect"];
@@ -21,8 +21,9 @@ fn fetch_it(
     let is_safe = asked.is_safe();
     let Asked { method, headers, body, timeout, expected, .. } = asked;
     let fetch = Fetch { url: url.to_owned(), method, headers, body, timeout, follows };
-    let title = context.run().title(&fetch);
-    let heard = context.run().fetch(fetch, &title, is_safe).map_err(|error| context.failure("", error))?;
+    let title = context.run().here.title(&fetch);
+    let heard =
+        context.run().here.fetch(fetch, &title, is_safe).map_err(|error| context.failure("", error))?;
     match judged(heard, &title, &expected) {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Ok(context.unanswered(&title)),

@@ -8,14 +8,14 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
+use crate::here::build_cache::Cached;
+use crate::here::question;
 use crate::recipe::context::{Context, Hosts};
 use crate::recipe::failure::{Outcome, mistake, mistake_text};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{asked, ended};
 use crate::recipe::primitives::declare::texts;
 use crate::recipe::world::{World, locked};
-use crate::run::build_cache::Cached;
-use crate::run::question;
 use crate::shell::Word;
 
 /// Questions need somebody to ask.
@@ -76,8 +76,8 @@ fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> Outcom
     let cached = options.remove("cache").map(cached).transpose()?;
     let asked = asked(&context, command, options)?;
     let answer = match cached {
-        Some(cached) => context.run().local_cached(&asked, &cached),
-        None => context.run().local(&asked),
+        Some(cached) => context.run().here.local_cached(&asked, &cached),
+        None => context.run().here.local(&asked),
     };
     let answer = answer.map_err(|error| context.failure("", error))?;
     match answer {
@@ -157,7 +157,7 @@ pub mod api {
                 value
             }
         };
-        context.run().mask(&value);
+        context.run().here.mask.add(&value);
         Ok(value)
     }
 
@@ -194,7 +194,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn hosts(context: NativeCallContext) -> Outcome<Hosts> {
         let context = Context::of(&context)?;
-        let indices = context.run().all();
+        let indices = context.run().fleet.all();
         Ok(Hosts { context, indices })
     }
 
@@ -208,7 +208,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn revision(context: NativeCallContext) -> Outcome<Dynamic> {
         let context = Context::of(&context)?;
-        let commit = context.run().revision.commit.as_ref();
+        let commit = context.run().here.revision.commit.as_ref();
         Ok(commit.map_or(Dynamic::UNIT, |commit| commit.clone().into()))
     }
 

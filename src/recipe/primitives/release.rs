@@ -13,6 +13,7 @@ use crate::recipe::options;
 use crate::recipe::primitives::declare::texts;
 use crate::release::Record;
 use crate::release::fill::Strategy;
+use crate::run::{deploy, guard, serve};
 
 fn seen_of(record: &Record, is_live: bool) -> Map {
     let mut map = Map::new();
@@ -31,8 +32,7 @@ pub mod api {
     /// Makes the directory of this run's release.
     #[rhai_fn(pure, return_raw)]
     pub fn create_release(host: &mut Host) -> Outcome<()> {
-        let run = host.context.run().clone();
-        host.outcome(run.create_release(host.index))
+        host.outcome(deploy::create_release(host.context.run(), host.index))
     }
 
     /// Fills the release: `strategy` is `"copy-previous"` or `"cache"`. Only what changed is sent.
@@ -51,8 +51,7 @@ pub mod api {
                 }
             }
         }
-        let run = host.context.run().clone();
-        host.outcome(run.fill(host.index, strategy))
+        host.outcome(deploy::fill(host.context.run(), host.index, strategy))
     }
 
     /// Links shared paths into the release. What `shared/` lacks is taken from the release; a missing file is an error.
@@ -60,8 +59,7 @@ pub mod api {
     pub fn link_shared(host: &mut Host, paths: Array) -> Outcome<()> {
         let paths = texts(paths, "`shared`").map_err(mistake_text)?;
         let paths = host.outcome(options::shared(&paths))?;
-        let run = host.context.run().clone();
-        host.outcome(run.link_shared(host.index, &paths))
+        host.outcome(deploy::link_shared(host.context.run(), host.index, &paths))
     }
 
     /// Makes directories of the release writable for its owner and group.
@@ -69,15 +67,14 @@ pub mod api {
     pub fn writable(host: &mut Host, paths: Array) -> Outcome<()> {
         let paths = texts(paths, "`writable`").map_err(mistake_text)?;
         let paths = host.outcome(options::paths("writable", &paths))?;
-        let done = host.context.run().site(host.index).writable(&paths);
+        let done = host.site().writable(&paths);
         host.outcome(done)
     }
 
     /// Makes the release complete: from here on it can be swapped to, and nothing is written in it.
     #[rhai_fn(pure, return_raw)]
     pub fn seal(host: &mut Host) -> Outcome<()> {
-        let run = host.context.run().clone();
-        host.outcome(run.seal(host.index))
+        host.outcome(guard::seal(host.context.run(), host.index))
     }
 
     /// Removes all releases but the newest `keep`. What cannot be removed is a warning.
@@ -87,16 +84,14 @@ pub mod api {
         let Some(keep) = keep else {
             return Err(mistake_text("at least one release is kept"));
         };
-        let run = host.context.run().clone();
-        let removed = host.outcome(run.prune(host.index, keep))?;
+        let removed = host.outcome(serve::prune(host.context.run(), host.index, keep))?;
         Ok(removed.into_iter().map(Dynamic::from).collect())
     }
 
     /// The releases of the host, oldest first, each with `name state created by revision is_live`.
     #[rhai_fn(pure, return_raw)]
     pub fn releases(host: &mut Host) -> Outcome<Array> {
-        let run = host.context.run().clone();
-        let site = run.site(host.index);
+        let site = host.site();
         let seen = host.outcome(site.seen())?;
         let live = seen.live();
         let map = |record| Dynamic::from(seen_of(record, live == Some(&record.name)));
@@ -106,7 +101,7 @@ pub mod api {
     /// The host's history, a line an event.
     #[rhai_fn(pure, return_raw)]
     pub fn history(host: &mut Host) -> Outcome<Array> {
-        let lines = host.context.run().site(host.index).history();
+        let lines = host.site().history();
         let lines = host.outcome(lines.map_err(|error| anyhow!("{error:#}")))?;
         Ok(lines.into_iter().map(Dynamic::from).collect())
     }

@@ -9,7 +9,8 @@ use crate::recipe::failure::{Outcome, mistake, mistake_text};
 use crate::recipe::primitives::declare::texts;
 use crate::recipe::world::locked;
 use crate::release::ReleaseName;
-use crate::run::way_back::Apart;
+use crate::run::way_back::Diverged;
+use crate::run::{lock, serve};
 
 impl IntoIterator for Hosts {
     type Item = Host;
@@ -26,7 +27,7 @@ pub mod api {
     #[rhai_fn(pure)]
     pub fn on(hosts: &mut Hosts, role: &str) -> Hosts {
         let run = hosts.context.run();
-        let has = |index: &usize| run.hosts[*index].has_role(role);
+        let has = |index: &usize| run.fleet.hosts[*index].has_role(role);
         let indices = hosts.left().into_iter().filter(has).collect();
         Hosts { context: hosts.context.clone(), indices }
     }
@@ -93,42 +94,42 @@ pub mod api {
     /// Connects to the hosts and reads what stands in their sites, without the lock: for what only asks.
     #[rhai_fn(pure, return_raw)]
     pub fn connect(hosts: &mut Hosts) -> Outcome<()> {
-        hosts.outcome(|run, indices| run.connect_all(indices))
+        hosts.outcome(|run, indices| lock::connect_all(run, indices))
     }
 
     /// Connects to the hosts and opens their sites for this run.
     #[rhai_fn(pure, return_raw)]
     pub fn lock(hosts: &mut Hosts) -> Outcome<()> {
-        hosts.outcome(|run, indices| run.lock_all(indices))
+        hosts.outcome(|run, indices| lock::lock_all(run, indices))
     }
 
     /// Re-points `current` on these hosts to this run's release: all are asked first, then all do it at once.
     #[rhai_fn(pure, return_raw)]
     pub fn swap(hosts: &mut Hosts) -> Outcome<()> {
-        hosts.outcome(|run, indices| run.swap(indices))
+        hosts.outcome(|run, indices| serve::swap(run, indices))
     }
 
     /// Takes a swap of this run back.
     #[rhai_fn(pure, return_raw)]
     pub fn swap_back(hosts: &mut Hosts) -> Outcome<()> {
-        hosts.outcome(|run, indices| run.swap_back(indices))
+        hosts.outcome(|run, indices| serve::swap_back(run, indices))
     }
 
     /// Re-points `current` to the newest earlier release that is complete on all of these hosts.
     #[rhai_fn(pure, return_raw)]
     pub fn rollback(hosts: &mut Hosts) -> Outcome<String> {
-        let name = hosts.outcome(|run, indices| run.roll_back(indices, Apart::Refused))?;
+        let name = hosts.outcome(|run, indices| serve::roll_back(run, indices, Diverged::Refused))?;
         Ok(name.to_string())
     }
 
     /// The same with an option: `allow_apart`, for hosts that serve different releases now.
     #[rhai_fn(name = "rollback", pure, return_raw)]
     pub fn rollback_with(hosts: &mut Hosts, options: Map) -> Outcome<String> {
-        let mut apart = Apart::Refused;
+        let mut diverged = Diverged::Refused;
         for (key, value) in options {
             match (key.as_str(), value.as_bool()) {
-                ("allow_apart", Ok(true)) => apart = Apart::Allowed,
-                ("allow_apart", Ok(false)) => apart = Apart::Refused,
+                ("allow_apart", Ok(true)) => diverged = Diverged::Allowed,
+                ("allow_apart", Ok(false)) => diverged = Diverged::Refused,
                 ("allow_apart", Err(_)) => return Err(mistake_text("`allow_apart` is true or false")),
                 (other, _) => {
                     let near = Suggestion::new(other, ["allow_apart"]);
@@ -136,7 +137,7 @@ pub mod api {
                 }
             }
         }
-        let name = hosts.outcome(|run, indices| run.roll_back(indices, apart))?;
+        let name = hosts.outcome(|run, indices| serve::roll_back(run, indices, diverged))?;
         Ok(name.to_string())
     }
 
@@ -145,7 +146,7 @@ pub mod api {
     pub fn rollback_to(hosts: &mut Hosts, name: &str) -> Outcome<String> {
         let name = hosts.outcome(|run, indices| {
             let wanted = ReleaseName::new(name)?;
-            run.roll_back_to(indices, &wanted)
+            serve::roll_back_to(run, indices, &wanted)
         })?;
         Ok(name.to_string())
     }

@@ -132,7 +132,7 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
     let (began, mut watched) = (Instant::now(), Watched::default());
     loop {
         let asked_at = began.elapsed();
-        let heard = context.run().site(host.index).hear(&question, &title, asked.is_safe());
+        let heard = host.site().hear(&question, &title, asked.is_safe());
         let bad = match host.outcome(heard)? {
             Heard::Planned => return Ok(context.unanswered(&title)),
             Heard::Failed(why) => Some(format!("was not answered: {why}")),

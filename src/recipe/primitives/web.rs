@@ -31,7 +31,7 @@ fn ask(
     asked: &Asked,
 ) -> Outcome<Dynamic> {
     let question = host.outcome(question)?;
-    let heard = host.context.run().site(host.index).hear(&question, title, asked.is_safe());
+    let heard = host.site().hear(&question, title, asked.is_safe());
     match judged(host.outcome(heard)?, title, &asked.expected) {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Ok(host.context.unanswered(title)),
@@ -73,7 +73,7 @@ fn fastcgi_it(
 ) -> Outcome<Dynamic> {
     let asked = Asked::read(&host.context, options, &FASTCGI)?;
     let title = format!("{} {} of {script} at {address}", asked.method, asked.path);
-    let script = host.context.run().site(host.index).absolute(script);
+    let script = host.site().absolute(script);
     let question = script.and_then(|script| {
         if !asked.path.starts_with('/') {
             return Err(anyhow!("path `{}` does not begin with `/`", asked.path));

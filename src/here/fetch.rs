@@ -14,8 +14,7 @@ use ureq::http::{self, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::event::{Event, Report};
-use crate::run::Run;
-use crate::run::here::NAME;
+use crate::here::{Here, NAME};
 use crate::site::Heard;
 use crate::web::http::{BODY_MAX, check_size, encoded};
 use crate::web::{Response, check_header, check_method};
@@ -37,7 +36,7 @@ pub struct Fetch {
     pub follows: bool,
 }
 
-impl Run {
+impl Here {
     /// A URL as messages have it: without its user and password. Secrets are hidden first, for what is left of one that was
     /// cut in two would be shown.
     fn shown(&self, url: &str) -> String {

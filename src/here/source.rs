@@ -4,13 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use crate::run::project::Project;
+use crate::here::once::{Once, kept};
+use crate::here::project::Project;
 use crate::tree::{Contents, Index, PARTS_MAX, Selection, Squeezed, Store, Tree, parts_of, walk};
-
-/// What is worked out once for all hosts. An error is kept as well: all of them get the same one.
-pub(super) type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
 /// What is deployed.
 pub struct Source {
@@ -61,16 +59,5 @@ impl Source {
             self.store.put_index(&selection.root, &before, &index);
             Ok(tree)
         })
-    }
-}
-
-pub(super) fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-    let kept = once.get_or_init(|| make().map(Arc::new).map_err(Arc::new));
-    match kept {
-        Ok(value) => Ok(value.clone()),
-        Err(error) => Err(match error.downcast_ref::<crate::event::Report>() {
-            Some(report) => report.clone().into(),
-            None => anyhow!("{error:#}"),
-        }),
     }
 }

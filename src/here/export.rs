@@ -11,75 +11,8 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 
 use crate::event::Report;
-use crate::run::revision::{asked, git_in};
+use crate::here::git::{Commit, ask, git_in, hash_of};
 use crate::tree::{Scratch, Store, canonical};
-
-/// A commit that a reference names.
-#[derive(Debug)]
-pub struct Commit {
-    /// The top of the work tree.
-    top: PathBuf,
-    pub hash: String,
-    /// What the user should know before it is deployed.
-    pub warnings: Vec<String>,
-}
-
-impl Commit {
-    /// The commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. A branch that is not here is looked
-    /// for at `origin`, as it was when it was last fetched.
-    pub fn named(reference: &str, source: &Path) -> Result<Self> {
-        let source = canonical(source);
-        let near = source.ancestors().find(|path| path.is_dir()).unwrap_or(&source);
-        let top = asked(near, &["rev-parse", "--show-toplevel"])
-            .with_context(|| format!("`ref` is set, and `{}` is no work tree of git", near.display()))?;
-        let top = PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
-        let hash = hash_of(&top, reference).or_else(|| hash_of(&top, &format!("origin/{reference}")));
-        let hash = hash.ok_or_else(|| {
-            Report::new(format!("`{}` has no branch, tag or commit `{reference}`", top.display()))
-                .hint("`git fetch --tags` brings what others have pushed")
-        })?;
-        let warnings = warnings(&top, reference, &hash);
-        Ok(Self { top, hash, warnings })
-    }
-}
-
-/// The hash of a commit; `None` for whatever is none.
-fn hash_of(repository: &Path, reference: &str) -> Option<String> {
-    let verified = |reference: &str| {
-        // What begins so would be an option.
-        let name = Some(reference).filter(|reference| !reference.starts_with('-'))?;
-        let said = asked(repository, &["rev-parse", "--verify", "--quiet", name]).ok()?;
-        let hash = String::from_utf8(said).ok()?.trim().to_owned();
-        hash.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(hash)
-    };
-    verified(&format!("{}^{{commit}}", verified(reference)?))
-}
-
-fn warnings(repository: &Path, reference: &str, hash: &str) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let branch = hash_of(repository, &format!("refs/heads/{reference}"));
-    let tag = hash_of(repository, &format!("refs/tags/{reference}"));
-    if branch.is_some() && tag.is_some() && branch != tag {
-        warnings.push(format!(
-            "`{reference}` is a branch and a tag; {} is deployed",
-            &hash[..hash.len().min(10)]
-        ));
-    }
-    // A branch may have been pushed to from elsewhere: as far as that was fetched, it is known.
-    let upstream = format!("{reference}@{{upstream}}");
-    let text = |arguments: &[&str]| {
-        Some(String::from_utf8(asked(repository, arguments).ok()?).ok()?.trim().to_owned())
-    };
-    if branch.as_deref() == Some(hash)
-        && let Some(name) = text(&["rev-parse", "--abbrev-ref", &upstream])
-        && let Some(n) = text(&["rev-list", "--count", &format!("{hash}..{upstream}")])
-        && n != "0"
-    {
-        let commits = if n == "1" { "commit" } else { "commits" };
-        warnings.push(format!("`{reference}` is behind `{name}` by {n} {commits}"));
-    }
-    warnings
-}
 
 /// A commit, taken out.
 pub struct Export {
@@ -178,7 +111,7 @@ fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
 }
 
 fn take_out_submodules(repository: &Path, commit: &str, into: &Path) -> Result<()> {
-    let listed = asked(repository, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    let listed = ask(repository, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
     for line in listed.split(|byte| *byte == 0) {
         let Some(submodule) = line.strip_prefix(b"160000 commit ") else { continue };
         let Some(at) = submodule.iter().position(|byte| *byte == b'\t') else { continue };
@@ -203,17 +136,8 @@ fn take_out_submodules(repository: &Path, commit: &str, into: &Path) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::here::git::tests::{GIT, sh};
     use std::os::unix::fs::PermissionsExt;
-    use std::process::Command;
-
-    fn sh(directory: &Path, text: &str) -> String {
-        let said = Command::new("sh").arg("-euc").arg(text).current_dir(directory).output().unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        String::from_utf8(said.stdout).unwrap().trim().to_owned()
-    }
-
-    const GIT: &str = "export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null; \
-                       git() { command git -c user.name=n -c user.email=e -c protocol.file.allow=always \"$@\"; };";
 
     #[test]
     fn a_commit_is_taken_out_as_it_was_checked_in_and_the_work_tree_is_not() {
@@ -261,28 +185,6 @@ mod tests {
             assert!(refused(bad, &top).contains("has no branch, tag or commit"), "{bad}");
         }
         assert!(refused("main", dir.path()).contains("is no work tree of git"));
-    }
-
-    #[test]
-    fn a_branch_of_others_is_found_and_one_that_is_behind_is_known() {
-        let dir = tempfile::tempdir().unwrap();
-        sh(
-            dir.path(),
-            &format!(
-                "{GIT} git init -qb main theirs && cd theirs && echo 1 >a && git add . && git commit -qm 1 && git branch fix
-                 git clone -q . ../ours && git commit -q --allow-empty -m 2 && git -C ../ours fetch -q"
-            ),
-        );
-        let commit = |name| Commit::named(name, &dir.path().join("ours")).unwrap();
-        assert_eq!(commit("main").warnings, ["`main` is behind `origin/main` by 1 commit"]);
-        assert_eq!(commit("fix").warnings, Vec::<String>::new());
-        assert_eq!(commit("fix").hash, commit("main").hash);
-        sh(dir.path(), &format!("{GIT} cd ours && git tag main && git commit -q --allow-empty -m 3"));
-        let hash = commit("main").hash;
-        assert_eq!(
-            commit("main").warnings,
-            [format!("`main` is a branch and a tag; {} is deployed", &hash[..10])]
-        );
     }
 
     #[test]

@@ -4,28 +4,13 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use anyhow::Result;
-
 use crate::event::Report;
-use crate::run::Run;
 
 /// Recipes nest calls on these threads.
 const STACK: usize = 8 << 20;
 
-impl Run {
-    /// Does something on several hosts at the same time, and collects every failure.
-    pub fn on_each(
-        &self,
-        hosts: &[usize],
-        act: impl Fn(usize) -> Result<()> + Sync,
-    ) -> Vec<(usize, anyhow::Error)> {
-        self.n_acted.fetch_add(hosts.len(), Ordering::SeqCst);
-        in_parallel(hosts, hosts.len(), |host| act(host).err())
-            .into_iter()
-            .filter_map(|(host, error)| Some((host, error?)))
-            .collect()
-    }
-}
+/// Of hosts, with what failed there.
+pub type Failures = Vec<(usize, anyhow::Error)>;
 
 /// A thread a host, not a core: they wait for servers. At most `limit` at a time. The answers are in the hosts' order.
 ///
@@ -64,16 +49,13 @@ pub fn in_parallel<A: Send>(
 }
 
 /// One error for the failures of several hosts.
-pub fn combined<'a>(
-    failures: Vec<(usize, anyhow::Error)>,
-    name: impl Fn(usize) -> &'a String,
-) -> Option<anyhow::Error> {
+pub fn combined<'a>(failures: Failures, name: impl Fn(usize) -> &'a str) -> Option<anyhow::Error> {
     let mut reports: Vec<Report> = Vec::new();
     for (host, error) in failures {
         let new = Report::of(&error);
         match reports.iter_mut().find(|other| other.is_like(&new)) {
-            Some(report) => report.hosts.push(name(host).clone()),
-            None => reports.push(Report { hosts: vec![name(host).clone()], ..new }),
+            Some(report) => report.hosts.push(name(host).to_owned()),
+            None => reports.push(Report { hosts: vec![name(host).to_owned()], ..new }),
         }
     }
     if reports.len() <= 1 {

@@ -5,12 +5,11 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::PoisonError;
 
 use anyhow::Result;
 
 use crate::event::Event;
-use crate::run::Run;
+use crate::here::Here;
 use crate::shell::{Answer, Exit};
 use crate::site::Asked;
 use crate::tree::{Hash, TreePath, canonical};
@@ -26,7 +25,7 @@ pub struct Cached {
     pub paths: Vec<TreePath>,
 }
 
-impl Run {
+impl Here {
     /// Runs a command here, unless what it makes is kept from an earlier time; it answers nothing then. Where some of that stands
     /// already, as in a work tree, the tools know best what to do with it: nothing is taken from the cache then, nor put into it.
     pub fn local_cached(&self, asked: &Asked, cached: &Cached) -> Result<Option<Answer>> {
@@ -65,7 +64,7 @@ impl Run {
 
     /// What the command is, what it finds in its environment, and what the files hold that decide. `None` where nobody knows.
     fn digest(&self, asked: &Asked, cached: &Cached, directory: &Path) -> Option<String> {
-        let mut env = self.here.lock().unwrap_or_else(PoisonError::into_inner).env.clone();
+        let mut env = self.env.clone();
         // Each commit has another.
         env.retain(|(name, _)| name != "REVISION");
         let inherited = env::var_os("NODE_ENV");

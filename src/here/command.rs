@@ -5,23 +5,14 @@ use std::sync::PoisonError;
 use anyhow::Result;
 
 use crate::event::Event;
+use crate::here::{Here, NAME};
 use crate::release::command::{Command, Place};
-use crate::run::Run;
 use crate::shell::Answer;
 use crate::site::Asked;
 use crate::site::told::Told;
-use crate::transport::{Remote, Reply};
+use crate::transport::Reply;
 
-/// This machine: what commands have in their environment.
-pub struct Here {
-    pub remote: Box<dyn Remote>,
-    pub env: Vec<(String, String)>,
-}
-
-/// What events call this machine.
-pub(super) const NAME: &str = "here";
-
-impl Run {
+impl Here {
     /// Runs a command here; a plan only lists it.
     pub fn local(&self, asked: &Asked) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
@@ -32,14 +23,14 @@ impl Run {
             return Ok(None);
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: asked.text.clone() });
-        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = self.project.directory()?;
         let mut env = Vec::new();
         if let Some(export) = self.project.export()? {
             // Not the repository that the caches happen to be in.
             env.push(("GIT_CEILING_DIRECTORIES".to_owned(), export.ceiling().to_string_lossy().into_owned()));
         }
-        env.extend(here.env.iter().cloned());
+        env.extend(self.env.iter().cloned());
         env.extend(asked.env.iter().cloned());
         let command = Command {
             text: asked.text.clone(),
@@ -52,7 +43,7 @@ impl Run {
         };
         let step = command.test(directory.as_path());
         let mut lines = Told::new(NAME, &self.events, None).lines();
-        match here.remote.perform(&step.act, &mut lines)? {
+        match remote.perform(&step.act, &mut lines)? {
             Reply::Answered(answer) => Ok(Some(answer)),
             Reply::Recorded => Ok(None),
         }

@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 
-use crate::run::export::{Commit, Export};
-use crate::run::revision::Revision;
-use crate::run::source::{Once, kept};
+use crate::here::export::Export;
+use crate::here::git::Commit;
+use crate::here::once::{Once, kept};
+use crate::here::revision::Revision;
 use crate::tree::Store;
 
 pub struct Project {

@@ -1,0 +1,53 @@
+//! How the hosts of a fleet are reached, and who hears of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::event::{Report, Sink};
+use crate::host::{Host, Kind};
+use crate::site::{Options, Site};
+use crate::transport::planning::Planning;
+use crate::transport::ssh::{Logins, Target};
+use crate::transport::{self, Interrupt, Remote};
+
+pub struct Access {
+    /// What is asked at the terminal for all hosts.
+    pub logins: Arc<Logins>,
+    pub interrupt: Interrupt,
+    pub events: Arc<dyn Sink>,
+    /// Nothing is changed on any host.
+    pub is_plan: bool,
+}
+
+impl Access {
+    /// The site on a host. Nothing is connected yet.
+    pub fn site(&self, host: &Host, options: Options) -> Result<Site, Report> {
+        let mut remote = self.remote(host, options.accepts_new_keys)?;
+        if self.is_plan {
+            remote = Box::new(Planning::new(remote, Arc::default()));
+        }
+        Ok(Site::new(host.clone(), options, remote, self.events.clone(), self.is_plan))
+    }
+
+    fn remote(&self, host: &Host, accept_new: bool) -> Result<Box<dyn Remote>, Report> {
+        match host.transport {
+            Kind::Local => Ok(transport::local(self.interrupt.clone())),
+            Kind::Ssh => {
+                let target = Target {
+                    port: host.port,
+                    user: host.user.clone(),
+                    accept_new,
+                    config: std::env::var_os("RUNNER_SSH_CONFIG").map(PathBuf::from),
+                    logins: self.logins.clone(),
+                    ..Target::new(&host.name, &host.address)
+                };
+                Ok(transport::ssh(target, self.interrupt.clone()))
+            }
+            Kind::OpenSsh => Err(Report::new(format!(
+                "host `{}` is reached by `openssh`, which this version does not have yet",
+                host.name
+            ))
+            .hint("`transport = \"ssh\"` is the default")),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Hosts that are gone on without: who may be dropped, and who was.
+//!
+//! **Invariant:** no host is dropped that a task runs on once.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Result, bail};
+
+use crate::host::Host;
+
+/// What one bad host means for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnHostFailure {
+    /// The run fails, on all hosts.
+    #[default]
+    Abort,
+    /// The run goes on without the host, if enough are left.
+    Continue(MinHealthy),
+}
+
+impl OnHostFailure {
+    /// How many of so many hosts must be left.
+    fn min_healthy(self, n_hosts: usize) -> usize {
+        match self {
+            Self::Abort => n_hosts,
+            Self::Continue(min) => min.of(n_hosts),
+        }
+    }
+}
+
+/// How many hosts of a run must be left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MinHealthy {
+    Hosts(NonZeroUsize),
+    /// 1 to 100.
+    Percent(usize),
+}
+
+impl Default for MinHealthy {
+    fn default() -> Self {
+        Self::Hosts(NonZeroUsize::MIN)
+    }
+}
+
+impl MinHealthy {
+    pub fn of_number(number: i64) -> Result<Self> {
+        match usize::try_from(number).ok().and_then(NonZeroUsize::new) {
+            Some(number) => Ok(Self::Hosts(number)),
+            None => bail!("at least one host must be left, not {number}"),
+        }
+    }
+
+    /// `75%`, or a number as text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let Some(percent) = text.strip_suffix('%') else {
+            return match text.parse() {
+                Ok(number) => Self::of_number(number),
+                Err(_) => bail!("`{text}` is neither a number of hosts nor a share of them, as `75%`"),
+            };
+        };
+        match percent.trim_end().parse() {
+            Ok(percent @ 1..=100) => Ok(Self::Percent(percent)),
+            _ => bail!("`{text}` is no share of the hosts: `1%` to `100%`"),
+        }
+    }
+
+    /// Of so many hosts.
+    fn of(self, n_hosts: usize) -> usize {
+        match self {
+            Self::Hosts(number) => number.get(),
+            Self::Percent(percent) => (n_hosts * percent).div_ceil(100),
+        }
+    }
+}
+
+/// Which hosts are left.
+#[derive(Default)]
+pub struct Dropping {
+    policy: OnHostFailure,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    dropped: Vec<usize>,
+    /// Hosts that a task runs on once, and that task.
+    once: BTreeMap<usize, String>,
+}
+
+impl Dropping {
+    pub fn new(policy: OnHostFailure) -> Self {
+        Self { policy, state: Mutex::default() }
+    }
+
+    pub fn is_allowed(&self) -> bool {
+        self.policy != OnHostFailure::Abort
+    }
+
+    pub fn is_dropped(&self, host: usize) -> bool {
+        self.lock().dropped.contains(&host)
+    }
+
+    pub fn left_of(&self, hosts: &[usize]) -> Vec<usize> {
+        let state = self.lock();
+        hosts.iter().copied().filter(|host| !state.dropped.contains(host)).collect()
+    }
+
+    pub fn keep_for(&self, host: usize, task: &str) {
+        self.lock().once.entry(host).or_insert_with(|| task.to_owned());
+    }
+
+    /// Drops those that failed, if none of them is kept and enough of `hosts` are left; else says why it does not.
+    pub fn drop_hosts(&self, failed: &[usize], hosts: &[Host]) -> Result<(), String> {
+        let name = |host: usize| format!("`{}`", hosts[host].name);
+        let mut state = self.lock();
+        if let Some((host, task)) = failed.iter().find_map(|&host| Some((host, state.once.get(&host)?))) {
+            return Err(format!("{} is not dropped: task `{task}` runs once, and there", name(host)));
+        }
+        let is_left = |host: &usize| !state.dropped.contains(host) && !failed.contains(host);
+        let n_left = (0..hosts.len()).filter(is_left).count();
+        let n_min = self.policy.min_healthy(hosts.len());
+        if n_left < n_min {
+            let verb = if failed.len() == 1 { "is" } else { "are" };
+            return Err(format!(
+                "{} {verb} not dropped: {n_left} of {} hosts would be left, and `min_healthy` asks for {n_min}",
+                failed.iter().map(|&host| name(host)).collect::<Vec<_>>().join(", "),
+                hosts.len()
+            ));
+        }
+        state.dropped.extend(failed);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn case(text: &str, n_hosts: usize, want: usize) {
+        assert_eq!(MinHealthy::parse(text).unwrap().of(n_hosts), want, "{text}");
+    }
+
+    #[test]
+    fn a_share_of_the_hosts_is_rounded_up() {
+        case("2", 5, 2);
+        case("75%", 4, 3);
+        case("75%", 5, 4);
+        case("1%", 3, 1);
+        case("100%", 7, 7);
+    }
+
+    #[test]
+    fn what_leaves_no_host_or_means_nothing_is_refused() {
+        for text in ["0", "-1", "0%", "101%", "1.5", "half", "%", ""] {
+            assert!(MinHealthy::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The hosts of a stage that were chosen: their sites, acts on several of them at once, and which of them are left.
+
+pub mod access;
+pub mod dropping;
+pub mod parallel;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+
+use crate::event::Report;
+use crate::fleet::access::Access;
+use crate::fleet::dropping::{Dropping, OnHostFailure};
+use crate::fleet::parallel::{Failures, combined, in_parallel};
+use crate::host::{Host, Selected};
+use crate::site::{Options, Site};
+
+/// A host is named by its place in `hosts`.
+pub struct Fleet {
+    /// In file order, as `sites`.
+    pub hosts: Vec<Host>,
+    /// All hosts of the stage, whether chosen or not.
+    pub stage: Vec<Host>,
+    sites: Vec<Mutex<Site>>,
+    dropping: Dropping,
+}
+
+impl Fleet {
+    /// Opens the sites of the hosts that were selected, each with its own of `options`. Nothing is connected yet.
+    pub fn open(
+        selected: &Selected,
+        options: Vec<Options>,
+        policy: OnHostFailure,
+        access: &Access,
+    ) -> Result<Self, Report> {
+        let sites = selected.hosts.iter().zip(options);
+        let sites: Result<_, _> =
+            sites.map(|(host, options)| access.site(host, options).map(Mutex::new)).collect();
+        Ok(Self {
+            hosts: selected.hosts.clone(),
+            stage: selected.all().to_vec(),
+            sites: sites?,
+            dropping: Dropping::new(policy),
+        })
+    }
+
+    pub fn name(&self, host: usize) -> &str {
+        &self.hosts[host].name
+    }
+
+    pub fn names(&self, hosts: &[usize]) -> Vec<String> {
+        hosts.iter().map(|&host| self.hosts[host].name.clone()).collect()
+    }
+
+    /// The host of that name, if it was chosen.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name == name)
+    }
+
+    /// The site of a host, for one step or a few. Never held while another host's is asked for.
+    pub fn site(&self, host: usize) -> MutexGuard<'_, Site> {
+        self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The site of a host, if nobody acts there now.
+    pub fn idle_site(&self, host: usize) -> Option<MutexGuard<'_, Site>> {
+        self.sites[host].try_lock().ok()
+    }
+
+    /// All hosts, the dropped ones too.
+    pub fn everyone(&self) -> Vec<usize> {
+        (0..self.hosts.len()).collect()
+    }
+
+    /// The hosts that were not dropped.
+    pub fn all(&self) -> Vec<usize> {
+        self.left_of(&self.everyone())
+    }
+
+    /// Those of `hosts` that were not dropped.
+    pub fn left_of(&self, hosts: &[usize]) -> Vec<usize> {
+        self.dropping.left_of(hosts)
+    }
+
+    pub fn is_dropped(&self, host: usize) -> bool {
+        self.dropping.is_dropped(host)
+    }
+
+    /// Says that `task` runs once, on `host`. What it does there (a migration) is for all hosts: undone on a dropped
+    /// host it would be missing on the others, and elsewhere it might meet another database.
+    pub fn keep_for(&self, host: usize, task: &str) {
+        self.dropping.keep_for(host, task);
+    }
+
+    /// Whether hosts that fail may be dropped at all.
+    pub fn may_drop(&self) -> bool {
+        self.dropping.is_allowed()
+    }
+
+    /// Drops hosts, or says why it does not.
+    pub fn drop_hosts(&self, hosts: &[usize]) -> Result<(), String> {
+        self.dropping.drop_hosts(hosts, &self.hosts)
+    }
+
+    /// Does something on several hosts at once, and collects every failure.
+    pub fn on_each(&self, hosts: &[usize], act: impl Fn(usize) -> Result<()> + Sync) -> Failures {
+        in_parallel(hosts, hosts.len(), |host| act(host).err())
+            .into_iter()
+            .filter_map(|(host, error)| Some((host, error?)))
+            .collect()
+    }
+
+    /// Asks all hosts at once. Every answer with its host's name, in file order.
+    pub fn ask<A: Send>(
+        &self,
+        question: impl Fn(&mut Site) -> Result<A> + Sync,
+    ) -> Vec<(String, Result<A, Report>)> {
+        let ask = |host| question(&mut self.site(host)).map_err(|error| Report::of(&error));
+        let answers = in_parallel(&self.everyone(), self.hosts.len(), ask);
+        answers.into_iter().map(|(host, answer)| (self.name(host).to_owned(), answer)).collect()
+    }
+
+    /// Failures of several hosts as one.
+    pub fn none_failed(&self, failures: Failures) -> Result<()> {
+        combined(failures, |host| self.name(host)).map_or(Ok(()), Err)
+    }
+}

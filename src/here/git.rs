@@ -1,0 +1,154 @@
+//! Git on this machine: what it says of a repository, and the commit that a reference names.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::event::Report;
+use crate::tree::canonical;
+
+/// A git that works in a directory, whatever repository this program was started from: a hook names its own
+/// (`git rev-parse --local-env-vars`).
+pub fn git_in(directory: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(directory);
+    for name in [
+        "ALTERNATE_OBJECT_DIRECTORIES",
+        "COMMON_DIR",
+        "DIR",
+        "GRAFT_FILE",
+        "IMPLICIT_WORK_TREE",
+        "INDEX_FILE",
+        "NO_REPLACE_OBJECTS",
+        "OBJECT_DIRECTORY",
+        "PREFIX",
+        "REPLACE_REF_BASE",
+        "SHALLOW_FILE",
+        "WORK_TREE",
+    ] {
+        git.env_remove(format!("GIT_{name}"));
+    }
+    git
+}
+
+/// What git says in a directory; if it does not, why.
+pub fn ask(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let said = git_in(directory).args(arguments).stdin(Stdio::null()).output();
+    let said = said.context("`git` could not be started")?;
+    match said.status.success() {
+        true => Ok(said.stdout),
+        false => {
+            let report = Report::new(format!("`git {}` failed", arguments.join(" ")));
+            let lines = String::from_utf8_lossy(&said.stderr).into_owned();
+            bail!(lines.lines().fold(report, |report, line| report.note(line)))
+        }
+    }
+}
+
+/// The same as text; `None` if git says nothing.
+pub fn text(directory: &Path, arguments: &[&str]) -> Option<String> {
+    let said = ask(directory, arguments).ok()?;
+    Some(String::from_utf8(said).ok()?.trim().to_owned())
+}
+
+/// A commit that a reference names.
+#[derive(Debug)]
+pub struct Commit {
+    /// The top of the work tree.
+    pub top: PathBuf,
+    pub hash: String,
+    /// What the user should know before it is deployed.
+    pub warnings: Vec<String>,
+}
+
+impl Commit {
+    /// The commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. A branch that is not here is looked
+    /// for at `origin`, as it was when it was last fetched.
+    pub fn named(reference: &str, source: &Path) -> Result<Self> {
+        let source = canonical(source);
+        let near = source.ancestors().find(|path| path.is_dir()).unwrap_or(&source);
+        let top = ask(near, &["rev-parse", "--show-toplevel"])
+            .with_context(|| format!("`ref` is set, and `{}` is no work tree of git", near.display()))?;
+        let top = PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
+        let hash = hash_of(&top, reference).or_else(|| hash_of(&top, &format!("origin/{reference}")));
+        let hash = hash.ok_or_else(|| {
+            Report::new(format!("`{}` has no branch, tag or commit `{reference}`", top.display()))
+                .hint("`git fetch --tags` brings what others have pushed")
+        })?;
+        let warnings = warnings(&top, reference, &hash);
+        Ok(Self { top, hash, warnings })
+    }
+}
+
+/// The hash of a commit; `None` for whatever is none.
+pub fn hash_of(repository: &Path, reference: &str) -> Option<String> {
+    let verified = |reference: &str| {
+        // What begins so would be an option.
+        let name = Some(reference).filter(|reference| !reference.starts_with('-'))?;
+        let hash = text(repository, &["rev-parse", "--verify", "--quiet", name])?;
+        hash.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(hash)
+    };
+    verified(&format!("{}^{{commit}}", verified(reference)?))
+}
+
+fn warnings(repository: &Path, reference: &str, hash: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let branch = hash_of(repository, &format!("refs/heads/{reference}"));
+    let tag = hash_of(repository, &format!("refs/tags/{reference}"));
+    if branch.is_some() && tag.is_some() && branch != tag {
+        warnings.push(format!(
+            "`{reference}` is a branch and a tag; {} is deployed",
+            &hash[..hash.len().min(10)]
+        ));
+    }
+    // A branch may have been pushed to from elsewhere: as far as that was fetched, it is known.
+    let upstream = format!("{reference}@{{upstream}}");
+    if branch.as_deref() == Some(hash)
+        && let Some(name) = text(repository, &["rev-parse", "--abbrev-ref", &upstream])
+        && let Some(n) = text(repository, &["rev-list", "--count", &format!("{hash}..{upstream}")])
+        && n != "0"
+    {
+        let commits = if n == "1" { "commit" } else { "commits" };
+        warnings.push(format!("`{reference}` is behind `{name}` by {n} {commits}"));
+    }
+    warnings
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub fn sh(directory: &Path, text: &str) -> String {
+        let said = Command::new("sh").arg("-euc").arg(text).current_dir(directory).output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    }
+
+    pub const GIT: &str = "export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null; \
+                       git() { command git -c user.name=n -c user.email=e -c protocol.file.allow=always \"$@\"; };";
+
+    #[test]
+    fn a_branch_of_others_is_found_and_one_that_is_behind_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        sh(
+            dir.path(),
+            &format!(
+                "{GIT} git init -qb main theirs && cd theirs && echo 1 >a && git add . && git commit -qm 1 && git branch fix
+                 git clone -q . ../ours && git commit -q --allow-empty -m 2 && git -C ../ours fetch -q"
+            ),
+        );
+        let commit = |name| Commit::named(name, &dir.path().join("ours")).unwrap();
+        assert_eq!(commit("main").warnings, ["`main` is behind `origin/main` by 1 commit"]);
+        assert_eq!(commit("fix").warnings, Vec::<String>::new());
+        assert_eq!(commit("fix").hash, commit("main").hash);
+        sh(dir.path(), &format!("{GIT} cd ours && git tag main && git commit -q --allow-empty -m 3"));
+        let hash = commit("main").hash;
+        assert_eq!(
+            commit("main").warnings,
+            [format!("`main` is a branch and a tag; {} is deployed", &hash[..10])]
+        );
+    }
+}

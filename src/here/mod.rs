@@ -1,0 +1,104 @@
+//! This machine: the work tree or commit that is deployed, and the commands, requests and questions of a run.
+
+pub mod build_cache;
+pub mod command;
+pub mod export;
+pub mod fetch;
+pub mod git;
+pub mod mode;
+mod once;
+pub mod options;
+pub mod project;
+pub mod question;
+pub mod revision;
+pub mod source;
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+
+use crate::event::Sink;
+use crate::event::mask::Mask;
+use crate::here::mode::Mode;
+use crate::here::options::{HereOptions, SourceOptions};
+use crate::here::project::Project;
+use crate::here::revision::Revision;
+use crate::here::source::Source;
+use crate::transport::{Interrupt, Remote};
+use crate::tree::Store;
+
+/// What events call this machine.
+const NAME: &str = "here";
+
+/// This machine, as one run uses it.
+pub struct Here {
+    pub mode: Mode,
+    /// Hides the secrets in all that `events` are told: they are the same sink.
+    pub mask: Arc<Mask>,
+    pub events: Arc<dyn Sink>,
+    pub interrupt: Interrupt,
+    pub project: Arc<Project>,
+    pub source: Arc<Source>,
+    /// Whether the run sends the source to hosts.
+    pub sends: bool,
+    pub revision: Revision,
+    /// What the user should know about the source before it is sent.
+    pub warnings: Vec<String>,
+    pub store: Store,
+    /// What every command here finds in its environment.
+    env: Vec<(String, String)>,
+    /// The shell of commands, which runs one at a time.
+    remote: Mutex<Box<dyn Remote>>,
+}
+
+impl Here {
+    /// Finds the revision, and makes the export if there is one to be sent.
+    pub fn open(options: HereOptions, mask: Arc<Mask>, interrupt: &Interrupt) -> Result<Self> {
+        let HereOptions { mode, directory, stage, source, env, skip, sends } = options;
+        let SourceOptions { directory: below, reference, is_emptied, exclude } = source;
+        let store = Store::from_env();
+        let project = Arc::new(Project::new(directory, &below, reference, store.clone()));
+        let ready = if sends { project.export().map(drop) } else { Ok(()) };
+        let revision = match ready.and_then(|()| project.revision()) {
+            Ok(revision) => revision,
+            Err(error) if sends || interrupt.is_raised() => return Err(error),
+            // A rollback is as good without it. What needs it all the same fails for the same reason.
+            Err(_) => Revision::default(),
+        };
+        let warnings = if sends { warnings(&project, &revision, is_emptied)? } else { Vec::new() };
+        Ok(Self {
+            mode,
+            events: mask.clone(),
+            mask,
+            interrupt: interrupt.clone(),
+            source: Arc::new(Source::new(project.clone(), exclude, skip, store.clone())),
+            project,
+            sends,
+            env: revision.env(&stage).into_iter().chain(env).collect(),
+            revision,
+            warnings,
+            store,
+            remote: Mutex::new(crate::transport::local(interrupt.clone())),
+        })
+    }
+}
+
+fn warnings(project: &Project, revision: &Revision, is_emptied: bool) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    if revision.is_dirty {
+        warnings.push("the work tree has changes that are not committed; they are deployed too".to_owned());
+    }
+    if is_emptied {
+        warnings.push("`ref` is empty: the work tree is deployed".to_owned());
+    }
+    if let Some(commit) = project.commit()? {
+        warnings.extend(commit.warnings.iter().cloned());
+    }
+    if project.export()?.is_some_and(|export| !export.has_project) {
+        warnings.push(
+            "`runner.toml` is not in the repository: `get(\"source\")` leads to the export, commands start beside `runner.toml`"
+                .to_owned(),
+        );
+    }
+    Ok(warnings)
+}
