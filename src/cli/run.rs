@@ -17,8 +17,8 @@ use crate::host::{Inventory, Selected};
 use crate::recipe::{Recipe, Settled};
 use crate::release::ReleaseName;
 use crate::run::{Run, Setup};
-use crate::site::Options;
 use crate::transport::Interrupt;
+use crate::transport::ssh::Logins;
 
 /// The flow that is run when none is named.
 const DEFAULT: &str = "deploy";
@@ -33,41 +33,14 @@ pub fn run(
     let mask = Arc::new(Mask::new(events.clone()));
     let heard: Arc<dyn Sink> = mask.clone();
     let order = Order::read(args, recipe, what, interrupt, &heard)?;
-    let Order { inventory, selected, recipe, doing, wanted, settled } = order;
-    let stage = &selected.stage.name;
-
     hear_signals(interrupt)?;
-    let options = HereOptions {
-        mode: mode(args),
-        directory: inventory.dir.clone(),
-        stage: stage.clone(),
-        source: settled.source,
-        env: settled.env,
-        skip: project::local_sites(&inventory),
-        sends: sends(&recipe, &doing),
-    };
-    let here = Here::open(options, mask, interrupt).map_err(|error| stop(error, interrupt))?;
-    recipe.work_in(&here.project);
-    let sites = with_env(settled.sites, &here.revision.env(stage));
-    let access = Access {
-        logins: prompt::logins(interrupt, events),
-        interrupt: interrupt.clone(),
-        events: heard,
-        is_plan: here.mode.is_plan(),
-    };
-    let fleet = Fleet::open(&selected, sites, settled.on_host_failure, &access)?;
-    let setup = Setup {
-        application: inventory.application(),
-        stage: stage.clone(),
-        by: deployer(),
-        flow: doing.name().to_owned(),
-        wanted,
-        waits: args.wait,
-    };
-    let run = Run::new(here, fleet, setup);
+    let here = Here::open(order.here(args), mask, interrupt).map_err(|error| stop(error, interrupt))?;
+    order.recipe.work_in(&here.project);
+    let fleet = order.fleet(&here, prompt::logins(interrupt, events))?;
+    let run = Run::new(here, fleet, order.setup(args));
     run.begin();
-    let outcome = execute(&run, &recipe.playbook, &doing);
-    note_what_is_gone(&run, &doing);
+    let outcome = execute(&run, &order.recipe.playbook, &order.doing);
+    note_what_is_gone(&run, &order.doing);
     Ok(outcome.verdict.exit_code())
 }
 
@@ -112,6 +85,50 @@ impl Order {
             }
         }
     }
+    fn stage(&self) -> String {
+        self.selected.stage.name.clone()
+    }
+
+    fn here(&self, args: &Args) -> HereOptions {
+        HereOptions {
+            mode: match args.is_plan() {
+                true => Mode::Plan { with_diff: args.diff },
+                false => Mode::Act,
+            },
+            directory: self.inventory.dir.clone(),
+            stage: self.stage(),
+            source: self.settled.source.clone(),
+            env: self.settled.env.clone(),
+            skip: project::local_sites(&self.inventory),
+            sends: sends(&self.recipe, &self.doing),
+        }
+    }
+
+    fn fleet(&self, here: &Here, logins: Arc<Logins>) -> Result<Fleet, Report> {
+        let mut sites = self.settled.sites.clone();
+        for options in &mut sites {
+            // What the setting `env` says counts more.
+            options.env.splice(..0, here.revision.env(&self.stage()));
+        }
+        let access = Access {
+            logins,
+            interrupt: here.interrupt.clone(),
+            events: here.events.clone(),
+            is_plan: here.mode.is_plan(),
+        };
+        Fleet::open(&self.selected, sites, self.settled.on_host_failure, &access)
+    }
+
+    fn setup(&self, args: &Args) -> Setup {
+        Setup {
+            application: self.inventory.application(),
+            stage: self.stage(),
+            by: deployer(),
+            flow: self.doing.name().to_owned(),
+            wanted: self.wanted.clone(),
+            waits: args.wait,
+        }
+    }
 }
 
 fn sends(recipe: &Recipe, doing: &Doing) -> bool {
@@ -121,26 +138,11 @@ fn sends(recipe: &Recipe, doing: &Doing) -> bool {
     }
 }
 
-fn mode(args: &Args) -> Mode {
-    match args.is_plan() {
-        true => Mode::Plan { with_diff: args.diff },
-        false => Mode::Act,
-    }
-}
-
 fn stop(error: anyhow::Error, interrupt: &Interrupt) -> Stop {
     match interrupt.is_raised() {
         true => Stop::interrupted(),
         false => error.into(),
     }
-}
-
-/// What a site's own setting `env` says counts more.
-fn with_env(mut sites: Vec<Options>, env: &[(String, String)]) -> Vec<Options> {
-    for options in &mut sites {
-        options.env.splice(..0, env.iter().cloned());
-    }
-    sites
 }
 
 fn note_what_is_gone(run: &Run, doing: &Doing) {

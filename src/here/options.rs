@@ -19,6 +19,7 @@ pub struct HereOptions {
 }
 
 /// What is deployed.
+#[derive(Debug, Clone)]
 pub struct SourceOptions {
     /// From `runner.toml`.
     pub directory: String,
