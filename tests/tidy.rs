@@ -340,7 +340,8 @@ fn reference() -> String {
     }
     out.push_str("\n## Functions\n\nWhat recipes are made of. `host.` is a method of a host, `hosts.` of a set of hosts.\n\n");
     for function in of_kind(&docs, "function") {
-        out.push_str(&format!("- `{}`: {}\n", text(function, "signature"), text(function, "description")));
+        let says = text(function, "description").replace('\n', "\n  ").replace("\n  \n", "\n\n");
+        out.push_str(&format!("- `{}`: {says}\n", text(function, "signature")));
     }
     out
 }

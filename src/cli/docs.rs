@@ -43,7 +43,9 @@ pub fn docs(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &
             out::data(format!("\n# {title}\n"));
         }
         out::data(format!("- `{}`", function.signature));
-        out::data(format!("  {}", function.doc));
+        for line in function.doc.lines() {
+            out::data(format!("  {line}").trim_end());
+        }
     }
     Ok(0)
 }

@@ -68,7 +68,7 @@ impl Recipe {
             let (_, ast) = self.trees.iter().find(|(source, _)| source.name == kept.source())?;
             let mut functions = ast.iter_functions();
             let function = functions.find(|function| function.name == kept.name())?;
-            Some(plain(&function.comments))
+            Some(plain(&function.comments).replace('\n', " "))
         });
         comment.filter(|comment| !comment.is_empty()).unwrap_or_else(|| task.inherited_doc.clone())
     }
@@ -141,9 +141,30 @@ pub fn functions(engine: &Engine) -> Vec<Function> {
     all
 }
 
-/// Comment lines without their slashes.
+/// The text of a comment without its slashes. Items of a list and paragraphs keep their lines, others are joined.
 fn plain(comments: &[&str]) -> String {
-    let lines = comments.iter().flat_map(|comment| comment.lines());
-    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches('/').trim()).collect();
-    lines.join(" ").trim().to_owned()
+    let mut text = String::new();
+    for line in comments.iter().flat_map(|comment| comment.lines()) {
+        let line = line.trim_start_matches('/').trim();
+        text += match line {
+            "" => "\n\n",
+            _ if text.is_empty() || text.ends_with('\n') => "",
+            _ if line.starts_with("- ") => "\n",
+            _ => " ",
+        };
+        text += line;
+    }
+    text.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_paragraphs_of_a_comment_keep_their_lines() {
+        let comments = ["/// One\n/// line:", "/// - a", "///   b", "/// - c", "///", "/// The\n/// end."];
+        assert_eq!(plain(&comments), "One line:\n- a b\n- c\n\nThe end.");
+        assert_eq!(plain(&[]), "");
+    }
 }

@@ -130,13 +130,19 @@ fn test_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -
 
 #[export_module]
 pub mod api {
-    /// Runs a command in the release, or in `current` once it is swapped, and answers what it printed.
+    /// Runs a command on the host and returns its output, without the final newline. Before the swap, the command
+    /// runs in the new release; after it, in `current`. Fails if the command fails, or if it writes into a file that
+    /// other releases share. A plan only lists the command, and its output is unknown.
     #[rhai_fn(pure, return_raw)]
     pub fn run(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
         run_it(&call, host, command, Map::new())
     }
 
-    /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`).
+    /// Like `host.run(command)`, with options:
+    /// - `cwd`: the directory to run in, absolute or relative to the default
+    /// - `env`: a table of environment variables
+    /// - `timeout`: the limit in seconds
+    /// - `user`: another user, by `sudo -n`
     #[rhai_fn(name = "run", pure, return_raw)]
     pub fn run_with(
         call: NativeCallContext,
@@ -147,13 +153,14 @@ pub mod api {
         run_it(&call, host, command, options)
     }
 
-    /// What a command prints that changes nothing: a plan runs it too, and it needs no lock.
+    /// Runs a command that changes nothing, in the directory of `host.run`, and returns its output. It needs no lock.
+    /// Fails if the command fails. A plan runs it, too, unless its directory does not exist yet.
     #[rhai_fn(pure, return_raw)]
     pub fn output(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
         output_of(&call, host, command, Map::new())
     }
 
-    /// The same with options, as for `run`.
+    /// Like `host.output(command)`, with the options of `host.run`.
     #[rhai_fn(name = "output", pure, return_raw)]
     pub fn output_with(
         call: NativeCallContext,
@@ -164,13 +171,15 @@ pub mod api {
         output_of(&call, host, command, options)
     }
 
-    /// Whether a command succeeds. It is expected to change nothing: a plan runs it too.
+    /// Whether a command succeeds. The command must change nothing. It runs in the directory of `host.run`, and needs
+    /// no lock. Fails if the command is ended by a timeout or a signal. A plan runs it, too, unless its directory
+    /// does not exist yet.
     #[rhai_fn(pure, return_raw)]
     pub fn test(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
         test_it(&call, host, command, Map::new())
     }
 
-    /// The same with options, as for `run`.
+    /// Like `host.test(command)`, with the options of `host.run`.
     #[rhai_fn(name = "test", pure, return_raw)]
     pub fn test_with(
         call: NativeCallContext,
@@ -181,7 +190,8 @@ pub mod api {
         test_it(&call, host, command, options)
     }
 
-    /// The text of a file on the host; relative to the release.
+    /// The content of a file on the host, as text. A relative path starts in the directory of `host.run`. Fails if
+    /// the file cannot be read.
     #[rhai_fn(pure, return_raw)]
     pub fn read(host: &mut Host, path: &str) -> Outcome<Dynamic> {
         let bytes = host.site().read_file(path);
@@ -191,14 +201,17 @@ pub mod api {
         }
     }
 
-    /// Writes a file on the host by one rename; a file shared with the last release is replaced, not changed.
+    /// Writes a text to a file on the host. A relative path starts in the directory of `host.run`. The file's
+    /// directory must exist. The file is replaced by a new one in one step, so that other releases keep theirs. A
+    /// plan only lists the file.
     #[rhai_fn(pure, return_raw)]
     pub fn write(host: &mut Host, path: &str, text: &str) -> Outcome<()> {
         let written = host.site().write_file(path, text);
         host.outcome(written)
     }
 
-    /// Whether a file is on the host; relative to the release.
+    /// Whether there is a file, a directory or a link on the host. A relative path starts in the directory of
+    /// `host.run`.
     #[rhai_fn(pure, return_raw)]
     pub fn exists(host: &mut Host, path: &str) -> Outcome<Dynamic> {
         let exists = host.site().exists(path);
@@ -208,7 +221,9 @@ pub mod api {
         }
     }
 
-    /// Fills a local template in (`{{ name }}` is replaced by the value of that name) and writes it on the host.
+    /// Fills a template and writes it to a file on the host, as `host.write` does. `from` is a file on this machine,
+    /// relative to `runner.toml`. Each `{{ name }}` in it is replaced by the value of that name. Fails if a name has
+    /// no value.
     #[rhai_fn(pure, return_raw)]
     pub fn template(host: &mut Host, from: &str, to: &str, values: Map) -> Outcome<()> {
         let path = host.outcome(host.context.world().directory())?.join(from);
@@ -218,7 +233,7 @@ pub mod api {
         write(host, to, &text)
     }
 
-    /// Brings a file of the host here.
+    /// Copies a file from the host to this machine. `to` is relative to `runner.toml`. A plan copies nothing.
     #[rhai_fn(pure, return_raw)]
     pub fn download(host: &mut Host, from: &str, to: &str) -> Outcome<()> {
         let bytes = host.site().read_file(from);

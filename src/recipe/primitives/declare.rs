@@ -155,7 +155,9 @@ fn notice(context: &NativeCallContext, occasion: Occasion, flow: &str, function:
 
 #[export_module]
 pub mod api {
-    /// Declares a task. A function of one parameter runs on every host, of none once, on this machine.
+    /// Declares a task. A function with one parameter, the host, runs on every host; a function without parameters
+    /// runs once, on this machine. A task that an imported file declared gets the new function and keeps its options,
+    /// such as `.once()`.
     #[rhai_fn(return_raw)]
     pub fn task(context: NativeCallContext, name: &str, body: FnPtr) -> Outcome<Task> {
         let statement = Statement::of(&context)?;
@@ -163,19 +165,19 @@ pub mod api {
         Ok(declare_task(&statement, name, body))
     }
 
-    /// Declares a task that does nothing yet: a place for others to fill.
+    /// Declares an empty task, which other recipes can fill.
     #[rhai_fn(name = "task", return_raw)]
     pub fn task_to_fill(context: NativeCallContext, name: &str) -> Outcome<Task> {
         Ok(declare_task(&Statement::of(&context)?, name, None))
     }
 
-    /// Runs the task only on the first host of the stage that has its role.
+    /// Runs the task on one host only: the first one of the stage that has the task's role.
     #[rhai_fn(return_raw)]
     pub fn once(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
         Ok(task.change(&Statement::of(&context)?, |task| task.is_once = true))
     }
 
-    /// Runs the task only on hosts with a role.
+    /// Runs the task only on hosts with this role. A host without `roles` has every role.
     #[rhai_fn(return_raw)]
     pub fn on(context: NativeCallContext, task: &mut Task, role: &str) -> Outcome<Task> {
         let statement = Statement::of(&context)?;
@@ -183,7 +185,7 @@ pub mod api {
         Ok(task.change(&statement, |task| task.role = Some(role.to_owned())))
     }
 
-    /// Runs the task on so many hosts at a time.
+    /// Runs the task on at most this many hosts at a time.
     #[rhai_fn(return_raw)]
     pub fn limit(context: NativeCallContext, task: &mut Task, hosts: i64) -> Outcome<Task> {
         let statement = Statement::of(&context)?;
@@ -197,7 +199,7 @@ pub mod api {
         }
     }
 
-    /// Ends the task's commands, and fails it, after so many seconds.
+    /// Limits the time of the task. After this many seconds, its running command is ended and the task fails.
     #[rhai_fn(return_raw)]
     pub fn timeout(context: NativeCallContext, task: &mut Task, seconds: i64) -> Outcome<Task> {
         let statement = Statement::of(&context)?;
@@ -213,7 +215,7 @@ pub mod api {
         }
     }
 
-    /// What takes the task back on a host, when it or a later step fails.
+    /// Sets a function that undoes the task on a host. It runs if the task itself or a later task fails.
     #[rhai_fn(return_raw)]
     pub fn undo(context: NativeCallContext, task: &mut Task, body: FnPtr) -> Outcome<Task> {
         let statement = Statement::of(&context)?;
@@ -222,19 +224,20 @@ pub mod api {
         Ok(task.change(&statement, |task| task.undo = body))
     }
 
-    /// Runs the task again after a swap back, so that services take up the old release.
+    /// Runs the task again after a swap back, so that services load the previous release.
     #[rhai_fn(return_raw)]
     pub fn repeat_on_swap_back(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
         Ok(task.change(&Statement::of(&context)?, |task| task.is_repeated = true))
     }
 
-    /// Says that no flow runs the task: it is run by its name.
+    /// Declares that no flow contains the task. It is run by name: `runner NAME`.
     #[rhai_fn(return_raw)]
     pub fn alone(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
         Ok(task.change(&Statement::of(&context)?, |task| task.is_alone = true))
     }
 
-    /// Describes the next task, flow or setting of the file, for `runner tasks` and `runner docs`.
+    /// Describes the task, flow or setting that this file declares next. `runner tasks` and `runner docs` show the
+    /// text.
     #[rhai_fn(return_raw)]
     pub fn desc(context: NativeCallContext, text: &str) -> Outcome<()> {
         let statement = Statement::of(&context)?;
@@ -242,7 +245,7 @@ pub mod api {
         Ok(())
     }
 
-    /// Declares a flow: tasks, in order, each finished on all hosts before the next begins.
+    /// Declares a flow: a list of task names, in order. All hosts finish a task before any host starts the next one.
     #[rhai_fn(return_raw)]
     pub fn flow(context: NativeCallContext, name: &str, tasks: Array) -> Outcome<()> {
         let statement = Statement::of(&context)?;
@@ -265,31 +268,33 @@ pub mod api {
         Ok(())
     }
 
-    /// Runs a task before another one, in every flow that has that one.
+    /// Runs `task` before `anchor`, in every flow that contains `anchor`.
     #[rhai_fn(return_raw)]
     pub fn before(context: NativeCallContext, anchor: &str, task: &str) -> Outcome<()> {
         hook(&context, Side::Before, anchor, task)
     }
 
-    /// Runs a task after another one, in every flow that has that one.
+    /// Runs `task` after `anchor`, in every flow that contains `anchor`.
     #[rhai_fn(return_raw)]
     pub fn after(context: NativeCallContext, anchor: &str, task: &str) -> Outcome<()> {
         hook(&context, Side::After, anchor, task)
     }
 
-    /// Calls a function with the outcome of a flow, here, when all else is over and the flow went well.
+    /// Calls a function on this machine when the flow has succeeded. Its parameter is the outcome, a table. If the
+    /// function fails, that is only a warning. A plan does not call it.
     #[rhai_fn(return_raw)]
     pub fn on_success(context: NativeCallContext, flow: &str, body: FnPtr) -> Outcome<()> {
         notice(&context, Occasion::Success, flow, body)
     }
 
-    /// Calls a function with the outcome of a flow, here, when all else is over, the undo too, and the flow failed.
+    /// Calls a function on this machine when the flow has failed and was undone. Its parameter is the outcome, a
+    /// table. If the function fails, that is only a warning. A plan does not call it.
     #[rhai_fn(return_raw)]
     pub fn on_failure(context: NativeCallContext, flow: &str, body: FnPtr) -> Outcome<()> {
         notice(&context, Occasion::Failure, flow, body)
     }
 
-    /// Takes a task out of every flow.
+    /// Removes a task from every flow.
     #[rhai_fn(return_raw)]
     pub fn remove(context: NativeCallContext, task: &str) -> Outcome<()> {
         let statement = Statement::of(&context)?;

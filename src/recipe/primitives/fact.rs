@@ -17,21 +17,21 @@ pub mod api {
         host.name()
     }
 
-    /// The roles of the host; empty when it has every role.
+    /// The roles of the host in `runner.toml`, as a list. If it is empty, the host has every role.
     #[rhai_fn(get = "roles", pure)]
     pub fn roles(host: &mut Host) -> Array {
         let roles = host.context.run().fleet.hosts[host.index].roles.clone();
         roles.unwrap_or_default().into_iter().map(Dynamic::from).collect()
     }
 
-    /// The deploy path.
+    /// The absolute deploy path on the host. Fails if the run has not connected to the host yet.
     #[rhai_fn(get = "path", pure, return_raw)]
     pub fn path(host: &mut Host) -> Outcome<String> {
         let root = host.site().seen().map(|seen| seen.root.clone());
         host.outcome(root)
     }
 
-    /// The path of the release of this run; `()` while there is none.
+    /// The path of the release that this run made or went back to; `()` if there is none yet.
     #[rhai_fn(get = "release", pure, return_raw)]
     pub fn release(host: &mut Host) -> Outcome<Dynamic> {
         let site = host.site();
@@ -40,7 +40,7 @@ pub mod api {
         Ok(name.map_or(Dynamic::UNIT, |name| format!("{root}/releases/{name}").into()))
     }
 
-    /// The path of the release before this run's: what is live until the swap; `()` on a first deploy.
+    /// The path of the release that was live when this run began; `()` if none was.
     #[rhai_fn(get = "previous", pure, return_raw)]
     pub fn previous(host: &mut Host) -> Outcome<Dynamic> {
         let site = host.site();
@@ -49,7 +49,7 @@ pub mod api {
         Ok(name.map_or(Dynamic::UNIT, |name| format!("{root}/releases/{name}").into()))
     }
 
-    /// The path of the release that is served now; `()` where there is none.
+    /// The path of the live release; `()` if there is none.
     #[rhai_fn(get = "live", pure, return_raw)]
     pub fn live(host: &mut Host) -> Outcome<Dynamic> {
         let site = host.site();
@@ -57,45 +57,45 @@ pub mod api {
         Ok(seen.live().map_or(Dynamic::UNIT, |name| format!("{}/releases/{name}", seen.root).into()))
     }
 
-    /// The path of `current`.
+    /// The path of the `current` link.
     #[rhai_fn(get = "current", pure, return_raw)]
     pub fn current(host: &mut Host) -> Outcome<String> {
         Ok(format!("{}/current", path(host)?))
     }
 
-    /// The operating system, as `uname` names it: `Linux`.
+    /// The operating system of the host, as `uname` prints it: `Linux`.
     #[rhai_fn(get = "os", pure, return_raw)]
     pub fn os(host: &mut Host) -> Outcome<String> {
         let os = host.site().seen().map(|seen| seen.facts.os.clone());
         host.outcome(os)
     }
 
-    /// Whether a program is on the host's search path.
+    /// Whether a program is in the `PATH` of the host. A plan checks it, too.
     #[rhai_fn(pure, return_raw)]
     pub fn has(host: &mut Host, program: &str) -> Outcome<bool> {
         let has = host.site().has(program);
         host.outcome(has)
     }
 
-    /// Says something about the host in the run's output.
+    /// Prints a line about the host in the output of the run.
     #[rhai_fn(pure)]
     pub fn note(host: &mut Host, text: &str) {
         host.context.note(&format!("`{}`: {text}", host.name()));
     }
 
-    /// Says something about the host that deserves attention.
+    /// Prints a warning about the host in the output of the run.
     #[rhai_fn(pure)]
     pub fn warn(host: &mut Host, text: &str) {
         host.context.run().warn(format!("`{}`: {text}", host.name()));
     }
 
-    /// Fails the task on this host with a message.
+    /// Fails the task on this host with this message.
     #[rhai_fn(pure, return_raw)]
     pub fn fail(host: &mut Host, message: &str) -> Outcome<()> {
         Err(host.failed(anyhow!("{message}")).into())
     }
 
-    /// The same with a list of what was found on the host: texts, told below the message.
+    /// Like `host.fail(message)`, with a list of problems to print below the message.
     #[rhai_fn(name = "fail", pure, return_raw)]
     pub fn fail_with(host: &mut Host, message: &str, found: Array) -> Outcome<()> {
         let notes = texts(found, "what was found").map_err(mistake_text)?;
@@ -103,7 +103,7 @@ pub mod api {
         Err(Failure { is_found: true, ..failure }.into())
     }
 
-    /// What went wrong.
+    /// The message of the failure.
     #[rhai_fn(get = "message", pure)]
     pub fn message(failure: &mut Failure) -> String {
         failure.message()
@@ -115,43 +115,43 @@ pub mod api {
         text.clone()
     }
 
-    /// The host it went wrong on; empty for this machine.
+    /// The name of the host where it failed; empty for this machine and for a set of hosts.
     #[rhai_fn(get = "host", pure)]
     pub fn host(failure: &mut Failure) -> String {
         failure.host.clone()
     }
 
-    /// The task it went wrong in.
+    /// The task that failed.
     #[rhai_fn(get = "task", pure)]
     pub fn task(failure: &mut Failure) -> String {
         failure.task.clone()
     }
 
-    /// The command that failed; `()` when it was none.
+    /// The command that failed; `()` if it was not a command.
     #[rhai_fn(get = "command", pure)]
     pub fn command(failure: &mut Failure) -> Dynamic {
         failure.ended().map_or(Dynamic::UNIT, |end| end.command.clone().into())
     }
 
-    /// The command's exit status; 128 + n for signal n, -1 for a timeout, `()` when it was no command.
+    /// The exit status of the command: 128 + n after signal n, -1 after a timeout. `()` if it was not a command.
     #[rhai_fn(get = "status", pure)]
     pub fn status(failure: &mut Failure) -> Dynamic {
         failure.ended().map_or(Dynamic::UNIT, |end| end.status().into())
     }
 
-    /// The last lines the command said.
+    /// The last lines of the command's output: first those on standard error, then those on standard output.
     #[rhai_fn(get = "output", pure)]
     pub fn output(failure: &mut Failure) -> String {
         failure.ended().map(|end| end.output.clone()).unwrap_or_default()
     }
 
-    /// A failure as text.
+    /// The message of the failure.
     #[rhai_fn(name = "to_string", pure)]
     pub fn failure_to_string(failure: &mut Failure) -> String {
         failure.message()
     }
 
-    /// A host as text: its name.
+    /// The name of the host.
     #[rhai_fn(name = "to_string", pure)]
     pub fn host_to_string(host: &mut Host) -> String {
         host.name()

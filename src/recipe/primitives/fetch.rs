@@ -52,28 +52,35 @@ fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map)
 
 #[export_module]
 pub mod api {
-    /// Asks a URL from this machine, by `https` or `http`, not through a connection to a host; a few redirections are followed. Answers
-    /// and fails as `host.http` does.
+    /// Requests a URL from this machine, not through a host, by `https` or `http`. It follows up to 5 redirects.
+    /// Returns and fails as `host.http` does. A plan sends the request, too.
     #[rhai_fn(return_raw)]
     pub fn http_get(call: NativeCallContext, url: &str) -> Outcome<Dynamic> {
         get_it(&call, url, Map::new())
     }
 
-    /// The same with options: `headers`, `timeout` in seconds (10), `expect` as for `host.http`; one that expects a redirection
-    /// follows none.
+    /// Like `http_get(url)`, with options:
+    /// - `headers`: a table
+    /// - `timeout`: the limit in seconds (10)
+    /// - `expect`: as for `host.http`; if it contains a redirect status, no redirects are followed
     #[rhai_fn(name = "http_get", return_raw)]
     pub fn http_get_with(call: NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic> {
         get_it(&call, url, options)
     }
 
-    /// Sends a body from this machine, as `http_get` asks: a text as it is, a table or a list as JSON. A plan only lists it.
-    /// No redirection is followed; that the URL has moved (301, 307, 308) is a failure.
+    /// Sends a body to a URL from this machine: a text as it is, a table or a list as JSON. It follows no redirects;
+    /// status 301, 307 and 308 are failures. Otherwise, it returns and fails as `host.http` does. A plan only lists
+    /// the request.
     #[rhai_fn(return_raw)]
     pub fn http_post(call: NativeCallContext, url: &str, body: Dynamic) -> Outcome<Dynamic> {
         post_it(&call, url, body, Map::new())
     }
 
-    /// The same with options: `method` (`PUT`, `DELETE`, `PURGE`), `headers`, `timeout`, `expect`.
+    /// Like `http_post(url, body)`, with options:
+    /// - `method`: another method, such as `PUT`, `DELETE` or `PURGE`
+    /// - `headers`: a table
+    /// - `timeout`: the limit in seconds (10)
+    /// - `expect`: as for `host.http`
     #[rhai_fn(name = "http_post", return_raw)]
     pub fn http_post_with(
         call: NativeCallContext,

@@ -90,26 +90,39 @@ fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> Outcom
 
 #[export_module]
 pub mod api {
-    /// Runs a command on this machine, beside `runner.toml`, and answers what it printed.
+    /// Runs a command on this machine and returns its output, without the final newline. It runs in the directory of
+    /// `runner.toml`; with the setting `ref`, in the copy of that directory in the export. Fails if the command
+    /// fails. A plan only lists the command.
     #[rhai_fn(return_raw)]
     pub fn local(call: NativeCallContext, command: &str) -> Outcome<Dynamic> {
         run_here(&call, command, Map::new())
     }
 
-    /// The same with options: `cwd`, `env`, `timeout` in seconds, `user` (by `sudo -n`). With `cache: #{ key: ["package-lock.json"], paths:
-    /// ["node_modules"] }` what the command makes is taken from an earlier time, if the files of `key` (and a text `version`) were the
-    /// same, none of them has a text of `unless`, and none of `paths` is there yet; the answer is empty then.
+    /// Like `local(command)`, with options:
+    /// - `cwd`: the directory to run in
+    /// - `env`: a table of environment variables
+    /// - `timeout`: the limit in seconds
+    /// - `user`: another user, by `sudo -n`
+    /// - `cache`: keeps what the command makes, and reuses it: `#{ key: ["package-lock.json"], paths:
+    ///   ["node_modules"] }`
+    ///
+    /// A cached result is used instead of running the command, and the output is then empty, if all of this is true:
+    /// - the command, its other options and the setting `env` are the same
+    /// - all files of `key` exist and have the same content
+    /// - the text `version`, if given, is the same
+    /// - no file of `key` contains one of the texts in `unless`
+    /// - none of `paths` exists yet
     #[rhai_fn(name = "local", return_raw)]
     pub fn local_with(call: NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
         run_here(&call, command, options)
     }
 
-    /// A text as one word of a command, whatever it holds: `host.run("rm " + quote(path))`.
+    /// Quotes a text as one word of a shell command: `host.run("rm " + quote(path))`.
     pub fn quote(text: &str) -> String {
         String::from_utf8_lossy(&Word::from(text).quoted()).into_owned()
     }
 
-    /// Waits so many seconds. Ctrl-C and the task's timeout end it.
+    /// Waits for this many seconds. Ctrl-C and the timeout of the task end the wait, and the task fails.
     #[rhai_fn(return_raw)]
     pub fn sleep(context: NativeCallContext, seconds: i64) -> Outcome<()> {
         let context = Context::of(&context)?;
@@ -118,7 +131,7 @@ pub mod api {
             .map_err(|error| context.failure("", error))?)
     }
 
-    /// Waits so many seconds and a fraction.
+    /// Like `sleep(seconds)`, for fractions such as `0.5`.
     #[rhai_fn(name = "sleep", return_raw)]
     pub fn sleep_fraction(context: NativeCallContext, seconds: f64) -> Outcome<()> {
         let context = Context::of(&context)?;
@@ -126,18 +139,19 @@ pub mod api {
         Ok(context.wait(time).map_err(|error| context.failure("", error))?)
     }
 
-    /// A variable of this machine's environment; `()` when it is not set.
+    /// The value of an environment variable of this machine; `()` if it is not set.
     pub fn env(name: &str) -> Dynamic {
         std::env::var(name).map_or(Dynamic::UNIT, Dynamic::from)
     }
 
-    /// A variable of this machine's environment, or `default` when it is not set.
+    /// The value of an environment variable of this machine; `default` if it is not set.
     #[rhai_fn(name = "env")]
     pub fn env_or(name: &str, default: &str) -> String {
         std::env::var(name).unwrap_or_else(|_| default.to_owned())
     }
 
-    /// A value that no output ever shows: the environment variable of that name, else asked for.
+    /// The value of an environment variable of this machine or, if it is not set, what the user types at a prompt.
+    /// The value is masked in all output. Fails if there is no terminal to ask on.
     #[rhai_fn(return_raw)]
     pub fn secret(context: NativeCallContext, name: &str) -> Outcome<String> {
         let context = Context::of(&context)?;
@@ -161,7 +175,7 @@ pub mod api {
         Ok(value)
     }
 
-    /// Asks the user.
+    /// Asks the user a question and returns the line that they type. Fails if there is no terminal to ask on.
     #[rhai_fn(return_raw)]
     pub fn ask(context: NativeCallContext, question: &str) -> Outcome<String> {
         let context = Context::of(&context)?;
@@ -169,7 +183,8 @@ pub mod api {
         read_line(&context, question)
     }
 
-    /// Asks the user for a yes; a plan takes it for given.
+    /// Asks the user a yes-or-no question. Only `y` and `yes` mean yes. Fails if there is no terminal to ask on. A
+    /// plan does not ask, and assumes yes.
     #[rhai_fn(return_raw)]
     pub fn confirm(context: NativeCallContext, question: &str) -> Outcome<bool> {
         let context = Context::of(&context)?;
@@ -181,7 +196,8 @@ pub mod api {
         Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// The files beside `runner.toml` that match a pattern, sorted.
+    /// The paths on this machine that match a pattern, sorted. A relative pattern starts in the directory of
+    /// `runner.toml`; with the setting `ref`, in the copy of that directory in the export.
     #[rhai_fn(return_raw)]
     pub fn glob(context: NativeCallContext, pattern: &str) -> Outcome<Array> {
         let context = Context::of(&context)?;
@@ -204,7 +220,7 @@ pub mod api {
         Ok(Context::of(&context)?.run().stage.clone())
     }
 
-    /// The commit of git that the source is at; `()` where it is at none.
+    /// The git commit of the source; `()` if it has none.
     #[rhai_fn(return_raw)]
     pub fn revision(context: NativeCallContext) -> Outcome<Dynamic> {
         let context = Context::of(&context)?;
@@ -212,7 +228,7 @@ pub mod api {
         Ok(commit.map_or(Dynamic::UNIT, |commit| commit.clone().into()))
     }
 
-    /// The release that `--release` names; `()` when it was not given.
+    /// The release that `--release` names; `()` without that option.
     #[rhai_fn(return_raw)]
     pub fn wanted_release(context: NativeCallContext) -> Outcome<Dynamic> {
         let context = Context::of(&context)?;
@@ -220,21 +236,21 @@ pub mod api {
         Ok(wanted.map_or(Dynamic::UNIT, |name| name.to_string().into()))
     }
 
-    /// Says something in the run's output.
+    /// Prints a line in the output of the run.
     #[rhai_fn(return_raw)]
     pub fn note(context: NativeCallContext, text: &str) -> Outcome<()> {
         Context::of(&context)?.note(text);
         Ok(())
     }
 
-    /// Says something in the run's output that deserves attention.
+    /// Prints a warning in the output of the run.
     #[rhai_fn(return_raw)]
     pub fn warn(context: NativeCallContext, text: &str) -> Outcome<()> {
         Context::of(&context)?.run().warn(text);
         Ok(())
     }
 
-    /// Fails the task with a message.
+    /// Fails the task with this message.
     #[rhai_fn(return_raw)]
     pub fn fail(context: NativeCallContext, message: &str) -> Outcome<()> {
         let context = Context::of(&context)?;

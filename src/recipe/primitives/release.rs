@@ -29,13 +29,14 @@ fn seen_of(record: &Record, is_live: bool) -> Map {
 
 #[export_module]
 pub mod api {
-    /// Makes the directory of this run's release.
+    /// Creates the release of this run. If the run fails, the release is removed.
     #[rhai_fn(pure, return_raw)]
     pub fn create_release(host: &mut Host) -> Outcome<()> {
         host.outcome(deploy::create_release(host.context.run(), host.index))
     }
 
-    /// Fills the release: `strategy` is `"copy-previous"` or `"cache"`. Only what changed is sent.
+    /// Fills the release with the source. The option `strategy` is `"copy-previous"` (the default) or `"cache"`. Only
+    /// what changed is sent. Fails if the host has too little space. A plan shows what would be sent.
     #[rhai_fn(pure, return_raw)]
     pub fn fill(host: &mut Host, options: Map) -> Outcome<()> {
         let mut strategy = Strategy::CopyPrevious;
@@ -54,7 +55,8 @@ pub mod api {
         host.outcome(deploy::fill(host.context.run(), host.index, strategy))
     }
 
-    /// Links shared paths into the release. What `shared/` lacks is taken from the release; a missing file is an error.
+    /// Links shared paths into the release. A path that `shared/` lacks is copied there from the release; a directory
+    /// that both lack is created. Fails if both lack a file.
     #[rhai_fn(pure, return_raw)]
     pub fn link_shared(host: &mut Host, paths: Array) -> Outcome<()> {
         let paths = texts(paths, "`shared`").map_err(mistake_text)?;
@@ -62,7 +64,7 @@ pub mod api {
         host.outcome(deploy::link_shared(host.context.run(), host.index, &paths))
     }
 
-    /// Makes directories of the release writable for its owner and group.
+    /// Makes directories of the release writable for their owner and group, and creates those that are missing.
     #[rhai_fn(pure, return_raw)]
     pub fn writable(host: &mut Host, paths: Array) -> Outcome<()> {
         let paths = texts(paths, "`writable`").map_err(mistake_text)?;
@@ -71,13 +73,15 @@ pub mod api {
         host.outcome(done)
     }
 
-    /// Makes the release complete: from here on it can be swapped to, and nothing is written in it.
+    /// Checks the release and marks it as complete. Only a complete release can be swapped to, and it must not change
+    /// any more. Fails if a shared link is missing, or if a command wrote into a file that other releases share.
     #[rhai_fn(pure, return_raw)]
     pub fn seal(host: &mut Host) -> Outcome<()> {
         host.outcome(guard::seal(host.context.run(), host.index))
     }
 
-    /// Removes all releases but the newest `keep`. What cannot be removed is a warning.
+    /// Removes old releases and returns their names. The newest `keep` complete releases stay, and so does the live
+    /// one. A release that cannot be removed after a swap is only a warning. A plan lists the releases.
     #[rhai_fn(pure, return_raw)]
     pub fn prune(host: &mut Host, keep: i64) -> Outcome<Array> {
         let keep = usize::try_from(keep).ok().and_then(NonZeroUsize::new);
@@ -88,7 +92,8 @@ pub mod api {
         Ok(removed.into_iter().map(Dynamic::from).collect())
     }
 
-    /// The releases of the host, oldest first, each with `name state created by revision is_live`.
+    /// The releases on the host, oldest first. Each is a table with `name`, `state` (`building`, `complete`, `failed`
+    /// or `bad`), `created`, `by`, `revision` and `is_live`.
     #[rhai_fn(pure, return_raw)]
     pub fn releases(host: &mut Host) -> Outcome<Array> {
         let site = host.site();
@@ -98,7 +103,7 @@ pub mod api {
         Ok(seen.records.iter().map(map).collect())
     }
 
-    /// The host's history, a line an event.
+    /// The lines of the host's history, oldest first.
     #[rhai_fn(pure, return_raw)]
     pub fn history(host: &mut Host) -> Outcome<Array> {
         let lines = host.site().history();

@@ -23,7 +23,7 @@ impl IntoIterator for Hosts {
 
 #[export_module]
 pub mod api {
-    /// Those of the hosts that have a role.
+    /// The hosts of the set that have a role, as a set.
     #[rhai_fn(pure)]
     pub fn on(hosts: &mut Hosts, role: &str) -> Hosts {
         let run = hosts.context.run();
@@ -32,7 +32,7 @@ pub mod api {
         Hosts { context: hosts.context.clone(), indices }
     }
 
-    /// The hosts in sets of at most `n`, in order.
+    /// Splits the set into sets of at most `n` hosts, in order.
     #[rhai_fn(pure, return_raw)]
     pub fn batches(hosts: &mut Hosts, n: i64) -> Outcome<Array> {
         let n = usize::try_from(n).unwrap_or(0);
@@ -45,25 +45,25 @@ pub mod api {
         Ok(hosts.left().chunks(n).map(set).collect())
     }
 
-    /// How many hosts there are.
+    /// The number of hosts in the set.
     #[rhai_fn(pure)]
     pub fn len(hosts: &mut Hosts) -> i64 {
         i64::try_from(hosts.left().len()).unwrap_or(i64::MAX)
     }
 
-    /// The hosts as an array.
+    /// The hosts of the set, as a list.
     #[rhai_fn(pure)]
     pub fn list(hosts: &mut Hosts) -> Array {
         hosts.each().map(Dynamic::from).collect()
     }
 
-    /// The first host, in the order of `runner.toml`.
+    /// The first host of the set, in the order of `runner.toml`. Fails if the set is empty.
     #[rhai_fn(pure, return_raw)]
     pub fn first(hosts: &mut Hosts) -> Outcome<Host> {
         hosts.each().next().ok_or_else(|| mistake_text("the set has no host"))
     }
 
-    /// Runs tasks on these hosts only, each finished on all of them before the next begins.
+    /// Runs tasks on these hosts only. All of them finish a task before any starts the next one.
     #[rhai_fn(pure, return_raw)]
     pub fn perform(hosts: &mut Hosts, tasks: Array) -> Outcome<()> {
         let names = texts(tasks, "`perform`").map_err(mistake_text)?;
@@ -91,38 +91,42 @@ pub mod api {
         done
     }
 
-    /// Connects to the hosts and reads what stands in their sites, without the lock: for what only asks.
+    /// Connects to the hosts and reads the state of their sites, without locking them. This is for flows that change
+    /// nothing.
     #[rhai_fn(pure, return_raw)]
     pub fn connect(hosts: &mut Hosts) -> Outcome<()> {
         hosts.outcome(|run, indices| lock::connect_all(run, indices))
     }
 
-    /// Connects to the hosts and opens their sites for this run.
+    /// Connects to the hosts, locks their sites and cleans up after interrupted runs. Fails if another run holds a
+    /// lock; with `--wait`, it waits. A plan takes no lock.
     #[rhai_fn(pure, return_raw)]
     pub fn lock(hosts: &mut Hosts) -> Outcome<()> {
         hosts.outcome(|run, indices| lock::lock_all(run, indices))
     }
 
-    /// Re-points `current` on these hosts to this run's release: all are asked first, then all do it at once.
+    /// Points `current` to the release of this run, on all of these hosts. First it checks every host; then all swap
+    /// at the same time. If the run fails before the swap is confirmed, all of them swap back.
     #[rhai_fn(pure, return_raw)]
     pub fn swap(hosts: &mut Hosts) -> Outcome<()> {
         hosts.outcome(|run, indices| serve::swap(run, indices))
     }
 
-    /// Takes a swap of this run back.
+    /// Undoes the swap of this run on these hosts.
     #[rhai_fn(pure, return_raw)]
     pub fn swap_back(hosts: &mut Hosts) -> Outcome<()> {
         hosts.outcome(|run, indices| serve::swap_back(run, indices))
     }
 
-    /// Re-points `current` to the newest earlier release that is complete on all of these hosts.
+    /// Points `current` to the newest earlier release that is complete on all of these hosts, and returns its name.
+    /// The release that was live is marked as bad. Fails if the hosts serve different releases.
     #[rhai_fn(pure, return_raw)]
     pub fn rollback(hosts: &mut Hosts) -> Outcome<String> {
         let name = hosts.outcome(|run, indices| serve::roll_back(run, indices, Diverged::Refused))?;
         Ok(name.to_string())
     }
 
-    /// The same with an option: `allow_apart`, for hosts that serve different releases now.
+    /// Like `hosts.rollback()`, with the option `allow_apart`: if it is true, the hosts may serve different releases.
     #[rhai_fn(name = "rollback", pure, return_raw)]
     pub fn rollback_with(hosts: &mut Hosts, options: Map) -> Outcome<String> {
         let mut diverged = Diverged::Refused;
@@ -141,7 +145,8 @@ pub mod api {
         Ok(name.to_string())
     }
 
-    /// Re-points `current` to a release by its name, which must be complete on all of these hosts.
+    /// Points `current` to the release with this name, and returns the name. It must be complete on all of these
+    /// hosts. The release that was live is marked as bad.
     #[rhai_fn(name = "rollback", pure, return_raw)]
     pub fn rollback_to(hosts: &mut Hosts, name: &str) -> Outcome<String> {
         let name = hosts.outcome(|run, indices| {

@@ -68,7 +68,8 @@ fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<K
 
 #[export_module]
 pub mod api {
-    /// Sets a setting, or makes it. A function as value is called once a host. `()`: the project must give it.
+    /// Sets the value of a setting, or declares a new setting. If `value` is a function, it is called once for each
+    /// host and returns the value. `()` means that the project must set it. The type of a setting cannot change.
     #[rhai_fn(return_raw)]
     pub fn set(context: NativeCallContext, key: &str, value: Dynamic) -> Outcome<()> {
         let statement = Statement::of(&context)?;
@@ -85,7 +86,7 @@ pub mod api {
         Ok(())
     }
 
-    /// Adds to a setting that is a list.
+    /// Appends items to a setting that is a list.
     #[rhai_fn(return_raw)]
     pub fn add(context: NativeCallContext, key: &str, items: Array) -> Outcome<()> {
         let statement = Statement::of(&context)?;
@@ -115,13 +116,14 @@ pub mod api {
         Ok(())
     }
 
-    /// The value of a setting for this host.
+    /// The value of a setting for this host. Fails if no recipe declares the setting.
     #[rhai_fn(name = "get", pure, return_raw)]
     pub fn get_of_host(host: &mut Host, key: &str) -> Outcome<Dynamic> {
         value_of(&host.context, Some(host.index), key)
     }
 
-    /// The value of a setting for the stage. A host's own is `host.get(key)`.
+    /// The value of a setting for the stage. Hosts may have other values: see `host.get(key)`. Fails if no recipe
+    /// declares the setting.
     #[rhai_fn(return_raw)]
     pub fn get(context: NativeCallContext, key: &str) -> Outcome<Dynamic> {
         value_of(&Context::of(&context)?, None, key)

@@ -176,9 +176,19 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
 
 #[export_module]
 pub mod api {
-    /// Asks a page again and again, and fails when it is not well: more bad answers than `max_error_rate` (0.01), three of them in
-    /// a row, a p99 above `max_p99_ms`, or fewer answers than `min_samples` (5) in twice the time. Options besides: those of
-    /// `http`, `seconds` (10), `rate` a second (5). Answers a table with `n`, `bad`, `p99_ms`.
+    /// Requests a URL again and again, and returns a table with `n` (requests), `bad` (failed requests) and `p99_ms`
+    /// (the 99th percentile of response times). A plan sends one request. Fails if:
+    /// - the share of failed requests is above `max_error_rate`
+    /// - three requests in a row fail
+    /// - the 99th percentile is above `max_p99_ms`
+    /// - there are fewer than `min_samples` responses in twice the time
+    ///
+    /// The options are those of `host.http`, and:
+    /// - `seconds`: how long to watch (10)
+    /// - `rate`: requests per second (5)
+    /// - `max_error_rate`: the share of requests that may fail (0.01)
+    /// - `max_p99_ms`: the limit in milliseconds (none)
+    /// - `min_samples`: how many responses are needed (5; less for a short watch)
     #[rhai_fn(pure, return_raw)]
     pub fn watch(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {
         watch_it(&call, host, url, options)

@@ -148,23 +148,31 @@ fn failure_of(error: Box<EvalAltResult>) -> Outcome<Failure> {
 
 #[export_module]
 pub mod api {
-    /// Asks a web server on the host by HTTP, through the connection: `http://127.0.0.1/up`, or
-    /// `http://unix:/run/app.sock:/up`. Answers a table with `status`, `body`, `headers`, `seconds`; a status that is not from 200 to 399
-    /// is a failure.
+    /// Sends an HTTP request to a server on the host, through the connection: `http://127.0.0.1/up`, or
+    /// `http://unix:/run/app.sock:/up` for a socket. Returns a table with `status`, `body`, `headers` and `seconds`.
+    /// Fails if the status is not from 200 to 399. A plan sends the request, too, unless the release does not exist
+    /// yet.
     #[rhai_fn(pure, return_raw)]
     pub fn http(call: NativeCallContext, host: &mut Host, url: &str) -> Outcome<Dynamic> {
         http_it(&call, host, url, Map::new())
     }
 
-    /// The same with options: `host` (the `Host` header), `method`, `headers`, `body` (a text, or a table or list that is sent as
-    /// JSON), `timeout` in seconds (10), `expect`: a status, a text that is in the body, a list of both, or `()` for any answer.
+    /// Like `host.http(url)`, with options:
+    /// - `host`: the `Host` header
+    /// - `method`: the default is `GET`; a plan only lists methods other than `GET`, `HEAD` and `OPTIONS`
+    /// - `headers`: a table
+    /// - `body`: a text, or a table or list to send as JSON
+    /// - `timeout`: the limit in seconds (10)
+    /// - `expect`: which response is good: a status, a text that the body must contain, a list of these, or `()` for
+    ///   any response
     #[rhai_fn(name = "http", pure, return_raw)]
     pub fn http_with(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {
         http_it(&call, host, url, options)
     }
 
-    /// Has a FastCGI pool run a script, as its web server would: `host.fastcgi("/run/php/php-fpm.sock", "public/index.php")`. The
-    /// script's path is relative to the release, which need not be served yet. Answers as `http` does, and `errors`: what was logged.
+    /// Runs a script in a FastCGI pool on the host, as a web server would: `host.fastcgi("/run/php/php-fpm.sock",
+    /// "public/index.php")`. The path of the script is relative to the release, which need not be live. Returns and
+    /// fails as `host.http` does; the table also has `errors`, the lines that the script logged.
     #[rhai_fn(pure, return_raw)]
     pub fn fastcgi(
         call: NativeCallContext,
@@ -175,7 +183,11 @@ pub mod api {
         fastcgi_it(&call, host, address, script, Map::new())
     }
 
-    /// The same with options: `path` that is asked for (`/`), `host`, `method`, `headers`, `params`, `https`, `body`, `timeout`, `expect`.
+    /// Like `host.fastcgi(address, script)`, with options:
+    /// - `path`: the path to request (`/`)
+    /// - `host`, `method`, `headers`, `body`, `timeout`, `expect`: as for `host.http`
+    /// - `params`: a table of further FastCGI parameters
+    /// - `https`: whether the script is told that the request came by https
     #[rhai_fn(name = "fastcgi", pure, return_raw)]
     pub fn fastcgi_with(
         call: NativeCallContext,
@@ -187,8 +199,9 @@ pub mod api {
         fastcgi_it(&call, host, address, script, options)
     }
 
-    /// Waits until a function answers `true`, for so many seconds at most; it is called with the host, after pauses that grow from 0.1 to
-    /// 2 s. What fails in it is not so yet. Answers how many seconds it took.
+    /// Calls a function with the host until it returns `true`, and returns how many seconds that took. It pauses
+    /// between calls, first for 0.1 s and at most for 2 s. A failure in the function means "not yet". Fails if it
+    /// takes longer than `seconds`. A plan calls the function once.
     #[rhai_fn(pure, return_raw)]
     pub fn wait_until(
         call: NativeCallContext,
