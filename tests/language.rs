@@ -150,7 +150,7 @@ fn an_override_may_call_what_it_replaces() {
 import "./base.rhai" as base;
 import "deploy" as stock;
 task("migrate", |host| { host.note("before"); base::migrate(host); });
-task("swap", || { print("about to go live"); stock::go_live(); });
+task("swap", || { print("about to go live"); stock::swap_hosts(); });
 "#;
     let test = project(recipe).write("base.rhai", BASE);
     test.deploy().says("before").says("about to go live");

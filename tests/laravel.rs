@@ -272,15 +272,15 @@ fn a_web_server_that_hides_the_swap_from_php_is_noticed_and_cured() {
     let load = Load::start(shop.nginx[0].port, "/", whole);
     for version in ["v1", "v2"] {
         shop.version(version);
-        shop.test.deploy().says("is made to forget").says("pass `$realpath_root`");
+        shop.test.deploy().says("clearing that cache").says("pass `$realpath_root`");
         assert_eq!(shop.serves(), version);
     }
-    shop.test.ends(0, &["rollback"]).says("is made to forget");
+    shop.test.ends(0, &["rollback"]).says("clearing that cache");
     assert_eq!(shop.serves(), "v1");
     // One that was deployed by other means can be gone back to all the same.
     let first = shop.sites[0].path().join("releases").join(shop.oldest());
     fs::remove_file(first.join("bootstrap/cache/runner.php")).unwrap();
-    shop.test.ends(0, &["rollback"]).says("has no script to ask the pool with");
+    shop.test.ends(0, &["rollback"]).says("it has no probe script");
     let heard = load.end();
     println!("{} requests, {} wrong", heard.n, heard.wrong.len());
     assert_eq!(heard.wrong, Vec::<String>::new());
@@ -323,7 +323,7 @@ fn what_php_keeps_of_a_release_that_is_ill_is_forgotten() {
     shop.test.deploy();
     fs::write(&marks, "").unwrap();
     shop.version("v4");
-    shop.test.deploy().says("is made to forget");
+    shop.test.deploy().says("clearing that cache");
     assert_eq!(shop.serves(), "v4");
 }
 
@@ -335,7 +335,7 @@ fn a_pool_that_only_a_reload_makes_forget_loses_no_long_request_unless_it_is_sai
         shop.version("v0");
         shop.test
             .ends(1, &[])
-            .says("opcache cannot be emptied: in nginx, pass `$realpath_root`; or set `fpm_reload`");
+            .says("opcache cannot be reset: in nginx, pass `$realpath_root`, or set `fpm_reload`");
         // The watch has few answers while requests wait for the reload.
         let reload = format!("fpm_reload=kill -USR2 {}", shop.fpm.pid());
         let reload = ["--set", "watch_seconds=3", "--set", &reload];
@@ -344,8 +344,7 @@ fn a_pool_that_only_a_reload_makes_forget_loses_no_long_request_unless_it_is_sai
         // Each takes a second, and one is always on its way.
         let loads = [(); 2].map(|()| Load::start_by(1, shop.nginx[0].port, "/slow", slow));
         let ran = shop.test.ends(0, &reload);
-        let told =
-            "a reload of PHP-FPM ends the requests that it is at: set `process_control_timeout = 10s` in `";
+        let told = "reloading PHP-FPM ends requests in progress: set `process_control_timeout = 10s` in `";
         if is_hasty {
             ran.says(told)
         } else {
@@ -375,7 +374,7 @@ fn slow(response: &Response) -> Option<String> {
 #[test]
 fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     let shop = Shop::new("$realpath_root");
-    shop.test.ends(0, &["doctor"]).says("nothing is deployed yet: what is served is not asked");
+    shop.test.ends(0, &["doctor"]).says("nothing is deployed yet: skipping the checks of the live release");
     let wrong = [
         "doctor",
         "--set",
@@ -386,10 +385,10 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
         "url=http://127.0.0.1:1",
     ];
     let ran = shop.test.ends(1, &wrong);
-    ran.says("3 findings")
+    ran.says("3 problems found")
         .says("nothing listens at `/run/php/none`")
-        .says("says where the web server answers");
-    ran.says("services cannot be reloaded");
+        .says("set `url` to the address of the web server");
+    ran.says("cannot reload `shop`: `sudo -n systemctl reload shop` is not allowed");
     shop.test.deploy();
     let site = || {
         let mut all = tree(shop.sites[0].path());
@@ -401,12 +400,16 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     shop.test.ends(0, &["doctor"]).says("examine      ok").says("serves");
     assert!(site() == was, "something in the site is not as it was");
     let ran = shop.test.ends(1, &["doctor", "--set", "health=/nothing", "--set", "fpm=/nowhere"]);
-    ran.says("2 findings").says("/nothing` answered 404: 200 was expected").says("say what is asked for");
-    ran.says("nothing listens at `/nowhere`").says("says where the pool listens").says_not("php.rhai:");
+    ran.says("2 problems found")
+        .says("/nothing` answered 404: 200 was expected")
+        .says("check the settings `url`, `domain` and `health`");
+    ran.says("nothing listens at `/nowhere`")
+        .says("set `fpm` to the address of the pool")
+        .says_not("php.rhai:");
     let shop = Shop::new("$document_root");
     shop.test.deploy();
     let ran = shop.test.ends(1, &["doctor"]);
-    ran.says("/current/public").says("`, and goes on with what it has kept under that name after a swap");
+    ran.says("/current/public").says("`, and serves what it cached there even after a swap");
     ran.says("in nginx: fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name;");
     // A worker that nobody tells anything.
     let current = shop.sites[0].path().join("current");
@@ -415,7 +418,7 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     let ran = shop.test.run(&["doctor"]);
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
-    ran.says("2 findings").says("a process works in `").says("`, which is not served");
+    ran.says("2 problems found").says("a process runs in `").says("`, which is not live");
 }
 
 #[test]
@@ -438,7 +441,7 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
         shop.migration("2026_11_26_000001_none", &format!("{SCHEMA}::drop('orders');"), is_first);
         let ran = shop.test.ends(1, &[]);
         ran.says(
-            "`2026_11_26_000001_none.php` has `::drop`, which may take away what the release being served needs",
+            "`2026_11_26_000001_none.php` contains `::drop`, which may remove something that the live release needs",
         );
         ran.says("allow_destructive=[\"2026_11_26_000001_none.php\"]").says("gave up the new release");
         assert_eq!(shop.live(), live);
@@ -451,7 +454,7 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
     shop.test.ends(0, &["rollback"]).says_not("the database may be ahead");
     shop.test
         .ends(0, &["rollback"])
-        .says("the database may be ahead of this release by `")
+        .says("the database may be ahead of this release: it may have run `")
         .says("2026_11_26_000001_none.php");
     assert_eq!(shop.serves(), "v0");
     // What waits apart from the others for its time is no part of a deployment.
@@ -459,10 +462,11 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
     shop.migration("contract/2026_11_26_000003_later", &format!("{SCHEMA}::drop('moretrue');"), true);
     shop.test
         .ends(1, &["contract"])
-        .says("there is nothing in `database/migrations/contract` of what is served");
+        .says("the live release has no migrations in `database/migrations/contract`");
     shop.test.ends(0, &["-v"]).says_not("000003_later");
     let ran = shop.test.ends(0, &["contract", "-v"]);
-    ran.says("Migrated:  2026_11_26_000003_later").says("cannot be gone back to any more");
+    ran.says("Migrated:  2026_11_26_000003_later")
+        .says("do not roll back to releases that need what these migrations removed");
 }
 
 #[test]

@@ -139,11 +139,12 @@ fn a_laravel_without_its_env_is_not_deployed_and_told_where_to_put_it() {
 fn the_doctor_says_what_a_first_deployment_would_miss() {
     let test = laravel(&["composer"]).remove("site");
     let ran = test.ends(1, &["doctor"]);
-    ran.says("task `examine` failed on `localhost`: 2 findings").says("there is no `php` on its path");
+    ran.says("task `examine` failed on `localhost`: 2 problems found").says("`php` not found");
     ran.says("the application has no configuration")
-        .says("/site/shared/.env as the user who deploys, and fill it in");
+        .says("as the user who deploys, then fill it in: install ")
+        .says("/site/shared/.env");
     assert!(!test.path("site").exists());
-    laravel(&["php"]).ends(1, &["doctor"]).says("1 finding").says("has no `APP_KEY`, or cannot be read");
+    laravel(&["php"]).ends(1, &["doctor"]).says("1 problem found").says("` has no `APP_KEY`, or the user");
     let test = laravel(&["php"]).write("site/shared/.env", "APP_KEY=base64:AAAA\n");
     test.ends(0, &["doctor"]).says("nothing is deployed yet");
 }
@@ -187,14 +188,14 @@ fn laravel_is_built_by_the_tools_whose_files_are_there() {
 #[test]
 fn a_build_tool_that_is_missing_is_told_and_what_is_there_is_sent() {
     let test = laravel(&["php"]).source("composer.json", "{}").source("vendor/autoload.php", "");
-    test.deploy().says("`composer.json` is there, but no `composer` on this machine");
+    test.deploy().says("found `composer.json` but no `composer` on this machine");
     assert_eq!(test.serves("site", "vendor/autoload.php"), "");
 }
 
 #[test]
 fn a_host_without_php_is_known_before_anything_is_built() {
     let test = laravel(&["composer"]).source("composer.json", "{}");
-    test.ends(1, &[]).says("task `preflight` failed on `localhost`: there is no `php` on its path");
+    test.ends(1, &[]).says("task `preflight` failed on `localhost`: `php` not found");
     assert_eq!(log(&test), "");
 }
 
@@ -310,7 +311,7 @@ fn wordpress_keeps_its_configuration_and_uploads_and_updates_its_database_before
 #[test]
 fn wordpress_needs_no_wp_cli() {
     let test = wordpress(&[]);
-    test.deploy().says("no wp-cli");
+    test.deploy().says("WP-CLI not found");
     assert_eq!(test.serves("site", "index.php"), "core");
 }
 

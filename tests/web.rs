@@ -241,7 +241,7 @@ fn php(lines: &str, root: &str, settings: &str) -> (Test, Fpm, Nginx) {
     let recipe = format!(
         "import \"fpm\" as fpm;\nimport \"php\" as php;\nset(\"probe\", \"var/probe.php\");\nset(\"generated\", [\"var/\"]);\n\
          set(\"writable\", [\"var/\"]);\nset(\"watch_seconds\", 1);\nset(\"fpm\", \"{}\");\nset(\"url\", \"http://127.0.0.1:{}\");\n\
-         task(\"prepare\", |host| fpm::leave_probe(host));\n{settings}",
+         task(\"prepare\", |host| fpm::write_probe(host));\n{settings}",
         fpm.socket.display(),
         nginx.port
     );
@@ -253,16 +253,16 @@ fn a_pool_that_allows_little_is_deployed_to_and_what_is_not_known_is_said() {
     let forbidden = "getmypid,realpath_cache_get,opcache_reset,opcache_get_status,ini_get";
     let (test, _fpm, _nginx) =
         php(&format!("php_admin_value[disable_functions] = {forbidden}"), "$realpath_root", "");
-    test.deploy().says("nothing tells whether PHP serves this release");
-    test.ends(0, &["doctor"]).says("opcache tells nothing");
+    test.deploy().says("cannot tell whether PHP serves this release");
+    test.ends(0, &["doctor"]).says("opcache reports nothing");
 }
 
 #[test]
 fn a_page_that_is_no_php_leaves_it_to_a_reload() {
-    let settings = "set(\"health\", \"/up.txt\");\ntask(\"smoke\", |host| fpm::knock(host));";
+    let settings = "set(\"health\", \"/up.txt\");\ntask(\"smoke\", |host| fpm::request_health(host));";
     let (test, _fpm, _nginx) = php("", "$realpath_root", settings);
-    test.deploy().says("nothing tells whether PHP serves this release");
-    test.ends(1, &["doctor"]).says("visits are not seen in the pool at `");
+    test.deploy().says("cannot tell whether PHP serves this release");
+    test.ends(1, &["doctor"]).says("no request was seen in the pool at `");
     let reload = format!("fpm_reload=touch {}", test.path("reloaded").display());
     test.ends(0, &["--set", &reload]).says("in `").says("process_control_timeout = 10s");
     assert!(test.path("reloaded").exists());
@@ -283,7 +283,7 @@ fn an_address_that_leads_to_https_is_known_before_the_swap() {
     let (test, _fpm, _nginx) = php("", "$realpath_root", "set(\"health\", \"/secure\");");
     test.ends(1, &[])
         .says("task `smoke` failed")
-        .says("leads to https: let the web server answer there by itself");
+        .says("redirects to https: let the web server also answer on a local port");
     assert_eq!(test.live("site"), None);
 }
 
@@ -291,7 +291,7 @@ fn an_address_that_leads_to_https_is_known_before_the_swap() {
 fn what_the_pool_tells_it_tells_nobody_else_and_a_mixed_root_is_noticed() {
     // One process, which knows what it was given.
     let (test, _fpm, nginx) = php("pm.max_children = 1", "$document_root", "");
-    test.deploy().says("is made to forget");
+    test.deploy().says("clearing that cache");
     let asked = format!(
         "task(\"look\", |host| note(\"\" + host.http(\"http://127.0.0.1:{}/var/probe.php\", #{{ method: \"POST\", expect: () }}).status)).alone();",
         nginx.port
@@ -299,5 +299,7 @@ fn what_the_pool_tells_it_tells_nobody_else_and_a_mixed_root_is_noticed() {
     let recipe = fs::read_to_string(test.path("deploy.rhai")).unwrap();
     let test = test.recipe(&format!("{recipe}\n{asked}"));
     test.ends(0, &["look"]).says("404");
-    test.ends(1, &["doctor"]).says("is led by `").says("fastcgi_param DOCUMENT_ROOT $realpath_root;");
+    test.ends(1, &["doctor"])
+        .says("PHP reaches the release through `")
+        .says("fastcgi_param DOCUMENT_ROOT $realpath_root;");
 }
