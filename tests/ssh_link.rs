@@ -17,8 +17,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use runner::release::SharedPath;
-use runner::release::lock::{Claim, Owner, take};
+use runner::release::lock::Owner;
 use runner::release::probe::probe;
+use runner::release::take::{LockRequest, take};
 use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::transport::framed::Framed;
 use runner::transport::mark::Nonce;
@@ -128,12 +129,12 @@ fn the_first_step_travels_in_the_command() {
         since: Some("2026-11-25T22:00:00Z".parse().unwrap()),
         flow: "deploy".to_owned(),
     };
-    let claim = Claim { owner: &owner, is_again: false, patience: Duration::from_secs(10) };
+    let request = LockRequest { owner: &owner, is_again: false, patience: Duration::from_secs(10) };
     let bytes = |act: &Act| {
         assert!(act.is_public);
         encode::bootstrap(&Nonce::random().mark(0), act).len()
     };
-    let [probe, lock] = [bytes(&probe(root, &shared).act), bytes(&take(root, &shared, &claim, None).act)];
+    let [probe, lock] = [bytes(&probe(root, &shared).act), bytes(&take(root, &shared, &request, None).act)];
     println!("bytes of the first step: {probe} to look, {lock} to lock");
     // Also to a dropbear, which takes 9,000 bytes at most.
     assert!(probe < 8000, "{probe} bytes");

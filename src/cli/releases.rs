@@ -12,7 +12,7 @@ use crate::fleet::access::Access;
 use crate::fleet::dropping::OnHostFailure;
 use crate::host::{Host, Inventory, Selected};
 use crate::release::Record;
-use crate::release::probe::Seen;
+use crate::release::seen::Seen;
 use crate::site::{Options, Site};
 use crate::transport::Interrupt;
 

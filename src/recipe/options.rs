@@ -10,7 +10,8 @@ use crate::recipe::primitives::command::environment;
 use crate::recipe::settings::Resolved;
 use crate::recipe::value::type_name;
 use crate::release::SharedPath;
-use crate::release::fill::{Duplicate, Special, Strategy};
+use crate::release::fill::Duplicate;
+use crate::release::plan::{PathRules, Strategy};
 use crate::site::{self, Drift};
 use crate::tree::TreePath;
 
@@ -131,7 +132,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     }
     let revert_command = reader.text("revert_command", |text| Ok(text.to_owned()));
     let options = site::Options {
-        special: Special {
+        rules: PathRules {
             generated,
             // What is shared is not in the release at all.
             writable: writable

@@ -1,40 +1,15 @@
-//! How a release gets its content: what to keep, send and remove is decided here, from manifests alone.
-
-use std::collections::HashSet;
+//! A release is filled as its plan says: one script, the pack on its standard input.
 
 use anyhow::{Result, bail};
 
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
+use crate::release::plan::{Plan, Strategy};
+use crate::release::scripts::{CREATE, FILL, LOCK, flag, paths, rows, word};
 use crate::release::survey::{self, Directory, Survey};
-use crate::release::{CREATE, FILL, LOCK, Record, ReleaseName, flag, rows};
-use crate::shell::{Effect, Step, Word};
-use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Pack, Packing, Tree, TreePath};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// Duplicate the last release, send what changed.
-    CopyPrevious,
-    /// Bring the clean copy in `cache/` up to date, copy it.
-    Cache,
-}
-
-impl Strategy {
-    pub fn parse(text: &str) -> Result<Self> {
-        match text {
-            "copy-previous" => Ok(Self::CopyPrevious),
-            "cache" => Ok(Self::Cache),
-            _ => bail!("no strategy `{text}`: there are `copy-previous` and `cache`"),
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CopyPrevious => "copy-previous",
-            Self::Cache => "cache",
-        }
-    }
-}
+use crate::release::{Record, ReleaseName};
+use crate::shell::{Answer, Effect, Script, Step};
+use crate::tree::{Manifest, Pack, Packing};
 
 /// How the last release is duplicated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,163 +38,27 @@ impl Duplicate {
     }
 }
 
-/// What a fill starts from: a release or the cache as its manifest describes it, less what was found to differ.
-#[derive(Debug, Clone, Default)]
-pub struct Base {
-    /// The release that is duplicated.
-    pub release: Option<ReleaseName>,
-    /// As it stands on the server, line for line: the edit counts on it.
-    pub manifest: Manifest,
-    pub drifted: Vec<TreePath>,
-}
-
-/// The release that was made before: the live one, else the newest.
-#[derive(Debug, Clone, Default)]
-pub struct Last {
-    pub name: Option<ReleaseName>,
-    pub base: Base,
-    /// Shared paths that it has links for.
-    pub shared: Vec<TreePath>,
-}
-
-/// Paths with a meaning of their own within a release.
-#[derive(Debug, Clone, Default)]
-pub struct Special {
-    /// Written by commands, anew in each release.
-    pub generated: Vec<TreePath>,
-    /// Written by the running application: never linked, but carried over.
-    pub writable: Vec<TreePath>,
-    pub shared: Vec<TreePath>,
-}
-
-fn is_below(path: &TreePath, tops: &[TreePath]) -> bool {
-    tops.iter().any(|top| path.starts_with(top))
-}
-
-impl Special {
-    /// The source without what lies under a shared path, and what does.
-    pub fn split(&self, tree: &Tree) -> (Tree, Vec<Entry>) {
-        let (under, rest) =
-            tree.entries.iter().cloned().partition(|entry| is_below(&entry.path, &self.shared));
-        let rest = Tree { root: tree.root.clone(), entries: rest };
-        (rest, under)
-    }
-
-    fn unlinked(&self) -> Vec<TreePath> {
-        self.generated.iter().chain(&self.writable).cloned().collect()
-    }
-}
-
-impl Last {
-    /// Whether a file of the source may begin a shared path: not where the last release has its own, which the
-    /// application may have written, unless that is as it was sent and the source has a newer one.
-    pub fn gives_way_to(&self, seed: &Entry) -> bool {
-        match self.base.manifest.get(&seed.path) {
-            None => true,
-            Some(line) if self.base.drifted.contains(&seed.path) => line.entry.kind != seed.kind,
-            Some(line) => (line.entry.kind, line.entry.hash) != (seed.kind, seed.hash),
-        }
-    }
-}
-
-/// A fill, decided.
-pub struct Plan {
-    pub strategy: Strategy,
-    pub base: Base,
-    pub change: Change,
-    /// The manifest of the release; of the cache strategy's it differs in which files commands may write.
-    pub manifest: Manifest,
-    release_edit: Vec<u8>,
-    left_out: Vec<TreePath>,
-    generated: Vec<TreePath>,
-    last: Option<ReleaseName>,
-    starting: Vec<TreePath>,
-}
-
-impl Plan {
-    /// Starts from `cache` where there is one, else from the last release. `starting` are shared paths that `shared/`
-    /// has yet to get.
-    pub fn new(
-        last: Last,
-        cache: Option<Base>,
-        tree: &Tree,
-        special: &Special,
-        starting: Vec<TreePath>,
-    ) -> Self {
-        let unlinked = special.unlinked();
-        let strategy = if cache.is_some() { Strategy::Cache } else { Strategy::CopyPrevious };
-        let base = cache.unwrap_or(last.base);
-        // What differs on the server is sent whatever its manifest says.
-        let trusted = base.manifest.distrusting(&base.drifted);
-        let change = match strategy {
-            Strategy::CopyPrevious => Change::between(&trusted, tree, &unlinked),
-            Strategy::Cache => Change::between(&trusted, tree, &[]),
-        };
-        let (manifest, release_edit) = match strategy {
-            Strategy::CopyPrevious => (change.next.clone(), Vec::new()),
-            Strategy::Cache => {
-                let marked = Change::between(&change.next, tree, &unlinked);
-                (marked.next, marked.edit)
-            }
-        };
-        Self {
-            strategy,
-            base,
-            change,
-            manifest,
-            release_edit,
-            left_out: special.generated.iter().chain(&special.shared).chain(&last.shared).cloned().collect(),
-            generated: special.generated.clone(),
-            last: last.name,
-            starting,
-        }
-    }
-
-    /// What travels besides the files: how the server makes the new manifest from its own.
-    pub fn extra(&self) -> [(&[u8], &[u8]); 3] {
-        [
-            (b".runner/fill/edit", &self.change.edit),
-            (b".runner/fill/edit.release", &self.release_edit),
-            (b".runner/fill/edit.awk", EDIT_AWK.as_bytes()),
-        ]
-    }
-
-    /// Where the pack's files go, from the site.
-    pub fn prefix(&self, name: &ReleaseName) -> Vec<u8> {
-        match self.strategy {
-            Strategy::CopyPrevious => format!("releases/{name}").into_bytes(),
-            Strategy::Cache => b"cache".to_vec(),
-        }
-    }
-
-    fn gone(&self) -> (Vec<Vec<Word>>, Vec<Vec<Word>>) {
-        let directories: HashSet<&TreePath> = self
-            .base
-            .manifest
-            .entries()
-            .iter()
-            .map(|line| &line.entry)
-            .filter(|entry| entry.kind == Kind::Directory)
-            .map(|entry| &entry.path)
-            .collect();
-        let (directories, files): (Vec<_>, Vec<_>) =
-            self.change.remove.iter().partition(|path| directories.contains(path));
-        let word = |path: &TreePath| Word::new(path.as_bytes());
-        (rows(files.into_iter().map(word)), rows(directories.into_iter().map(word)))
-    }
-}
-
 /// How far the release of a fill has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
     /// Its directory is made with the fill.
     No,
     Yes,
-    /// An earlier fill of this run took for granted what was not so: what it left goes.
+    /// An earlier fill of this run took for granted what was not so: what it left is removed.
     Half,
 }
 
-/// What is known of what a fill starts from without having asked: it is asked along with the fill.
+impl Begun {
+    fn name(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::Yes => "yes",
+            Self::Half => "half",
+        }
+    }
+}
+
+/// What this machine remembers of the directories that a fill starts from: the server checks it along with the fill.
 #[derive(Debug, Clone, Default)]
 pub struct Unchecked {
     pub directories: Vec<(Directory, Manifest)>,
@@ -229,7 +68,7 @@ pub struct Unchecked {
 
 /// How the server is to go about a fill.
 #[derive(Debug)]
-pub struct Manner<'a> {
+pub struct FillOptions<'a> {
     pub duplicate: Duplicate,
     pub is_guarded: bool,
     pub begun: Begun,
@@ -249,9 +88,10 @@ pub struct Filled {
 }
 
 /// Of a pack in parts, the first part: `unpack` is for each of the others, and `complete` comes behind all of them.
-pub fn fill(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner, pack: &Pack) -> Step<Filled> {
+pub fn fill(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions, pack: &Pack) -> Step<Filled> {
     let stage = if pack.is_in_parts() { "first" } else { "" };
-    step("fill", (stage, pack.squeezed.at_once()), lock, record, plan, manner)
+    let script = script(lock, record, plan, options, (stage, pack.squeezed.at_once()));
+    Step::new("fill", Effect::Writes, script, read)
         .data("strategy", plan.strategy.name())
         .data("files", pack.n_files)
         .data("bytes", pack.content_bytes)
@@ -271,125 +111,73 @@ pub fn unpack(lock: &Lock, name: &ReleaseName, packing: Option<Packing>) -> Step
     Step::new("unpack", Effect::Writes, script, |answer| Fields::read(answer, "unpacked").map(drop))
 }
 
+/// Ends a fill whose parts are all unpacked.
+pub fn complete(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions) -> Step<Filled> {
+    Step::new("complete", Effect::Writes, script(lock, record, plan, options, ("last", None)), read)
+}
+
+/// The program that expands a part, by its name; nothing for a part that is not compressed.
 fn expand(packing: Option<Packing>) -> &'static str {
     packing.map_or("", Packing::program)
 }
 
-/// Ends a fill whose parts are all unpacked.
-pub fn complete(lock: &Lock, record: &Record, plan: &Plan, manner: &Manner) -> Step<Filled> {
-    step("complete", ("last", None), lock, record, plan, manner)
-}
-
-fn step(
-    name: &'static str,
-    (stage, packing): (&str, Option<Packing>),
+fn script(
     lock: &Lock,
     record: &Record,
     plan: &Plan,
-    manner: &Manner,
-) -> Step<Filled> {
+    options: &FillOptions,
+    (stage, packing): (&str, Option<Packing>),
+) -> Script {
     let body = match plan.strategy {
         Strategy::CopyPrevious => include_str!("sh/copy_previous.sh"),
         Strategy::Cache => include_str!("sh/cache.sh"),
     };
-    let (files, directories) = plan.gone();
-    let paths =
-        |paths: &[TreePath]| -> Vec<[Word; 1]> { paths.iter().map(|p| [Word::new(p.as_bytes())]).collect() };
     let base = match plan.strategy {
-        Strategy::CopyPrevious => plan.base.release.as_ref().map(ToString::to_string),
-        Strategy::Cache => Some("cache".to_owned()).filter(|_| !plan.base.manifest.is_empty()),
+        Strategy::CopyPrevious => plan.base.release.as_ref().map_or("", ReleaseName::as_str),
+        Strategy::Cache if plan.base.manifest.is_empty() => "",
+        Strategy::Cache => "cache",
     };
-    let begun = match manner.begun {
-        Begun::No => "",
-        Begun::Yes => "yes",
-        Begun::Half => "half",
-    };
-    let unchecked: Vec<Directory> =
-        manner.unchecked.directories.iter().map(|(directory, _)| directory.clone()).collect();
-    let script = survey::places(lock.script(body).with(LOCK), &unchecked, &manner.unchecked.touched)
+    let unchecked = options.unchecked.directories.iter().map(|(directory, _)| directory);
+    let (gone_files, gone_directories) = plan.gone();
+    survey::places(lock.script(body).with(LOCK), unchecked, &options.unchecked.touched)
         .with(CREATE)
         .with(FILL)
         .var("stage", stage)
         .var("expand", expand(packing))
-        .var("begun", begun)
+        .var("begun", options.begun.name())
         .var("name", &record.name)
         .var("record", record)
-        .var("base", base.unwrap_or_default())
+        .var("base", base)
         .var("last", plan.last.as_ref().map_or("", ReleaseName::as_str))
-        .var("copy", manner.duplicate.name())
-        .var("guarded", flag(manner.is_guarded))
+        .var("copy", options.duplicate.name())
+        .var("guarded", flag(options.is_guarded))
         .var("cache_digest", plan.change.next.digest())
         .var("digest", plan.manifest.digest())
-        .rows("gone_files", files)
-        .rows("gone_directories", directories)
+        .rows("gone_files", rows(gone_files.into_iter().map(word)))
+        .rows("gone_directories", rows(gone_directories.into_iter().map(word)))
         .rows("left_out", paths(&plan.left_out))
         .rows("written_anew", paths(&plan.generated))
-        .rows("starting", paths(&plan.starting));
-    Step::new(name, Effect::Writes, script, |answer| {
-        let said = Fields::parse(&answer.stdout);
-        let is_stale = said.get("stale").is_some();
-        let end = if is_stale { "stale" } else { "filled" };
-        let fields = Fields::read(answer, end).map_err(|error| match said.get("unlike") {
-            Some(first) => error.context(format!("`{first}` is not what was sent")),
-            None => error,
-        })?;
-        let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
-        Ok(Filled { is_stale, surveys: survey::read(&fields), n_carried, skipped: fields.list("skipped") })
-    })
+        .rows("starting", paths(&plan.starting))
+}
+
+fn read(answer: &Answer) -> Result<Filled> {
+    let said = Fields::parse(&answer.stdout);
+    let is_stale = said.get("stale").is_some();
+    let end = if is_stale { "stale" } else { "filled" };
+    let fields = Fields::read(answer, end).map_err(|error| match said.get("unlike") {
+        Some(first) => error.context(format!("`{first}` is not what was sent")),
+        None => error,
+    })?;
+    let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
+    Ok(Filled { is_stale, surveys: survey::read(&fields), n_carried, skipped: fields.list("skipped") })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Contents, Hash};
+    use crate::release::plan::tests::{last, path, rules, tree};
+    use crate::tree::Contents;
     use expect_test::{Expect, expect};
-
-    fn path(text: &str) -> TreePath {
-        TreePath::new(text.as_bytes()).unwrap()
-    }
-
-    /// `dir/`, or `file=content`.
-    fn tree(words: &[&str]) -> Tree {
-        let entry = |word: &&str| match word.split_once('=') {
-            None => Entry {
-                path: path(word.trim_end_matches('/')),
-                kind: Kind::Directory,
-                mode: 0o755,
-                size: 0,
-                mtime: 0,
-                hash: Hash::NONE,
-            },
-            Some((name, content)) => Entry {
-                path: path(name),
-                kind: Kind::File,
-                mode: 0o644,
-                size: content.len() as u64,
-                mtime: 7,
-                hash: Hash::of(content.as_bytes()),
-            },
-        };
-        let mut entries: Vec<Entry> = words.iter().map(entry).collect();
-        Tree::sort(&mut entries);
-        Tree { root: "/nowhere".into(), entries }
-    }
-
-    fn last(words: &[&str], drifted: &[&str]) -> Last {
-        let name = ReleaseName::new("7").unwrap();
-        let base = Base {
-            release: Some(name.clone()),
-            manifest: Manifest::of(&tree(words), &[]),
-            drifted: drifted.iter().map(|text| path(text)).collect(),
-        };
-        Last { name: Some(name), base, shared: vec![path("old")] }
-    }
-
-    fn special() -> Special {
-        Special {
-            generated: vec![path("gen")],
-            writable: vec![path("var")],
-            shared: vec![path("up"), path("it's")],
-        }
-    }
 
     /// What goes before the constant texts of the script.
     #[track_caller]
@@ -408,7 +196,7 @@ mod tests {
             shows_manifest: false,
             relied_on: Some("d7".to_owned()),
         };
-        let manner = Manner {
+        let options = FillOptions {
             duplicate: Duplicate::Link,
             is_guarded: true,
             begun: Begun::No,
@@ -418,12 +206,12 @@ mod tests {
             },
         };
         let lock = Lock { root: "/srv/it's here".to_owned(), run: "r".to_owned() };
-        let step = fill(&lock, &record, plan, &manner, &pack);
+        let step = fill(&lock, &record, plan, &options, &pack);
         want.assert_eq(&step.act.script.values());
     }
 
     #[test]
-    fn a_plan_from_the_last_release_sends_what_changed_drifted_or_is_written_anew() {
+    fn a_plan_reaches_the_script_as_values() {
         let base = &[
             "dir/",
             "dir/gone=x",
@@ -437,14 +225,8 @@ mod tests {
             "var/v=x",
         ];
         let source = tree(&["edited=x", "gen/", "gen/g=x", "same=x", "up/", "up/u=x", "var/", "var/v=x"]);
-        let (managed, under) = special().split(&source);
-        let under: Vec<String> = under.iter().map(|entry| entry.path.to_string()).collect();
-        assert_eq!(under, ["up", "up/u"]);
-        let plan = Plan::new(last(base, &["edited"]), None, &managed, &special(), vec![path("up")]);
-        let sent: Vec<String> =
-            plan.change.send.iter().map(|&index| managed.entries[index].path.to_string()).collect();
-        assert_eq!(sent, ["edited", "gen", "gen/g", "var", "var/v"]);
-        assert_eq!(plan.prefix(&ReleaseName::new("8").unwrap()), b"releases/8");
+        let (managed, _) = rules().split(&source);
+        let plan = Plan::new(last(base, &["edited"]), None, &managed, &rules(), vec![path("up")]);
         head(
             &plan,
             expect![[r#"
@@ -494,32 +276,5 @@ mod tests {
                 }
             "#]],
         );
-    }
-
-    #[test]
-    fn a_plan_from_the_cache_has_a_manifest_of_its_own_for_the_release() {
-        let source = tree(&["a=new", "gen/", "gen/g=x"]);
-        let base =
-            Base { manifest: Manifest::of(&tree(&["a=old", "gen/", "gen/g=x"]), &[]), ..Base::default() };
-        let plan = Plan::new(Last::default(), Some(base), &source, &special(), Vec::new());
-        assert_eq!(plan.change.send, [0]);
-        assert_eq!(plan.prefix(&ReleaseName::new("8").unwrap()), b"cache");
-        assert_ne!(plan.manifest, plan.change.next);
-        let kinds: Vec<bool> = plan.manifest.entries().iter().map(|line| line.is_generated).collect();
-        assert_eq!(kinds, [false, false, true]);
-    }
-
-    #[test]
-    fn what_users_wrote_begins_a_shared_path_unless_the_source_has_something_newer() {
-        #[track_caller]
-        fn case(base: &[&str], drifted: &[&str], seed: &str, want: bool) {
-            let seed = &tree(&[seed]).entries[0];
-            assert_eq!(last(base, drifted).gives_way_to(seed), want);
-        }
-        case(&[], &[], "up/a=x", true);
-        case(&["up/a=x"], &[], "up/a=x", false);
-        case(&["up/a=x"], &[], "up/a=newer", true);
-        case(&["up/a=x"], &["up/a"], "up/a=newer", false);
-        case(&["up/a/"], &[], "up/a=x", true);
     }
 }

@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
+use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
-use crate::release::{INSPECT, LOCK, ReleaseName};
-use crate::shell::{Answer, Effect, Step, Word};
+use crate::release::scripts::{INSPECT, LOCK, paths};
+use crate::shell::{Answer, Effect, Step};
 use crate::tree::TreePath;
 
 /// What came of a step that looks at the release first, and does nothing if it is not as it was filled.
@@ -38,7 +39,7 @@ pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath]) -> Step<()
         .script(include_str!("sh/restore.sh"))
         .with(LOCK)
         .var("name", name)
-        .rows("restored", written.iter().map(|p| [Word::new(p.as_bytes())]));
+        .rows("restored", paths(written));
     Step::new("restore", Effect::Writes, script, |answer| Fields::read(answer, "restored").map(drop))
         .data("files", written.len())
 }

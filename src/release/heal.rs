@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::release::answer::Fields;
+use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::intent::Intent;
-use crate::release::lifecycle::entry;
 use crate::release::lock::Lock;
-use crate::release::probe::Seen;
-use crate::release::{INSPECT, LITTER, LOCK, Record, ReleaseName, State, UNSEED, flag};
+use crate::release::scripts::{INSPECT, LITTER, LOCK, UNSEED, flag};
+use crate::release::seen::Seen;
+use crate::release::{Record, ReleaseName, State};
 use crate::shell::{Effect, Step, Word};
 
-/// Which way a swap goes that was cut in the middle: the whole group together.
+/// Where a swap that was cut in the middle goes: the whole group together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Nobody found it good yet: every host goes back.
+pub enum HealDirection {
+    /// Nobody has found it good yet: every host goes back.
     Back,
-    /// On some host it was found good already: every host goes on.
-    On,
+    /// Some host has found it good already: every host swaps.
+    Forward,
 }
 
 /// What one site needs to be whole again.
@@ -42,9 +43,11 @@ impl Healing {
     }
 }
 
-/// Which way each cut swap goes, by its run. A host that serves its release and has no intent has confirmed it; and where
-/// what a host would go back to is gone, there is no other way.
-pub fn ways<'a>(fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone) -> BTreeMap<String, Way> {
+/// Where each cut swap goes, by its run. A host that serves its release and has no intent has confirmed it; and where
+/// what a host would go back to is gone, it can only go forward.
+pub fn directions<'a>(
+    fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone,
+) -> BTreeMap<String, HealDirection> {
     let cuts = fleet.clone().flat_map(|(_, seen)| seen.intents.iter());
     cuts.map(|cut| {
         let has_confirmed = |(host, seen): (&str, &Seen)| {
@@ -58,17 +61,17 @@ pub fn ways<'a>(fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone) -> BTr
             let mut left = mine.filter_map(|other| other.from.strip_prefix("releases/"));
             left.any(|left| !seen.directories.contains(left))
         };
-        let way = match fleet.clone().any(has_confirmed) || fleet.clone().any(cannot_go_back) {
-            true => Way::On,
-            false => Way::Back,
+        let direction = match fleet.clone().any(has_confirmed) || fleet.clone().any(cannot_go_back) {
+            true => HealDirection::Forward,
+            false => HealDirection::Back,
         };
-        (cut.run.clone(), way)
+        (cut.run.clone(), direction)
     })
     .collect()
 }
 
 /// What is to be done on one host.
-pub fn plan(seen: &Seen, ways: &BTreeMap<String, Way>) -> Healing {
+pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healing {
     let mut healing = Healing { has_litter: seen.has_litter, ..Healing::default() };
     let mut kept: Vec<&ReleaseName> = seen.live().into_iter().collect();
     for cut in &seen.intents {
@@ -76,8 +79,8 @@ pub fn plan(seen: &Seen, ways: &BTreeMap<String, Way>) -> Healing {
         let can_go_on = record.is_some_and(|record| seen.is_complete(record));
         let left = cut.left().and_then(|left| seen.record(&left).cloned());
         let is_live = seen.live() == Some(&cut.release);
-        match ways.get(&cut.run) {
-            Some(Way::On) if can_go_on => {
+        match directions.get(&cut.run) {
+            Some(HealDirection::Forward) if can_go_on => {
                 healing.cuts.push((cut.clone(), cut.to()));
                 let served = |record: &Record| Record {
                     first_served: record.first_served.or(Some(cut.at)),
@@ -118,16 +121,16 @@ pub fn plan(seen: &Seen, ways: &BTreeMap<String, Way>) -> Healing {
 /// Answers the releases that hold what a command of a dead run wrote in place.
 pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Vec<String>> {
     let cuts = healing.cuts.iter().map(|(cut, lead)| [&cut.run, &cut.from, &cut.to(), lead].map(Word::from));
-    let entries = healing.cuts.iter().map(|(cut, _)| entry(now, "heal", &cut.release, by));
-    let entries = entries.chain(healing.leftovers.iter().map(|name| entry(now, "discard", name, by)));
-    let entries: Vec<[Word; 1]> = entries.map(|line| [Word::from(line)]).collect();
+    let entry = |event, name| [Word::from(&HistoryEntry::new(now, event, name, by))];
+    let entries = healing.cuts.iter().map(|(cut, _)| entry(HistoryEvent::Heal, &cut.release));
+    let entries = entries.chain(healing.leftovers.iter().map(|name| entry(HistoryEvent::Discard, name)));
     let script = lock
         .script(include_str!("sh/heal.sh"))
         .with(LOCK)
         .with(UNSEED)
         .with(INSPECT)
         .rows("cut", cuts)
-        .rows("records", healing.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]))
+        .rows("records", healing.records.iter().map(Record::row))
         .rows("releases", healing.leftovers.iter().map(|name| [Word::from(name)]))
         .rows("entries", entries)
         .var("marked", flag(healing.has_marked))
@@ -140,7 +143,7 @@ pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::probe::Current;
+    use crate::release::current::Current;
 
     fn name(text: &str) -> ReleaseName {
         ReleaseName::new(text).unwrap()
@@ -184,8 +187,8 @@ mod tests {
     /// Two hosts: what leads where, which records change and which releases go, on the first.
     #[track_caller]
     fn case(first: Seen, second: Seen, want: &str) {
-        let ways = ways([("h1", &first), ("h2", &second)].into_iter());
-        let healing = plan(&first, &ways);
+        let directions = directions([("h1", &first), ("h2", &second)].into_iter());
+        let healing = plan(&first, &directions);
         let cuts = healing.cuts.iter().map(|(_, lead)| lead.clone());
         let records = healing.records.iter().map(|record| format!("{}={}", record.name, record.state));
         let leftovers = healing.leftovers.iter().map(|name| format!("-{name}"));

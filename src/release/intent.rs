@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::release::ReleaseName;
-use crate::release::swap::Target;
+use crate::release::current::Target;
 use crate::shell::Word;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

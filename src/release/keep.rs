@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::release::probe::Seen;
+use crate::release::seen::Seen;
 use crate::release::{ReleaseName, State};
 
 /// All but the newest `keep` complete releases. What is live stays whatever its state; failed and bad releases are
@@ -22,7 +22,7 @@ pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
 mod tests {
     use super::*;
     use crate::release::Record;
-    use crate::release::probe::Current;
+    use crate::release::current::Current;
 
     /// Releases as `name+state`, oldest first; `*` marks the live one.
     #[track_caller]

@@ -1,18 +1,13 @@
 //! A release is made, completed, discarded; a run ends.
 
-use jiff::Timestamp;
-
 use crate::release::answer::Fields;
 use crate::release::guard::{self, Guarded};
+use crate::release::history::HistoryEntry;
 use crate::release::lock::Lock;
+use crate::release::scripts::{CREATE, LOCK, SWAP, flag};
 use crate::release::swap::Watch;
-use crate::release::{CREATE, LOCK, Record, ReleaseName, SWAP, SharedPath, State, flag, script};
+use crate::release::{Record, ReleaseName, SharedPath, State};
 use crate::shell::{Effect, Step, Word};
-
-/// One line of a site's history: when, what, which release, by whom.
-pub fn entry(at: Timestamp, what: &str, name: &ReleaseName, by: &str) -> String {
-    format!("{} {what} {name} {by}", at.strftime("%Y-%m-%dT%H:%M:%SZ"))
-}
 
 pub fn create(lock: &Lock, record: &Record) -> Step<()> {
     let script = lock
@@ -44,7 +39,7 @@ pub fn seal(
 }
 
 /// The undo of `create`: the directory and its record go, unless they are another run's.
-pub fn discard(lock: &Lock, record: &Record, entry: &str) -> Step<()> {
+pub fn discard(lock: &Lock, record: &Record, entry: &HistoryEntry) -> Step<()> {
     let script = lock
         .script(include_str!("sh/discard.sh"))
         .with(LOCK)
@@ -58,18 +53,18 @@ pub fn discard(lock: &Lock, record: &Record, entry: &str) -> Step<()> {
 
 /// What a run does last.
 #[derive(Debug, Default)]
-pub struct Ending<'a> {
+pub struct Finish<'a> {
     /// Confirms the swap to where this link leads; the watch that then ends.
     pub confirms: Option<(&'a Watch, &'a str)>,
     /// Removes releases, with a line of history.
-    pub prunes: Option<(&'a [ReleaseName], &'a str)>,
-    /// Lets the lock go.
+    pub prunes: Option<(&'a [ReleaseName], Option<&'a HistoryEntry>)>,
+    /// Releases the lock.
     pub frees: bool,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub struct Ended {
+pub struct FinishReport {
     /// It was not confirmed in time: the server has taken the swap back by itself. Nothing else was done.
     pub is_expired: bool,
     pub removed: Vec<String>,
@@ -81,30 +76,30 @@ pub struct Ended {
     pub unpruned: Option<String>,
 }
 
-pub fn end(lock: &Lock, ending: &Ending) -> Step<Ended> {
-    let (names, entry) = ending.prunes.unwrap_or_default();
-    let (watch, to) = ending.confirms.map_or(("", ""), |(watch, to)| (watch.0.as_str(), to));
+pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
+    let (names, entry) = finish.prunes.unwrap_or_default();
+    let (watch, to) = finish.confirms.map_or(("", ""), |(watch, to)| (watch.0.as_str(), to));
     let script = lock
         .script(include_str!("sh/end.sh"))
         .with(LOCK)
         .with(SWAP)
-        .var("confirms", flag(ending.confirms.is_some()))
+        .var("confirms", flag(finish.confirms.is_some()))
         .var("watch", watch)
         .var("to", to)
-        .var("prunes", flag(ending.prunes.is_some()))
-        .var("frees", flag(ending.frees))
+        .var("prunes", flag(finish.prunes.is_some()))
+        .var("frees", flag(finish.frees))
         .var("entry", entry)
         .rows("releases", names.iter().map(|name| [Word::from(name)]));
     Step::new("end", Effect::Writes, script, |answer| {
         let said = Fields::parse(&answer.stdout);
         if said.get("expired").is_some() {
-            return Ok(Ended { is_expired: true, ..Ended::default() });
+            return Ok(FinishReport { is_expired: true, ..FinishReport::default() });
         }
         let fields = match said.get("ended") {
             Some(_) => said,
             None => Fields::read(answer, "ended")?,
         };
-        Ok(Ended {
+        Ok(FinishReport {
             is_expired: false,
             removed: fields.list("pruned"),
             stayed: fields.list("stayed"),
@@ -113,12 +108,4 @@ pub fn end(lock: &Lock, ending: &Ending) -> Step<Ended> {
         })
     })
     .data("releases", names.len())
-}
-
-pub fn history(root: &str) -> Step<Vec<String>> {
-    let script = script(root, "enter\ncat .runner/history 2>/dev/null || :\n");
-    Step::new("history", Effect::Reads, script, |answer| {
-        let text = String::from_utf8_lossy(&answer.stdout);
-        Ok(text.lines().map(str::to_owned).collect())
-    })
 }

@@ -1,122 +1,29 @@
 //! The first question to a server: what it is and what stands in the site.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result};
 
 use crate::event::Report;
 use crate::host::facts::Facts;
 use crate::release::answer::Fields;
+use crate::release::current::Current;
 use crate::release::intent::Intent;
 use crate::release::lock::Owner;
-use crate::release::{Record, ReleaseName, SharedPath, State};
-use crate::shell::{Effect, Script, Step, Word};
+use crate::release::scripts::{LITTER, SAY, word};
+use crate::release::seen::{Cache, Seen};
+use crate::release::{Record, ReleaseName, SharedPath};
+use crate::shell::{Effect, Script, Step};
 
 /// The layout that this program writes; a newer one is refused.
 pub const FORMAT: u32 = 1;
 
-/// What a site looked like when it was asked.
-#[derive(Debug, Clone, Default)]
-pub struct Seen {
-    /// The deploy path with `~` resolved.
-    pub root: String,
-    pub facts: Facts,
-    /// Whether all directories of the layout are there.
-    pub is_open: bool,
-    /// By `created`, oldest first.
-    pub records: Vec<Record>,
-    /// Directories under `releases/`, whether recorded or not.
-    pub directories: BTreeSet<String>,
-    pub current: Current,
-    /// Shared paths that `shared/` has.
-    pub shared: BTreeSet<String>,
-    pub cache: Cache,
-    /// Swaps that were not confirmed.
-    pub intents: Vec<Intent>,
-    /// Whether a dead run left scratch.
-    pub has_litter: bool,
-    /// Who has the lock.
-    pub owner: Option<Owner>,
-}
-
-/// Where `current` leads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Current {
-    #[default]
-    Absent,
-    /// A link to a directory under `releases/`; `link` is its text.
-    Release { link: String, name: ReleaseName },
-    /// A link to nothing.
-    Dangling { link: String },
-}
-
-/// The clean copy of the cache strategy.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Cache {
-    #[default]
-    Absent,
-    /// A run died while it changed the cache.
-    Dirty,
-    /// Exactly what the manifest with this digest says.
-    Clean(String),
-}
-
-impl Current {
-    /// The text of the link.
-    pub fn link(&self) -> Option<String> {
-        match self {
-            Current::Absent => None,
-            Current::Release { link, .. } | Current::Dangling { link } => Some(link.clone()),
-        }
-    }
-}
-
-impl Seen {
-    pub fn record(&self, name: &ReleaseName) -> Option<&Record> {
-        self.records.iter().find(|record| record.name == *name)
-    }
-
-    pub fn live(&self) -> Option<&ReleaseName> {
-        match &self.current {
-            Current::Release { name, .. } => Some(name),
-            _ => None,
-        }
-    }
-
-    /// Whether a release can be swapped to: recorded complete, and there.
-    pub fn is_complete(&self, record: &Record) -> bool {
-        record.state == State::Complete && self.directories.contains(record.name.as_str())
-    }
-
-    /// The releases that can be swapped to, oldest first.
-    pub fn complete(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        self.records.iter().filter(|record| self.is_complete(record))
-    }
-
-    /// The release being served, when its record is still to be written.
-    pub fn to_adopt(&self) -> Option<&ReleaseName> {
-        self.live().filter(|name| self.record(name).is_none())
-    }
-
-    /// Directories of other tools and of hands: left alone, and named.
-    pub fn unknown_directories(&self) -> Vec<&str> {
-        let is_known = |name: &str| self.records.iter().any(|r| r.name.as_str() == name);
-        self.directories
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !is_known(name) && self.live().is_none_or(|live| live.as_str() != *name))
-            .collect()
-    }
-}
-
 pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
-    let script = places(Script::new(include_str!("sh/probe.sh")).var("root", root), shared).with(super::SAY);
+    let script = places(Script::new(include_str!("sh/probe.sh")).var("root", root), shared).with(SAY);
     Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?)).public()
 }
 
 /// What a script with `probe.sh` looks for: paths in `shared/`, and leftovers.
 pub(super) fn places(script: Script, shared: &[SharedPath]) -> Script {
-    script.rows("shared", shared.iter().map(|p| [Word::new(p.path.as_bytes())])).var("litter", super::LITTER)
+    script.rows("shared", shared.iter().map(|p| [word(&p.path)])).var("litter", LITTER)
 }
 
 pub(super) fn read(fields: &Fields) -> Result<Seen> {

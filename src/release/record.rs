@@ -115,6 +115,13 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The words a script takes a record as: name, text.
+    pub(super) fn row(&self) -> [Word; 2] {
+        [Word::from(&self.name), Word::from(self)]
+    }
+}
+
 impl From<&Record> for Word {
     fn from(record: &Record) -> Self {
         // Strings, numbers and booleans only: nothing that could not be written.

@@ -2,7 +2,8 @@
 
 use crate::event::Report;
 use crate::host::facts::Facts;
-use crate::release::fill::{Duplicate, Plan, Strategy};
+use crate::release::fill::Duplicate;
+use crate::release::plan::{Plan, Strategy};
 use crate::tree::{Kind, Pack};
 
 /// What a fill takes of a file system.

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::event::Report;
 use crate::release::answer::Fields;
+use crate::release::history;
 use crate::release::lock::Lock;
-use crate::release::{ReleaseName, SharedPath, UNSEED};
-use crate::shell::{Effect, Step, Word};
+use crate::release::scripts::{UNSEED, paths};
+use crate::release::{ReleaseName, SharedPath};
+use crate::shell::{Effect, Step};
 use crate::tree::TreePath;
 
 /// What linking the shared paths brought to light.
@@ -24,14 +28,14 @@ pub fn link(
     name: &ReleaseName,
     shared: &[SharedPath],
     brought: &[TreePath],
-    stamp: &str,
+    now: Timestamp,
 ) -> Step<Linked> {
     let script = lock
         .script(include_str!("sh/link.sh"))
         .var("name", name)
-        .var("stamp", stamp)
+        .var("stamp", history::stamp(now))
         .rows("shared", shared.iter().map(SharedPath::row))
-        .rows("brought", brought.iter().map(|p| [Word::new(p.as_bytes())]));
+        .rows("brought", paths(brought));
     let place = lock.root.clone();
     Step::new("link", Effect::Writes, script, move |answer| {
         let missing = Fields::parse(&answer.stdout).list("missing");
@@ -75,10 +79,8 @@ pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Vec<String>> {
 }
 
 pub fn writable(lock: &Lock, name: &ReleaseName, paths: &[TreePath]) -> Step<()> {
-    let script = lock
-        .script(include_str!("sh/writable.sh"))
-        .var("name", name)
-        .rows("writable", paths.iter().map(|p| [Word::new(p.as_bytes())]));
+    let script =
+        lock.script(include_str!("sh/writable.sh")).var("name", name).rows("writable", self::paths(paths));
     Step::new("writable", Effect::Writes, script, |answer| Fields::read(answer, "writable").map(drop))
         .data("paths", paths.len())
 }
@@ -95,12 +97,12 @@ mod tests {
         let brought = [TreePath::new(b"storage/-x").unwrap()];
         let name = ReleaseName::new("8").unwrap();
         let lock = Lock { root: "/srv/shop".to_owned(), run: "r".to_owned() };
-        let step = link(&lock, &name, &shared, &brought, "NOW");
+        let step = link(&lock, &name, &shared, &brought, "2026-11-21T19:30:00Z".parse().unwrap());
         expect![[r#"
             root='/srv/shop'
             holder='r'
             name='8'
-            stamp='NOW'
+            stamp='2026-11-21T19:30:00Z'
             shared() {
               "$@" 'directory' 'storage' '../../shared/storage' || return
               "$@" 'file' 'it'\''s/a.ini' '../../../shared/it'\''s/a.ini' || return

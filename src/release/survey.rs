@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 
 use crate::release::answer::Fields;
-use crate::release::{SURVEY, flag, script};
+use crate::release::scripts::{SURVEY, flag, script};
 use crate::shell::{Effect, Script, Step, Word};
 use crate::tree::{Hash, Kind, Manifest, TreePath};
 
@@ -116,7 +116,11 @@ fn as_line(path: &TreePath) -> Vec<u8> {
 }
 
 /// What `directories` are asked by scripts with `SURVEY`. Those of `touched` may be other than the manifest says.
-pub(super) fn places(script: Script, directories: &[Directory], touched: &[String]) -> Script {
+pub(super) fn places<'a>(
+    script: Script,
+    directories: impl IntoIterator<Item = &'a Directory>,
+    touched: &[String],
+) -> Script {
     let row = |directory: &Directory| -> [Word; 5] {
         let by = match directory.by {
             By::Stat => "stat",
@@ -129,8 +133,8 @@ pub(super) fn places(script: Script, directories: &[Directory], touched: &[Strin
     };
     script
         .with(SURVEY)
-        .rows("places", directories.iter().map(row))
-        .rows("touched", touched.iter().map(|path| [Word::from(path.as_str())]))
+        .rows("places", directories.into_iter().map(row))
+        .rows("touched", touched.iter().map(|path| [path]))
 }
 
 /// What a script with `SURVEY` says, for each directory.

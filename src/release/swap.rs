@@ -1,64 +1,14 @@
 //! `current` is re-pointed by one rename, and the records say so. Until the run confirms it, the server watches.
 
-use std::fmt;
-
+use crate::release::Record;
 use crate::release::answer::Fields;
+use crate::release::current::Target;
 use crate::release::guard::{self, Guarded};
+use crate::release::history::HistoryEntry;
 use crate::release::intent::Intent;
 use crate::release::lock::Lock;
-use crate::release::probe::Current;
-use crate::release::{LOCK, Record, ReleaseName, SWAP, flag};
+use crate::release::scripts::{LOCK, SWAP, flag};
 use crate::shell::{Effect, Script, Step, Word};
-
-/// Where `current` should lead: to a release, or, when a first deploy is taken back, nowhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    Release(ReleaseName),
-    /// A link text as it was found, another tool's absolute one for example.
-    Link(String),
-    /// A link text that leads to nothing, as it was found.
-    Dangling(String),
-    Nothing,
-}
-
-impl Target {
-    pub fn of(current: &Current) -> Self {
-        match current {
-            Current::Absent => Target::Nothing,
-            Current::Release { link, .. } => Target::Link(link.clone()),
-            Current::Dangling { link } => Target::Dangling(link.clone()),
-        }
-    }
-
-    /// The release that the link leads to, by its last part.
-    pub fn release_name(&self) -> Option<ReleaseName> {
-        match self {
-            Target::Release(name) => Some(name.clone()),
-            Target::Link(link) => {
-                let last = link.trim_end_matches('/').rsplit('/').next();
-                ReleaseName::new(last.unwrap_or_default()).ok()
-            }
-            Target::Dangling(_) | Target::Nothing => None,
-        }
-    }
-
-    pub fn link(&self) -> String {
-        match self {
-            Target::Release(name) => format!("releases/{name}"),
-            Target::Link(link) | Target::Dangling(link) => link.clone(),
-            Target::Nothing => String::new(),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Target::Nothing => f.write_str("nothing"),
-            target => f.write_str(&target.link()),
-        }
-    }
-}
 
 /// A swap that is about to be made, and all that its undo needs to know.
 #[derive(Debug, Clone)]
@@ -95,7 +45,6 @@ pub enum Phase {
 }
 
 fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
-    let row = |record: &Record| [Word::from(&record.name), Word::from(record)];
     let env = swap.watching.env.iter().map(|(key, value)| [Word::from(key), Word::from(value)]);
     lock.script(body)
         .with(LOCK)
@@ -105,7 +54,7 @@ fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
         .var("to", swap.intent.to())
         .var("name", &swap.intent.release)
         .var("durable", flag(swap.watching.is_durable))
-        .rows("back", swap.back.iter().map(row))
+        .rows("back", swap.back.iter().map(Record::row))
         .rows("environment", env)
         .var("revert_command", &swap.watching.revert_command)
 }
@@ -117,9 +66,8 @@ pub fn swap(
     swap: &Swap,
     phase: Phase,
     is_guarded: bool,
-    entry: &str,
+    entry: &HistoryEntry,
 ) -> Step<Guarded<Option<Watch>>> {
-    let rows = swap.records.iter().map(|record| [Word::from(&record.name), Word::from(record)]);
     let script = script(lock, swap, include_str!("sh/swap.sh"))
         .var("arms", flag(phase != Phase::Commit))
         .var("commits", flag(phase != Phase::Arm))
@@ -128,7 +76,7 @@ pub fn swap(
         .var("within", swap.watching.within)
         .var("entry", entry)
         .rows("linked", swap.linked.iter().cloned())
-        .rows("records", rows);
+        .rows("records", swap.records.iter().map(Record::row));
     let (name, end) = match phase {
         Phase::Arm => ("arm", "armed"),
         Phase::Commit | Phase::Both => ("swap", "swapped"),
@@ -140,7 +88,7 @@ pub fn swap(
 }
 
 /// The undo of a swap, whoever may have taken it back meanwhile. Answers whether it had been made at all.
-pub fn swap_back(lock: &Lock, swap: &Swap, watch: Option<&Watch>, entry: &str) -> Step<bool> {
+pub fn swap_back(lock: &Lock, swap: &Swap, watch: Option<&Watch>, entry: &HistoryEntry) -> Step<bool> {
     let script = script(lock, swap, include_str!("sh/swap_back.sh"))
         .var("watch", watch.map_or("", |watch| watch.0.as_str()))
         .var("entry", entry);

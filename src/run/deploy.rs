@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use crate::here::mode::Mode;
-use crate::release::fill::{Plan, Special, Strategy};
+use crate::release::plan::{PathRules, Plan, Strategy};
 use crate::release::{Record, SharedPath};
 use crate::run::Run;
 use crate::run::guard::mend;
@@ -54,11 +54,11 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     if site.release().is_none() {
         bail!("there is no release to fill: task `release` must come first");
     }
-    let special = site.options.special.clone();
-    let (managed, under) = special.split(&tree);
+    let rules = site.options.rules.clone();
+    let (managed, under) = rules.split(&tree);
     let has = site.seen()?.shared.clone();
     let starting: Vec<TreePath> =
-        special.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
+        rules.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
     // What begins in `shared/` is chosen by what was written in the last release.
     let standing = site.standing(strategy, &run.here.store, ahead || !starting.is_empty())?;
     let Standing { last, cache, unchecked } = standing;
@@ -67,7 +67,7 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
         .filter(|entry| starting.iter().any(|top| entry.path.starts_with(top)))
         .filter(|entry| last.gives_way_to(entry))
         .collect();
-    let plan = Plan::new(last, cache, &managed, &special, starting);
+    let plan = Plan::new(last, cache, &managed, &rules, starting);
     for manifest in [&plan.manifest, &plan.change.next] {
         if let Some(warning) = run.here.store.put(manifest) {
             run.warn(warning);
@@ -96,8 +96,8 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
 pub fn link_shared(run: &Arc<Run>, host: usize, paths: &[SharedPath]) -> Result<()> {
     let tree = run.here.source.tree()?;
     let tops: Vec<TreePath> = paths.iter().map(|path| path.path.clone()).collect();
-    let special = Special { shared: tops, ..Special::default() };
-    let (_, under) = special.split(&tree);
+    let rules = PathRules { shared: tops, ..PathRules::default() };
+    let (_, under) = rules.split(&tree);
     let brought: Vec<TreePath> = under
         .into_iter()
         .filter(|entry| entry.kind != Kind::Directory)
@@ -107,7 +107,7 @@ pub fn link_shared(run: &Arc<Run>, host: usize, paths: &[SharedPath]) -> Result<
     let mut site = run.fleet.site(host);
     let name = site.release().cloned().context("there is no release")?;
     let has = &site.seen()?.shared;
-    if special.shared.iter().any(|path| !has.contains(&path.to_string())) {
+    if rules.shared.iter().any(|path| !has.contains(&path.to_string())) {
         // Entered before: an answer that never came may have been a half.
         run.enter_undo(host, "took back what was put into `shared/`", move |run| {
             run.fleet.site(host).unseed(&name)

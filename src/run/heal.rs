@@ -35,7 +35,7 @@ pub fn heal(run: &Run, hosts: &[usize]) -> Failures {
 fn plan_healing(run: &Run, hosts: &[usize]) -> BTreeMap<usize, Healing> {
     let all: Vec<_> =
         hosts.iter().filter_map(|&host| Some((host, run.fleet.site(host).seen().ok()?.clone()))).collect();
-    let ways = heal::ways(all.iter().map(|(host, seen)| (run.fleet.name(*host), seen)));
+    let directions = heal::directions(all.iter().map(|(host, seen)| (run.fleet.name(*host), seen)));
     for (_, seen) in &all {
         for cut in &seen.intents {
             let elsewhere: Vec<&str> = cut
@@ -54,7 +54,7 @@ fn plan_healing(run: &Run, hosts: &[usize]) -> BTreeMap<usize, Healing> {
         }
     }
     all.iter()
-        .map(|(host, seen)| (*host, heal::plan(seen, &ways)))
+        .map(|(host, seen)| (*host, heal::plan(seen, &directions)))
         .filter(|(_, healing)| healing.is_needed())
         .collect()
 }

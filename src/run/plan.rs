@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::release::command::Place;
-use crate::release::fill::Plan;
+use crate::release::plan::Plan;
 use crate::run::Run;
 use crate::site::Site;
 use crate::tree::{Kind, Tree, text_diff};

@@ -5,8 +5,9 @@ use anyhow::{Result, bail};
 use super::Site;
 use crate::event::{Report, few};
 use crate::release::Record;
-use crate::release::fill::{Base, Last, Plan, Strategy, Unchecked};
-use crate::release::probe::Cache;
+use crate::release::fill::Unchecked;
+use crate::release::plan::{Base, Last, Plan, Strategy};
+use crate::release::seen::Cache;
 use crate::release::survey::{self, By, Directory, Survey};
 use crate::tree::{Manifest, Store, TreePath};
 

@@ -5,11 +5,13 @@ use jiff::Timestamp;
 
 use super::{Site, Work};
 use crate::event::{Event, Sent, few};
-use crate::release::fill::{self, Begun, Manner, Plan, Unchecked};
+use crate::release::fill::{self, Begun, FillOptions, Unchecked};
 use crate::release::guard::{self, Guarded};
+use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::lifecycle;
-use crate::release::probe::Seen;
+use crate::release::plan::Plan;
 use crate::release::room::Room;
+use crate::release::seen::Seen;
 use crate::release::share::{self, Linked};
 use crate::release::survey;
 use crate::release::{Record, ReleaseName, SharedKind, SharedPath, State};
@@ -76,13 +78,13 @@ impl Site {
         let record = record.clone();
         *manifest = Some(plan.manifest.clone());
         self.n_parts = None;
-        let manner = Manner {
+        let options = FillOptions {
             duplicate: self.options.duplicate,
             is_guarded,
             begun: std::mem::replace(begun, Begun::Yes),
             unchecked,
         };
-        let step = fill::fill(&lock, &record, plan, &manner, pack);
+        let step = fill::fill(&lock, &record, plan, &options, pack);
         let (filled, n_saved) = self.send(step, &record.name, pack)?;
         if let Some(filled) = &filled {
             let is_as_thought = !filled.is_stale && self.is_as_thought(plan, unchecked, &filled.surveys)?;
@@ -96,7 +98,7 @@ impl Site {
         }
         let filled = match pack.is_in_parts() {
             true => self
-                .act(fill::complete(&lock, &record, plan, &manner))
+                .act(fill::complete(&lock, &record, plan, &options))
                 .with_context(|| format!("all {} bytes were sent", pack.len()))?,
             false => filled,
         };
@@ -146,8 +148,7 @@ impl Site {
             return Ok(Linked::default());
         }
         self.make_release()?;
-        let stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let step = share::link(&lock, &name, paths, brought, &stamp);
+        let step = share::link(&lock, &name, paths, brought, now);
         let Some(linked) = self.act(step)? else {
             let has = self.seen()?.shared.clone();
             for path in paths {
@@ -286,7 +287,7 @@ impl Site {
             }
         };
         if is_made {
-            let entry = lifecycle::entry(now, "discard", &record.name, by);
+            let entry = HistoryEntry::new(now, HistoryEvent::Discard, &record.name, by);
             self.act(lifecycle::discard(&lock, &record, &entry))?;
         }
         let seen = self.seen_mut()?;

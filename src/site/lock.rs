@@ -7,11 +7,13 @@ use jiff::Timestamp;
 
 use super::Site;
 use crate::event::{Report, few};
+use crate::release::current::{Current, Target};
 use crate::release::heal::{self, Healing};
-use crate::release::lifecycle::{self, Ended, Ending};
-use crate::release::lock::{self, Asked, Claim, Held, Lock, Making, Owner};
-use crate::release::probe::{Current, Seen};
-use crate::release::swap::Target;
+use crate::release::history::{HistoryEntry, HistoryEvent};
+use crate::release::lifecycle::{self, Finish, FinishReport};
+use crate::release::lock::{Held, Lock, Owner};
+use crate::release::seen::Seen;
+use crate::release::take::{self, LockReply, LockRequest, SiteSetup};
 use crate::release::{Record, ReleaseName, State};
 use crate::shell::{Act, Effect, Step};
 use crate::transport::{Remote, Silent};
@@ -27,7 +29,7 @@ const BEAT_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Due {
     pub confirms: bool,
-    pub prunes: Option<(Vec<ReleaseName>, String)>,
+    pub prunes: Option<(Vec<ReleaseName>, Option<HistoryEntry>)>,
 }
 
 impl Site {
@@ -50,10 +52,9 @@ impl Site {
         let seen = self.seen()?;
         let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
         if !is_taken || !seen.is_open || adopted.is_some() {
-            let entry =
-                adopted.as_ref().map_or(String::new(), |r| lifecycle::entry(now, "adopt", &r.name, by));
-            let making = Making { adopt: adopted.as_ref(), entry: &entry };
-            if !self.take(owner, Some(&making))? {
+            let entry = adopted.as_ref().map(|r| HistoryEntry::new(now, HistoryEvent::Adopt, &r.name, by));
+            let setup = SiteSetup { adopts: adopted.as_ref().zip(entry.as_ref()) };
+            if !self.take(owner, Some(&setup))? {
                 bail!("the directories of the site were made and are gone again");
             }
         }
@@ -67,35 +68,35 @@ impl Site {
         }
         let lock = self.locked()?;
         let within = Duration::from_secs(self.options.confirm_within);
-        self.remote.pulse(lock::pulse(&lock, (within / 5).min(BEAT_MAX)));
+        self.remote.pulse(take::heartbeat(&lock, (within / 5).min(BEAT_MAX)));
         self.owner = Some(owner.clone());
         Ok(())
     }
 
     /// Asks for the lock. False where there is no site yet.
-    fn take(&mut self, owner: &Owner, making: Option<&Making>) -> Result<bool> {
-        let claim = Claim { owner, is_again: self.lock.is_some(), patience: PATIENCE };
-        let step = lock::take(self.host.path.as_str(), &self.options.shared, &claim, making);
+    fn take(&mut self, owner: &Owner, setup: Option<&SiteSetup>) -> Result<bool> {
+        let request = LockRequest { owner, is_again: self.lock.is_some(), patience: PATIENCE };
+        let step = take::take(self.host.path.as_str(), &self.options.shared, &request, setup);
         let reply = self.remote.perform(&step.act, &mut Silent);
         self.is_cut |= reply.is_err();
-        let Some(asked) = self.read(step, reply)? else {
+        let Some(reply) = self.read(step, reply)? else {
             bail!("a plan takes no lock");
         };
         let host = self.host.name.clone();
-        match asked {
-            Asked::Taken { root, seen } => {
+        match reply {
+            LockReply::Taken { root, seen } => {
                 self.is_cut = false;
                 // Whatever is found now, the lock is to be let go.
                 self.lock = Some(Lock { root, run: owner.run.clone() });
                 self.learn(seen?).map(|_| true)
             }
-            Asked::Absent(seen) => self.learn(seen).map(|_| false),
-            Asked::Held { owner, ending, seen } => {
+            LockReply::Absent(seen) => self.learn(seen).map(|_| false),
+            LockReply::Held { owner, ending, seen } => {
                 // For the last words only: what is wrong there is not this run's.
                 let _ = seen.and_then(|seen| self.learn(seen).map(drop));
                 Err(Held { host, owner, ending }.into())
             }
-            Asked::Same(other) => bail!(
+            LockReply::Same(other) => bail!(
                 Report::new(format!("`{other}` and `{host}` are the same site"))
                     .hint("leave one of them out of `runner.toml`, or give it another `path`")
             ),
@@ -209,11 +210,11 @@ impl Site {
         self.remote.begin(&step.act);
     }
 
-    fn ending(&self, lock: &Lock, due: &Due, frees: bool) -> Step<Ended> {
+    fn ending(&self, lock: &Lock, due: &Due, frees: bool) -> Step<FinishReport> {
         let to = self.unconfirmed_to().unwrap_or_default();
         let confirms = self.watch().filter(|_| due.confirms).map(|watch| (watch, to.as_str()));
-        let prunes = due.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_str()));
-        lifecycle::end(lock, &Ending { confirms, prunes, frees })
+        let prunes = due.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_ref()));
+        lifecycle::finish(lock, &Finish { confirms, prunes, frees })
     }
 
     /// Does what is due, and lets the lock go.
@@ -294,7 +295,7 @@ impl Site {
     }
 
     /// Tells what a prune could not remove.
-    pub(super) fn pruned(&mut self, ended: Ended) -> Vec<String> {
+    pub(super) fn pruned(&mut self, ended: FinishReport) -> Vec<String> {
         if let Some(why) = &ended.unpruned {
             self.warn(format!("old releases were not pruned: {why}"));
         }
@@ -315,7 +316,7 @@ impl Site {
 
     /// Ends whoever holds the lock. Answers whose it was.
     pub fn unlock(&mut self) -> Result<Option<Owner>> {
-        self.ask(lock::unlock(self.host.path.as_str()))
+        self.ask(take::unlock(self.host.path.as_str()))
     }
 
     /// Whether the server has, or soon will, take this run's swap back by itself, as far as can be known here: it would

@@ -18,10 +18,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::event::{Event, Report, Sink};
 use crate::host::Host;
-use crate::release::fill::{self, Begun, Duplicate, HALF, Special};
+use crate::release::current::Target;
+use crate::release::fill::{self, Begun, Duplicate, HALF};
 use crate::release::lock::Owner;
-use crate::release::probe::{self, Seen};
-use crate::release::swap::Target;
+use crate::release::plan::PathRules;
+use crate::release::probe;
+use crate::release::seen::Seen;
 use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::hurried::Hurried;
@@ -41,7 +43,7 @@ pub use web::Heard;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub shared: Vec<SharedPath>,
-    pub special: Special,
+    pub rules: PathRules,
     pub env: Vec<(String, String)>,
     pub duplicate: Duplicate,
     pub drift: Drift,
@@ -59,7 +61,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             shared: Vec::new(),
-            special: Special::default(),
+            rules: PathRules::default(),
             env: Vec::new(),
             duplicate: Duplicate::Link,
             drift: Drift::Report,

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use super::{Site, Work};
 use crate::event::{Report, few};
+use crate::release::current::{Current, Target};
 use crate::release::guard::Guarded;
+use crate::release::history::{self, HistoryEntry, HistoryEvent};
 use crate::release::intent::Intent;
-use crate::release::lifecycle::{self, Ending};
-use crate::release::probe::Current;
-use crate::release::swap::{self, Phase, Swap, Target, Watch, Watching};
+use crate::release::lifecycle::{self, Finish};
+use crate::release::swap::{self, Phase, Swap, Watch, Watching};
 use crate::release::{Record, ReleaseName, SharedPath, State, keep, survey};
 use crate::shell::Word;
 use crate::tree::TreePath;
@@ -20,7 +21,7 @@ use crate::tree::TreePath;
 pub(super) struct Swapping {
     swap: Swap,
     watch: Option<Watch>,
-    entry: String,
+    entry: HistoryEntry,
     links: Vec<SharedPath>,
 }
 
@@ -86,7 +87,7 @@ impl Site {
     ) -> Result<()> {
         let from = Target::of(&self.seen()?.current);
         let is_new = matches!(&self.work, Work::Complete { .. });
-        let what = if is_new { "swap" } else { "rollback" };
+        let event = if is_new { HistoryEvent::Swap } else { HistoryEvent::Rollback };
         let swap = Swap {
             intent: Intent {
                 run: occasion.run.to_owned(),
@@ -108,7 +109,7 @@ impl Site {
                 is_durable: self.options.is_durable,
             },
         };
-        let entry = lifecycle::entry(occasion.now, what, &release.name, occasion.by);
+        let entry = HistoryEntry::new(occasion.now, event, &release.name, occasion.by);
         self.is_confirmed = false;
         self.swapping = Some(Swapping { swap, watch: None, entry, links });
         Ok(())
@@ -206,7 +207,7 @@ impl Site {
             return Ok(false);
         };
         let (swap, links) = (swap.clone(), links.clone());
-        let entry = lifecycle::entry(now, "swap-back", &swap.intent.release, by);
+        let entry = HistoryEntry::new(now, HistoryEvent::SwapBack, &swap.intent.release, by);
         // What was confirmed is no longer watched over.
         let watch = watch.clone().filter(|_| !self.is_confirmed);
         self.due = super::Due::default();
@@ -235,7 +236,7 @@ impl Site {
     pub fn prune(&mut self, keep: NonZeroUsize, now: Timestamp, by: &str) -> Result<Vec<String>> {
         let lock = self.locked()?;
         let names = keep::to_prune(self.seen()?, keep);
-        let entry = names.last().map_or(String::new(), |name| lifecycle::entry(now, "prune", name, by));
+        let entry = names.last().map(|name| HistoryEntry::new(now, HistoryEvent::Prune, name, by));
         if self.is_planning {
             for name in &names {
                 self.planned(format!("prune `{name}`"));
@@ -247,17 +248,17 @@ impl Site {
             self.due.prunes = Some((names, entry));
             return Ok(removed);
         }
-        let ending = Ending { prunes: Some((&names, &entry)), ..Ending::default() };
-        let ended = self.act(lifecycle::end(&lock, &ending))?.unwrap_or_default();
+        let finish = Finish { prunes: Some((&names, entry.as_ref())), ..Finish::default() };
+        let ended = self.act(lifecycle::finish(&lock, &finish))?.unwrap_or_default();
         match &ended.unpruned {
             Some(why) => bail!("{why}"),
             None => Ok(self.pruned(ended)),
         }
     }
 
-    pub fn history(&mut self) -> Result<Vec<String>> {
+    pub fn history(&mut self) -> Result<Vec<Result<HistoryEntry, String>>> {
         let root = self.root()?;
-        self.ask(lifecycle::history(&root))
+        self.ask(history::history(&root))
     }
 
     /// Asks again what `current` leads to.

@@ -12,7 +12,8 @@ use crate::recipe::failure::{Outcome, mistake_text};
 use crate::recipe::options;
 use crate::recipe::primitives::declare::texts;
 use crate::release::Record;
-use crate::release::fill::Strategy;
+use crate::release::history::HistoryEntry;
+use crate::release::plan::Strategy;
 use crate::run::{deploy, guard, serve};
 
 fn seen_of(record: &Record, is_live: bool) -> Map {
@@ -108,6 +109,8 @@ pub mod api {
     pub fn history(host: &mut Host) -> Outcome<Array> {
         let lines = host.site().history();
         let lines = host.outcome(lines.map_err(|error| anyhow!("{error:#}")))?;
-        Ok(lines.into_iter().map(Dynamic::from).collect())
+        let text =
+            |line: Result<HistoryEntry, String>| line.map_or_else(|text| text, |entry| entry.to_string());
+        Ok(lines.into_iter().map(text).map(Dynamic::from).collect())
     }
 }

@@ -1,0 +1,76 @@
+//! Where `current` leads, and where it should.
+
+use std::fmt;
+
+use crate::release::ReleaseName;
+
+/// Where `current` leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Current {
+    #[default]
+    Absent,
+    /// A link to a directory under `releases/`; `link` is its text.
+    Release { link: String, name: ReleaseName },
+    /// A link to nothing.
+    Dangling { link: String },
+}
+
+impl Current {
+    /// The text of the link.
+    pub fn link(&self) -> Option<String> {
+        match self {
+            Current::Absent => None,
+            Current::Release { link, .. } | Current::Dangling { link } => Some(link.clone()),
+        }
+    }
+}
+
+/// Where `current` should lead: to a release, or, when a first deploy is taken back, nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Release(ReleaseName),
+    /// A link text as it was found, another tool's absolute one for example.
+    Link(String),
+    /// A link text that leads to nothing, as it was found.
+    Dangling(String),
+    Nothing,
+}
+
+impl Target {
+    pub fn of(current: &Current) -> Self {
+        match current {
+            Current::Absent => Target::Nothing,
+            Current::Release { link, .. } => Target::Link(link.clone()),
+            Current::Dangling { link } => Target::Dangling(link.clone()),
+        }
+    }
+
+    /// The release that the link leads to, by its last part.
+    pub fn release_name(&self) -> Option<ReleaseName> {
+        match self {
+            Target::Release(name) => Some(name.clone()),
+            Target::Link(link) => {
+                let last = link.trim_end_matches('/').rsplit('/').next();
+                ReleaseName::new(last.unwrap_or_default()).ok()
+            }
+            Target::Dangling(_) | Target::Nothing => None,
+        }
+    }
+
+    pub fn link(&self) -> String {
+        match self {
+            Target::Release(name) => format!("releases/{name}"),
+            Target::Link(link) | Target::Dangling(link) => link.clone(),
+            Target::Nothing => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Target::Nothing => f.write_str("nothing"),
+            target => f.write_str(&target.link()),
+        }
+    }
+}

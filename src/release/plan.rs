@@ -1,0 +1,276 @@
+//! How a release gets its content: what to keep, send and remove is decided here, from manifests alone.
+
+use std::collections::HashSet;
+
+use anyhow::{Result, bail};
+
+use crate::release::ReleaseName;
+use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Tree, TreePath};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Duplicate the last release, send what changed.
+    CopyPrevious,
+    /// Bring the clean copy in `cache/` up to date, copy it.
+    Cache,
+}
+
+impl Strategy {
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "copy-previous" => Ok(Self::CopyPrevious),
+            "cache" => Ok(Self::Cache),
+            _ => bail!("no strategy `{text}`: there are `copy-previous` and `cache`"),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CopyPrevious => "copy-previous",
+            Self::Cache => "cache",
+        }
+    }
+}
+
+/// What a fill starts from: a release or the cache as its manifest describes it, less what was found to differ.
+#[derive(Debug, Clone, Default)]
+pub struct Base {
+    /// The release that is duplicated.
+    pub release: Option<ReleaseName>,
+    /// As it stands on the server, line for line: the edit counts on it.
+    pub manifest: Manifest,
+    pub drifted: Vec<TreePath>,
+}
+
+/// The release that was made before: the live one, else the newest.
+#[derive(Debug, Clone, Default)]
+pub struct Last {
+    pub name: Option<ReleaseName>,
+    pub base: Base,
+    /// Shared paths that it has links for.
+    pub shared: Vec<TreePath>,
+}
+
+/// Paths with a meaning of their own within a release.
+#[derive(Debug, Clone, Default)]
+pub struct PathRules {
+    /// Written by commands, anew in each release.
+    pub generated: Vec<TreePath>,
+    /// Written by the running application: never linked, but carried over.
+    pub writable: Vec<TreePath>,
+    pub shared: Vec<TreePath>,
+}
+
+fn is_below(path: &TreePath, tops: &[TreePath]) -> bool {
+    tops.iter().any(|top| path.starts_with(top))
+}
+
+impl PathRules {
+    /// The source without what lies under a shared path, and what does.
+    pub fn split(&self, tree: &Tree) -> (Tree, Vec<Entry>) {
+        let (under, rest) =
+            tree.entries.iter().cloned().partition(|entry| is_below(&entry.path, &self.shared));
+        let rest = Tree { root: tree.root.clone(), entries: rest };
+        (rest, under)
+    }
+
+    fn unlinked(&self) -> Vec<TreePath> {
+        self.generated.iter().chain(&self.writable).cloned().collect()
+    }
+}
+
+impl Last {
+    /// Whether a file of the source may begin a shared path: not where the last release has its own, which the
+    /// application may have written, unless that is as it was sent and the source has a newer one.
+    pub fn gives_way_to(&self, seed: &Entry) -> bool {
+        match self.base.manifest.get(&seed.path) {
+            None => true,
+            Some(line) if self.base.drifted.contains(&seed.path) => line.entry.kind != seed.kind,
+            Some(line) => (line.entry.kind, line.entry.hash) != (seed.kind, seed.hash),
+        }
+    }
+}
+
+/// A fill, decided.
+pub struct Plan {
+    pub strategy: Strategy,
+    pub base: Base,
+    pub change: Change,
+    /// The manifest of the release; of the cache strategy's it differs in which files commands may write.
+    pub manifest: Manifest,
+    release_edit: Vec<u8>,
+    pub(super) left_out: Vec<TreePath>,
+    pub(super) generated: Vec<TreePath>,
+    pub(super) last: Option<ReleaseName>,
+    pub(super) starting: Vec<TreePath>,
+}
+
+impl Plan {
+    /// Starts from `cache` where there is one, else from the last release. `starting` are shared paths that `shared/`
+    /// has yet to get.
+    pub fn new(
+        last: Last,
+        cache: Option<Base>,
+        tree: &Tree,
+        rules: &PathRules,
+        starting: Vec<TreePath>,
+    ) -> Self {
+        let unlinked = rules.unlinked();
+        let strategy = if cache.is_some() { Strategy::Cache } else { Strategy::CopyPrevious };
+        let base = cache.unwrap_or(last.base);
+        // What differs on the server is sent whatever its manifest says.
+        let trusted = base.manifest.distrusting(&base.drifted);
+        let change = match strategy {
+            Strategy::CopyPrevious => Change::between(&trusted, tree, &unlinked),
+            Strategy::Cache => Change::between(&trusted, tree, &[]),
+        };
+        let (manifest, release_edit) = match strategy {
+            Strategy::CopyPrevious => (change.next.clone(), Vec::new()),
+            Strategy::Cache => {
+                let marked = Change::between(&change.next, tree, &unlinked);
+                (marked.next, marked.edit)
+            }
+        };
+        Self {
+            strategy,
+            base,
+            change,
+            manifest,
+            release_edit,
+            left_out: rules.generated.iter().chain(&rules.shared).chain(&last.shared).cloned().collect(),
+            generated: rules.generated.clone(),
+            last: last.name,
+            starting,
+        }
+    }
+
+    /// What travels besides the files: how the server makes the new manifest from its own.
+    pub fn extra(&self) -> [(&[u8], &[u8]); 3] {
+        [
+            (b".runner/fill/edit", &self.change.edit),
+            (b".runner/fill/edit.release", &self.release_edit),
+            (b".runner/fill/edit.awk", EDIT_AWK.as_bytes()),
+        ]
+    }
+
+    /// Where the pack's files go, from the site.
+    pub fn prefix(&self, name: &ReleaseName) -> Vec<u8> {
+        match self.strategy {
+            Strategy::CopyPrevious => format!("releases/{name}").into_bytes(),
+            Strategy::Cache => b"cache".to_vec(),
+        }
+    }
+
+    /// What the base has and the source no longer: files and links, and directories, each after what is in it.
+    pub(super) fn gone(&self) -> (Vec<&TreePath>, Vec<&TreePath>) {
+        let entries = self.base.manifest.entries().iter().map(|line| &line.entry);
+        let directories = entries.filter(|entry| entry.kind == Kind::Directory).map(|entry| &entry.path);
+        let directories: HashSet<&TreePath> = directories.collect();
+        self.change.remove.iter().partition(|path| !directories.contains(path))
+    }
+}
+
+#[cfg(test)]
+pub(in crate::release) mod tests {
+    use super::*;
+    use crate::tree::Hash;
+
+    pub(in crate::release) fn path(text: &str) -> TreePath {
+        TreePath::new(text.as_bytes()).unwrap()
+    }
+
+    /// `dir/`, or `file=content`.
+    pub(in crate::release) fn tree(words: &[&str]) -> Tree {
+        let entry = |word: &&str| match word.split_once('=') {
+            None => Entry {
+                path: path(word.trim_end_matches('/')),
+                kind: Kind::Directory,
+                mode: 0o755,
+                size: 0,
+                mtime: 0,
+                hash: Hash::NONE,
+            },
+            Some((name, content)) => Entry {
+                path: path(name),
+                kind: Kind::File,
+                mode: 0o644,
+                size: content.len() as u64,
+                mtime: 7,
+                hash: Hash::of(content.as_bytes()),
+            },
+        };
+        let mut entries: Vec<Entry> = words.iter().map(entry).collect();
+        Tree::sort(&mut entries);
+        Tree { root: "/nowhere".into(), entries }
+    }
+
+    pub(in crate::release) fn last(words: &[&str], drifted: &[&str]) -> Last {
+        let name = ReleaseName::new("7").unwrap();
+        let base = Base {
+            release: Some(name.clone()),
+            manifest: Manifest::of(&tree(words), &[]),
+            drifted: drifted.iter().map(|text| path(text)).collect(),
+        };
+        Last { name: Some(name), base, shared: vec![path("old")] }
+    }
+
+    pub(in crate::release) fn rules() -> PathRules {
+        PathRules {
+            generated: vec![path("gen")],
+            writable: vec![path("var")],
+            shared: vec![path("up"), path("it's")],
+        }
+    }
+
+    #[test]
+    fn a_plan_from_the_last_release_sends_what_changed_drifted_or_is_written_anew() {
+        let base = &[
+            "dir/",
+            "dir/gone=x",
+            "edited=x",
+            "gen/",
+            "gen/g=x",
+            "same=x",
+            "up/",
+            "up/u=x",
+            "var/",
+            "var/v=x",
+        ];
+        let source = tree(&["edited=x", "gen/", "gen/g=x", "same=x", "up/", "up/u=x", "var/", "var/v=x"]);
+        let (managed, under) = rules().split(&source);
+        let under: Vec<String> = under.iter().map(|entry| entry.path.to_string()).collect();
+        assert_eq!(under, ["up", "up/u"]);
+        let plan = Plan::new(last(base, &["edited"]), None, &managed, &rules(), vec![path("up")]);
+        let sent: Vec<String> =
+            plan.change.send.iter().map(|&index| managed.entries[index].path.to_string()).collect();
+        assert_eq!(sent, ["edited", "gen", "gen/g", "var", "var/v"]);
+        assert_eq!(plan.prefix(&ReleaseName::new("8").unwrap()), b"releases/8");
+    }
+
+    #[test]
+    fn a_plan_from_the_cache_has_a_manifest_of_its_own_for_the_release() {
+        let source = tree(&["a=new", "gen/", "gen/g=x"]);
+        let base =
+            Base { manifest: Manifest::of(&tree(&["a=old", "gen/", "gen/g=x"]), &[]), ..Base::default() };
+        let plan = Plan::new(Last::default(), Some(base), &source, &rules(), Vec::new());
+        assert_eq!(plan.change.send, [0]);
+        assert_eq!(plan.prefix(&ReleaseName::new("8").unwrap()), b"cache");
+        assert_ne!(plan.manifest, plan.change.next);
+        let kinds: Vec<bool> = plan.manifest.entries().iter().map(|line| line.is_generated).collect();
+        assert_eq!(kinds, [false, false, true]);
+    }
+
+    #[test]
+    fn what_users_wrote_begins_a_shared_path_unless_the_source_has_something_newer() {
+        #[track_caller]
+        fn case(base: &[&str], drifted: &[&str], seed: &str, want: bool) {
+            let seed = &tree(&[seed]).entries[0];
+            assert_eq!(last(base, drifted).gives_way_to(seed), want);
+        }
+        case(&[], &[], "up/a=x", true);
+        case(&["up/a=x"], &[], "up/a=x", false);
+        case(&["up/a=x"], &[], "up/a=newer", true);
+        case(&["up/a=x"], &["up/a"], "up/a=newer", false);
+        case(&["up/a/"], &[], "up/a=x", true);
+    }
+}

@@ -1,0 +1,46 @@
+//! The shell texts that scripts of this layer have in common, and how values are put before them.
+
+use crate::shell::{Script, Word};
+use crate::tree::TreePath;
+
+pub(super) const SAY: &str = include_str!("sh/say.sh");
+pub(super) const PUT: &str = include_str!("sh/put.sh");
+pub(super) const LIB: &str =
+    concat!(include_str!("sh/say.sh"), include_str!("sh/put.sh"), include_str!("sh/lib.sh"));
+/// Behind any of them, for scripts that have to do with the lock and with what works beside it.
+pub(super) const LOCK: &str = include_str!("sh/lock_lib.sh");
+pub(super) const SWAP: &str = include_str!("sh/swap_lib.sh");
+pub(super) const UNSEED: &str = include_str!("sh/unseed_lib.sh");
+pub(super) const CREATE: &str = include_str!("sh/create_lib.sh");
+pub(super) const SURVEY: &str = include_str!("sh/survey_lib.sh");
+pub(super) const INSPECT: &str = include_str!("sh/inspect_lib.sh");
+pub(super) const FILL: &str = include_str!("sh/fill_lib.sh");
+
+/// What only a dead run leaves behind, as patterns.
+pub(super) const LITTER: &str = ".runner/fill .runner/guard .runner/restore .runner/seed .runner/survey.* .runner/restored* .runner/*.new \
+.runner/records/*.new .runner/manifests/*.next .runner/manifests/.*.next .runner/lock.owner.* .runner/mine.* .runner/seen.* .runner/busy.*";
+
+/// A script of this layer that reads in the site at `root`.
+pub(super) fn script(root: impl Into<Word>, body: &'static str) -> Script {
+    Script::new(body).var("root", root).with(LIB)
+}
+
+/// Words in rows of up to 100, for commands that take many operands.
+pub(super) fn rows(words: impl IntoIterator<Item = Word>) -> Vec<Vec<Word>> {
+    let words: Vec<Word> = words.into_iter().collect();
+    words.chunks(100).map(<[Word]>::to_vec).collect()
+}
+
+/// Paths as rows of one word each.
+pub(super) fn paths(paths: &[TreePath]) -> impl Iterator<Item = [Word; 1]> {
+    paths.iter().map(|path| [word(path)])
+}
+
+pub(super) fn word(path: &TreePath) -> Word {
+    Word::new(path.as_bytes())
+}
+
+/// A shell's notion of a boolean: empty is false.
+pub(super) fn flag(value: bool) -> &'static str {
+    if value { "yes" } else { "" }
+}

@@ -1,0 +1,82 @@
+//! What a site looked like when it was asked.
+
+use std::collections::BTreeSet;
+
+use crate::host::facts::Facts;
+use crate::release::current::Current;
+use crate::release::intent::Intent;
+use crate::release::lock::Owner;
+use crate::release::{Record, ReleaseName, State};
+
+/// What a site looked like when it was asked.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The deploy path with `~` resolved.
+    pub root: String,
+    pub facts: Facts,
+    /// Whether all directories of the layout are there.
+    pub is_open: bool,
+    /// By `created`, oldest first.
+    pub records: Vec<Record>,
+    /// Directories under `releases/`, whether recorded or not.
+    pub directories: BTreeSet<String>,
+    pub current: Current,
+    /// Shared paths that `shared/` has.
+    pub shared: BTreeSet<String>,
+    pub cache: Cache,
+    /// Swaps that were not confirmed.
+    pub intents: Vec<Intent>,
+    /// Whether a dead run left scratch.
+    pub has_litter: bool,
+    /// Who has the lock.
+    pub owner: Option<Owner>,
+}
+
+/// The clean copy of the cache strategy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cache {
+    #[default]
+    Absent,
+    /// A run died while it changed the cache.
+    Dirty,
+    /// Exactly what the manifest with this digest says.
+    Clean(String),
+}
+
+impl Seen {
+    pub fn record(&self, name: &ReleaseName) -> Option<&Record> {
+        self.records.iter().find(|record| record.name == *name)
+    }
+
+    pub fn live(&self) -> Option<&ReleaseName> {
+        match &self.current {
+            Current::Release { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether a release can be swapped to: recorded complete, and there.
+    pub fn is_complete(&self, record: &Record) -> bool {
+        record.state == State::Complete && self.directories.contains(record.name.as_str())
+    }
+
+    /// The releases that can be swapped to, oldest first.
+    pub fn complete(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.records.iter().filter(|record| self.is_complete(record))
+    }
+
+    /// The release being served, when its record is still to be written.
+    pub fn to_adopt(&self) -> Option<&ReleaseName> {
+        self.live().filter(|name| self.record(name).is_none())
+    }
+
+    /// Directories of other tools and of hands: left alone, and named.
+    pub fn unknown_directories(&self) -> Vec<&str> {
+        let is_known = |name: &str| self.records.iter().any(|r| r.name.as_str() == name);
+        self.directories
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !is_known(name) && self.live().is_none_or(|live| live.as_str() != *name))
+            .collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! The lock of a site is taken for a run, kept by its heartbeats, or broken by force.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::release::answer::Fields;
+use crate::release::history::HistoryEntry;
+use crate::release::lock::{Lock, Owner};
+use crate::release::probe::{self, FORMAT};
+use crate::release::scripts::{LOCK, PUT, SAY, flag};
+use crate::release::seen::Seen;
+use crate::release::{Record, SharedPath};
+use crate::shell::{Answer, Effect, Script, Step, Word};
+use crate::transport::Pulse;
+
+const TAKE: &str = concat!(include_str!("sh/lock.sh"), include_str!("sh/probe.sh"));
+
+/// How a lock is asked for.
+#[derive(Debug, Clone)]
+pub struct LockRequest<'a> {
+    pub owner: &'a Owner,
+    /// This run had it on a connection that was lost: what that left running is ended.
+    pub is_again: bool,
+    /// For what a dead run left to end.
+    pub patience: Duration,
+}
+
+/// The directories of a site are made where they are missing, and what another tool serves is recorded.
+#[derive(Debug, Default)]
+pub struct SiteSetup<'a> {
+    pub adopts: Option<(&'a Record, &'a HistoryEntry)>,
+}
+
+/// What came of asking for a lock.
+#[derive(Debug)]
+pub enum LockReply {
+    /// Whatever is wrong with what stands there.
+    Taken {
+        root: String,
+        seen: Result<Seen>,
+    },
+    /// There is no site yet.
+    Absent(Seen),
+    Held {
+        owner: Option<Owner>,
+        ending: Option<String>,
+        seen: Result<Seen>,
+    },
+    /// The same run has it under this host's name: two entries are one site.
+    Same(String),
+}
+
+/// Asks for the lock, and what stands in the site. The first step to a host: it may travel with the connection.
+pub fn take(
+    root: &str,
+    shared: &[SharedPath],
+    request: &LockRequest,
+    setup: Option<&SiteSetup>,
+) -> Step<LockReply> {
+    let makes = flag(setup.is_some());
+    let script = requested(root, request, makes);
+    let script = match setup {
+        None => script,
+        Some(SiteSetup { adopts }) => script
+            .var("format", u64::from(FORMAT))
+            .var("adopt", adopts.map_or("", |(record, _)| record.name.as_str()))
+            .var("adopted", adopts.map_or(Word::from(""), |(record, _)| Word::from(record)))
+            .var("entry", adopts.map(|(_, entry)| entry)),
+    };
+    let script = probe::places(script, shared).with(SAY).with(PUT).with(LOCK);
+    Step::new("lock", Effect::Writes, script, read).keeping(keep(root, makes)).public()
+}
+
+fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {
+    // Strings only; the server puts what it knows behind them.
+    let owner = serde_json::to_string(request.owner).unwrap_or_default();
+    let tenths = u64::try_from(request.patience.as_millis() / 100).unwrap_or(u64::MAX);
+    Script::new(TAKE)
+        .var("root", root)
+        .var("make", makes)
+        .var("holder", &request.owner.run)
+        .var("host", &request.owner.host)
+        .var("claim", owner.trim_end_matches('}'))
+        .var("again", flag(request.is_again))
+        .var("patience", tenths)
+}
+
+fn read(answer: &Answer) -> Result<LockReply> {
+    let said = Fields::parse(&answer.stdout);
+    if let Some(host) = said.get("same") {
+        return Ok(LockReply::Same(host));
+    }
+    let fields = Fields::read(answer, "nearest")?;
+    let seen = probe::read(&fields);
+    if let Some(owner) = said.get("held") {
+        return Ok(LockReply::Held { owner: Owner::parse(&owner), ending: said.get("ending"), seen });
+    }
+    Ok(match fields.get("taken") {
+        Some(_) => LockReply::Taken { root: fields.get("root").unwrap_or_default(), seen },
+        None => LockReply::Absent(seen?),
+    })
+}
+
+/// Opens descriptor 9 on the lock's file, in the shell that will hold it.
+fn keep(root: &str, makes: &'static str) -> Script {
+    Script::new(include_str!("sh/keep.sh")).var("root", root).var("make", makes)
+}
+
+/// Ends whoever holds the lock. Answers whose it was.
+pub fn unlock(root: &str) -> Step<Option<Owner>> {
+    let script = Script::new(include_str!("sh/unlock.sh")).var("root", root).with(SAY).with(PUT).with(LOCK);
+    Step::new("unlock", Effect::Writes, script, |answer| {
+        let fields = Fields::read(answer, "unlocked")?;
+        Ok(fields.get("ended").map(|text| Owner::parse(&text).unwrap_or_default()))
+    })
+    .keeping(keep(root, ""))
+}
+
+/// How a site hears that the run that holds its lock is alive.
+pub fn heartbeat(lock: &Lock, every: Duration) -> Pulse {
+    let step = |body| {
+        let script = Script::new(body).var("root", &lock.root);
+        Step::new("beat", Effect::Writes, script, |_| -> Result<()> { Ok(()) }).act
+    };
+    Pulse {
+        each_line: step("while IFS= read -r line; do touch -c -- \"$root/.runner/lock\" && echo; done\n"),
+        once: step("touch -c -- \"$root/.runner/lock\"\n"),
+        every,
+    }
+}
