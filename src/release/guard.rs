@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
-use crate::release::scripts::{INSPECT, LOCK, paths};
+use crate::release::scripts::{INSPECT, LOCK, MANIFEST, paths};
 use crate::shell::{Answer, Effect, Step};
 use crate::tree::TreePath;
 
@@ -38,6 +38,7 @@ pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath]) -> Step<()
     let script = lock
         .script(include_str!("sh/restore.sh"))
         .with(LOCK)
+        .with(MANIFEST)
         .var("name", name)
         .rows("restored", paths(written));
     Step::new("restore", Effect::Writes, script, |answer| Fields::read(answer, "restored").map(drop))

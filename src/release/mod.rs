@@ -11,6 +11,8 @@ pub mod intent;
 pub mod keep;
 pub mod lifecycle;
 pub mod lock;
+#[cfg(test)]
+mod manifest_lib;
 pub mod name;
 pub mod plan;
 pub mod probe;

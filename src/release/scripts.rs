@@ -14,6 +14,8 @@ pub(super) const UNSEED: &str = include_str!("sh/unseed_lib.sh");
 pub(super) const CREATE: &str = include_str!("sh/create_lib.sh");
 pub(super) const SURVEY: &str = include_str!("sh/survey_lib.sh");
 pub(super) const INSPECT: &str = include_str!("sh/inspect_lib.sh");
+/// Behind `LIB`, for scripts that read manifests.
+pub(super) const MANIFEST: &str = include_str!("sh/manifest_lib.sh");
 pub(super) const FILL: &str = include_str!("sh/fill_lib.sh");
 
 /// What only a dead run leaves behind, as patterns.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 
 use crate::release::answer::Fields;
-use crate::release::scripts::{SURVEY, flag, script};
+use crate::release::scripts::{MANIFEST, SURVEY, flag, script};
 use crate::shell::{Effect, Script, Step, Word};
 use crate::tree::{Hash, Kind, Manifest, TreePath};
 
@@ -132,6 +132,7 @@ pub(super) fn places<'a>(
         [directory.path.as_str(), &directory.kept_as, by, shown, relied_on].map(Word::from)
     };
     script
+        .with(MANIFEST)
         .with(SURVEY)
         .rows("places", directories.into_iter().map(row))
         .rows("touched", touched.iter().map(|path| [path]))

@@ -22,7 +22,7 @@ pub mod text_diff;
 pub mod walk;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use builds::Scratch;
 pub use change::Change;

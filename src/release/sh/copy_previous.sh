@@ -17,10 +17,7 @@ link_all() {
 link_by_several() (
   here=$(pwd -P) && from=$here/releases/$base && to=$here/$new && shares=$here/$run/shares || exit
   is_alike "$from" "$to" || exit
-  awk "$read_path"'
-    { all++; path = entry_path() }
-    sub(/\/.*/, "", path) { n[path]++ }
-    END { for (path in n) if (path ~ /^[A-Za-z0-9._-]+$/ && n[path] * 8 > all) print path }' "$manifest" >"$run/large" || exit
+  large "$manifest" >"$run/large" || exit
   set --
   while IFS= read -r large; do
     if [ ! -d "$from/$large" ] || [ -L "$from/$large" ]; then exit 1; fi
@@ -66,16 +63,15 @@ drop_generated() { drop "$new/$1"; }
 choose() {
   left_out print_one | lines >"$run/left_out"
   : >"$run/wanted"
-  awk -v wanted="$run/wanted" "$read_path"'
+  awk -v wanted="$run/wanted" "$read_entry"'
     kind == "left" {
       out[$0]
       for (path = $0; sub(/\/[^\/]*$/, "", path);) way[path]
       next
     }
     kind == "managed" {
-      name = plain(entry_path(), "\001")
-      if ($1 == "d") directory[name]
-      else out[name]
+      if (entry_kind() == "d") directory[entry_name()]
+      else out[entry_name()]
       next
     }
     {

@@ -64,13 +64,8 @@ clear_out() {
 # Removes from directory $1 what is not of the kind that manifest $2 says, a link in place of a directory above all:
 # nothing may be removed or unpacked behind it. What is a directory is made writable.
 settle() {
-  list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) |
-    awk "$read_path"'
-      directory { seen[$0]; next }
-      {
-        name = plain(entry_path(), "\001")
-        if (($1 == "d") != (name in seen)) print name
-      }' directory=1 - directory= "$2" >"$run/misplaced" || refuse 'directories could not be listed'
+  list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) | misplaced "$2" >"$run/misplaced" ||
+    refuse 'directories could not be listed'
   clear_out "$1" "$run/misplaced"
 }
 
@@ -106,7 +101,7 @@ untar() { (umask 0 && exec tar -xpof -) || refuse "the pack could not be unpacke
 
 # What comes behind that, once all is there.
 describe() {
-  sed -n -e 's/^+d /d /p' -e 's/^+\([fg] [0-7]\{4\} \)/\1/p' "$run/edit" >"$run/modes"
+  edited_modes "$run/edit" >"$run/modes"
   set_modes "$1" "$run/modes" || refuse 'modes could not be set'
   edit "$2" "$run/edit" || refuse 'the manifest could not be written'
 }

@@ -6,8 +6,8 @@ trap end_busy EXIT
 enter
 rm -rf .runner/restore && mkdir .runner/restore || exit
 (umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"
-# Of all that have such modes, which are few; most of them were not sent.
-sed -n '/^[fg] [0-7]\{4\} /p' ".runner/manifests/$name" >.runner/restored.modes
+# Most of them were not sent.
+special_files ".runner/manifests/$name" >.runner/restored.modes
 set_modes .runner/restore .runner/restored.modes 2>/dev/null || :
 is_shared() {
   [ -f "$1" ] && [ ! -L "$1" ] || return

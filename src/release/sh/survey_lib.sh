@@ -23,10 +23,10 @@ survey_one() {
   else
     look_closer "$@"
   fi
-  if grep -q '^l ' "$kept"; then
+  if has_kind l "$kept"; then
     say_links "$1"
     is_settled=
-  elif grep -q '^g ' "$kept"; then
+  elif has_kind g "$kept"; then
     # What stands there now was not looked at.
     is_settled=
   fi
@@ -70,7 +70,7 @@ compare() {
 }
 
 compare_content() {
-  sed -n 's/^f [^ ]* [^ ]* [^ ]* \([^ ]*\) /\1  /p' "$kept" | plain >"$scratch/expected"
+  expected_sums "$kept" >"$scratch/expected"
   (cd -- "$1" && xargs -0 sha256sum -- <"$scratch/names" 2>/dev/null) >"$scratch/now"
   without "$scratch/now" <"$scratch/expected" | sed 's/^[^ ]*  //' | say_each differs
 }
