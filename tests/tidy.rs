@@ -2,6 +2,8 @@
 
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/scripts.rs"]
+mod scripts;
 mod support;
 #[path = "tidy/tokens.rs"]
 mod tokens;

@@ -1,5 +1,24 @@
 # Fills a release from the last one. Only managed files share an inode with it: what commands left there is copied,
 # what they will write (generated paths) is written anew.
+# Given:
+#   stdin                      a pack, or a part of it
+#   root, holder               the site, and the run that holds its lock
+#   name, record               the release and its record
+#   begun                      nothing: the directory is still to be made; yes: it is there; half: it is to be emptied
+#   stage                      first: more parts of the pack come; last: all are unpacked; nothing: the pack is whole
+#   expand                     the program that expands the pack, or nothing
+#   base                       what it is filled from: a release, `cache`, or nothing
+#   last                       the last release, or nothing
+#   copy                       how files are duplicated: link, reflink, copy
+#   guarded                    yes if files that releases share are to be guarded
+#   digest, cache_digest       of the manifests that the release and `cache` end up with
+#   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
+#   touched(path)              files that commands are known to have replaced
+#   gone_files(path...)        what is removed first
+#   gone_directories(path...)  then these
+#   left_out(path)             what is not carried over
+#   written_anew(path)         generated paths, which commands will write
+#   starting(path)             shared paths that `shared/` does not have yet
 manifest=.runner/manifests/$name
 
 # So many files are linked in no time.

@@ -1,4 +1,6 @@
 # Makes the directory of a new release. The record comes first: a directory without one is never ours.
+# Given:
+#   name, record  the release and its record
 make_release() {
   umask 022
   [ ! -e "releases/$name" ] || refuse "\`releases/$name\` is there already"

@@ -1,4 +1,10 @@
 # Undoes the making of a release: it never counted, and goes.
+# Given:
+#   root, holder  the site, and the run that holds its lock
+#   name          the release
+#   claim         a part of the record that no other run's has
+#   record        the record while it is being removed
+#   entry         the line for the history
 enter
 # Another run may have taken the name first: then there is nothing of ours.
 case $(cat ".runner/records/$name" 2>/dev/null) in

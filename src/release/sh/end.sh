@@ -1,4 +1,12 @@
 # What a run does last, as far as it is asked for: confirms its swap, removes releases, lets the lock go.
+# Given:
+#   root, holder    the site, and the run that holds its lock
+#   confirms        yes if the swap is confirmed
+#   watch, to       then the watch over it, and where `current` leads since
+#   prunes          yes if releases are removed
+#   releases(name)  then these
+#   entry           the line for the history, or nothing
+#   frees           yes if the lock is released
 enter
 
 # Each is first moved away by one rename, so that no half of it can ever be taken for whole. Nothing is made for that: a

@@ -1,5 +1,18 @@
 # Functions of the two fills. `$run` is a scratch directory; the pack on standard input brings its `edit` files. A pack in
 # parts is unpacked by several processes at once; then `$stage` is `first`, and what comes behind all of them is `last`.
+# Given:
+#   stdin                      a pack, or a part of it
+#   root                       the site
+#   name, record               the release and its record
+#   begun                      nothing: the directory is still to be made; yes: it is there; half: it is to be emptied
+#   stage                      first: more parts of the pack come; last: all are unpacked; nothing: the pack is whole
+#   expand                     the program that expands the pack, or nothing
+#   last                       the last release, or nothing
+#   guarded                    yes if files that releases share are to be guarded
+#   digest                     of the manifest that the release ends up with
+#   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
+#   gone_files(path...)        what is removed first
+#   gone_directories(path...)  then these
 run=.runner/fill
 new=releases/$name
 

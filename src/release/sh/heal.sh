@@ -1,4 +1,12 @@
 # Puts right what dead runs left. Who has the lock may: no other run is there, and what still writes is waited for.
+# Given:
+#   root, holder           the site, and the run that holds its lock
+#   cut(run from to lead)  cut swaps: where `current` led before and after, and where it is to lead
+#   records(name record)   records as they are to be
+#   releases(name)         those that were never served
+#   entries(line)          lines for the history
+#   marked                 yes if `records` say which releases hold what was written in place
+#   litter                 patterns of what else a dead run leaves
 enter
 
 # A swap that was cut: whoever takes the intent away has decided. Its watch is told, and goes on only if it is at it.

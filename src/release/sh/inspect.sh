@@ -1,4 +1,7 @@
 # Reads which files of other releases were written through the one that is being built.
+# Given:
+#   root, holder  the site, and the run that holds its lock
+#   name          the release that is being built
 enter
 if [ -f .runner/guard/filled ]; then
   for release in releases/* releases/.[!.]*; do

@@ -1,4 +1,7 @@
 # Functions that the scripts of this folder share. POSIX sh; runs in dash, bash, busybox, ksh and zsh.
+# Given:
+#   root    the site
+#   holder  the run that holds its lock, for scripts that write
 
 # Every script begins with it. Sorting and patterns are of bytes, whatever the user's language; what is made can be
 # read by the web server, whatever the user's umask.

@@ -1,5 +1,11 @@
 # Links the shared paths into the release. One that `shared/` lacks is taken from the release, once, and never again:
 # what users wrote there is theirs.
+# Given:
+#   root, holder            the site, and the run that holds its lock
+#   name                    the release
+#   shared(kind path link)  shared paths: directory or file, path, text of the link
+#   brought(path)           files of the source under shared paths
+#   stamp                   the time for the history
 enter
 new=releases/$name
 missing=

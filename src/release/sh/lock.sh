@@ -1,5 +1,15 @@
 # Takes the lock of the site for this run, or says who holds it; then what stands in the site is read. `$again`: this run
 # had the lock on a connection that was lost.
+# Given:
+#   root            the site
+#   make            yes if its directories are made where they are missing
+#   holder, host    the run that asks, and the name of this host in it
+#   claim           its record as an owner, without the closing brace
+#   again           yes if it had the lock on a connection that was lost
+#   patience        tenths of a second that it waits for a dead run to end
+#   format          only to make: the number of the layout
+#   adopt, adopted  only to make: a release to adopt and its record, or nothing
+#   entry           only to make: the line for the history, or nothing
 take() {
   cd -- "$root" || refuse "cannot enter \`$root\`"
   boot=$(boot_id)

@@ -1,4 +1,5 @@
 # Who holds the lock, and what still writes. POSIX sh; where there is no /proc, `ps` answers less.
+# Given: nothing
 
 # When process $1 was started, as this machine tells it; nothing when it is gone.
 started() {

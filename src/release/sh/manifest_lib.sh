@@ -1,6 +1,8 @@
 # Reads manifests: no other script knows what their lines look like. The awk and sed of mawk, busybox and POSIX will do,
 # under LC_ALL=C.
 #
+# Given: nothing
+#
 # A manifest has a line an entry, whose parts have one blank between them (src/tree/manifest.rs):
 #
 #   KIND MODE SIZE MTIME HASH PATH

@@ -1,4 +1,8 @@
 # Reads what the server is and what stands in the site. Changes nothing.
+# Given:
+#   root          the site
+#   shared(path)  shared paths to look for
+#   litter        patterns of what a dead run leaves
 case $root in
   '~/'*) root=$HOME/${root#'~/'} ;;
 esac

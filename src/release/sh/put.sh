@@ -1,4 +1,5 @@
 # What changes the small files of a site.
+# Given: nothing
 refuse() { say refused "$1"; exit 1; }
 
 # Replaces a small file by one rename, so that a reader sees the old text or the new one.

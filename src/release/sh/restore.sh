@@ -1,5 +1,10 @@
 # Puts the sent content back into every release that shares an inode which a command wrote. Each file is replaced by
 # one rename, so a reader sees the written or the right one, whole.
+# Given:
+#   stdin           a pack with the files as they were sent
+#   root, holder    the site, and the run that holds its lock
+#   name            the release whose command wrote them
+#   restored(path)  the files
 cd -- "$root" || refuse "cannot enter \`$root\`"
 begin_busy
 trap end_busy EXIT

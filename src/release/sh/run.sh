@@ -1,5 +1,14 @@
 # Runs a command of the recipe. It sees none of our functions and variables: the library comes behind it. Its text is
 # never an argument, which `ps` would show. The lock is this script's: what the command leaves running does not hold it.
+# Given:
+#   runner_root                     the site
+#   runner_holder                   the run that holds its lock, or nothing for a command that only asks
+#   runner_place, runner_cwd        a directory of the site, and one below it or absolute
+#   runner_command                  shell text
+#   runner_environment(name value)  what it sees
+#   runner_user                     another user to run it as, or nothing
+#   runner_release                  the release to guard, or nothing
+#   runner_tag                      a text that no command prints
 case $runner_cwd in
   /*) ;;
   *) cd -- "$runner_root/$runner_place" || exit ;;

@@ -1,4 +1,8 @@
 # Behind a command in a release that is being built: did it write what it must not?
+# Given:
+#   runner_root     the site
+#   runner_release  the release to guard, or nothing
+#   runner_tag      a text that no command prints
 if [ -n "$runner_release" ]; then
   root=$runner_root
   enter

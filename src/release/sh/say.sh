@@ -1,2 +1,3 @@
 # An answer is a sequence of fields `key=value`, each ended by NUL.
+# Given: nothing
 say() { printf '%s=%s\0' "$1" "$2"; }

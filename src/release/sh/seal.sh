@@ -1,4 +1,10 @@
 # Makes the release complete: nothing linked was written, every shared link is in place, the record says so.
+# Given:
+#   root, holder            the site, and the run that holds its lock
+#   name, record            the release and its record
+#   guarded                 yes if files that releases share are guarded
+#   durable                 yes if the file system is to be synced
+#   shared(kind path link)  shared paths: directory or file, path, text of the link
 enter
 new=releases/$name
 [ -d "$new" ] || refuse "\`$new\` is gone"

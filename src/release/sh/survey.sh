@@ -1,4 +1,8 @@
 # Reads whether directories of the site are as their manifests say.
+# Given:
+#   root           the site
+#   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
+#   touched(path)  files that commands are known to have replaced
 enter
 # `/tmp` may be closed to the user, and `mktemp` missing.
 scratch=$(mktemp -d 2>/dev/null) || {

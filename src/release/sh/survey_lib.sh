@@ -1,5 +1,7 @@
 # Says what of a directory is no longer as its manifest says: files and directories by `stat`, links by their targets,
 # and where that is asked files by hash. `$scratch` is a directory for what is compared.
+# Given:
+#   touched(path)  files that commands are known to have replaced
 
 # $1 is the directory, $2 its manifest's name, $3 how files are compared (`stat`, `hash` or `not`), $4 whether the
 # manifest is to be shown. $5 is a digest when something is about to be built on the directory: `$stale` then says

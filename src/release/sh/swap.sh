@@ -1,4 +1,20 @@
 # Re-points `current`. Nothing moves unless it still leads to where this run saw it lead.
+# Given:
+#   root, holder             the site, and the run that holds its lock
+#   arms, commits            yes for the parts of the swap that are made
+#   name                     the release that is swapped to
+#   from, to                 the texts of `current` before and after the swap
+#   dangled                  yes if `from` leads to nothing
+#   durable                  yes if the file system is to be synced
+#   back(name record)        the records after the swap is taken back
+#   environment(name value)  what `revert_command` sees
+#   revert_command           runs after the server took the swap back by itself
+#   records(name record)     the records after the swap
+#   linked(path link)        links into `shared/` that must be there
+#   guarded                  yes if files that releases share are guarded
+#   text                     the intent
+#   within                   seconds that the swap may go unconfirmed without a sign of life
+#   entry                    the line for the history
 enter
 [ -z "$arms" ] || arm
 [ "$commits" ] || { say armed yes; exit 0; }

@@ -1,4 +1,15 @@
 # Takes a swap of this run back, if `current` leads there. The server may be about to do it, or may have done it.
+# Given:
+#   root, holder             the site, and the run that holds its lock
+#   name                     the release that is swapped to
+#   from, to                 the texts of `current` before and after the swap
+#   dangled                  yes if `from` leads to nothing
+#   durable                  yes if the file system is to be synced
+#   back(name record)        the records after the swap is taken back
+#   environment(name value)  what `revert_command` sees
+#   revert_command           runs after the server took the swap back by itself
+#   watch                    the watch over the swap, or nothing
+#   entry                    the line for the history
 enter
 made=yes
 if [ -e "$intent" ] && mv "$intent" "$reverting"; then

@@ -1,6 +1,20 @@
 # A swap is armed before it is made: `.runner/intent.RUN` says what is about to happen, and a watch takes the swap back if
 # no sign of life comes for `$within` seconds. Whoever removes or renames that file has decided: to confirm is to remove
 # it, to take back is to rename it to `reverting.RUN` first. Each is one call, so only one of all who try succeeds.
+# Given:
+#   root, holder             the site, and the run that holds its lock
+#   name                     the release that is swapped to
+#   from, to                 the texts of `current` before and after the swap
+#   dangled                  yes if `from` leads to nothing
+#   durable                  yes if the file system is to be synced
+#   back(name record)        the records after the swap is taken back
+#   environment(name value)  what `revert_command` sees
+#   revert_command           runs after the server took the swap back by itself
+#   watch                    to end and to take back: the watch over the swap, or nothing
+#   linked(path link)        to arm: links into `shared/` that must be there
+#   guarded                  to arm: yes if files that releases share are guarded
+#   text                     to arm: the intent
+#   within                   to arm: seconds that the swap may go unconfirmed without a sign of life
 intent=.runner/intent.$holder
 reverting=.runner/reverting.$holder
 seen=.runner/seen.$holder

@@ -1,4 +1,6 @@
 # Ends whoever holds the lock, with all that it runs here. What it left is put right by the next run.
+# Given:
+#   root  the site
 case $root in
   '~/'*) root=$HOME/${root#'~/'} ;;
 esac

@@ -1,4 +1,8 @@
 # Makes directories of the release writable for its owner and group; what is below them belongs to the application.
+# Given:
+#   root, holder    the site, and the run that holds its lock
+#   name            the release
+#   writable(path)  the directories
 enter
 make_one() {
   path=releases/$name/$1
