@@ -1,46 +1,44 @@
-//! This machine as a host: channels are pipes to child processes, and sockets.
+//! This machine as a host: channels are child processes, and sockets.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, shutdown, socket_with};
 
 use crate::shell::Exit;
+use crate::transport::child::ChildProcess;
 use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::nonblocking::{read, unblock, write};
 use crate::transport::{Lost, Stream};
 use crate::web::Address;
 
 /// For each address of a name that is connected to.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Children of this program, each in a process group of its own so that a Ctrl-C at the terminal is this program's to
-/// pass on.
+/// Children and sockets of this program.
 #[derive(Default)]
 pub struct Local {
     env: Vec<(OsString, OsString)>,
     n_opened: u32,
-    channels: BTreeMap<ChannelId, Channel>,
+    channels: BTreeMap<ChannelId, LocalChannel>,
 }
 
-struct Channel {
-    end: End,
+struct LocalChannel {
+    end: FarEnd,
     /// The last write was not accepted whole.
     is_full: bool,
 }
 
 /// What the channel leads to.
-enum End {
-    /// Its pipes stay in it; one is gone once it is at its end.
-    Child(Child),
+enum FarEnd {
+    Child(ChildProcess),
     /// A connected socket, until the other side has ended.
     Socket(Option<File>),
     /// Why there is none.
@@ -54,33 +52,40 @@ impl Local {
         self
     }
 
-    fn opened(&mut self, end: End) -> ChannelId {
+    fn opened(&mut self, end: FarEnd) -> ChannelId {
         self.n_opened += 1;
         let id = ChannelId(self.n_opened);
-        self.channels.insert(id, Channel { end, is_full: false });
+        self.channels.insert(id, LocalChannel { end, is_full: false });
         id
     }
 
-    fn channel(&mut self, id: ChannelId) -> io::Result<&mut Channel> {
+    fn channel(&mut self, id: ChannelId) -> io::Result<&mut LocalChannel> {
         let closed = || io::Error::new(ErrorKind::NotConnected, "the channel is closed");
         self.channels.get_mut(&id).ok_or_else(closed)
     }
 
-    fn spawn(&self, command: &str) -> io::Result<Child> {
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(format!("exec {command}"))
-            .envs(self.env.iter().cloned())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
-        unblock(child.stdin.as_ref())
-            .and_then(|()| unblock(child.stdout.as_ref()))
-            .and_then(|()| unblock(child.stderr.as_ref()))
-            .inspect_err(|_| end(&mut child))?;
-        Ok(child)
+    fn spawn(&self, command: &str) -> io::Result<ChildProcess> {
+        let env = self.env.iter().cloned();
+        ChildProcess::spawn(Command::new("sh").arg("-c").arg(format!("exec {command}")).envs(env))
+    }
+}
+
+impl LocalChannel {
+    /// Adds what is to be polled; false if there is something to hear at once.
+    fn poll_for<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> bool {
+        match &self.end {
+            FarEnd::Child(child) => {
+                fds.extend(child.outputs().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+                let input = child.stdin().filter(|_| self.is_full);
+                fds.extend(input.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)));
+            }
+            FarEnd::Socket(socket) => {
+                let wanted = if self.is_full { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+                fds.extend(socket.as_ref().map(|socket| PollFd::new(socket, wanted)));
+            }
+            FarEnd::Refused(_) => return false,
+        }
+        true
     }
 }
 
@@ -109,7 +114,7 @@ fn connect(to: &Address) -> io::Result<File> {
             last?.into()
         }
     };
-    unblock(Some(&socket))?;
+    unblock(&socket)?;
     Ok(File::from(socket))
 }
 
@@ -118,23 +123,23 @@ impl Link for Local {
         let child = self
             .spawn(command)
             .map_err(|error| Lost::Refused { why: format!("failed to start `sh`: {error}") })?;
-        Ok(self.opened(End::Child(child)))
+        Ok(self.opened(FarEnd::Child(child)))
     }
 
     fn dial(&mut self, to: &Address) -> Result<ChannelId, Lost> {
         let end = match connect(to) {
-            Ok(socket) => End::Socket(Some(socket)),
-            Err(error) => End::Refused(format!("failed to connect to `{to}`: {error}")),
+            Ok(socket) => FarEnd::Socket(Some(socket)),
+            Err(error) => FarEnd::Refused(format!("failed to connect to `{to}`: {error}")),
         };
         Ok(self.opened(end))
     }
 
     fn write(&mut self, id: ChannelId, bytes: &[u8]) -> io::Result<usize> {
-        let Channel { end, is_full } = self.channel(id)?;
+        let LocalChannel { end, is_full } = self.channel(id)?;
         let n = match end {
-            End::Child(child) => write(child.stdin.as_mut(), bytes)?,
-            End::Socket(socket) => write(socket.as_mut(), bytes).map_err(|_| ErrorKind::BrokenPipe)?,
-            End::Refused(why) => return Err(refused(why)),
+            FarEnd::Child(child) => child.write(bytes)?,
+            FarEnd::Socket(socket) => write(socket.as_mut(), bytes).map_err(|_| ErrorKind::BrokenPipe)?,
+            FarEnd::Refused(why) => return Err(refused(why)),
         };
         *is_full = n < bytes.len();
         Ok(n)
@@ -143,12 +148,12 @@ impl Link for Local {
     fn close_stdin(&mut self, id: ChannelId) -> io::Result<()> {
         let channel = self.channel(id)?;
         match &mut channel.end {
-            End::Child(child) => child.stdin = None,
+            FarEnd::Child(child) => child.close_stdin(),
             // Of a socket that is gone there is nothing left to end.
-            End::Socket(socket) => {
+            FarEnd::Socket(socket) => {
                 let _ = socket.as_ref().map(|socket| shutdown(socket, Shutdown::Write));
             }
-            End::Refused(_) => {}
+            FarEnd::Refused(_) => {}
         }
         channel.is_full = false;
         Ok(())
@@ -156,48 +161,26 @@ impl Link for Local {
 
     fn read(&mut self, id: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<Got> {
         match (&mut self.channel(id)?.end, stream) {
-            (End::Child(child), Stream::Stdout) => read(&mut child.stdout, buffer),
-            (End::Child(child), Stream::Stderr) => read(&mut child.stderr, buffer),
+            (FarEnd::Child(child), stream) => child.read(stream, buffer),
             // Reset or closed: whether that was the end is for whoever reads to tell.
-            (End::Socket(socket), Stream::Stdout) => Ok(read(socket, buffer).unwrap_or(Got::End)),
-            (End::Socket(_), Stream::Stderr) => Ok(Got::End),
-            (End::Refused(why), _) => Err(refused(why)),
+            (FarEnd::Socket(socket), Stream::Stdout) => Ok(read(socket, buffer).unwrap_or(Got::End)),
+            (FarEnd::Socket(_), Stream::Stderr) => Ok(Got::End),
+            (FarEnd::Refused(why), _) => Err(refused(why)),
         }
     }
 
     fn exit(&mut self, id: ChannelId) -> io::Result<Option<Exit>> {
-        let End::Child(child) = &mut self.channel(id)?.end else {
-            return Ok(None);
-        };
-        let status = child.try_wait()?;
-        Ok(status.map(|status| match (status.code(), status.signal()) {
-            (Some(code), _) => Exit::from_shell(code),
-            (None, Some(signal)) => Exit::Signal(signal),
-            (None, None) => Exit::Code(-1),
-        }))
+        match &mut self.channel(id)?.end {
+            FarEnd::Child(child) => child.exit(),
+            FarEnd::Socket(_) | FarEnd::Refused(_) => Ok(None),
+        }
     }
 
     fn wait(&mut self, ids: &[ChannelId], at_most: Duration) -> io::Result<()> {
         let mut fds = Vec::new();
-        for id in ids {
-            let Some(Channel { end, is_full }) = self.channels.get(id) else {
-                continue;
-            };
-            let child = match end {
-                End::Child(child) => child,
-                // There is something to hear at once.
-                End::Refused(_) => return Ok(()),
-                End::Socket(socket) => {
-                    let wanted = if *is_full { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-                    fds.extend(socket.as_ref().map(|socket| PollFd::new(socket, wanted)));
-                    continue;
-                }
-            };
-            let outputs = child.stdout.as_ref().map(AsFd::as_fd).into_iter();
-            let outputs = outputs.chain(child.stderr.as_ref().map(AsFd::as_fd));
-            fds.extend(outputs.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-            let input = child.stdin.as_ref().filter(|_| *is_full);
-            fds.extend(input.map(|fd| PollFd::new(fd, PollFlags::OUT)));
+        let mut channels = ids.iter().filter_map(|id| self.channels.get(id));
+        if !channels.all(|channel| channel.poll_for(&mut fds)) {
+            return Ok(());
         }
         let at_most = Timespec::try_from(at_most).ok();
         match poll(&mut fds, at_most.as_ref()) {
@@ -207,66 +190,6 @@ impl Link for Local {
     }
 
     fn close(&mut self, id: ChannelId) {
-        if let Some(Channel { end: End::Child(mut child), .. }) = self.channels.remove(&id) {
-            end(&mut child);
-        }
-    }
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        for channel in self.channels.values_mut() {
-            if let End::Child(child) = &mut channel.end {
-                end(child);
-            }
-        }
-    }
-}
-
-/// Kills the one process. What scripts left running on purpose is not in its group, or not ours to end.
-fn end(child: &mut Child) {
-    // Either fails only if the child is already gone.
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-fn unblock(pipe: Option<&impl AsFd>) -> io::Result<()> {
-    let Some(pipe) = pipe else {
-        return Ok(());
-    };
-    let flags = fcntl_getfl(pipe)?;
-    Ok(fcntl_setfl(pipe, flags | OFlags::NONBLOCK)?)
-}
-
-/// One that is gone has nobody to read it.
-fn write(pipe: Option<&mut impl Write>, bytes: &[u8]) -> io::Result<usize> {
-    let Some(pipe) = pipe else {
-        return Err(ErrorKind::BrokenPipe.into());
-    };
-    loop {
-        match pipe.write(bytes) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-            result => return result,
-        }
-    }
-}
-
-/// One that is at its end is dropped.
-fn read(from: &mut Option<impl Read>, buffer: &mut [u8]) -> io::Result<Got> {
-    let Some(pipe) = from else {
-        return Ok(Got::End);
-    };
-    loop {
-        match pipe.read(buffer) {
-            Ok(0) => {
-                *from = None;
-                return Ok(Got::End);
-            }
-            Ok(n) => return Ok(Got::Bytes(n)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Got::Nothing),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+        self.channels.remove(&id);
     }
 }

@@ -6,6 +6,7 @@
 //! as long as that shell (`$PPID` of every script) was never dropped unnoticed.
 
 mod asking;
+mod child;
 pub mod counting;
 pub mod encode;
 mod ending;
@@ -20,6 +21,7 @@ pub mod listener;
 pub mod local;
 pub mod lost;
 pub mod mark;
+mod nonblocking;
 pub mod planning;
 pub mod pulse;
 pub mod simulated;

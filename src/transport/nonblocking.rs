@@ -1,0 +1,47 @@
+//! Reads and writes of pipes and sockets that never wait.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use crate::transport::link::Got;
+
+/// From now on reads and writes of `file` do not wait.
+pub fn unblock(file: &impl AsFd) -> io::Result<()> {
+    let flags = fcntl_getfl(file)?;
+    Ok(fcntl_setfl(file, flags | OFlags::NONBLOCK)?)
+}
+
+/// Writes what is accepted at once. What is gone has nobody to read it.
+pub fn write(to: Option<&mut impl Write>, bytes: &[u8]) -> io::Result<usize> {
+    let Some(to) = to else {
+        return Err(ErrorKind::BrokenPipe.into());
+    };
+    loop {
+        match to.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            result => return result,
+        }
+    }
+}
+
+/// Reads what is there. What is at its end is dropped.
+pub fn read(from: &mut Option<impl Read>, buffer: &mut [u8]) -> io::Result<Got> {
+    let Some(open) = from else {
+        return Ok(Got::End);
+    };
+    loop {
+        match open.read(buffer) {
+            Ok(0) => {
+                *from = None;
+                return Ok(Got::End);
+            }
+            Ok(n) => return Ok(Got::Bytes(n)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Got::Nothing),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
