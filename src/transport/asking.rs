@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use crate::transport::framed::{Framed, TICK};
+use crate::transport::framed::Framed;
+use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::{Lost, Stream};
 use crate::web::{Question, Response};
@@ -96,7 +97,7 @@ impl<L: Link> Framed<L> {
                 return failed(format!("{got} within {} s", question.timeout.as_secs_f64()));
             }
             if !has_moved {
-                self.wait(&[channel], left.min(TICK))?;
+                self.wait(&[channel], left.min(POLL_INTERVAL))?;
             }
         }
     }

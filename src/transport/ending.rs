@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::shell::{Effect, Script, Step};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
-use crate::transport::framed::{Framed, TICK};
+use crate::transport::framed::Framed;
+use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::Link;
 use crate::transport::{Listener, Lost, Silent};
 
@@ -129,7 +130,7 @@ impl<L: Link> Framed<L> {
                 if is_closed.is_some() {
                     break;
                 }
-                self.wait(&channels, TICK)?;
+                self.wait(&channels, POLL_INTERVAL)?;
             }
         }
         Ok(())

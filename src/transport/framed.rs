@@ -10,16 +10,13 @@ use std::time::{Duration, Instant};
 use crate::shell::{Act, Answer, Exit};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
-use crate::transport::interrupt::Interrupt;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::lanes::Beside;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::mark::{Mark, Nonce};
 use crate::transport::pulse::{Beating, Pulse};
 use crate::transport::{Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
-
-/// How long an interrupt or an exit may go unnoticed.
-pub const TICK: Duration = Duration::from_millis(50);
 
 /// For a channel to be opened, and for the login shell there to read its start files, some of which ask the network.
 const START: Duration = Duration::from_secs(120);
@@ -219,7 +216,7 @@ impl<L: Link> Framed<L> {
             }
             if !moved {
                 let left = left(exchange, limit);
-                self.wait(&[exchange.channel], left.min(TICK))?;
+                self.wait(&[exchange.channel], left.min(POLL_INTERVAL))?;
             }
         }
     }
@@ -247,7 +244,7 @@ impl<L: Link> Framed<L> {
             );
         }
         // Processes that outlive a killed shell may talk for ever, so this does not wait for silence.
-        if moved && looked.elapsed() <= TICK {
+        if moved && looked.elapsed() <= POLL_INTERVAL {
             return Ok(None);
         }
         *looked = Instant::now();

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long it may go unnoticed that the flag is raised: whoever waits for something else looks so often.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A flag shared by all who may raise it and all remotes that obey it. While it is raised, a running act is ended
 /// and no act is started; both are answered with `Exit::Interrupted`.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::shell::{Act, Answer, Exit};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
-use crate::transport::framed::{Framed, Outcome, TICK};
+use crate::transport::framed::{Framed, Outcome};
+use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::Link;
 use crate::transport::{Listener, Lost};
 
@@ -201,7 +202,7 @@ impl<L: Link> Framed<L> {
                             lanes.ended = Some(Instant::now());
                         }
                         lanes.most = others.max(1);
-                        lanes.again = Instant::now() + TICK;
+                        lanes.again = Instant::now() + POLL_INTERVAL;
                         continue;
                     }
                     moved => moved?,
@@ -234,7 +235,7 @@ impl<L: Link> Framed<L> {
             }
             if !has_moved {
                 let channels: Vec<_> = lanes.open.iter().map(|lane| lane.exchange.channel).collect();
-                self.wait(&channels, TICK)?;
+                self.wait(&channels, POLL_INTERVAL)?;
             }
         }
     }

@@ -4,8 +4,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::transport::Interrupt;
-use crate::transport::ssh::talk::TICK;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 
 /// Why a call was not waited for. What it holds is let go when it ends after all.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub fn apart<T: Send + 'static>(
     });
     let start = Instant::now();
     loop {
-        match receiver.recv_timeout(TICK) {
+        match receiver.recv_timeout(POLL_INTERVAL) {
             Ok(answer) => return Ok(answer),
             // It panicked, which was told on standard error.
             Err(RecvTimeoutError::Disconnected) => return Err(Abandoned::Late),

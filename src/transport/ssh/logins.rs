@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::transport::Interrupt;
-use crate::transport::ssh::talk::TICK;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 
 /// sshd drops connections at random from the 10th on that has not logged in (`MaxStartups 10:30:100`).
 const N_AT_ONCE: usize = 8;
@@ -70,7 +69,7 @@ impl Logins {
             if interrupt.is_raised() {
                 return None;
             }
-            let waited = self.has_room.wait_timeout(doors, TICK);
+            let waited = self.has_room.wait_timeout(doors, POLL_INTERVAL);
             doors = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         *doors.entry(door.to_owned()).or_default() += 1;

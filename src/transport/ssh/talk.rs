@@ -6,14 +6,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use crate::event::report::Report;
-use crate::transport::Interrupt;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::ssh::socket::Socket;
 
 /// libssh2's own name for "come back later"; ssh2 does not pass it on.
 const AGAIN: i32 = -37;
-
-/// How long an interrupt may go unnoticed.
-pub const TICK: Duration = Duration::from_millis(50);
 
 /// Why a call was given up.
 #[derive(Debug)]
@@ -94,6 +91,6 @@ impl Talk<'_> {
         };
         let mut fds = [PollFd::new(self.socket, direction)];
         // An error of poll is met again, and told, by the next call.
-        let _ = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref());
+        let _ = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref());
     }
 }

@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::event::report::Report;
-use crate::transport::Interrupt;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::ssh::Target;
 use crate::transport::ssh::failure::Failure;
 use crate::transport::ssh::group::Group;
-use crate::transport::ssh::talk::TICK;
 
 /// A path that makes ssh say what `~`, `%u`, `%l` and `%L` are: its home is that of the password file, not `$HOME`.
 const TELL_TALE: &str = "ControlPath=~/%u/%l/%L";
@@ -97,7 +96,7 @@ fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<Vec<
         go_on()?;
         let mut fds = [PollFd::new(stdout, PollFlags::IN)];
         // A signal ends a poll early, and the read is not to wait. Any other error shows in that time runs out.
-        if poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) != Ok(1) {
+        if poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()) != Ok(1) {
             continue;
         }
         let mut buffer = [0; 4096];
@@ -119,6 +118,6 @@ fn wait(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<Exit
         }
         go_on()?;
         thread::sleep(pause);
-        pause = TICK.min(pause * 2);
+        pause = POLL_INTERVAL.min(pause * 2);
     }
 }

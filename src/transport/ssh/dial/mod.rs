@@ -15,15 +15,16 @@ use std::time::{Duration, Instant};
 use ssh2::Session;
 
 use crate::event::report::Report;
+use crate::transport::Lost;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::dial::handshake::handshake;
 use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::Failure;
 use crate::transport::ssh::host_key::HostKeys;
 use crate::transport::ssh::public_key::PublicKey;
-use crate::transport::ssh::talk::{TICK, Talk};
+use crate::transport::ssh::talk::Talk;
 use crate::transport::ssh::{Connection, Target, auth};
-use crate::transport::{Interrupt, Lost};
 
 /// How often a port is tried where nothing listens: sshd may be about to start.
 const N_NOBODY: u32 = 3;
@@ -118,7 +119,7 @@ fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), Failure> {
         if interrupt.is_raised() {
             return Err(Failure::Interrupted);
         }
-        thread::sleep(TICK.min(chosen));
+        thread::sleep(POLL_INTERVAL.min(chosen));
     }
     Ok(())
 }

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::transport::Interrupt;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::ssh::socket::Socket;
-use crate::transport::ssh::talk::TICK;
 use crate::transport::ssh::wire::Wire;
 
 const HELLO: &[u8] = b"SSH-2.0-runner\r\n";
@@ -44,7 +43,7 @@ impl Offer {
         let mut is_open = rustix::io::write(socket, HELLO).is_ok();
         while is_open && start.elapsed() < PATIENCE && !interrupt.is_raised() && heard.len() < LIMIT {
             let mut fds = [PollFd::new(socket, PollFlags::IN)];
-            let n_ready = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()).unwrap_or_default();
+            let n_ready = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()).unwrap_or_default();
             let mut buffer = [0; 4096];
             match if n_ready == 0 { continue } else { rustix::io::read(socket, &mut buffer) } {
                 Ok(0) | Err(_) => is_open = false,

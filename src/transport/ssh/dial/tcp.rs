@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketType, connect, ipproto, sockopt};
 
-use crate::transport::Interrupt;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::config::Family;
-use crate::transport::ssh::talk::TICK;
 
 /// How long an address is waited for before the next is tried as well; a network that swallows IPv6 costs no more.
 const HEAD_START: Duration = Duration::from_secs(1);
@@ -109,7 +108,7 @@ fn race(addresses: &[SocketAddr], limit: Duration, interrupt: &Interrupt) -> Res
         let mut fds: Vec<PollFd> =
             running.iter().map(|attempt| PollFd::new(&attempt.socket, PollFlags::OUT)).collect();
         // An error of poll shows in what it leaves unanswered: time runs out.
-        let _ = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref());
+        let _ = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref());
         let answered: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         let attempts = std::mem::take(&mut running);
         for (attempt, is_answered) in attempts.into_iter().zip(answered) {
