@@ -1,104 +1,130 @@
-//! Questions to what listens on a host: carried by a channel of their own, so that nothing is needed there.
+//! A question to what listens on a host: carried by a channel of its own, so that nothing is needed there.
 
-use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::io::{self, ErrorKind};
+use std::time::Instant;
 
-use crate::transport::framed::Framed;
 use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Got, Link};
-use crate::transport::{Lost, Stream};
-use crate::web::{Question, Response};
+use crate::transport::{Lost, Stream, Told};
+use crate::web::Question;
 
 /// Bytes of an answer that are read, whatever they are.
 const SAID_MAX: usize = 40 * 1024 * 1024;
 
-/// What came of a question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// And how long after the question was under way: once to the host and back is in it.
-    Answered(Response, Duration),
-    /// There was no answer, or none that can be read.
-    Failed(String),
-    Interrupted,
+/// One question under way. Advanced step by step, as an `Exchange` is.
+pub struct Conversation<'a> {
+    channel: ChannelId,
+    question: &'a Question,
+    /// What is still to be written.
+    rest: &'a [u8],
+    said: Vec<u8>,
+    began: Instant,
+    /// When the first byte was taken.
+    sent: Option<Instant>,
+    buffer: Vec<u8>,
 }
 
-impl<L: Link> Framed<L> {
-    pub(super) fn ask_through(&mut self, question: &Question) -> Result<Told, Lost> {
+impl<'a> Conversation<'a> {
+    pub fn open(link: &mut impl Link, question: &'a Question) -> Result<Self, Lost> {
         let began = Instant::now();
-        let channel = self.link.dial(&question.to)?;
-        let told = self.converse(channel, question, began);
-        self.link.close(channel);
-        told
+        Ok(Self {
+            channel: link.dial(&question.to)?,
+            question,
+            rest: &question.bytes,
+            said: Vec::new(),
+            began,
+            sent: None,
+            buffer: vec![0; 16 * 1024],
+        })
     }
 
-    fn converse(&mut self, channel: ChannelId, question: &Question, began: Instant) -> Result<Told, Lost> {
-        let (mut rest, mut said) = (question.bytes.as_slice(), Vec::new());
-        let mut sent = None;
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            // No act runs meanwhile.
-            self.beat_idle();
-            if self.is_interrupted() {
-                return Ok(Told::Interrupted);
+    pub fn close(self, link: &mut impl Link) {
+        link.close(self.channel);
+    }
+
+    /// Writes and reads what can be, and waits a moment if that is nothing. `None`: it goes on.
+    pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<Told>, Lost> {
+        match self.converse(link) {
+            // Nobody listens there, and the connection is well.
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                Ok(Some(Told::Failed(error.to_string())))
             }
-            let failed = |why: String| Ok(Told::Failed(why));
-            let mut has_moved = false;
-            if !rest.is_empty() {
-                match self.link.write(channel, rest) {
-                    Ok(n) => {
-                        has_moved = n > 0;
-                        sent = sent.or(has_moved.then(Instant::now));
-                        rest = &rest[n..];
-                    }
-                    // Who has heard enough may have answered all the same.
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => rest = b"",
-                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                        return failed(error.to_string());
-                    }
-                    Err(error) => return Err(Lost::broken(&error, 0)),
-                }
-            }
-            let is_over = match self.link.read(channel, Stream::Stdout, &mut buffer) {
-                Ok(Got::Bytes(n)) => {
-                    said.extend(&buffer[..n]);
-                    has_moved = true;
-                    // There is more at once.
-                    if n == buffer.len() && said.len() < SAID_MAX {
-                        continue;
-                    }
-                    false
-                }
-                Ok(Got::Nothing) => false,
-                Ok(Got::End) => true,
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    return failed(error.to_string());
-                }
-                Err(error) => return Err(Lost::broken(&error, 0)),
-            };
-            if said.len() >= SAID_MAX {
-                return failed("its answer has no end".to_owned());
-            }
-            if has_moved || is_over {
-                match question.protocol.read(&said, is_over) {
-                    Ok(Some(response)) => {
-                        return Ok(Told::Answered(response, sent.unwrap_or(began).elapsed()));
-                    }
-                    Ok(None) => {}
-                    Err(why) => return failed(why),
-                }
-            }
-            let left = question.timeout.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                let got = if said.is_empty() {
-                    "no answer".to_owned()
-                } else {
-                    format!("{} bytes and no more", said.len())
-                };
-                return failed(format!("{got} within {} s", question.timeout.as_secs_f64()));
-            }
-            if !has_moved {
-                self.wait(&[channel], left.min(POLL_INTERVAL))?;
-            }
+            told => told.map_err(|error| Lost::broken(&error, 0)),
         }
+    }
+
+    fn converse(&mut self, link: &mut impl Link) -> io::Result<Option<Told>> {
+        let has_written = self.write(link)?;
+        let (n_read, is_over) = self.read(link)?;
+        if self.said.len() >= SAID_MAX {
+            return Ok(Some(Told::Failed("its answer has no end".to_owned())));
+        }
+        if n_read == self.buffer.len() {
+            // There is more at once.
+            return Ok(None);
+        }
+        let has_moved = has_written || n_read > 0;
+        if (has_moved || is_over)
+            && let Some(told) = self.understand(is_over)
+        {
+            return Ok(Some(told));
+        }
+        let left = self.question.timeout.saturating_sub(self.began.elapsed());
+        if left.is_zero() {
+            return Ok(Some(Told::Failed(self.too_late())));
+        }
+        if !has_moved {
+            link.wait(&[self.channel], left.min(POLL_INTERVAL))?;
+        }
+        Ok(None)
+    }
+
+    /// Whether some of the question was taken.
+    fn write(&mut self, link: &mut impl Link) -> io::Result<bool> {
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        let n = match link.write(self.channel, self.rest) {
+            Ok(n) => n,
+            // Who has heard enough may have answered all the same.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.rest = b"";
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        self.rest = &self.rest[n..];
+        let has_moved = n > 0;
+        self.sent = self.sent.or(has_moved.then(Instant::now));
+        Ok(has_moved)
+    }
+
+    /// How many bytes were read, and whether they were the last.
+    fn read(&mut self, link: &mut impl Link) -> io::Result<(usize, bool)> {
+        match link.read(self.channel, Stream::Stdout, &mut self.buffer)? {
+            Got::Bytes(n) => {
+                self.said.extend(&self.buffer[..n]);
+                Ok((n, false))
+            }
+            Got::Nothing => Ok((0, false)),
+            Got::End => Ok((0, true)),
+        }
+    }
+
+    fn understand(&self, is_over: bool) -> Option<Told> {
+        match self.question.protocol.read(&self.said, is_over) {
+            Ok(response) => {
+                response.map(|response| Told::Answered(response, self.sent.unwrap_or(self.began).elapsed()))
+            }
+            Err(why) => Some(Told::Failed(why)),
+        }
+    }
+
+    fn too_late(&self) -> String {
+        let got = match self.said.len() {
+            0 => "no answer".to_owned(),
+            n => format!("{n} bytes and no more"),
+        };
+        format!("{got} within {} s", self.question.timeout.as_secs_f64())
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::shell::{Effect, Script, Step};
+use crate::shell::{Act, Effect, Script, Step};
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
-use crate::transport::framed::Framed;
 use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::Link;
+use crate::transport::mark::Nonce;
+use crate::transport::shell::Shell;
+use crate::transport::turn::{closed, wait};
 use crate::transport::{Listener, Lost, Silent};
 
 /// For the script to begin, so that there is something to end; and for its end to be said.
@@ -70,69 +72,73 @@ look
 exit 0
 "#;
 
-impl<L: Link> Framed<L> {
-    /// Ends the script of `exchange`, by the shell if that is free, else by a channel more. Afterwards the exchange has
-    /// its status, unless the shell is not to be trusted any more.
-    pub(super) fn end(&mut self, exchange: &mut Exchange, listener: &mut dyn Listener) -> Result<(), Lost> {
-        exchange.stop_payload();
-        self.until(exchange, None, listener, |exchange, _| exchange.begun().is_some())?;
-        let Some((pid, way)) = exchange.begun().filter(|_| exchange.status().is_none()) else {
-            return Ok(());
-        };
-        let script = Script::new(END).var("pid", pid.to_string()).var("way", way);
-        let act = Step::new("end", Effect::Writes, script, |_| Ok(())).act;
-        let mark = self.next_mark();
-        let shell = self.shell.filter(|shell| {
-            let is_free = shell.is_greeted && shell.channel != exchange.channel;
-            is_free && matches!(self.link.exit(shell.channel), Ok(None))
-        });
-        let (channel, text) = match shell {
-            Some(shell) => (shell.channel, encode::frame(&mark, &act)),
-            None => (self.link.open(encode::CHANNEL)?, encode::first_line(&mark, &act.script)),
-        };
-        let mut killer = Exchange::new(channel, &mark, Input::text(text));
-        let ended = self.until(exchange, Some(&mut killer), listener, |_, killer| {
-            killer.is_some_and(|killer| killer.status().is_some())
-        });
-        if shell.is_none() {
-            self.link.close(channel);
-        }
-        ended?;
-        self.until(exchange, None, listener, |_, _| false)
+/// Ends the script of `exchange`, by the shell if that is free, else by a channel more. Afterwards the exchange has
+/// its status, unless the shell is not to be trusted any more.
+pub fn end(
+    link: &mut impl Link,
+    exchange: &mut Exchange,
+    shell: &mut Shell,
+    listener: &mut dyn Listener,
+) -> Result<(), Lost> {
+    exchange.stop_payload();
+    until(link, exchange, None, listener, |exchange, _| exchange.begun().is_some())?;
+    let Some((pid, way)) = exchange.begun().filter(|_| exchange.status().is_none()) else {
+        return Ok(());
+    };
+    let script = Script::new(END).var("pid", pid.to_string()).var("way", way);
+    let act = Step::new("end", Effect::Writes, script, |_| Ok(())).act;
+    let (mut killer, is_in_shell) = match shell.meanwhile(link, &act, exchange.channel) {
+        Some(killer) => (killer, true),
+        None => (on_a_channel(link, &act)?, false),
+    };
+    let ended = until(link, exchange, Some(&mut killer), listener, |_, killer| {
+        killer.is_some_and(|killer| killer.status().is_some())
+    });
+    if !is_in_shell {
+        link.close(killer.channel);
     }
+    ended?;
+    until(link, exchange, None, listener, |_, _| false)
+}
 
-    /// Advances both exchanges until `is_done`, or until the first is over and there is no second, or patience ends.
-    /// The first is read all the while: a script that cleans up may have much to say.
-    fn until(
-        &mut self,
-        exchange: &mut Exchange,
-        mut killer: Option<&mut Exchange>,
-        listener: &mut dyn Listener,
-        is_done: impl Fn(&Exchange, Option<&Exchange>) -> bool,
-    ) -> Result<(), Lost> {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            let mut moved = exchange.advance(&mut self.link, listener)?;
-            let mut channels = vec![exchange.channel];
-            if let Some(killer) = &mut killer {
-                moved |= killer.advance(&mut self.link, &mut Silent)?;
-                channels.push(killer.channel);
-            }
-            let is_over = killer.is_none() && exchange.status().is_some();
-            if is_over || is_done(exchange, killer.as_deref()) {
+fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, Lost> {
+    let channel = link.open(encode::CHANNEL)?;
+    let mark = Nonce::random().mark(0);
+    let line = encode::first_line(&mark, &act.script);
+    Ok(Exchange::new(channel, &mark, Input::text(line)))
+}
+
+/// Advances both exchanges until `is_done`, or until the first is over and there is no second, or patience ends.
+/// The first is read all the while: a script that cleans up may have much to say.
+fn until(
+    link: &mut impl Link,
+    exchange: &mut Exchange,
+    mut killer: Option<&mut Exchange>,
+    listener: &mut dyn Listener,
+    is_done: impl Fn(&Exchange, Option<&Exchange>) -> bool,
+) -> Result<(), Lost> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let mut moved = exchange.advance(link, listener)?;
+        let mut channels = vec![exchange.channel];
+        if let Some(killer) = &mut killer {
+            moved |= killer.advance(link, &mut Silent)?;
+            channels.push(killer.channel);
+        }
+        let is_over = killer.is_none() && exchange.status().is_some();
+        if is_over || is_done(exchange, killer.as_deref()) {
+            break;
+        }
+        if !moved {
+            let is_closed = match &mut killer {
+                None => closed(link, exchange, listener)?,
+                Some(killer) => closed(link, killer, &mut Silent)?,
+            };
+            if is_closed.is_some() {
                 break;
             }
-            if !moved {
-                let is_closed = match &mut killer {
-                    None => self.closed(exchange, listener)?,
-                    Some(killer) => self.closed(killer, &mut Silent)?,
-                };
-                if is_closed.is_some() {
-                    break;
-                }
-                self.wait(&channels, POLL_INTERVAL)?;
-            }
+            wait(link, &channels, POLL_INTERVAL)?;
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -51,18 +51,6 @@ impl Remote for Hurried {
     }
 
     /// Its refusal may be of the channel alone.
-    fn send(
-        &mut self,
-        act: &Act,
-        payload: &mut dyn Read,
-        listener: &mut dyn Listener,
-    ) -> Result<Reply, Lost> {
-        match &self.refused {
-            Some(lost) => Err(lost.clone()),
-            None => self.remote.send(act, payload, listener),
-        }
-    }
-
     fn send_beside(
         &mut self,
         act: &Act,
@@ -101,32 +89,24 @@ mod tests {
     use super::*;
     use crate::shell::{Effect, Script, Step};
     use crate::transport::Silent;
-
-    /// Cannot be reached, and counts how often it was tried.
-    struct Away(u32);
-
-    impl Remote for Away {
-        fn perform(&mut self, _: &Act, _: &mut dyn Listener) -> Result<Reply, Lost> {
-            self.0 += 1;
-            Err(Lost::Refused { why: format!("try {}", self.0) })
-        }
-
-        fn send(&mut self, act: &Act, _: &mut dyn Read, listener: &mut dyn Listener) -> Result<Reply, Lost> {
-            self.perform(act, listener)
-        }
-    }
+    use crate::transport::simulated::Simulated;
 
     #[test]
     fn a_host_that_is_away_is_tried_once_in_a_hurry() {
         let act = Step::new("check", Effect::Reads, Script::new(":"), |_| Ok(())).act;
-        let refused = |n| Err(Lost::Refused { why: format!("try {n}") });
-        let mut remote = Hurried::new(Box::new(Away(0)));
-        assert_eq!(remote.perform(&act, &mut Silent), refused(1));
-        assert_eq!(remote.perform(&act, &mut Silent), refused(2));
+        let lost = |n| Lost::Refused { why: format!("try {n}") };
+        let mut n_tries = 0;
+        let away = Simulated::replying(move |_| {
+            n_tries += 1;
+            Err(lost(n_tries))
+        });
+        let mut remote = Hurried::new(Box::new(away));
+        assert_eq!(remote.perform(&act, &mut Silent), Err(lost(1)));
+        assert_eq!(remote.perform(&act, &mut Silent), Err(lost(2)));
         remote.hurry();
         for _ in 0..2 {
-            assert_eq!(remote.perform(&act, &mut Silent), refused(3));
-            assert_eq!(remote.send(&act, &mut std::io::empty(), &mut Silent), refused(3));
+            assert_eq!(remote.perform(&act, &mut Silent), Err(lost(3)));
+            assert_eq!(remote.send(&act, &mut std::io::empty(), &mut Silent), Err(lost(3)));
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-/// What no output can hold by chance or by reading the scripts: 128 random bits, one for each connection.
+/// What no output can hold by chance or by reading the scripts: 128 random bits, one for the persistent shell and one for
+/// each channel beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct Nonce(u128);
 
@@ -44,7 +45,7 @@ impl Mark {
         self.n
     }
 
-    /// The part that all marks of the connection begin with, as shell text that yields it but does not hold it: a
+    /// The part that all marks of its nonce begin with, as shell text that yields it but does not hold it: a
     /// shell that echoes its input must not make a mark.
     pub fn stem(&self) -> String {
         let hex = format!("{:032x}", self.nonce.0);

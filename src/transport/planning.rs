@@ -2,21 +2,22 @@
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::shell::{Act, Effect, Op};
-use crate::transport::{Listener, Lost, Remote, Reply, Told};
+use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply, Told};
 use crate::web::Question;
 
 /// Changes nothing on the host.
-pub struct Planning<R> {
-    inner: R,
+pub struct Planning {
+    remote: Box<dyn Remote>,
     plan: Arc<Mutex<Vec<Op>>>,
 }
 
-impl<R: Remote> Planning<R> {
+impl Planning {
     /// Writes are added to `plan` in the order in which they would happen.
-    pub fn new(inner: R, plan: Arc<Mutex<Vec<Op>>>) -> Self {
-        Self { inner, plan }
+    pub fn new(remote: Box<dyn Remote>, plan: Arc<Mutex<Vec<Op>>>) -> Self {
+        Self { remote, plan }
     }
 
     fn record(&self, act: &Act) -> Reply {
@@ -26,27 +27,47 @@ impl<R: Remote> Planning<R> {
     }
 }
 
-impl<R: Remote> Remote for Planning<R> {
+impl Remote for Planning {
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
         match act.effect {
-            Effect::Reads => self.inner.perform(act, listener),
+            Effect::Reads => self.remote.perform(act, listener),
             Effect::Writes => Ok(self.record(act)),
         }
     }
 
-    /// Whoever plans asks only what changes nothing.
-    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
-        self.inner.ask(question)
+    /// No payload is sent.
+    fn foresee(&mut self, _n_payloads: usize) {}
+
+    fn begin(&mut self, act: &Act) {
+        match act.effect {
+            Effect::Reads => self.remote.begin(act),
+            Effect::Writes => {}
+        }
     }
 
     /// A payload is sent to be kept, so this writes whatever the act says.
-    fn send(
+    fn send_beside(
         &mut self,
         act: &Act,
         _payload: &mut dyn Read,
+        _beside: Beside,
         _listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         Ok(self.record(act))
+    }
+
+    /// Whoever plans asks only what changes nothing.
+    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+        self.remote.ask(question)
+    }
+
+    /// A sign of life keeps a lock, and a plan takes none.
+    fn pulse(&mut self, _pulse: Pulse) {}
+
+    fn beat(&mut self) {}
+
+    fn silence(&self) -> Duration {
+        Duration::ZERO
     }
 }
 
@@ -64,9 +85,9 @@ mod tests {
     #[test]
     fn reads_are_performed_and_writes_noted_in_order() {
         let plan = Arc::default();
-        let inner = Simulated::new(|_| said("yes"));
+        let inner = Simulated::answering(|_| said("yes"));
         let performed = inner.performed();
-        let mut remote = Planning::new(inner, Arc::clone(&plan));
+        let mut remote = Planning::new(Box::new(inner), Arc::clone(&plan));
         let mut perform = |name, effect| remote.perform(&act(name, effect), &mut Silent).unwrap();
         assert_eq!(perform("probe", Effect::Reads), Reply::Answered(said("yes")));
         assert_eq!(perform("swap", Effect::Writes), Reply::Recorded);

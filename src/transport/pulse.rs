@@ -1,32 +1,25 @@
 //! Signs of life to a host, while an act runs there and while none does: on a channel of their own, so that no act keeps
 //! them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::shell::Act;
 use crate::transport::encode;
-use crate::transport::framed::Framed;
 use crate::transport::link::{ChannelId, Got, Link};
-use crate::transport::{Remote, Silent, Stream};
+use crate::transport::mark::Nonce;
+use crate::transport::{Pulse, Stream};
 
-/// How a host hears that this side is alive.
-#[derive(Debug, Clone)]
-pub struct Pulse {
-    /// Its script reads lines as long as they come, does something for each, and answers it with a line.
-    pub each_line: Act,
-    /// The same once, in the shell, where there is no channel to be had and no act runs.
-    pub once: Act,
-    pub every: Duration,
-}
-
-/// A pulse at work. Its channel is opened when the first sign is due: a short run needs none.
-pub(super) struct Beating {
-    pulse: Pulse,
+/// The signs that are given. Their channel is opened when the first is due: a short run needs none.
+pub struct Beating {
+    /// `None`: the host is to hear nothing yet.
+    pulse: Option<Pulse>,
     last: Instant,
-    channel: Channel,
+    channel: SignChannel,
+    /// When the host answered one.
+    heard: Instant,
 }
 
-enum Channel {
+enum SignChannel {
     None,
     Open {
         id: ChannelId,
@@ -38,121 +31,117 @@ enum Channel {
 }
 
 impl Beating {
-    pub(super) fn new(pulse: Pulse) -> Self {
-        Self { pulse, last: Instant::now(), channel: Channel::None }
+    pub fn new() -> Self {
+        Self { pulse: None, last: Instant::now(), channel: SignChannel::None, heard: Instant::now() }
     }
-}
 
-impl<L: Link> Framed<L> {
-    /// Gives a sign if one is due. Whatever becomes of it, the act that runs tells of the connection.
-    pub(super) fn beat_beside(&mut self) {
-        let is_open = self.shell.is_some();
-        let Some(beating) = self.beating.as_mut().filter(|beating| is_open && beating.is_due()) else {
+    /// Gives signs as `pulse` says from now on. The first is due after a while.
+    pub fn start(&mut self, link: &mut impl Link, pulse: Pulse) {
+        self.pause(link);
+        *self =
+            Self { pulse: Some(pulse), last: Instant::now(), channel: SignChannel::None, heard: self.heard };
+    }
+
+    /// When the host answered a sign.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Gives a sign if one is due. Whatever becomes of it, the act that runs tells of the connection. Only for a host whose
+    /// shell stands: a sign must not be what connects.
+    pub fn beat(&mut self, link: &mut impl Link) {
+        let Some(pulse) = self.pulse.as_ref().filter(|pulse| self.last.elapsed() >= pulse.every) else {
             return;
         };
-        beating.last = Instant::now();
-        match &mut beating.channel {
-            Channel::Refused => {}
-            Channel::Open { pending, .. } => {
+        self.last = Instant::now();
+        match &mut self.channel {
+            SignChannel::Refused => {}
+            SignChannel::Open { pending, .. } => {
                 if pending.is_empty() {
                     pending.push(b'\n');
                 }
             }
-            Channel::None => {
-                let script = beating.pulse.each_line.script.clone();
-                let mark = self.next_mark();
-                let opened = self.link.open(encode::CHANNEL);
-                let channel = match opened {
-                    Ok(id) => {
-                        let mut pending = encode::first_line(&mark, &script);
-                        pending.push(b'\n');
-                        Channel::Open { id, pending }
-                    }
-                    Err(_) => Channel::Refused,
-                };
-                if let Some(beating) = &mut self.beating {
-                    beating.channel = channel;
-                }
-            }
+            SignChannel::None => self.channel = open(link, &pulse.each_line),
         }
-        self.write_beat();
+        self.flush(link);
     }
 
-    fn write_beat(&mut self) {
-        let Some(Beating { channel, .. }) = &mut self.beating else { return };
-        let Channel::Open { id, pending } = channel else { return };
+    /// What gives a sign that is due where there is no channel to be had: an act, to be performed while no other runs.
+    /// Once it was, the sign is given.
+    pub fn due_once(&self) -> Option<Act> {
+        let is_refused = matches!(self.channel, SignChannel::Refused);
+        let pulse = self.pulse.as_ref().filter(|pulse| is_refused && self.last.elapsed() >= pulse.every)?;
+        Some(pulse.once.clone())
+    }
+
+    pub fn gave_once(&mut self) {
+        self.last = Instant::now();
+    }
+
+    /// Writes what is still to be written, and hears what was answered.
+    pub fn flush(&mut self, link: &mut impl Link) {
+        let SignChannel::Open { id, pending } = &mut self.channel else { return };
         let id = *id;
-        let written = self.link.write(id, pending);
-        let is_over = match written {
+        let is_over = match link.write(id, pending) {
             Ok(n) => {
                 pending.drain(..n);
                 // Marks, and a line for each that it read: what it says does not matter.
                 let mut buffer = [0; 256];
-                let read =
-                    [Stream::Stdout, Stream::Stderr].map(|stream| self.link.read(id, stream, &mut buffer));
+                let read = [Stream::Stdout, Stream::Stderr].map(|stream| link.read(id, stream, &mut buffer));
                 if read.iter().flatten().any(|got| matches!(got, Got::Bytes(_))) {
                     self.heard = Instant::now();
                 }
-                read.iter().any(Result::is_err) || !matches!(self.link.exit(id), Ok(None))
+                read.iter().any(Result::is_err) || !matches!(link.exit(id), Ok(None))
             }
             Err(_) => true,
         };
         if is_over {
-            *channel = Channel::Refused;
-            self.link.close(id);
+            self.channel = SignChannel::Refused;
+            link.close(id);
         }
     }
 
-    /// Gives up the channel, as when the connection is lost or another act needs it more. True if there was one.
-    pub(super) fn stop_beating(&mut self, is_for_good: bool) -> bool {
-        let Some(beating) = &mut self.beating else { return false };
-        let next = if is_for_good { Channel::Refused } else { Channel::None };
-        match std::mem::replace(&mut beating.channel, next) {
-            Channel::Open { id, .. } => {
-                self.link.close(id);
+    /// Gives up the channel, as when the connection is lost; the next sign opens another.
+    pub fn pause(&mut self, link: &mut impl Link) {
+        self.give_up(link, SignChannel::None);
+    }
+
+    /// Gives up the channel since an act needs it more, until `resume`. True if there was one.
+    pub fn make_room(&mut self, link: &mut impl Link) -> bool {
+        self.give_up(link, SignChannel::Refused)
+    }
+
+    fn give_up(&mut self, link: &mut impl Link, next: SignChannel) -> bool {
+        match std::mem::replace(&mut self.channel, next) {
+            SignChannel::Open { id, .. } => {
+                link.close(id);
                 true
             }
-            _ => false,
+            SignChannel::None | SignChannel::Refused => false,
         }
     }
 
     /// Whether there is no channel for signs of life, and none is asked for.
-    pub(super) fn is_silent(&self) -> bool {
-        self.beating.as_ref().is_none_or(|beating| matches!(beating.channel, Channel::Refused))
+    pub fn is_silent(&self) -> bool {
+        self.pulse.is_none() || matches!(self.channel, SignChannel::Refused)
     }
 
-    /// One may be asked for again.
-    pub(super) fn beat_again(&mut self) {
-        if let Some(beating) = &mut self.beating
-            && matches!(beating.channel, Channel::Refused)
-        {
-            beating.channel = Channel::None;
-        }
-    }
-
-    /// Gives a sign, if one is due, while no act runs.
-    pub(super) fn beat_idle(&mut self) {
-        let Some(beating) = &self.beating else { return };
-        if beating.is_due()
-            && matches!(beating.channel, Channel::Refused)
-            && self.shell.is_some()
-            && !self.has_begun()
-        {
-            let once = beating.pulse.once.clone();
-            // A loss is told to the next act.
-            let _ = self.perform(&once, &mut Silent);
-            if let Some(beating) = &mut self.beating {
-                beating.last = Instant::now();
-            }
-        } else {
-            self.beat_beside();
-            self.write_beat();
+    /// A channel may be asked for again.
+    pub fn resume(&mut self) {
+        if matches!(self.channel, SignChannel::Refused) {
+            self.channel = SignChannel::None;
         }
     }
 }
 
-impl Beating {
-    fn is_due(&self) -> bool {
-        self.last.elapsed() >= self.pulse.every
+/// A channel whose script reads signs, and the first of them.
+fn open(link: &mut impl Link, each_line: &Act) -> SignChannel {
+    match link.open(encode::CHANNEL) {
+        Ok(id) => {
+            let mut pending = encode::first_line(&Nonce::random().mark(0), &each_line.script);
+            pending.push(b'\n');
+            SignChannel::Open { id, pending }
+        }
+        Err(_) => SignChannel::Refused,
     }
 }

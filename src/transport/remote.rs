@@ -1,0 +1,85 @@
+//! What a host is asked for, whatever carries it there, and what comes of it.
+
+use std::io::Read;
+use std::time::Duration;
+
+use crate::shell::{Act, Answer};
+use crate::transport::payload::Beside;
+use crate::transport::{Listener, Lost};
+use crate::web::{Question, Response};
+
+/// What came of an act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    Answered(Answer),
+    /// A planning remote noted a write instead of doing it.
+    Recorded,
+}
+
+/// What came of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// And how long after the question was under way: once to the host and back is in it.
+    Answered(Response, Duration),
+    /// There was no answer, or none that can be read.
+    Failed(String),
+    Interrupted,
+}
+
+/// How a host hears that this side is alive.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    /// Its script reads lines as long as they come, does something for each, and answers it with a line.
+    pub each_line: Act,
+    /// The same once, in the shell, where there is no channel to be had and no act runs.
+    pub once: Act,
+    pub every: Duration,
+}
+
+/// A host as acts meet it. Nothing but `send` has a default: a wrapper that did not pass something on would lose it
+/// without an error.
+pub trait Remote: Send {
+    /// Performs an act in the host's persistent shell. Its script starts in the shell's working directory, with
+    /// `/dev/null` as standard input and nothing left over from earlier scripts.
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost>;
+
+    /// So many payloads may soon be sent: what can be prepared for them without another connection may be.
+    fn foresee(&mut self, n_payloads: usize);
+
+    /// Has an act on its way, as far as that can be without waiting. The next one that is performed must be this one.
+    fn begin(&mut self, act: &Act);
+
+    /// Performs an act on a channel of its own, `payload` on its standard input behind the script, and what is to travel
+    /// beside it, at once where that can be. Answers the first that failed, or else the act. A script that ends without
+    /// reading all of `payload` is not an error of its own: its exit tells. Nothing else is looked at while a payload is
+    /// being read, so it should not wait for long.
+    fn send_beside(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        beside: Beside,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost>;
+
+    /// The same with nothing beside it.
+    fn send(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Lost> {
+        self.send_beside(act, payload, Beside::nothing(act), listener)
+    }
+
+    /// Asks what listens on the host. Its answer is read as it comes, and waited for as long as the question says.
+    fn ask(&mut self, question: &Question) -> Result<Told, Lost>;
+
+    /// From now on the host hears that this side is alive: while acts run, and when `beat` is called while none does.
+    fn pulse(&mut self, pulse: Pulse);
+
+    /// Gives a sign of life if one is due. Never connects.
+    fn beat(&mut self);
+
+    /// For how long the host has answered nothing, signs of life included.
+    fn silence(&self) -> Duration;
+}

@@ -1,0 +1,142 @@
+//! Has an exchange go on until it is over, or has to be ended.
+
+use std::time::{Duration, Instant};
+
+use crate::shell::Exit;
+use crate::transport::exchange::Exchange;
+use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::link::{ChannelId, Link};
+use crate::transport::pulse::Beating;
+use crate::transport::{Listener, Lost};
+
+/// How long the output of a process that has ended is read, if others keep writing.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What ends an exchange, besides the time limit of its own act.
+pub struct Limits {
+    pub interrupt: Interrupt,
+    /// How long a script may take to begin.
+    pub start: Duration,
+}
+
+/// How an exchange came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExchangeEnd {
+    /// Both streams were marked.
+    Exit(Exit),
+    /// The channel's process ended without saying how the script did.
+    Closed(Exit),
+    /// The script still runs and must be ended, by whoever has the means.
+    Overdue(Exit),
+}
+
+/// What came of advancing an exchange once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    Moved,
+    /// There was nothing to read, and nothing more was taken.
+    Still,
+    Over(ExchangeEnd),
+}
+
+/// An exchange under way, with the time limit of its act.
+pub struct Turn<'a> {
+    pub exchange: Exchange<'a>,
+    limit: Option<Duration>,
+    /// When it was last looked whether its process has ended.
+    looked: Instant,
+}
+
+impl<'a> Turn<'a> {
+    pub fn new(exchange: Exchange<'a>, limit: Option<Duration>) -> Self {
+        Self { exchange, limit, looked: Instant::now() }
+    }
+
+    /// Waits until it is over. The host hears meanwhile that this side is alive.
+    pub fn finish(
+        &mut self,
+        link: &mut impl Link,
+        limits: &Limits,
+        beating: &mut Beating,
+        listener: &mut dyn Listener,
+    ) -> Result<ExchangeEnd, Lost> {
+        loop {
+            beating.beat(link);
+            match self.advance(link, limits, listener)? {
+                Progress::Over(end) => return Ok(end),
+                Progress::Moved => {}
+                Progress::Still => wait(link, &[self.exchange.channel], self.left().min(POLL_INTERVAL))?,
+            }
+        }
+    }
+
+    /// Writes and reads what can be without waiting, and looks whether it is over.
+    pub fn advance(
+        &mut self,
+        link: &mut impl Link,
+        limits: &Limits,
+        listener: &mut dyn Listener,
+    ) -> Result<Progress, Lost> {
+        let has_moved = self.exchange.advance(link, listener)?;
+        if let Some(status) = self.exchange.status() {
+            return Ok(Progress::Over(ExchangeEnd::Exit(Exit::from_shell(status))));
+        }
+        if let Some(exit) = self.overdue(&limits.interrupt) {
+            return Ok(Progress::Over(ExchangeEnd::Overdue(exit)));
+        }
+        if self.exchange.unheeded() >= limits.start {
+            return Err(self.never_began(limits.start));
+        }
+        // Processes that outlive a killed shell may talk for ever, so this does not wait for silence.
+        if !has_moved || self.looked.elapsed() > POLL_INTERVAL {
+            self.looked = Instant::now();
+            if let Some(exit) = closed(link, &mut self.exchange, listener)? {
+                return Ok(Progress::Over(ExchangeEnd::Closed(exit)));
+            }
+        }
+        Ok(if has_moved { Progress::Moved } else { Progress::Still })
+    }
+
+    fn overdue(&self, interrupt: &Interrupt) -> Option<Exit> {
+        if interrupt.is_raised() {
+            return Some(Exit::Interrupted);
+        }
+        let limit = self.limit.filter(|_| self.left().is_zero())?;
+        Some(Exit::TimedOut(limit))
+    }
+
+    /// How long it may still run.
+    fn left(&self) -> Duration {
+        match (self.limit, self.exchange.started()) {
+            (Some(limit), Some(started)) => {
+                limit.saturating_sub(Instant::now().saturating_duration_since(started))
+            }
+            _ => Duration::MAX,
+        }
+    }
+
+    fn never_began(&self, start: Duration) -> Lost {
+        let why = format!("no script begins there within {} s", start.as_secs());
+        self.exchange.lost(&format!("{why}: the login shell or its start files may wait for something"))
+    }
+}
+
+/// How the channel's process ended without marks, if it did and everything it said was read.
+pub fn closed(
+    link: &mut impl Link,
+    exchange: &mut Exchange,
+    listener: &mut dyn Listener,
+) -> Result<Option<Exit>, Lost> {
+    let exit = link.exit(exchange.channel);
+    let exit = exit.map_err(|error| Lost::broken(&error, exchange.sent()))?;
+    if exit.is_some() {
+        // It may have spoken between the last look and its end.
+        let start = Instant::now();
+        while exchange.advance(link, listener)? && start.elapsed() < LAST_WORDS {}
+    }
+    Ok(exit.filter(|_| exchange.status().is_none()))
+}
+
+pub fn wait(link: &mut impl Link, channels: &[ChannelId], at_most: Duration) -> Result<(), Lost> {
+    link.wait(channels, at_most).map_err(|error| Lost::broken(&error, 0))
+}
