@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::transport::framed::Framed;
 use runner::transport::local::Local;
-use runner::transport::{Interrupt, Listener, Lost, Pulse, Remote, Reply, Silent, Stream, local, ssh};
+use runner::transport::{Heartbeat, Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local, ssh};
 
 use crate::sshd::Sshd;
 
@@ -61,7 +61,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("a payload that cannot be read leaves no half", a_payload_that_cannot_be_read_leaves_no_half),
     ("a timeout ends a sending", a_timeout_ends_a_sending),
     ("an interrupt ends a sending", an_interrupt_ends_a_sending),
-    ("signs of life arrive while acts run and while none does", signs_of_life_arrive),
+    ("heartbeats arrive while acts run and while none does", heartbeats_arrive),
     ("what an act keeps lives with the shell", what_an_act_keeps_lives_with_the_shell),
     ("a killed shell is a loss and the next act has a new one", a_killed_shell_is_a_loss),
     ("a shell that died idle is a loss", a_shell_that_died_idle_is_a_loss),
@@ -533,15 +533,15 @@ fn an_interrupt_ends_a_sending(_: &mut dyn Remote, open: Open) {
     are_gone(&mut *remote, &pids(&answer.stdout));
 }
 
-fn signs_of_life_arrive(remote: &mut dyn Remote, _: Open) {
+fn heartbeats_arrive(remote: &mut dyn Remote, _: Open) {
     let dir = directory(remote);
     let step = |body| act(Script::new(body).var("dir", &dir));
-    let pulse = |every| Pulse {
+    let heartbeat = |every| Heartbeat {
         each_line: step("while IFS= read -r line; do echo x >>\"$dir/signs\"; done"),
         once: step("echo x >>\"$dir/signs\""),
         every,
     };
-    remote.pulse(pulse(Duration::from_millis(10)));
+    remote.start_heartbeat(heartbeat(Duration::from_millis(10)));
     let until = "until [ -s \"$dir/signs\" ]; do sleep 0.01 2>/dev/null || sleep 1; done; echo heard";
     assert_eq!(text(remote, Script::new(until).var("dir", &dir)), "heard");
     // The host is this machine.
@@ -550,11 +550,11 @@ fn signs_of_life_arrive(remote: &mut dyn Remote, _: Open) {
     let before = n();
     let start = Instant::now();
     while n() == before {
-        assert!(start.elapsed() < Duration::from_secs(60), "no sign of life while no act runs");
-        remote.beat();
+        assert!(start.elapsed() < Duration::from_secs(60), "no heartbeat while no act runs");
+        remote.send_heartbeat();
         std::thread::yield_now();
     }
-    remote.pulse(pulse(Duration::from_secs(3600)));
+    remote.start_heartbeat(heartbeat(Duration::from_secs(3600)));
     remove(remote, &dir);
 }
 

@@ -12,7 +12,7 @@ use crate::release::scripts::{LOCK, PUT, SAY, flag};
 use crate::release::seen::Seen;
 use crate::release::{Record, SharedPath};
 use crate::shell::{Answer, Effect, Script, Step, Word};
-use crate::transport::Pulse;
+use crate::transport::Heartbeat;
 
 const TAKE: &str = concat!(include_str!("sh/lock.sh"), include_str!("sh/probe.sh"));
 
@@ -118,12 +118,12 @@ pub fn unlock(root: &str) -> Step<Option<Owner>> {
 }
 
 /// How a site hears that the run that holds its lock is alive.
-pub fn heartbeat(lock: &Lock, every: Duration) -> Pulse {
+pub fn heartbeat(lock: &Lock, every: Duration) -> Heartbeat {
     let step = |body| {
         let script = Script::new(body).var("root", &lock.root);
         Step::new("beat", Effect::Writes, script, |_| -> Result<()> { Ok(()) }).act
     };
-    Pulse {
+    Heartbeat {
         each_line: step("while IFS= read -r line; do touch -c -- \"$root/.runner/lock\" && echo; done\n"),
         once: step("touch -c -- \"$root/.runner/lock\"\n"),
         every,

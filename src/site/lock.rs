@@ -68,7 +68,7 @@ impl Site {
         }
         let lock = self.locked()?;
         let within = Duration::from_secs(self.options.confirm_within);
-        self.remote.pulse(take::heartbeat(&lock, (within / 5).min(BEAT_MAX)));
+        self.remote.start_heartbeat(take::heartbeat(&lock, (within / 5).min(BEAT_MAX)));
         self.owner = Some(owner.clone());
         Ok(())
     }
@@ -336,7 +336,7 @@ impl Site {
     /// A sign of life, if one is due.
     pub fn beat(&mut self) {
         if self.lock.is_some() && !self.is_cut {
-            self.remote.beat();
+            self.remote.send_heartbeat();
         }
     }
 }

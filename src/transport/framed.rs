@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use crate::shell::{Act, Answer, Exit};
 use crate::transport::asking::Conversation;
 use crate::transport::ending::end;
+use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::interrupt::Interrupt;
 use crate::transport::link::Link;
-use crate::transport::pulse::Beating;
 use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Limits, Turn};
 use crate::transport::upload::Uploader;
-use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply, Silent, Told};
+use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Silent, Told};
 use crate::web::Question;
 
 /// For a channel to be opened, and for the login shell there to read its start files, some of which ask the network.
@@ -26,7 +26,7 @@ pub struct Framed<L: Link> {
     link: L,
     limits: Limits,
     shell: Shell,
-    beating: Beating,
+    heartbeat: HeartbeatSender,
     spare: SpareChannels,
     /// When it last answered an act or a question.
     heard: Instant,
@@ -38,7 +38,7 @@ impl<L: Link> Framed<L> {
             link,
             limits: Limits { interrupt, start: START },
             shell: Shell::new(),
-            beating: Beating::new(),
+            heartbeat: HeartbeatSender::new(),
             spare: SpareChannels::default(),
             heard: Instant::now(),
         }
@@ -67,7 +67,7 @@ impl<L: Link> Framed<L> {
     /// Has an act of the shell run to its end, or ends it.
     fn finish(&mut self, turn: &mut Turn, listener: &mut dyn Listener) -> Result<ExchangeEnd, Lost> {
         self.spare.open_wanted(&mut self.link);
-        let over = turn.finish(&mut self.link, &self.limits, &mut self.beating, listener)?;
+        let over = turn.finish(&mut self.link, &self.limits, &mut self.heartbeat, listener)?;
         if let ExchangeEnd::Overdue(_) = over {
             end(&mut self.link, &mut turn.exchange, &mut self.shell, listener)?;
         }
@@ -78,7 +78,7 @@ impl<L: Link> Framed<L> {
         let mut conversation = Conversation::open(&mut self.link, question)?;
         let told = loop {
             // No act runs meanwhile.
-            self.beat();
+            self.send_heartbeat();
             if self.limits.interrupt.is_raised() {
                 break Ok(Told::Interrupted);
             }
@@ -102,7 +102,7 @@ impl<L: Link> Framed<L> {
     fn close_shell(&mut self) {
         self.spare.close(&mut self.link);
         self.shell.close(&mut self.link);
-        self.beating.pause(&mut self.link);
+        self.heartbeat.pause(&mut self.link);
     }
 }
 
@@ -143,8 +143,8 @@ impl<L: Link> Remote for Framed<L> {
         if let Some(reply) = self.refuse() {
             return Ok(reply);
         }
-        let Self { link, limits, shell, beating, spare, .. } = self;
-        let answer = Uploader { link, limits, shell, beating, spare, listener }.send(act, payload, beside);
+        let Self { link, limits, shell, heartbeat, spare, .. } = self;
+        let answer = Uploader { link, limits, shell, heartbeat, spare, listener }.send(act, payload, beside);
         match answer {
             Ok(_) => self.heard = Instant::now(),
             // Whatever broke, the next act must not seem to go on in the shell of before.
@@ -163,29 +163,29 @@ impl<L: Link> Remote for Framed<L> {
         told
     }
 
-    fn pulse(&mut self, pulse: Pulse) {
-        self.beating.start(&mut self.link, pulse);
+    fn start_heartbeat(&mut self, heartbeat: Heartbeat) {
+        self.heartbeat.start(&mut self.link, heartbeat);
     }
 
-    fn beat(&mut self) {
+    fn send_heartbeat(&mut self) {
         if !self.shell.is_open() {
             return;
         }
-        match self.beating.due_once() {
+        match self.heartbeat.due_once() {
             Some(act) if !self.shell.has_begun() => {
                 // A loss is told to the next act.
                 let _ = self.perform(&act, &mut Silent);
-                self.beating.gave_once();
+                self.heartbeat.sent_once();
             }
             _ => {
-                self.beating.beat(&mut self.link);
-                self.beating.flush(&mut self.link);
+                self.heartbeat.send(&mut self.link);
+                self.heartbeat.flush(&mut self.link);
             }
         }
     }
 
     fn silence(&self) -> Duration {
-        self.heard.max(self.beating.heard()).elapsed()
+        self.heard.max(self.heartbeat.heard()).elapsed()
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::Act;
-use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply, Told};
+use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
 
 /// Tries every time, as a recipe that restarts a host needs it, until it is told to hurry.
@@ -71,12 +71,12 @@ impl Remote for Hurried {
         }
     }
 
-    fn pulse(&mut self, pulse: Pulse) {
-        self.remote.pulse(pulse);
+    fn start_heartbeat(&mut self, heartbeat: Heartbeat) {
+        self.remote.start_heartbeat(heartbeat);
     }
 
-    fn beat(&mut self) {
-        self.remote.beat();
+    fn send_heartbeat(&mut self) {
+        self.remote.send_heartbeat();
     }
 
     fn silence(&self) -> Duration {

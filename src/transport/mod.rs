@@ -12,6 +12,7 @@ mod ending;
 pub mod exchange;
 pub mod frame;
 pub mod framed;
+mod heartbeat;
 pub mod hurried;
 pub mod interrupt;
 pub mod link;
@@ -22,7 +23,6 @@ pub mod mark;
 mod nonblocking;
 pub mod payload;
 pub mod planning;
-mod pulse;
 pub mod remote;
 mod shell;
 #[cfg(test)]
@@ -43,7 +43,7 @@ pub use interrupt::Interrupt;
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
 pub use payload::{Beside, Relief};
-pub use remote::{Pulse, Remote, Reply, Told};
+pub use remote::{Heartbeat, Remote, Reply, Told};
 
 /// This machine as a host. Its shell is started by the first act.
 pub fn local(interrupt: Interrupt) -> Box<dyn Remote> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Effect, Op};
-use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply, Told};
+use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
 
 /// Changes nothing on the host.
@@ -61,10 +61,10 @@ impl Remote for Planning {
         self.remote.ask(question)
     }
 
-    /// A sign of life keeps a lock, and a plan takes none.
-    fn pulse(&mut self, _pulse: Pulse) {}
+    /// A heartbeat keeps a lock, and a plan takes none.
+    fn start_heartbeat(&mut self, _heartbeat: Heartbeat) {}
 
-    fn beat(&mut self) {}
+    fn send_heartbeat(&mut self) {}
 
     fn silence(&self) -> Duration {
         Duration::ZERO

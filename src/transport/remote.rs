@@ -28,7 +28,7 @@ pub enum Told {
 
 /// How a host hears that this side is alive.
 #[derive(Debug, Clone)]
-pub struct Pulse {
+pub struct Heartbeat {
     /// Its script reads lines as long as they come, does something for each, and answers it with a line.
     pub each_line: Act,
     /// The same once, in the shell, where there is no channel to be had and no act runs.
@@ -74,12 +74,12 @@ pub trait Remote: Send {
     /// Asks what listens on the host. Its answer is read as it comes, and waited for as long as the question says.
     fn ask(&mut self, question: &Question) -> Result<Told, Lost>;
 
-    /// From now on the host hears that this side is alive: while acts run, and when `beat` is called while none does.
-    fn pulse(&mut self, pulse: Pulse);
+    /// Sends heartbeats from now on: while acts run, and when `send_heartbeat` is called while none does.
+    fn start_heartbeat(&mut self, heartbeat: Heartbeat);
 
-    /// Gives a sign of life if one is due. Never connects.
-    fn beat(&mut self);
+    /// Sends a heartbeat if one is due. Never connects.
+    fn send_heartbeat(&mut self);
 
-    /// For how long the host has answered nothing, signs of life included.
+    /// For how long the host has answered nothing, heartbeats included.
     fn silence(&self) -> Duration;
 }

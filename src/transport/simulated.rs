@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Answer, Exit};
-use crate::transport::{Beside, Listener, Lost, Pulse, Remote, Reply, Told};
+use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
 
 type MakeReply = Box<dyn FnMut(&Act) -> Result<Reply, Lost> + Send>;
@@ -56,9 +56,9 @@ impl Remote for Simulated {
         Ok(Told::Failed(format!("nobody listens at `{}`", question.to)))
     }
 
-    fn pulse(&mut self, _: Pulse) {}
+    fn start_heartbeat(&mut self, _: Heartbeat) {}
 
-    fn beat(&mut self) {}
+    fn send_heartbeat(&mut self) {}
 
     fn silence(&self) -> Duration {
         Duration::ZERO

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::shell::Exit;
 use crate::transport::exchange::Exchange;
+use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::link::{ChannelId, Link};
-use crate::transport::pulse::Beating;
 use crate::transport::{Listener, Lost};
 
 /// How long the output of a process that has ended is read, if others keep writing.
@@ -57,11 +57,11 @@ impl<'a> Turn<'a> {
         &mut self,
         link: &mut impl Link,
         limits: &Limits,
-        beating: &mut Beating,
+        heartbeat: &mut HeartbeatSender,
         listener: &mut dyn Listener,
     ) -> Result<ExchangeEnd, Lost> {
         loop {
-            beating.beat(link);
+            heartbeat.send(link);
             match self.advance(link, limits, listener)? {
                 Progress::Over(end) => return Ok(end),
                 Progress::Moved => {}

@@ -6,10 +6,10 @@ use crate::shell::{Act, Answer, Exit};
 use crate::transport::encode;
 use crate::transport::ending::end;
 use crate::transport::exchange::{Exchange, Input};
+use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::mark::Nonce;
-use crate::transport::pulse::Beating;
 use crate::transport::shell::Shell;
 use crate::transport::spare::SpareChannels;
 use crate::transport::streams::{UploadStream, UploadStreams};
@@ -22,7 +22,7 @@ pub struct Uploader<'a, L: Link> {
     pub limits: &'a Limits,
     /// Ends scripts, if it is there.
     pub shell: &'a mut Shell,
-    pub beating: &'a mut Beating,
+    pub heartbeat: &'a mut HeartbeatSender,
     pub spare: &'a mut SpareChannels,
     pub listener: &'a mut dyn Listener,
 }
@@ -32,8 +32,8 @@ impl<L: Link> Uploader<'_, L> {
     /// them that failed, whose failure ends the others, or else the act.
     pub fn send(&mut self, act: &Act, payload: &mut dyn Read, mut beside: Beside) -> Result<Answer, Lost> {
         match self.try_to_send(act, payload, beside.again()) {
-            // A host that allows two channels has one for the payload if there are no signs of life meanwhile.
-            Err(Lost::Refused { .. }) if self.beating.make_room(self.link) => {
+            // A host that allows two channels has one for the payload if there are no heartbeats meanwhile.
+            Err(Lost::Refused { .. }) if self.heartbeat.make_room(self.link) => {
                 self.try_to_send(act, payload, beside.again())
             }
             answer => answer,
@@ -46,7 +46,7 @@ impl<L: Link> Uploader<'_, L> {
         payload: &'p mut dyn Read,
         beside: Beside<'p>,
     ) -> Result<Answer, Lost> {
-        let was_silent = self.beating.is_silent() && self.spare.is_empty();
+        let was_silent = self.heartbeat.is_silent() && self.spare.is_empty();
         let mut streams = UploadStreams::new(self.open(act, payload, true)?, beside);
         self.spare.open_to(self.link, streams.n_waiting());
         let answer = self.drive(&mut streams);
@@ -57,8 +57,8 @@ impl<L: Link> Uploader<'_, L> {
             self.link.close(stream.channel());
         }
         if !was_silent {
-            // There is room again for signs of life on a channel of their own.
-            self.beating.resume();
+            // There is room again for heartbeats on a channel of their own.
+            self.heartbeat.resume();
         }
         answer
     }
@@ -67,7 +67,7 @@ impl<L: Link> Uploader<'_, L> {
     fn drive(&mut self, streams: &mut UploadStreams) -> Result<Answer, Lost> {
         loop {
             if self.shell.is_open() {
-                self.beating.beat(self.link);
+                self.heartbeat.send(self.link);
             }
             if let Some((act, payload)) = streams.next() {
                 streams.open.push(self.open(act, payload, false)?);
@@ -147,7 +147,7 @@ impl<L: Link> Uploader<'_, L> {
             }
             return Ok(());
         }
-        if !stream.is_first && (streams.may_be_crowded() || self.beating.make_room(self.link)) {
+        if !stream.is_first && (streams.may_be_crowded() || self.heartbeat.make_room(self.link)) {
             self.link.close(streams.put_back(n));
             return Ok(());
         }
