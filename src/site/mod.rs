@@ -26,7 +26,7 @@ use crate::release::probe;
 use crate::release::seen::Seen;
 use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
-use crate::transport::hurried::Hurried;
+use crate::transport::fail_fast::FailFast;
 use crate::transport::{Beside, Lost, Relief, Remote, Reply};
 use crate::tree::{Manifest, Pack, Squeezed};
 
@@ -102,7 +102,7 @@ enum Work {
 pub struct Site {
     pub host: Host,
     pub options: Options,
-    remote: Hurried,
+    remote: FailFast,
     events: Arc<dyn Sink>,
     seen: Option<Seen>,
     lock: Option<Lock>,
@@ -140,7 +140,7 @@ impl Site {
         Self {
             host,
             options,
-            remote: Hurried::new(remote),
+            remote: FailFast::new(remote),
             events,
             is_in_current: false,
             is_planning,
@@ -204,7 +204,7 @@ impl Site {
 
     /// What follows undoes the run: a host that is lost is not waited for at each step of that.
     pub fn begin_undo(&mut self) {
-        self.remote.hurry();
+        self.remote.fail_fast();
     }
 
     fn seen_mut(&mut self) -> Result<&mut Seen> {

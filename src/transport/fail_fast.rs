@@ -1,4 +1,4 @@
-//! A remote that does not wait for a lost host again and again: to find that nobody answers takes up to a minute.
+//! A remote that stops trying a host that cannot be reached: to find that nobody answers takes up to a minute.
 
 use std::io::Read;
 use std::time::Duration;
@@ -7,26 +7,26 @@ use crate::shell::Act;
 use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
 
-/// Tries every time, as a recipe that restarts a host needs it, until it is told to hurry.
-pub struct Hurried {
+/// Tries every time, as a recipe that restarts a host needs it, until it is told to fail fast.
+pub struct FailFast {
     remote: Box<dyn Remote>,
-    is_in_hurry: bool,
+    fails_fast: bool,
     /// Why the host could not be reached when it was last tried.
     refused: Option<Lost>,
 }
 
-impl Hurried {
+impl FailFast {
     pub fn new(remote: Box<dyn Remote>) -> Self {
-        Self { remote, is_in_hurry: false, refused: None }
+        Self { remote, fails_fast: false, refused: None }
     }
 
     /// From now on a host that cannot be reached is not tried again.
-    pub fn hurry(&mut self) {
-        self.is_in_hurry = true;
+    pub fn fail_fast(&mut self) {
+        self.fails_fast = true;
     }
 }
 
-impl Remote for Hurried {
+impl Remote for FailFast {
     fn foresee(&mut self, n_payloads: usize) {
         self.remote.foresee(n_payloads);
     }
@@ -43,7 +43,7 @@ impl Remote for Hurried {
         }
         let reply = self.remote.perform(act, listener);
         if let Err(lost @ Lost::Refused { .. }) = &reply
-            && self.is_in_hurry
+            && self.fails_fast
         {
             self.refused = Some(lost.clone());
         }
@@ -92,7 +92,7 @@ mod tests {
     use crate::transport::simulated::Simulated;
 
     #[test]
-    fn a_host_that_is_away_is_tried_once_in_a_hurry() {
+    fn a_host_that_is_away_is_tried_once_more_and_then_not_again() {
         let act = Step::new("check", Effect::Reads, Script::new(":"), |_| Ok(())).act;
         let lost = |n| Lost::Refused { why: format!("try {n}") };
         let mut n_tries = 0;
@@ -100,10 +100,10 @@ mod tests {
             n_tries += 1;
             Err(lost(n_tries))
         });
-        let mut remote = Hurried::new(Box::new(away));
+        let mut remote = FailFast::new(Box::new(away));
         assert_eq!(remote.perform(&act, &mut Silent), Err(lost(1)));
         assert_eq!(remote.perform(&act, &mut Silent), Err(lost(2)));
-        remote.hurry();
+        remote.fail_fast();
         for _ in 0..2 {
             assert_eq!(remote.perform(&act, &mut Silent), Err(lost(3)));
             assert_eq!(remote.send(&act, &mut std::io::empty(), &mut Silent), Err(lost(3)));
