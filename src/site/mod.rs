@@ -27,7 +27,7 @@ use crate::release::seen::Seen;
 use crate::release::{Lock, Record, ReleaseName, SharedPath};
 use crate::shell::{Answer, Step};
 use crate::transport::fail_fast::FailFast;
-use crate::transport::{Beside, Lost, Relief, Remote, Reply};
+use crate::transport::{ExtraStreams, Fallback, Lost, Remote, Reply};
 use crate::tree::{Manifest, Pack, Squeezed};
 
 pub use base::{Drift, Standing};
@@ -264,15 +264,15 @@ impl Site {
         let [unpack, expand] = [pack.squeezed.at_once(), pack.squeezed.later()]
             .map(|packing| fill::unpack(&lock, release, packing).act);
         let (left, begin) = (|| queue.left(), || queue.squeeze());
-        let relief = Relief { act: &expand, payloads: payloads(&mut parts.squeezed), begin: &begin };
-        let beside = Beside {
+        let fallback = Fallback { act: &expand, payloads: payloads(&mut parts.squeezed), begin: &begin };
+        let extra = ExtraStreams {
             act: &unpack,
             payloads: payloads(&mut parts.beside),
             after: HALF,
             left: &left,
-            relief: Some(relief).filter(|relief| !relief.payloads.is_empty()),
+            fallback: Some(fallback).filter(|fallback| !fallback.payloads.is_empty()),
         };
-        let reply = self.remote.send_beside(&step.act, &mut parts.first, beside, &mut listener);
+        let reply = self.remote.upload(&step.act, &mut parts.first, extra, &mut listener);
         let sent = listener.n_sent();
         drop(listener);
         if let Some(failure) = parts.take_failure() {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::Act;
-use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
 
 /// Tries every time, as a recipe that restarts a host needs it, until it is told to fail fast.
@@ -51,16 +51,16 @@ impl Remote for FailFast {
     }
 
     /// Its refusal may be of the channel alone.
-    fn send_beside(
+    fn upload(
         &mut self,
         act: &Act,
         payload: &mut dyn Read,
-        beside: Beside,
+        extra: ExtraStreams,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
-            None => self.remote.send_beside(act, payload, beside, listener),
+            None => self.remote.upload(act, payload, extra, listener),
         }
     }
 

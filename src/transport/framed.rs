@@ -16,7 +16,7 @@ use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Limits, Turn};
 use crate::transport::upload::Uploader;
-use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Silent, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Silent, Told};
 use crate::web::Question;
 
 /// For a channel to be opened, and for the login shell there to read its start files, some of which ask the network.
@@ -133,18 +133,18 @@ impl<L: Link> Remote for Framed<L> {
         }
     }
 
-    fn send_beside(
+    fn upload(
         &mut self,
         act: &Act,
         payload: &mut dyn Read,
-        beside: Beside,
+        extra: ExtraStreams,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         if let Some(reply) = self.refuse() {
             return Ok(reply);
         }
         let Self { link, limits, shell, heartbeat, spare, .. } = self;
-        let answer = Uploader { link, limits, shell, heartbeat, spare, listener }.send(act, payload, beside);
+        let answer = Uploader { link, limits, shell, heartbeat, spare, listener }.send(act, payload, extra);
         match answer {
             Ok(_) => self.heard = Instant::now(),
             // Whatever broke, the next act must not seem to go on in the shell of before.

@@ -42,7 +42,7 @@ use crate::transport::ssh::link::Ssh;
 pub use interrupt::Interrupt;
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
-pub use payload::{Beside, Relief};
+pub use payload::{ExtraStreams, Fallback};
 pub use remote::{Heartbeat, Remote, Reply, Told};
 
 /// This machine as a host. Its shell is started by the first act.

@@ -1,11 +1,11 @@
-//! What travels beside an act that has a payload, and what is sent instead where the line is slow.
+//! The payloads that an upload sends on streams of their own, beside the one of its act.
 
 use std::io::Read;
 
 use crate::shell::Act;
 
-/// What travels beside an act with a payload of its own.
-pub struct Beside<'a> {
+/// The streams of an upload beside that of its act.
+pub struct ExtraStreams<'a> {
     /// Is performed for each of the payloads.
     pub act: &'a Act,
     pub payloads: Vec<&'a mut dyn Read>,
@@ -14,37 +14,37 @@ pub struct Beside<'a> {
     /// How many bytes none of them has taken yet. At 0 one that has not begun is not needed.
     pub left: &'a dyn Fn() -> u64,
     /// What is sent instead if the line turns out to be slow.
-    pub relief: Option<Relief<'a>>,
+    pub fallback: Option<Fallback<'a>>,
 }
 
 /// The same with less to carry.
-pub struct Relief<'a> {
+pub struct Fallback<'a> {
     pub act: &'a Act,
     pub payloads: Vec<&'a mut dyn Read>,
     /// Makes the payloads of before end as soon as they can, and leave the rest to these.
     pub begin: &'a dyn Fn(),
 }
 
-impl<'a> Beside<'a> {
-    pub fn nothing(act: &'a Act) -> Self {
-        Self { act, payloads: Vec::new(), after: b"", left: &|| 0, relief: None }
+impl<'a> ExtraStreams<'a> {
+    pub fn none(act: &'a Act) -> Self {
+        Self { act, payloads: Vec::new(), after: b"", left: &|| 0, fallback: None }
     }
 
     /// The same again, for another try.
-    pub fn again(&mut self) -> Beside<'_> {
-        Beside {
+    pub fn again(&mut self) -> ExtraStreams<'_> {
+        ExtraStreams {
             act: self.act,
             payloads: again(&mut self.payloads),
             after: self.after,
             left: self.left,
-            relief: self.relief.as_mut().map(Relief::again),
+            fallback: self.fallback.as_mut().map(Fallback::again),
         }
     }
 }
 
-impl Relief<'_> {
-    fn again(&mut self) -> Relief<'_> {
-        Relief { act: self.act, payloads: again(&mut self.payloads), begin: self.begin }
+impl Fallback<'_> {
+    fn again(&mut self) -> Fallback<'_> {
+        Fallback { act: self.act, payloads: again(&mut self.payloads), begin: self.begin }
     }
 }
 

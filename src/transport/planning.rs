@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Effect, Op};
-use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
 
 /// Changes nothing on the host.
@@ -46,11 +46,11 @@ impl Remote for Planning {
     }
 
     /// A payload is sent to be kept, so this writes whatever the act says.
-    fn send_beside(
+    fn upload(
         &mut self,
         act: &Act,
         _payload: &mut dyn Read,
-        _beside: Beside,
+        _extra: ExtraStreams,
         _listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         Ok(self.record(act))

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::{Act, Answer};
-use crate::transport::payload::Beside;
+use crate::transport::payload::ExtraStreams;
 use crate::transport::{Listener, Lost};
 use crate::web::{Question, Response};
 
@@ -49,26 +49,26 @@ pub trait Remote: Send {
     /// Has an act on its way, as far as that can be without waiting. The next one that is performed must be this one.
     fn begin(&mut self, act: &Act);
 
-    /// Performs an act on a channel of its own, `payload` on its standard input behind the script, and what is to travel
-    /// beside it, at once where that can be. Answers the first that failed, or else the act. A script that ends without
+    /// Performs an act on a channel of its own, `payload` on its standard input behind the script, and sends the
+    /// extra streams, at the same time where that can be. Answers the first that failed, or else the act. A script that ends without
     /// reading all of `payload` is not an error of its own: its exit tells. Nothing else is looked at while a payload is
     /// being read, so it should not wait for long.
-    fn send_beside(
+    fn upload(
         &mut self,
         act: &Act,
         payload: &mut dyn Read,
-        beside: Beside,
+        extra: ExtraStreams,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost>;
 
-    /// The same with nothing beside it.
+    /// The same without extra streams.
     fn send(
         &mut self,
         act: &Act,
         payload: &mut dyn Read,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
-        self.send_beside(act, payload, Beside::nothing(act), listener)
+        self.upload(act, payload, ExtraStreams::none(act), listener)
     }
 
     /// Asks what listens on the host. Its answer is read as it comes, and waited for as long as the question says.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Answer, Exit};
-use crate::transport::{Beside, Heartbeat, Listener, Lost, Remote, Reply, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Told};
 use crate::web::Question;
 
 type MakeReply = Box<dyn FnMut(&Act) -> Result<Reply, Lost> + Send>;
@@ -42,11 +42,11 @@ impl Remote for Simulated {
 
     fn begin(&mut self, _: &Act) {}
 
-    fn send_beside(
+    fn upload(
         &mut self,
         act: &Act,
         _: &mut dyn Read,
-        _: Beside,
+        _: ExtraStreams,
         listener: &mut dyn Listener,
     ) -> Result<Reply, Lost> {
         self.perform(act, listener)

@@ -8,7 +8,7 @@ use crate::shell::{Act, Answer};
 use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::ChannelId;
 use crate::transport::turn::Turn;
-use crate::transport::{Beside, Lost, Relief};
+use crate::transport::{ExtraStreams, Fallback, Lost};
 
 /// For how long a server may take a channel for open that has ended.
 const LINGERS: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub struct UploadStreams<'a> {
     waiting: VecDeque<(&'a Act, &'a mut dyn Read)>,
     after: &'static [u8],
     left: &'a dyn Fn() -> u64,
-    relief: Option<Relief<'a>>,
+    fallback: Option<Fallback<'a>>,
     /// Bytes that streams which are over have sent.
     sent: u64,
     /// When it was last looked how many had been sent, and how many that were.
@@ -59,14 +59,14 @@ pub struct UploadStreams<'a> {
 }
 
 impl<'a> UploadStreams<'a> {
-    pub fn new(first: UploadStream<'a>, beside: Beside<'a>) -> Self {
-        let Beside { act, payloads, after, left, relief } = beside;
+    pub fn new(first: UploadStream<'a>, extra: ExtraStreams<'a>) -> Self {
+        let ExtraStreams { act, payloads, after, left, fallback } = extra;
         Self {
             open: vec![first],
             waiting: payloads.into_iter().map(|payload| (act, payload)).collect(),
             after,
             left,
-            relief,
+            fallback,
             sent: 0,
             looked: None,
             is_free: false,
@@ -83,7 +83,7 @@ impl<'a> UploadStreams<'a> {
 
     /// What is to get a channel now.
     pub fn next(&mut self) -> Option<(&'a Act, &'a mut dyn Read)> {
-        self.relieve();
+        self.fall_back();
         if self.is_free && (self.left)() == 0 {
             self.waiting.clear();
         }
@@ -92,8 +92,8 @@ impl<'a> UploadStreams<'a> {
     }
 
     /// Sends less from now on if the line turns out to be slow.
-    fn relieve(&mut self) {
-        if self.relief.is_none() || !self.is_free || (self.left)() < REST {
+    fn fall_back(&mut self) {
+        if self.fallback.is_none() || !self.is_free || (self.left)() < REST {
             return;
         }
         let sent = self.sent + self.open.iter().map(|stream| stream.turn.exchange.sent()).sum::<u64>();
@@ -104,10 +104,10 @@ impl<'a> UploadStreams<'a> {
         }
         self.looked = Some((Instant::now(), sent));
         if (sent - before) as f64 / span.as_secs_f64() < SLOW as f64
-            && let Some(relief) = self.relief.take()
+            && let Some(fallback) = self.fallback.take()
         {
-            (relief.begin)();
-            self.waiting = relief.payloads.into_iter().map(|payload| (relief.act, payload)).collect();
+            (fallback.begin)();
+            self.waiting = fallback.payloads.into_iter().map(|payload| (fallback.act, payload)).collect();
             // As those of before end.
             self.most = self.most.min(self.open.len().max(1));
         }
@@ -200,8 +200,8 @@ mod tests {
         let (act, left) = (act(), move || left);
         let (mut first, mut second, mut third) = (&b"1"[..], &b"2"[..], &b"3"[..]);
         let payloads: Vec<&mut dyn Read> = vec![&mut second, &mut third];
-        let beside = Beside { act: &act, payloads, after: b"half", left: &left, relief: None };
-        let mut streams = UploadStreams::new(stream(1, &act, &mut first), beside);
+        let extra = ExtraStreams { act: &act, payloads, after: b"half", left: &left, fallback: None };
+        let mut streams = UploadStreams::new(stream(1, &act, &mut first), extra);
         then(&mut streams, &act);
     }
 

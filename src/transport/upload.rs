@@ -14,7 +14,7 @@ use crate::transport::shell::Shell;
 use crate::transport::spare::SpareChannels;
 use crate::transport::streams::{UploadStream, UploadStreams};
 use crate::transport::turn::{ExchangeEnd, Limits, Progress, Turn, wait};
-use crate::transport::{Beside, Listener, Lost};
+use crate::transport::{ExtraStreams, Listener, Lost};
 
 /// What an upload uses of a remote.
 pub struct Uploader<'a, L: Link> {
@@ -28,13 +28,18 @@ pub struct Uploader<'a, L: Link> {
 }
 
 impl<L: Link> Uploader<'_, L> {
-    /// Performs an act with its payload, and then those beside it, as many at once as the host allows. Answers the first of
+    /// Performs an act with its payload, and then the extra streams, as many at once as the host allows. Answers the first of
     /// them that failed, whose failure ends the others, or else the act.
-    pub fn send(&mut self, act: &Act, payload: &mut dyn Read, mut beside: Beside) -> Result<Answer, Lost> {
-        match self.try_to_send(act, payload, beside.again()) {
+    pub fn send(
+        &mut self,
+        act: &Act,
+        payload: &mut dyn Read,
+        mut extra: ExtraStreams,
+    ) -> Result<Answer, Lost> {
+        match self.try_to_send(act, payload, extra.again()) {
             // A host that allows two channels has one for the payload if there are no heartbeats meanwhile.
             Err(Lost::Refused { .. }) if self.heartbeat.make_room(self.link) => {
-                self.try_to_send(act, payload, beside.again())
+                self.try_to_send(act, payload, extra.again())
             }
             answer => answer,
         }
@@ -44,10 +49,10 @@ impl<L: Link> Uploader<'_, L> {
         &mut self,
         act: &'p Act,
         payload: &'p mut dyn Read,
-        beside: Beside<'p>,
+        extra: ExtraStreams<'p>,
     ) -> Result<Answer, Lost> {
         let was_silent = self.heartbeat.is_silent() && self.spare.is_empty();
-        let mut streams = UploadStreams::new(self.open(act, payload, true)?, beside);
+        let mut streams = UploadStreams::new(self.open(act, payload, true)?, extra);
         self.spare.open_to(self.link, streams.n_waiting());
         let answer = self.drive(&mut streams);
         self.spare.close(self.link);
