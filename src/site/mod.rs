@@ -162,7 +162,7 @@ impl Site {
     /// A pack will be sent to it, and beside it so many parts if the server turns out to have nothing of it.
     pub fn foresee_pack(&mut self, n_parts: impl Fn(Squeezed) -> usize + Send + 'static) {
         if !self.is_planning {
-            self.remote.foresee(1);
+            self.remote.preopen(1);
             self.n_parts = Some(Box::new(n_parts));
         }
     }
@@ -188,7 +188,7 @@ impl Site {
         }
         self.is_in_doubt = false;
         if let Some(n_parts) = self.n_parts.take().filter(|_| seen.complete().all(|record| record.adopted)) {
-            self.remote.foresee(n_parts(Squeezed::by(|program| seen.facts.has(program))));
+            self.remote.preopen(n_parts(Squeezed::by(|program| seen.facts.has(program))));
         }
         Ok(self.seen.insert(seen))
     }

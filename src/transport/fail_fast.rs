@@ -27,8 +27,8 @@ impl FailFast {
 }
 
 impl Remote for FailFast {
-    fn foresee(&mut self, n_payloads: usize) {
-        self.remote.foresee(n_payloads);
+    fn preopen(&mut self, n_payloads: usize) {
+        self.remote.preopen(n_payloads);
     }
 
     fn begin(&mut self, act: &Act) {

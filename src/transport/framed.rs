@@ -120,7 +120,7 @@ impl<L: Link> Remote for Framed<L> {
         answer.map(Reply::Answered)
     }
 
-    fn foresee(&mut self, n_payloads: usize) {
+    fn preopen(&mut self, n_payloads: usize) {
         self.spare.want(n_payloads);
         if self.shell.is_open() {
             self.spare.open_wanted(&mut self.link);

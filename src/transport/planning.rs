@@ -36,7 +36,7 @@ impl Remote for Planning {
     }
 
     /// No payload is sent.
-    fn foresee(&mut self, _n_payloads: usize) {}
+    fn preopen(&mut self, _n_payloads: usize) {}
 
     fn begin(&mut self, act: &Act) {
         match act.effect {

@@ -43,8 +43,8 @@ pub trait Remote: Send {
     /// `/dev/null` as standard input and nothing left over from earlier scripts.
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost>;
 
-    /// So many payloads may soon be sent: what can be prepared for them without another connection may be.
-    fn foresee(&mut self, n_payloads: usize);
+    /// So many payloads may soon be sent: channels for them may be opened, if that needs no other connection.
+    fn preopen(&mut self, n_payloads: usize);
 
     /// Has an act on its way, as far as that can be without waiting. The next one that is performed must be this one.
     fn begin(&mut self, act: &Act);

@@ -38,7 +38,7 @@ impl Remote for Simulated {
         (self.reply)(act)
     }
 
-    fn foresee(&mut self, _: usize) {}
+    fn preopen(&mut self, _: usize) {}
 
     fn begin(&mut self, _: &Act) {}
 
