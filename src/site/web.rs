@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Site;
 use crate::event::Event;
-use crate::transport::{Remote, Told};
+use crate::transport::{QuestionOutcome, Remote};
 use crate::web::{Question, Response};
 
 /// What came of a question to an application.
@@ -32,9 +32,11 @@ impl Site {
         let told = self.remote.ask(question);
         self.is_cut |= told.is_err();
         match told.with_context(|| format!("`{title}` of `{}` was cut off", self.host.name))? {
-            Told::Answered(response, took) => Ok(Heard::Answered { response, seconds: took.as_secs_f64() }),
-            Told::Failed(why) => Ok(Heard::Failed(why)),
-            Told::Interrupted => bail!("interrupted"),
+            QuestionOutcome::Answered(response, took) => {
+                Ok(Heard::Answered { response, seconds: took.as_secs_f64() })
+            }
+            QuestionOutcome::Failed(why) => Ok(Heard::Failed(why)),
+            QuestionOutcome::Interrupted => bail!("interrupted"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::Act;
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply};
 use crate::web::Question;
 
 /// Tries every time, as a recipe that restarts a host needs it, until it is told to fail fast.
@@ -64,7 +64,7 @@ impl Remote for FailFast {
         }
     }
 
-    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
             None => self.remote.ask(question),

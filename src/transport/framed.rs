@@ -7,7 +7,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::shell::{Act, Answer, Exit};
-use crate::transport::asking::Conversation;
+use crate::transport::conversation::Conversation;
 use crate::transport::ending::end;
 use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::interrupt::Interrupt;
@@ -16,7 +16,7 @@ use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Limits, Turn};
 use crate::transport::upload::Uploader;
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Silent, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply, Silent};
 use crate::web::Question;
 
 /// For a channel to be opened, and for the login shell there to read its start files, some of which ask the network.
@@ -74,22 +74,22 @@ impl<L: Link> Framed<L> {
         Ok(over)
     }
 
-    fn converse(&mut self, question: &Question) -> Result<Told, Lost> {
+    fn converse(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
         let mut conversation = Conversation::open(&mut self.link, question)?;
-        let told = loop {
+        let outcome = loop {
             // No act runs meanwhile.
             self.send_heartbeat();
             if self.limits.interrupt.is_raised() {
-                break Ok(Told::Interrupted);
+                break Ok(QuestionOutcome::Interrupted);
             }
             match conversation.advance(&mut self.link) {
                 Ok(None) => {}
-                Ok(Some(told)) => break Ok(told),
+                Ok(Some(outcome)) => break Ok(outcome),
                 Err(lost) => break Err(lost),
             }
         };
         conversation.close(&mut self.link);
-        told
+        outcome
     }
 
     /// Nothing is started while the interrupt is raised.
@@ -154,13 +154,13 @@ impl<L: Link> Remote for Framed<L> {
         answer.map(Reply::Answered)
     }
 
-    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
-        let told = self.converse(question);
-        match told {
+    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
+        let outcome = self.converse(question);
+        match outcome {
             Ok(_) => self.heard = Instant::now(),
             Err(_) => self.close_shell(),
         }
-        told
+        outcome
     }
 
     fn start_heartbeat(&mut self, heartbeat: Heartbeat) {

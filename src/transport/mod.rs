@@ -5,8 +5,8 @@
 //! **Invariant:** until a `Lost` is answered, all acts were performed by one and the same shell, so what lives
 //! as long as that shell (`$PPID` of every script) was never dropped unnoticed.
 
-mod asking;
 mod child;
+mod conversation;
 pub mod encode;
 mod ending;
 pub mod exchange;
@@ -43,7 +43,7 @@ pub use interrupt::Interrupt;
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
 pub use payload::{ExtraStreams, Fallback};
-pub use remote::{Heartbeat, Remote, Reply, Told};
+pub use remote::{Heartbeat, QuestionOutcome, Remote, Reply};
 
 /// This machine as a host. Its shell is started by the first act.
 pub fn local(interrupt: Interrupt) -> Box<dyn Remote> {

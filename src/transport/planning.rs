@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Effect, Op};
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply};
 use crate::web::Question;
 
 /// Changes nothing on the host.
@@ -57,7 +57,7 @@ impl Remote for Planning {
     }
 
     /// Whoever plans asks only what changes nothing.
-    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
+    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
         self.remote.ask(question)
     }
 

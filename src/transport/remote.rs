@@ -18,7 +18,7 @@ pub enum Reply {
 
 /// What came of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum QuestionOutcome {
     /// And how long after the question was under way: once to the host and back is in it.
     Answered(Response, Duration),
     /// There was no answer, or none that can be read.
@@ -72,7 +72,7 @@ pub trait Remote: Send {
     }
 
     /// Asks what listens on the host. Its answer is read as it comes, and waited for as long as the question says.
-    fn ask(&mut self, question: &Question) -> Result<Told, Lost>;
+    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost>;
 
     /// Sends heartbeats from now on: while acts run, and when `send_heartbeat` is called while none does.
     fn start_heartbeat(&mut self, heartbeat: Heartbeat);

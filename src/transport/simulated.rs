@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Answer, Exit};
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, Reply, Told};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply};
 use crate::web::Question;
 
 type MakeReply = Box<dyn FnMut(&Act) -> Result<Reply, Lost> + Send>;
@@ -52,8 +52,8 @@ impl Remote for Simulated {
         self.perform(act, listener)
     }
 
-    fn ask(&mut self, question: &Question) -> Result<Told, Lost> {
-        Ok(Told::Failed(format!("nobody listens at `{}`", question.to)))
+    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
+        Ok(QuestionOutcome::Failed(format!("nobody listens at `{}`", question.to)))
     }
 
     fn start_heartbeat(&mut self, _: Heartbeat) {}

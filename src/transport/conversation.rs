@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Got, Link};
-use crate::transport::{Lost, Stream, Told};
+use crate::transport::{Lost, QuestionOutcome, Stream};
 use crate::web::Question;
 
 /// Bytes of an answer that are read, whatever they are.
@@ -43,21 +43,21 @@ impl<'a> Conversation<'a> {
     }
 
     /// Writes and reads what can be, and waits a moment if that is nothing. `None`: it goes on.
-    pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<Told>, Lost> {
+    pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<QuestionOutcome>, Lost> {
         match self.converse(link) {
             // Nobody listens there, and the connection is well.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                Ok(Some(Told::Failed(error.to_string())))
+                Ok(Some(QuestionOutcome::Failed(error.to_string())))
             }
-            told => told.map_err(|error| Lost::broken(&error, 0)),
+            outcome => outcome.map_err(|error| Lost::broken(&error, 0)),
         }
     }
 
-    fn converse(&mut self, link: &mut impl Link) -> io::Result<Option<Told>> {
+    fn converse(&mut self, link: &mut impl Link) -> io::Result<Option<QuestionOutcome>> {
         let has_written = self.write(link)?;
         let (n_read, is_over) = self.read(link)?;
         if self.said.len() >= SAID_MAX {
-            return Ok(Some(Told::Failed("its answer has no end".to_owned())));
+            return Ok(Some(QuestionOutcome::Failed("its answer has no end".to_owned())));
         }
         if n_read == self.buffer.len() {
             // There is more at once.
@@ -65,13 +65,13 @@ impl<'a> Conversation<'a> {
         }
         let has_moved = has_written || n_read > 0;
         if (has_moved || is_over)
-            && let Some(told) = self.understand(is_over)
+            && let Some(outcome) = self.understand(is_over)
         {
-            return Ok(Some(told));
+            return Ok(Some(outcome));
         }
         let left = self.question.timeout.saturating_sub(self.began.elapsed());
         if left.is_zero() {
-            return Ok(Some(Told::Failed(self.too_late())));
+            return Ok(Some(QuestionOutcome::Failed(self.too_late())));
         }
         if !has_moved {
             link.wait(&[self.channel], left.min(POLL_INTERVAL))?;
@@ -111,12 +111,12 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn understand(&self, is_over: bool) -> Option<Told> {
+    fn understand(&self, is_over: bool) -> Option<QuestionOutcome> {
         match self.question.protocol.read(&self.said, is_over) {
-            Ok(response) => {
-                response.map(|response| Told::Answered(response, self.sent.unwrap_or(self.began).elapsed()))
-            }
-            Err(why) => Some(Told::Failed(why)),
+            Ok(response) => response.map(|response| {
+                QuestionOutcome::Answered(response, self.sent.unwrap_or(self.began).elapsed())
+            }),
+            Err(why) => Some(QuestionOutcome::Failed(why)),
         }
     }
 
