@@ -1,4 +1,4 @@
-//! What the logins of one run share: how many may knock at one door at once, and what a person was asked.
+//! What the logins of one run share: how many may be under way to one server at once, and what a person was asked.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,8 +21,8 @@ pub trait Prompt: Send + Sync {
 #[derive(Default)]
 pub struct Logins {
     prompt: Option<Box<dyn Prompt>>,
-    n_knocking: Mutex<HashMap<String, usize>>,
-    has_room: Condvar,
+    n_taken: Mutex<HashMap<String, usize>>,
+    has_free_slot: Condvar,
     /// What was answered, `None` if declined. Locked while a question is open, so that hosts ask one by one.
     answers: Mutex<HashMap<String, Option<String>>>,
 }
@@ -62,34 +62,34 @@ impl Logins {
         }
     }
 
-    /// Waits until there is room at `door`; `None` if interrupted. The room is given back when the answer is dropped.
-    pub fn knock(self: &Arc<Self>, door: &str, interrupt: &Interrupt) -> Option<Knock> {
-        let mut doors = lock(&self.n_knocking);
-        while doors.get(door).is_some_and(|n| *n >= N_AT_ONCE) {
+    /// Waits for a login slot of `server`; `None` if interrupted. The slot is free again when it is dropped.
+    pub fn take_slot(self: &Arc<Self>, server: &str, interrupt: &Interrupt) -> Option<LoginSlot> {
+        let mut n_taken = lock(&self.n_taken);
+        while n_taken.get(server).is_some_and(|n| *n >= N_AT_ONCE) {
             if interrupt.is_raised() {
                 return None;
             }
-            let waited = self.has_room.wait_timeout(doors, POLL_INTERVAL);
-            doors = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.has_free_slot.wait_timeout(n_taken, POLL_INTERVAL);
+            n_taken = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        *doors.entry(door.to_owned()).or_default() += 1;
-        Some(Knock { logins: Arc::clone(self), door: door.to_owned() })
+        *n_taken.entry(server.to_owned()).or_default() += 1;
+        Some(LoginSlot { logins: Arc::clone(self), server: server.to_owned() })
     }
 }
 
-/// A connection that has not logged in yet.
+/// The right to have one connection to a server that has not logged in yet.
 #[must_use]
-pub struct Knock {
+pub struct LoginSlot {
     logins: Arc<Logins>,
-    door: String,
+    server: String,
 }
 
-impl Drop for Knock {
+impl Drop for LoginSlot {
     fn drop(&mut self) {
-        if let Some(n) = lock(&self.logins.n_knocking).get_mut(&self.door) {
+        if let Some(n) = lock(&self.logins.n_taken).get_mut(&self.server) {
             *n -= 1;
         }
-        self.logins.has_room.notify_all();
+        self.logins.has_free_slot.notify_all();
     }
 }
 
@@ -176,16 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn so_many_knock_at_once_and_no_more() {
+    fn a_server_has_so_many_slots_and_no_more() {
         let logins = Logins::new(None);
         let interrupt = Interrupt::default();
-        let knock = |door| logins.knock(door, &interrupt);
-        let mut inside: Vec<_> = (0..N_AT_ONCE).map(|_| knock("a").unwrap()).collect();
-        let other = knock("b").unwrap();
+        let take = |server| logins.take_slot(server, &interrupt);
+        let mut inside: Vec<_> = (0..N_AT_ONCE).map(|_| take("a").unwrap()).collect();
+        let other = take("b").unwrap();
         interrupt.raise();
-        assert!(knock("a").is_none());
+        assert!(take("a").is_none());
         drop(inside.pop());
-        assert!(knock("a").is_some());
+        assert!(take("a").is_some());
         drop(other);
     }
 }

@@ -73,12 +73,13 @@ impl Dial {
         let way = Way { target, config, interrupt };
         let mut n_made = 0;
         loop {
-            let knock = target.logins.knock(&door(config), interrupt).ok_or(Failure::Interrupted)?;
+            let slot =
+                target.logins.take_slot(&first_server(config), interrupt).ok_or(Failure::Interrupted)?;
             let failure = match attempt(&way) {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
             };
-            drop(knock);
+            drop(slot);
             n_made += 1;
             let (report, n_attempts) = match failure {
                 Failure::Nobody(report) => (report, N_NOBODY),
@@ -96,8 +97,8 @@ impl Dial {
     }
 }
 
-/// What a login knocks at: the sshd that is met first.
-fn door(config: &Config) -> String {
+/// The sshd that a login meets first, whose slots it takes.
+fn first_server(config: &Config) -> String {
     match &config.route {
         Route::Direct => format!("{}:{}", config.host, config.port),
         Route::Jump(hosts) => hosts.split(',').next().unwrap_or_default().to_owned(),
