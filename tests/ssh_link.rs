@@ -24,7 +24,7 @@ use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::transport::framed::Framed;
 use runner::transport::mark::Nonce;
 use runner::transport::ssh::link::Ssh;
-use runner::transport::ssh::{Target, dial};
+use runner::transport::ssh::{SshTarget, dial};
 use runner::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, encode, ssh};
 
 use crate::proxy::{Fault, Proxy, fewest};
@@ -39,7 +39,7 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// Through the port, which may be a proxy's, and with so much patience.
 fn open(sshd: &Sshd, port: u16, silence: Duration) -> Box<dyn Remote> {
-    ssh(Target { port: Some(port), silence, ..sshd.target() }, Interrupt::default())
+    ssh(SshTarget { port: Some(port), silence, ..sshd.target() }, Interrupt::default())
 }
 
 fn act(script: Script) -> Act {
@@ -148,7 +148,7 @@ fn trips(sshd: &Sshd, delay: Duration) -> [u64; 4] {
     let n_trips = proxy.n_trips();
     let login = Arc::new(AtomicU64::new(0));
     let (told, n_now) = (Arc::clone(&login), proxy.n_trips());
-    let target = Target { port: Some(proxy.port), ..sshd.target() };
+    let target = SshTarget { port: Some(proxy.port), ..sshd.target() };
     let connect = move || {
         let connection = dial::connect(&target, &Interrupt::default());
         told.store(n_now(), Ordering::SeqCst);

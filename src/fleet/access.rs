@@ -7,7 +7,7 @@ use crate::event::{Report, Sink};
 use crate::host::{Host, Kind};
 use crate::site::{Options, Site};
 use crate::transport::planning::Planning;
-use crate::transport::ssh::{Logins, Target};
+use crate::transport::ssh::{Logins, SshTarget};
 use crate::transport::{self, Interrupt, Remote};
 
 pub struct Access {
@@ -33,13 +33,13 @@ impl Access {
         match host.transport {
             Kind::Local => Ok(transport::local(self.interrupt.clone())),
             Kind::Ssh => {
-                let target = Target {
+                let target = SshTarget {
                     port: host.port,
                     user: host.user.clone(),
                     accept_new,
                     config: std::env::var_os("RUNNER_SSH_CONFIG").map(PathBuf::from),
                     logins: self.logins.clone(),
-                    ..Target::new(&host.name, &host.address)
+                    ..SshTarget::new(&host.name, &host.address)
                 };
                 Ok(transport::ssh(target, self.interrupt.clone()))
             }

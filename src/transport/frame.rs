@@ -12,7 +12,7 @@ const STRAY_MAX: usize = 4096;
 
 /// Where a stream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum StreamPlace {
     Before,
     Within,
     After,
@@ -23,7 +23,7 @@ enum Place {
 #[derive(Debug)]
 pub struct Scanner {
     mark: Vec<u8>,
-    place: Place,
+    place: StreamPlace,
     /// Bytes not yet decided on.
     held: Vec<u8>,
     stray: Vec<u8>,
@@ -35,7 +35,7 @@ impl Scanner {
     pub fn new(mark: &Mark) -> Self {
         Self {
             mark: mark.bytes(),
-            place: Place::Before,
+            place: StreamPlace::Before,
             held: Vec::new(),
             stray: Vec::new(),
             begin: None,
@@ -60,33 +60,33 @@ impl Scanner {
 
     /// Takes the next piece of the stream.
     pub fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
-        if self.place == Place::After {
+        if self.place == StreamPlace::After {
             return;
         }
         let mut held = std::mem::take(&mut self.held);
         held.extend(bytes);
         let mut from = 0;
-        while self.place != Place::After {
+        while self.place != StreamPlace::After {
             match find(&held[from..], &self.mark) {
-                Found::No => {
+                MarkSearch::No => {
                     self.pass(&held[from..], out);
                     from = held.len();
                     break;
                 }
-                Found::Maybe { at } => {
+                MarkSearch::Maybe { at } => {
                     self.pass(&held[from..from + at], out);
                     from += at;
                     break;
                 }
-                Found::Mark { at, len } => {
+                MarkSearch::Mark { at, len } => {
                     self.pass(&held[from..from + at], out);
                     let inner = &held[from + at + self.mark.len()..from + at + len - 1];
                     let note = String::from_utf8_lossy(&inner[1..]).into_owned();
                     if inner[0] == b'<' {
-                        self.place = Place::Within;
+                        self.place = StreamPlace::Within;
                         self.begin = Some(note);
                     } else {
-                        self.place = Place::After;
+                        self.place = StreamPlace::After;
                         self.end = Some(note);
                     }
                     from += at + len;
@@ -105,19 +105,19 @@ impl Scanner {
 
     fn pass(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
         match self.place {
-            Place::Within if !bytes.is_empty() => out(bytes),
-            Place::Before => {
+            StreamPlace::Within if !bytes.is_empty() => out(bytes),
+            StreamPlace::Before => {
                 let last = bytes.len().saturating_sub(STRAY_MAX);
                 self.stray.extend(&bytes[last..]);
                 let excess = self.stray.len().saturating_sub(STRAY_MAX);
                 self.stray.drain(..excess);
             }
-            Place::Within | Place::After => {}
+            StreamPlace::Within | StreamPlace::After => {}
         }
     }
 }
 
-enum Found {
+enum MarkSearch {
     No,
     /// What stands at `at` may become a mark.
     Maybe {
@@ -129,36 +129,36 @@ enum Found {
     },
 }
 
-fn find(bytes: &[u8], mark: &[u8]) -> Found {
+fn find(bytes: &[u8], mark: &[u8]) -> MarkSearch {
     let mut at = 0;
     while let Some(next) = bytes[at..].iter().position(|&byte| byte == mark[0]) {
         at += next;
         match look(&bytes[at..], mark) {
-            Found::No => at += 1,
-            Found::Maybe { .. } => return Found::Maybe { at },
-            Found::Mark { len, .. } => return Found::Mark { at, len },
+            MarkSearch::No => at += 1,
+            MarkSearch::Maybe { .. } => return MarkSearch::Maybe { at },
+            MarkSearch::Mark { len, .. } => return MarkSearch::Mark { at, len },
         }
     }
-    Found::No
+    MarkSearch::No
 }
 
 /// Whether `bytes` begin with a mark.
-fn look(bytes: &[u8], mark: &[u8]) -> Found {
+fn look(bytes: &[u8], mark: &[u8]) -> MarkSearch {
     let Some(rest) = bytes.strip_prefix(mark) else {
         let is_part = mark.starts_with(bytes);
-        return if is_part { Found::Maybe { at: 0 } } else { Found::No };
+        return if is_part { MarkSearch::Maybe { at: 0 } } else { MarkSearch::No };
     };
     match rest {
-        [] => Found::Maybe { at: 0 },
+        [] => MarkSearch::Maybe { at: 0 },
         [b'<' | b'>', note @ ..] => {
             let note = &note[..note.len().min(NOTE_MAX)];
             match note.iter().position(|&byte| byte == b';') {
-                Some(end) => Found::Mark { at: 0, len: mark.len() + 1 + end + 1 },
-                None if note.len() < NOTE_MAX => Found::Maybe { at: 0 },
-                None => Found::No,
+                Some(end) => MarkSearch::Mark { at: 0, len: mark.len() + 1 + end + 1 },
+                None if note.len() < NOTE_MAX => MarkSearch::Maybe { at: 0 },
+                None => MarkSearch::No,
             }
         }
-        _ => Found::No,
+        _ => MarkSearch::No,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::transport::interrupt::Interrupt;
 use crate::transport::link::Link;
 use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
-use crate::transport::turn::{ExchangeEnd, Limits, Turn};
+use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits};
 use crate::transport::upload::Uploader;
 use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply, Silent};
 use crate::web::Question;
@@ -24,7 +24,7 @@ const START: Duration = Duration::from_secs(120);
 
 pub struct Framed<L: Link> {
     link: L,
-    limits: Limits,
+    limits: TurnLimits,
     shell: Shell,
     heartbeat: HeartbeatSender,
     spare: SpareChannels,
@@ -36,7 +36,7 @@ impl<L: Link> Framed<L> {
     pub fn new(link: L, interrupt: Interrupt) -> Self {
         Self {
             link,
-            limits: Limits { interrupt, start: START },
+            limits: TurnLimits { interrupt, start: START },
             shell: Shell::new(),
             heartbeat: HeartbeatSender::new(),
             spare: SpareChannels::default(),

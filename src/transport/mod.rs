@@ -35,7 +35,7 @@ mod upload;
 
 use crate::transport::framed::Framed;
 use crate::transport::local::Local;
-use crate::transport::ssh::Target;
+use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::dial::Dial;
 use crate::transport::ssh::link::Ssh;
 
@@ -51,7 +51,7 @@ pub fn local(interrupt: Interrupt) -> Box<dyn Remote> {
 }
 
 /// A host over ssh. It is connected to by the first act.
-pub fn ssh(target: Target, interrupt: Interrupt) -> Box<dyn Remote> {
+pub fn ssh(target: SshTarget, interrupt: Interrupt) -> Box<dyn Remote> {
     let silence = target.silence;
     let mut dial = Dial::new(target, interrupt.clone());
     let link = Ssh::new(silence, move || dial.connect());

@@ -13,7 +13,7 @@ use crate::transport::{Listener, Lost};
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What ends an exchange, besides the time limit of its own act.
-pub struct Limits {
+pub struct TurnLimits {
     pub interrupt: Interrupt,
     /// How long a script may take to begin.
     pub start: Duration,
@@ -32,7 +32,7 @@ pub enum ExchangeEnd {
 
 /// What came of advancing an exchange once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum TurnProgress {
     Moved,
     /// There was nothing to read, and nothing more was taken.
     Still,
@@ -56,16 +56,16 @@ impl<'a> Turn<'a> {
     pub fn finish(
         &mut self,
         link: &mut impl Link,
-        limits: &Limits,
+        limits: &TurnLimits,
         heartbeat: &mut HeartbeatSender,
         listener: &mut dyn Listener,
     ) -> Result<ExchangeEnd, Lost> {
         loop {
             heartbeat.send(link);
             match self.advance(link, limits, listener)? {
-                Progress::Over(end) => return Ok(end),
-                Progress::Moved => {}
-                Progress::Still => wait(link, &[self.exchange.channel], self.left().min(POLL_INTERVAL))?,
+                TurnProgress::Over(end) => return Ok(end),
+                TurnProgress::Moved => {}
+                TurnProgress::Still => wait(link, &[self.exchange.channel], self.left().min(POLL_INTERVAL))?,
             }
         }
     }
@@ -74,15 +74,15 @@ impl<'a> Turn<'a> {
     pub fn advance(
         &mut self,
         link: &mut impl Link,
-        limits: &Limits,
+        limits: &TurnLimits,
         listener: &mut dyn Listener,
-    ) -> Result<Progress, Lost> {
+    ) -> Result<TurnProgress, Lost> {
         let has_moved = self.exchange.advance(link, listener)?;
         if let Some(status) = self.exchange.status() {
-            return Ok(Progress::Over(ExchangeEnd::Exit(Exit::from_shell(status))));
+            return Ok(TurnProgress::Over(ExchangeEnd::Exit(Exit::from_shell(status))));
         }
         if let Some(exit) = self.overdue(&limits.interrupt) {
-            return Ok(Progress::Over(ExchangeEnd::Overdue(exit)));
+            return Ok(TurnProgress::Over(ExchangeEnd::Overdue(exit)));
         }
         if self.exchange.unheeded() >= limits.start {
             return Err(self.never_began(limits.start));
@@ -91,10 +91,10 @@ impl<'a> Turn<'a> {
         if !has_moved || self.looked.elapsed() > POLL_INTERVAL {
             self.looked = Instant::now();
             if let Some(exit) = closed(link, &mut self.exchange, listener)? {
-                return Ok(Progress::Over(ExchangeEnd::Closed(exit)));
+                return Ok(TurnProgress::Over(ExchangeEnd::Closed(exit)));
             }
         }
-        Ok(if has_moved { Progress::Moved } else { Progress::Still })
+        Ok(if has_moved { TurnProgress::Moved } else { TurnProgress::Still })
     }
 
     fn overdue(&self, interrupt: &Interrupt) -> Option<Exit> {

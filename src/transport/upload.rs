@@ -13,13 +13,13 @@ use crate::transport::mark::Nonce;
 use crate::transport::shell::Shell;
 use crate::transport::spare::SpareChannels;
 use crate::transport::streams::{UploadStream, UploadStreams};
-use crate::transport::turn::{ExchangeEnd, Limits, Progress, Turn, wait};
+use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits, TurnProgress, wait};
 use crate::transport::{ExtraStreams, Listener, Lost};
 
 /// What an upload uses of a remote.
 pub struct Uploader<'a, L: Link> {
     pub link: &'a mut L,
-    pub limits: &'a Limits,
+    pub limits: &'a TurnLimits,
     /// Ends scripts, if it is there.
     pub shell: &'a mut Shell,
     pub heartbeat: &'a mut HeartbeatSender,
@@ -81,12 +81,12 @@ impl<L: Link> Uploader<'_, L> {
             let mut n = 0;
             while n < streams.open.len() {
                 match streams.open[n].turn.advance(self.link, self.limits, self.listener) {
-                    Ok(Progress::Still) => n += 1,
-                    Ok(Progress::Moved) => {
+                    Ok(TurnProgress::Still) => n += 1,
+                    Ok(TurnProgress::Moved) => {
                         has_moved = true;
                         n += 1;
                     }
-                    Ok(Progress::Over(end)) => {
+                    Ok(TurnProgress::Over(end)) => {
                         has_moved = true;
                         if let Some(failed) = self.finish(streams, n, end)? {
                             return Ok(failed);

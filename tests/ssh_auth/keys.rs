@@ -9,7 +9,7 @@ use std::thread;
 use crate::lab::{Agent, Lab, Person, entered, interrupted, refused, run};
 use runner::transport::Interrupt;
 use runner::transport::ssh::public_key::PublicKey;
-use runner::transport::ssh::{Target, dial};
+use runner::transport::ssh::{SshTarget, dial};
 
 #[test]
 fn keys_of_every_type_and_format_let_in() {
@@ -68,7 +68,7 @@ fn a_passphrase_is_asked_for_once_for_all_hosts() {
     let lab = Lab::new("");
     lab.welcome("key", "-t ed25519 -N secret");
     let person = Person::new(&["wrong", "secret"]);
-    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
+    let target = SshTarget { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| entered(&target));
@@ -82,7 +82,7 @@ fn nobody_is_asked_for_the_passphrase_of_an_unwanted_key() {
     let lab = Lab::new("");
     lab.key("locked", "-t ed25519 -N secret");
     let person = Person::new(&["secret"]);
-    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/locked") };
+    let target = SshTarget { logins: person.logins(), ..lab.target("IdentityFile $D/locked") };
     let why = refused(&target);
     assert!(why.contains("locked`: refused"), "{why}");
     assert_eq!(person.asked(), Vec::<String>::new());
@@ -97,13 +97,13 @@ fn a_passphrase_that_cannot_be_had_is_told() {
     assert!(why.ends_with(&format!("hint: type `ssh-add {}/key`", lab.at())), "{why}");
 
     let person = Person::new(&["wrong", "wronger", "wrongest"]);
-    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
+    let target = SshTarget { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
     let why = refused(&target);
     assert!(why.contains("the passphrase is wrong") && !why.contains("wronger"), "{why}");
     assert_eq!(person.asked().len(), 3);
 
     let person = Person::new(&[]);
-    let target = Target { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
+    let target = SshTarget { logins: person.logins(), ..lab.target("IdentityFile $D/key") };
     assert!(refused(&target).contains("not answered"));
 }
 
@@ -267,7 +267,8 @@ fn a_login_that_fails_says_what_was_tried_and_what_would_do() {
 fn another_user_is_refused() {
     let lab = Lab::new("");
     lab.welcome("key", "-t ed25519");
-    let target = Target { user: Some("nobody-of-that-name".to_owned()), ..lab.target("IdentityFile $D/key") };
+    let target =
+        SshTarget { user: Some("nobody-of-that-name".to_owned()), ..lab.target("IdentityFile $D/key") };
     let why = refused(&target);
     assert!(why.contains("`nobody-of-that-name` may not log in"), "{why}");
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use runner::transport::ssh::{Connection, Logins, Prompt, Target, dial};
+use runner::transport::ssh::{Connection, Logins, Prompt, SshTarget, dial};
 use runner::transport::{Interrupt, Lost};
 use tempfile::TempDir;
 
@@ -92,7 +92,7 @@ impl Lab {
 
     /// The target `web1`, by a configuration of these lines before ours: of two of a kind, the first counts. `$D` is the
     /// directory, `$P` the port.
-    pub fn target(&self, lines: &str) -> Target {
+    pub fn target(&self, lines: &str) -> SshTarget {
         let Sshd { port, user, .. } = &self.sshd;
         let at = self.at();
         let lines = lines.replace("$D", &at.to_string()).replace("$P", &port.to_string());
@@ -104,7 +104,7 @@ impl Lab {
         let file = tempfile::Builder::new().prefix("config-").tempfile_in(self.dir.path()).unwrap();
         fs::write(file.path(), config).unwrap();
         let file = file.into_temp_path().keep().unwrap();
-        Target { config: Some(file), ..Target::new("web1", "web1") }
+        SshTarget { config: Some(file), ..SshTarget::new("web1", "web1") }
     }
 
     /// Logs in, where nobody can be asked.
@@ -123,7 +123,7 @@ impl Lab {
     #[track_caller]
     pub fn enters_asked(&self, lines: &str, answers: &[&str]) -> Vec<String> {
         let person = Person::new(answers);
-        let target = Target { logins: person.logins(), ..self.target(lines) };
+        let target = SshTarget { logins: person.logins(), ..self.target(lines) };
         entered(&target);
         assert_eq!(person.answers.lock().unwrap().len(), 0, "not asked for");
         person.asked()
@@ -159,7 +159,7 @@ pub fn interrupted() -> Lost {
 }
 
 #[track_caller]
-pub fn entered(target: &Target) -> Connection {
+pub fn entered(target: &SshTarget) -> Connection {
     match dial::connect(target, &Interrupt::default()) {
         Ok(connection) => said(connection, "echo in", "in\n"),
         Err(error) => panic!("{error}"),
@@ -167,7 +167,7 @@ pub fn entered(target: &Target) -> Connection {
 }
 
 #[track_caller]
-pub fn refused(target: &Target) -> String {
+pub fn refused(target: &SshTarget) -> String {
     match dial::connect(target, &Interrupt::default()) {
         Ok(_) => panic!("not refused"),
         Err(Lost::Refused { why }) => why,

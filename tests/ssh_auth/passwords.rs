@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::lab::{Lab, Person, refused};
-use runner::transport::ssh::Target;
+use runner::transport::ssh::SshTarget;
 
 /// A server that takes the password `secret`; `None` if these tests are left out.
 fn lab(lines: &str) -> Option<Lab> {
@@ -72,7 +72,7 @@ fn wrong_answers_are_refused_and_not_told() {
     for lines in [PASSWORD, QUESTIONS] {
         let Some(lab) = lab(lines) else { return };
         let person = Person::new(&["wrong1", "wrong2", "wrong3", "secret"]);
-        let target = Target { logins: person.logins(), ..lab.target("IdentityFile none") };
+        let target = SshTarget { logins: person.logins(), ..lab.target("IdentityFile none") };
         let why = refused(&target);
         // sshd counts the questions in between, and hangs up after the sixth.
         assert!(why.contains("broke off the login") && why.contains("refused"), "{why}");
@@ -81,7 +81,7 @@ fn wrong_answers_are_refused_and_not_told() {
         assert_eq!(person.asked().len(), 3);
 
         let person = Person::new(&[]);
-        let target = Target { logins: person.logins(), ..lab.target("IdentityFile none") };
+        let target = SshTarget { logins: person.logins(), ..lab.target("IdentityFile none") };
         assert!(refused(&target).contains("not answered"));
         let why = lab.refused("IdentityFile none");
         assert!(why.contains("nobody can be asked, there is no terminal"), "{why}");

@@ -12,7 +12,7 @@ use crate::lab::{Lab, entered, interrupted, refused, said, until};
 use crate::proxy::{Fault, Proxy};
 use runner::shell::{Act, Effect, Exit, Script, Step};
 use runner::transport::framed::Framed;
-use runner::transport::ssh::Target;
+use runner::transport::ssh::SshTarget;
 use runner::transport::ssh::dial::{self, Dial};
 use runner::transport::ssh::link::Ssh;
 use runner::transport::{self, Interrupt, Lost, Remote, Reply, Silent};
@@ -43,11 +43,13 @@ fn the_configuration_may_include_and_match() {
         .unwrap()
         .replace(&format!(" Port {port}\n User {user}\n UserKnown"), " UserKnown");
     fs::write(&config, text).unwrap();
-    let target = Target { config: Some(config), ..Target::new("shop", "shop-1") };
+    let target = SshTarget { config: Some(config), ..SshTarget::new("shop", "shop-1") };
     entered(&target);
-    assert!(refused(&Target { address: "shop-2".to_owned(), ..target.clone() }).contains("may not log in"));
-    assert!(refused(&Target { port: Some(1), ..target.clone() }).contains("port 1"));
-    assert!(refused(&Target { user: Some("nobody".to_owned()), ..target }).contains("`nobody` may not"));
+    assert!(
+        refused(&SshTarget { address: "shop-2".to_owned(), ..target.clone() }).contains("may not log in")
+    );
+    assert!(refused(&SshTarget { port: Some(1), ..target.clone() }).contains("port 1"));
+    assert!(refused(&SshTarget { user: Some("nobody".to_owned()), ..target }).contains("`nobody` may not"));
 }
 
 #[test]
@@ -60,7 +62,7 @@ fn a_configuration_that_ssh_does_not_read_is_told() {
     );
     let why = lab.refused("ProxyCommand x\nProxyUseFdpass yes");
     assert!(why.contains("`ProxyUseFdpass` of `web1` is not understood"), "{why}");
-    let why = refused(&Target::new("odd", "-oProxyCommand=x"));
+    let why = refused(&SshTarget::new("odd", "-oProxyCommand=x"));
     assert!(why.contains("hostname contains invalid characters"), "{why}");
 }
 
@@ -143,9 +145,9 @@ fn ipv6_addresses_are_reached() {
     lab.knows(&format!("[::1]:{port} {}", lab.host_key()));
     let lines = format!("HostName ::1\nPort {port}\n{KEY}");
     lab.enters(&lines);
-    let target = Target { port: Some(port), ..Target::new("six", "::1") };
+    let target = SshTarget { port: Some(port), ..SshTarget::new("six", "::1") };
     let config = lab.target(&format!("HostName ::1\n{KEY}")).config;
-    entered(&Target { config, ..target });
+    entered(&SshTarget { config, ..target });
     let why = lab.refused(&format!("AddressFamily inet\n{lines}"));
     assert!(why.contains("::1"), "{why}");
     // Through a jump host, too.

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::lab::{Lab, entered, refused, run};
-use runner::transport::ssh::Target;
+use runner::transport::ssh::SshTarget;
 
 const KEY: &str = "IdentityFile $D/key";
 
@@ -95,7 +95,7 @@ fn a_changed_key_is_refused_even_where_new_ones_are_accepted() {
             assert!(why.starts_with(&format!("the host key of `[127.0.0.1]:{port}` has changed")), "{why}");
             assert!(why.contains(&format!("known_hosts:{line})")), "{why}");
         }
-        let why = refused(&Target { accept_new: true, ..lab.target(KEY) });
+        let why = refused(&SshTarget { accept_new: true, ..lab.target(KEY) });
         let command = why.rsplit('`').nth(1).unwrap().to_owned();
         assert!(command.starts_with("ssh-keygen -f "), "{why}");
         run(Command::new("sh").arg("-c").arg(command));
@@ -191,12 +191,12 @@ fn a_new_host_is_remembered_where_that_is_wished() {
     }
     let file = lab.path("known_hosts");
     std::fs::remove_file(&file).unwrap();
-    entered(&Target { accept_new: true, ..lab.target(KEY) });
+    entered(&SshTarget { accept_new: true, ..lab.target(KEY) });
     assert_eq!(lab.known_hosts(), line);
 
     // Hashed, if that is how the user keeps them: ssh-keygen finds it, ssh believes it.
     std::fs::remove_file(&file).unwrap();
-    entered(&Target { accept_new: true, ..lab.target(&format!("HashKnownHosts yes\n{KEY}")) });
+    entered(&SshTarget { accept_new: true, ..lab.target(&format!("HashKnownHosts yes\n{KEY}")) });
     assert!(lab.known_hosts().starts_with("|1|"), "{}", lab.known_hosts());
     run(Command::new("ssh-keygen").arg("-F").arg(format!("[127.0.0.1]:{port}")).arg("-f").arg(&file));
     run(ssh(&lab).arg("web1").arg("true"));
@@ -221,7 +221,7 @@ fn several_files_are_read() {
 fn a_new_host_that_is_met_by_many_at_once_is_remembered_once() {
     let lab = lab("");
     std::fs::remove_file(lab.path("known_hosts")).unwrap();
-    let target = Target { accept_new: true, ..lab.target(KEY) };
+    let target = SshTarget { accept_new: true, ..lab.target(KEY) };
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| entered(&target));

@@ -11,27 +11,27 @@ const EAGAIN: ErrorCode = ErrorCode::Session(-37);
 pub const CLOSED: &str = "it was closed by the host or the network";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     Moved,
     Nothing,
     /// It would have had to wait, and is to be called again.
     Again,
 }
 
-pub fn outcome(result: Result<(), Error>) -> Result<Outcome, Error> {
+pub fn outcome(result: Result<(), Error>) -> Result<CallOutcome, Error> {
     match result {
-        Ok(()) => Ok(Outcome::Moved),
-        Err(error) if is_again(&error) => Ok(Outcome::Again),
+        Ok(()) => Ok(CallOutcome::Moved),
+        Err(error) if is_again(&error) => Ok(CallOutcome::Again),
         Err(error) => Err(error),
     }
 }
 
 /// Of a read or a write. The crate tells their failures without a code; the session still knows it.
-pub fn transferred(session: &Session, result: io::Result<usize>) -> Result<Outcome, Error> {
+pub fn transferred(session: &Session, result: io::Result<usize>) -> Result<CallOutcome, Error> {
     match result {
-        Ok(0) => Ok(Outcome::Nothing),
-        Ok(_) => Ok(Outcome::Moved),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Outcome::Again),
+        Ok(0) => Ok(CallOutcome::Nothing),
+        Ok(_) => Ok(CallOutcome::Moved),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(CallOutcome::Again),
         Err(_) => Err(Error::last_session_error(session).unwrap_or_else(Error::eof)),
     }
 }

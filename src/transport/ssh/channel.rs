@@ -7,7 +7,7 @@ use ssh2::{Error, Session};
 
 use crate::shell::Exit;
 use crate::transport::Stream;
-use crate::transport::ssh::call::{Outcome, is_passed_over, is_refusal, outcome, transferred};
+use crate::transport::ssh::call::{CallOutcome, is_passed_over, is_refusal, outcome, transferred};
 use crate::transport::ssh::exit;
 use crate::transport::ssh::pipes::{Pipe, Purpose};
 use crate::web::Address;
@@ -61,7 +61,7 @@ enum Start {
 
 /// One call into libssh2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub enum ChannelCall {
     Start,
     Write,
     EndInput,
@@ -146,24 +146,24 @@ impl Channel {
     }
 
     /// What there is to call now.
-    pub fn calls(&self, pipe: Option<&Pipe>) -> Vec<Call> {
+    pub fn calls(&self, pipe: Option<&Pipe>) -> Vec<ChannelCall> {
         let (Some(_), Some(pipe)) = (&self.ssh, pipe.filter(|_| self.left.is_none())) else {
-            return if self.ssh.is_some() { vec![Call::Close] } else { Vec::new() };
+            return if self.ssh.is_some() { vec![ChannelCall::Close] } else { Vec::new() };
         };
         match self.start {
-            Start::Wanted => return vec![Call::Start],
+            Start::Wanted => return vec![ChannelCall::Start],
             Start::Refused => return Vec::new(),
             Start::Asked | Start::Done => {}
         }
         let is_writing = !self.is_closed && !self.is_eof_sent;
         let is_written = self.at == self.block.len();
         [
-            (Call::Read(Stream::Stdout), !self.is_at_end && !pipe.stdout.is_full()),
-            (Call::Read(Stream::Stderr), !self.is_at_end && !pipe.stderr.is_full()),
-            (Call::Start, self.start == Start::Asked),
-            (Call::AwaitClose, self.is_at_end && !self.is_closed),
-            (Call::Write, is_writing && !is_written),
-            (Call::EndInput, is_writing && is_written && self.is_input_over),
+            (ChannelCall::Read(Stream::Stdout), !self.is_at_end && !pipe.stdout.is_full()),
+            (ChannelCall::Read(Stream::Stderr), !self.is_at_end && !pipe.stderr.is_full()),
+            (ChannelCall::Start, self.start == Start::Asked),
+            (ChannelCall::AwaitClose, self.is_at_end && !self.is_closed),
+            (ChannelCall::Write, is_writing && !is_written),
+            (ChannelCall::EndInput, is_writing && is_written && self.is_input_over),
         ]
         .into_iter()
         .filter_map(|(call, is_due)| is_due.then_some(call))
@@ -171,31 +171,31 @@ impl Channel {
     }
 
     /// Asks for the command, and for the answer until there is one.
-    pub fn start(&mut self) -> Result<Outcome, Error> {
+    pub fn start(&mut self) -> Result<CallOutcome, Error> {
         let (Some(ssh), Purpose::Command(command)) = (&mut self.ssh, &self.purpose) else {
-            return Ok(Outcome::Nothing);
+            return Ok(CallOutcome::Nothing);
         };
         if self.start == Start::Wanted && ssh.eof() && self.n_opened < TRIES {
             // Closed before anything was asked of it: another one will do.
             self.ssh = None;
-            return Ok(Outcome::Moved);
+            return Ok(CallOutcome::Moved);
         }
         let outcome = match outcome(ssh.exec(command)) {
             // Most likely it was started; if not, whoever waits for a word from it will notice.
-            Err(error) if is_passed_over(&error) => Ok(Outcome::Moved),
+            Err(error) if is_passed_over(&error) => Ok(CallOutcome::Moved),
             outcome => outcome,
         };
         self.start = match &outcome {
-            Ok(Outcome::Moved) => Start::Done,
+            Ok(CallOutcome::Moved) => Start::Done,
             Err(error) if is_refusal(error) => Start::Refused,
             _ => Start::Asked,
         };
         outcome
     }
 
-    pub fn write(&mut self, session: &Session) -> Result<Outcome, Error> {
+    pub fn write(&mut self, session: &Session) -> Result<CallOutcome, Error> {
         let Some(ssh) = &mut self.ssh else {
-            return Ok(Outcome::Nothing);
+            return Ok(CallOutcome::Nothing);
         };
         let written = ssh.write(&self.block[self.at..]);
         self.at += *written.as_ref().unwrap_or(&0);
@@ -208,9 +208,9 @@ impl Channel {
         session: &Session,
         stream: Stream,
         buffer: &mut [u8],
-    ) -> Result<(Outcome, usize), Error> {
+    ) -> Result<(CallOutcome, usize), Error> {
         let Some(ssh) = &mut self.ssh else {
-            return Ok((Outcome::Nothing, 0));
+            return Ok((CallOutcome::Nothing, 0));
         };
         let read = match stream {
             Stream::Stdout => ssh.read(buffer),
@@ -220,28 +220,31 @@ impl Channel {
         Ok((transferred(session, read)?, n))
     }
 
-    pub fn end_input(&mut self) -> Result<Outcome, Error> {
+    pub fn end_input(&mut self) -> Result<CallOutcome, Error> {
         let outcome = self.on(ssh2::Channel::send_eof)?;
-        self.is_eof_sent = outcome == Outcome::Moved;
+        self.is_eof_sent = outcome == CallOutcome::Moved;
         Ok(outcome)
     }
 
-    pub fn await_close(&mut self) -> Result<Outcome, Error> {
+    pub fn await_close(&mut self) -> Result<CallOutcome, Error> {
         let outcome = self.on(ssh2::Channel::wait_close)?;
-        self.is_closed = outcome == Outcome::Moved;
+        self.is_closed = outcome == CallOutcome::Moved;
         Ok(outcome)
     }
 
-    pub fn close(&mut self) -> Result<Outcome, Error> {
+    pub fn close(&mut self) -> Result<CallOutcome, Error> {
         let outcome = self.on(ssh2::Channel::close)?;
-        if outcome == Outcome::Moved {
+        if outcome == CallOutcome::Moved {
             self.ssh = None;
         }
         Ok(outcome)
     }
 
-    fn on(&mut self, call: impl FnOnce(&mut ssh2::Channel) -> Result<(), Error>) -> Result<Outcome, Error> {
-        self.ssh.as_mut().map_or(Ok(Outcome::Nothing), |ssh| outcome(call(ssh)))
+    fn on(
+        &mut self,
+        call: impl FnOnce(&mut ssh2::Channel) -> Result<(), Error>,
+    ) -> Result<CallOutcome, Error> {
+        self.ssh.as_mut().map_or(Ok(CallOutcome::Nothing), |ssh| outcome(call(ssh)))
     }
 
     /// Learns what needs no call: that the streams ended, that the process did.

@@ -2,7 +2,7 @@
 
 use crate::event::report::Report;
 
-pub enum Failure {
+pub enum LoginFailure {
     Interrupted,
     /// Nothing listens there; it may be starting.
     Nobody(Report),
@@ -11,9 +11,9 @@ pub enum Failure {
     Final(Report),
 }
 
-impl Failure {
+impl LoginFailure {
     /// For what a message alone explains.
     pub fn told(message: impl Into<String>) -> Self {
-        Failure::Final(Report::new(message))
+        LoginFailure::Final(Report::new(message))
     }
 }

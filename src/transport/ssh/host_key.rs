@@ -7,7 +7,7 @@ use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
 use crate::transport::ssh::config::{Config, Route};
-use crate::transport::ssh::known_hosts::{KnownHosts, KnownName, Place, Verdict, append};
+use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts, KnownName, LinePlace, append};
 use crate::transport::ssh::public_key::PublicKey;
 
 /// What is known of one host before it is met.
@@ -15,7 +15,7 @@ pub struct HostKeys<'a> {
     config: &'a Config,
     name: KnownName,
     known: KnownHosts,
-    revoked: Vec<(Place, PublicKey)>,
+    revoked: Vec<(LinePlace, PublicKey)>,
 }
 
 impl<'a> HostKeys<'a> {
@@ -47,21 +47,21 @@ impl<'a> HostKeys<'a> {
             return Err(self.refuse_revoked(key, place));
         }
         let verdict = match self.known.verdict(key) {
-            Verdict::Unknown { authority: None } if self.config.accept_new => self.remember(key)?,
+            KeyVerdict::Unknown { authority: None } if self.config.accept_new => self.remember(key)?,
             verdict => verdict,
         };
         match verdict {
-            Verdict::Known => Ok(()),
-            Verdict::Revoked(place) => Err(self.refuse_revoked(key, &place)),
-            Verdict::Changed { place, known } => Err(self.refuse_changed(key, &place, &known)),
-            Verdict::Unknown { authority } => Err(self.refuse_unknown(key, authority)),
+            KeyVerdict::Known => Ok(()),
+            KeyVerdict::Revoked(place) => Err(self.refuse_revoked(key, &place)),
+            KeyVerdict::Changed { place, known } => Err(self.refuse_changed(key, &place, &known)),
+            KeyVerdict::Unknown { authority } => Err(self.refuse_unknown(key, authority)),
         }
     }
 
     /// What is to be thought of the key after that.
-    fn remember(&self, key: &PublicKey) -> Result<Verdict, Report> {
+    fn remember(&self, key: &PublicKey) -> Result<KeyVerdict, Report> {
         let Some(file) = self.config.user_known_hosts.first() else {
-            return Ok(Verdict::Known);
+            return Ok(KeyVerdict::Known);
         };
         let salt = self.config.hash_known_hosts.then(salt);
         append(file, &self.name, key, salt).map_err(|error| {
@@ -77,7 +77,7 @@ impl<'a> HostKeys<'a> {
         format!("`{}`", self.name.name)
     }
 
-    fn refuse_unknown(&self, key: &PublicKey, authority: Option<Place>) -> Report {
+    fn refuse_unknown(&self, key: &PublicKey, authority: Option<LinePlace>) -> Report {
         let files: Vec<String> = files(self.config).map(|file| format!("`{}`", file.display())).collect();
         let report = Report::new(format!("the host key of {} is not known", self.host()))
             .note(format!("it shows {key}"))
@@ -109,7 +109,7 @@ impl<'a> HostKeys<'a> {
         }
     }
 
-    fn refuse_changed(&self, key: &PublicKey, place: &Place, known: &PublicKey) -> Report {
+    fn refuse_changed(&self, key: &PublicKey, place: &LinePlace, known: &PublicKey) -> Report {
         let report = Report::new(format!("the host key of {} has changed", self.host()))
             .note(format!("known is {known} ({place})"))
             .note(format!("it shows {key}"))
@@ -123,7 +123,7 @@ impl<'a> HostKeys<'a> {
         ))
     }
 
-    fn refuse_revoked(&self, key: &PublicKey, place: &Place) -> Report {
+    fn refuse_revoked(&self, key: &PublicKey, place: &LinePlace) -> Report {
         Report::new(format!("the host key of {} is revoked", self.host()))
             .note(format!("it shows {key}"))
             .note(format!("revoked at {place}"))
@@ -136,7 +136,7 @@ fn files(config: &Config) -> impl Iterator<Item = &PathBuf> {
 }
 
 /// Reads a `RevokedHostKeys` file of keys, one a line. ssh trusts no host if it cannot read that file, nor do we.
-fn revoked(file: &PathBuf) -> Result<Vec<(Place, PublicKey)>, Report> {
+fn revoked(file: &PathBuf) -> Result<Vec<(LinePlace, PublicKey)>, Report> {
     let report = |why: &str| Report::new(format!("`RevokedHostKeys` file `{}` {why}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| report(&format!("cannot be read: {error}")))?;
     if bytes.starts_with(b"SSHKRL\n\0") {
@@ -146,7 +146,7 @@ fn revoked(file: &PathBuf) -> Result<Vec<(Place, PublicKey)>, Report> {
     }
     let text = String::from_utf8_lossy(&bytes);
     let keys = text.lines().enumerate().filter_map(|(i, line)| {
-        Some((Place { file: file.clone(), line: i + 1 }, PublicKey::from_line(line)?))
+        Some((LinePlace { file: file.clone(), line: i + 1 }, PublicKey::from_line(line)?))
     });
     Ok(keys.collect())
 }

@@ -30,7 +30,7 @@ use crate::transport::ssh::socket::Socket;
 
 /// A host to be reached, and what is known of the way.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct SshTarget {
     /// What the host is called in messages.
     pub name: String,
     /// As `ssh` would be given it: a host name, an address, or an alias of `~/.ssh/config`.
@@ -49,7 +49,7 @@ pub struct Target {
     pub silence: Duration,
 }
 
-impl Target {
+impl SshTarget {
     pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
         Self {
             name: name.into(),

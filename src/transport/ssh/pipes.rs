@@ -16,14 +16,14 @@ pub const BLOCK: usize = 64 * 1024;
 
 /// The meeting place of the two threads of a connection.
 pub struct Pipes {
-    state: Mutex<State>,
+    state: Mutex<PipesState>,
     changed: Condvar,
     /// Wakes the driver from its poll.
     bell: UnixStream,
 }
 
 #[derive(Default)]
-pub struct State {
+pub struct PipesState {
     /// The channels that the caller holds.
     pub channels: BTreeMap<ChannelId, Pipe>,
     /// Why the connection is no more.
@@ -78,7 +78,7 @@ impl Pipes {
         Ok((Self { state: Mutex::default(), changed: Condvar::new(), bell }, heard))
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub fn lock(&self) -> MutexGuard<'_, PipesState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,7 +111,7 @@ impl Pipes {
     }
 }
 
-impl State {
+impl PipesState {
     /// The channel `id`, for the caller. What came before the end of the connection can still be read.
     pub fn channel(&mut self, id: ChannelId) -> io::Result<&mut Pipe> {
         let closed = || io::Error::new(ErrorKind::NotConnected, "the channel is closed");

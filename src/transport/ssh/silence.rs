@@ -15,7 +15,7 @@ pub struct Silence {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Liveness {
     Alive,
     /// So long it was silent.
     Dead(Duration),
@@ -41,12 +41,12 @@ impl Silence {
     }
 
     /// The time since the question counts, not since the host was heard: this program may have been the one that slept.
-    pub fn verdict(&self, now: Instant) -> Verdict {
+    pub fn verdict(&self, now: Instant) -> Liveness {
         match self.asked {
             Some(asked) if now.saturating_duration_since(asked) >= self.limit - self.patience() => {
-                Verdict::Dead(now.saturating_duration_since(self.heard))
+                Liveness::Dead(now.saturating_duration_since(self.heard))
             }
-            _ => Verdict::Alive,
+            _ => Liveness::Alive,
         }
     }
 
@@ -80,9 +80,9 @@ mod tests {
         assert!(silence.is_due(at(start, 15)));
         silence.asked(at(start, 15));
         assert!(!silence.is_due(at(start, 30)));
-        assert_eq!(silence.verdict(at(start, 44)), Verdict::Alive);
+        assert_eq!(silence.verdict(at(start, 44)), Liveness::Alive);
         assert_eq!(silence.next(at(start, 44)), Duration::from_secs(1));
-        assert_eq!(silence.verdict(at(start, 45)), Verdict::Dead(Duration::from_secs(45)));
+        assert_eq!(silence.verdict(at(start, 45)), Liveness::Dead(Duration::from_secs(45)));
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         let mut silence = Silence::new(Duration::from_secs(45), start);
         silence.asked(at(start, 15));
         silence.heard(at(start, 16));
-        assert_eq!(silence.verdict(at(start, 60)), Verdict::Alive);
+        assert_eq!(silence.verdict(at(start, 60)), Liveness::Alive);
         assert!(silence.is_due(at(start, 31)));
     }
 
@@ -99,8 +99,8 @@ mod tests {
     fn a_program_that_slept_asks_first() {
         let start = Instant::now();
         let mut silence = Silence::new(Duration::from_secs(45), start);
-        assert_eq!(silence.verdict(at(start, 3600)), Verdict::Alive);
+        assert_eq!(silence.verdict(at(start, 3600)), Liveness::Alive);
         silence.asked(at(start, 3600));
-        assert_eq!(silence.verdict(at(start, 3629)), Verdict::Alive);
+        assert_eq!(silence.verdict(at(start, 3629)), Liveness::Alive);
     }
 }

@@ -14,7 +14,7 @@ const AGAIN: i32 = -37;
 
 /// Why a call was given up.
 #[derive(Debug)]
-pub enum Stop {
+pub enum CallFailure {
     Failed(ssh2::Error),
     /// Nothing came for so long.
     Silent(Duration),
@@ -23,32 +23,32 @@ pub enum Stop {
     Interrupted,
 }
 
-impl From<ssh2::Error> for Stop {
+impl From<ssh2::Error> for CallFailure {
     fn from(error: ssh2::Error) -> Self {
-        Stop::Failed(error)
+        CallFailure::Failed(error)
     }
 }
 
-impl Stop {
+impl CallFailure {
     /// The number of libssh2's error, if it is one.
     pub fn code(&self) -> Option<i32> {
         match self {
-            Stop::Failed(error) => match error.code() {
+            CallFailure::Failed(error) => match error.code() {
                 ErrorCode::Session(code) => Some(code),
                 ErrorCode::SFTP(_) => None,
             },
-            Stop::Silent(_) | Stop::NoAgent(_) | Stop::Interrupted => None,
+            CallFailure::Silent(_) | CallFailure::NoAgent(_) | CallFailure::Interrupted => None,
         }
     }
 }
 
-impl std::fmt::Display for Stop {
+impl std::fmt::Display for CallFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
-            Stop::Failed(error) => f.write_str(error.message()),
-            Stop::Silent(limit) => write!(f, "no answer within {} s", limit.as_secs()),
-            Stop::NoAgent(report) => f.write_str(&report.message),
-            Stop::Interrupted => f.write_str("interrupted"),
+            CallFailure::Failed(error) => f.write_str(error.message()),
+            CallFailure::Silent(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            CallFailure::NoAgent(report) => f.write_str(&report.message),
+            CallFailure::Interrupted => f.write_str("interrupted"),
         }
     }
 }
@@ -62,11 +62,11 @@ pub struct Talk<'a> {
 
 impl Talk<'_> {
     /// Repeats `call` while libssh2 waits for the host, for at most `limit`.
-    pub fn until_done<T, E: Into<Stop>>(
+    pub fn until_done<T, E: Into<CallFailure>>(
         &self,
         limit: Duration,
         mut call: impl FnMut() -> Result<T, E>,
-    ) -> Result<T, Stop> {
+    ) -> Result<T, CallFailure> {
         let start = Instant::now();
         loop {
             match call().map_err(Into::into) {
@@ -74,10 +74,10 @@ impl Talk<'_> {
                 result => return result,
             }
             if self.interrupt.is_raised() {
-                return Err(Stop::Interrupted);
+                return Err(CallFailure::Interrupted);
             }
             if start.elapsed() >= limit {
-                return Err(Stop::Silent(limit));
+                return Err(CallFailure::Silent(limit));
             }
             self.wait();
         }

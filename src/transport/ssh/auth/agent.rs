@@ -11,25 +11,25 @@ use crate::event::report::Report;
 use crate::transport::Interrupt;
 use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::auth::login::PERSON;
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
-use crate::transport::ssh::talk::Stop;
+use crate::transport::ssh::talk::CallFailure;
 
 pub struct Agent {
     path: PathBuf,
     agent: Arc<ssh2::Agent>,
     /// What it holds and can be understood.
-    pub keys: Vec<Held>,
+    pub keys: Vec<AgentKey>,
 }
 
 /// A key that the agent holds.
 #[derive(Clone)]
-pub struct Held {
+pub struct AgentKey {
     pub key: PublicKey,
     identity: Arc<ssh2::PublicKey>,
 }
 
-impl Held {
+impl AgentKey {
     /// What messages call it.
     pub fn name(&self) -> String {
         format!("agent key `{}` ({})", self.identity.comment(), self.key)
@@ -42,18 +42,18 @@ impl Agent {
         path: &Path,
         session: &Session,
         interrupt: &Interrupt,
-    ) -> Result<Result<Self, String>, Failure> {
+    ) -> Result<Result<Self, String>, LoginFailure> {
         let (socket, session) = (path.to_owned(), session.clone());
         let opened = apart(PERSON, interrupt, move || list(&socket, &session));
         let opened = opened.map_err(|abandoned| match abandoned {
-            Abandoned::Interrupted => Failure::Interrupted,
-            Abandoned::Late => Failure::Final(late(path)),
+            Abandoned::Interrupted => LoginFailure::Interrupted,
+            Abandoned::Late => LoginFailure::Final(late(path)),
         })?;
         Ok(opened.map_err(|why| format!("the agent at `{}`: {why}", path.display())).map(
             |(agent, identities)| {
                 let held = |identity: ssh2::PublicKey| {
                     let key = PublicKey::from_blob(identity.blob())?;
-                    Some(Held { key, identity: Arc::new(identity) })
+                    Some(AgentKey { key, identity: Arc::new(identity) })
                 };
                 let keys = identities.into_iter().filter_map(held).collect();
                 Self { path: path.to_owned(), agent: Arc::new(agent), keys }
@@ -62,12 +62,12 @@ impl Agent {
     }
 
     /// Shows a key to the host, and has the agent sign if the host wants it. To be called again as libssh2 demands.
-    pub fn show(&self, held: &Held, user: &str, interrupt: &Interrupt) -> Result<(), Stop> {
+    pub fn show(&self, held: &AgentKey, user: &str, interrupt: &Interrupt) -> Result<(), CallFailure> {
         let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
         match apart(PERSON, interrupt, move || agent.userauth(&user, &identity)) {
-            Ok(shown) => shown.map_err(Stop::Failed),
-            Err(Abandoned::Interrupted) => Err(Stop::Interrupted),
-            Err(Abandoned::Late) => Err(Stop::NoAgent(late(&self.path))),
+            Ok(shown) => shown.map_err(CallFailure::Failed),
+            Err(Abandoned::Interrupted) => Err(CallFailure::Interrupted),
+            Err(Abandoned::Late) => Err(CallFailure::NoAgent(late(&self.path))),
         }
     }
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use crate::transport::ssh::auth::agent::Agent;
 use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
-use crate::transport::ssh::auth::login::{ANSWER, Login, NOT_VERIFIED, PERSON, REFUSED, Step};
+use crate::transport::ssh::auth::login::{ANSWER, Login, LoginStep, NOT_VERIFIED, PERSON, REFUSED};
 use crate::transport::ssh::auth::order::{Candidate, order, unusable};
 use crate::transport::ssh::auth::tried::Tried;
-use crate::transport::ssh::config::{Config, Method};
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::config::{AuthMethod, Config};
+use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
-use crate::transport::ssh::talk::Stop;
+use crate::transport::ssh::talk::CallFailure;
 
 /// What ssh tries of itself, in `~/.ssh`.
 const USUAL: [&str; 7] =
@@ -27,7 +27,7 @@ pub struct Keys {
 
 impl Keys {
     /// Reads the files and asks the agent. What is of no use is noted.
-    pub fn gather(login: &mut Login) -> Result<Self, Failure> {
+    pub fn gather(login: &mut Login) -> Result<Self, LoginFailure> {
         let Login { talk, config, tried, .. } = login;
         let mut files = Vec::new();
         for path in &config.identities {
@@ -65,7 +65,7 @@ impl Keys {
     }
 
     /// Shows one key after the other until one is right.
-    pub fn show(&mut self, login: &mut Login) -> Result<Step, Failure> {
+    pub fn show(&mut self, login: &mut Login) -> Result<LoginStep, LoginFailure> {
         for (i, candidate) in self.candidates.clone().into_iter().enumerate() {
             if self.spent.contains(&i) {
                 continue;
@@ -78,21 +78,21 @@ impl Keys {
                 }
             };
             match step {
-                Step::Refused => {}
-                Step::In => return Ok(Step::In),
-                Step::Further(methods) => {
+                LoginStep::Refused => {}
+                LoginStep::In => return Ok(LoginStep::In),
+                LoginStep::Further(methods) => {
                     self.spent.insert(i);
-                    return Ok(Step::Further(methods));
+                    return Ok(LoginStep::Further(methods));
                 }
             }
         }
-        Ok(Step::Refused)
+        Ok(LoginStep::Refused)
     }
 
-    fn show_held(&self, i: usize, login: &mut Login) -> Result<Step, Failure> {
+    fn show_held(&self, i: usize, login: &mut Login) -> Result<LoginStep, LoginFailure> {
         let Some((agent, held)) = self.agent.as_ref().and_then(|agent| Some((agent, agent.keys.get(i)?)))
         else {
-            return Ok(Step::Refused);
+            return Ok(LoginStep::Refused);
         };
         let (config, talk) = (login.config, login.talk);
         let result = login.call(PERSON, || agent.show(held, &config.user, talk.interrupt))?;
@@ -101,38 +101,42 @@ impl Keys {
 }
 
 /// What the host's answer to a key means.
-fn judge(result: Result<(), Stop>, name: &str, login: &mut Login) -> Result<Step, Failure> {
+fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let Err(stop) = result else {
-        return Ok(Step::In);
+        return Ok(LoginStep::In);
     };
     let step = match stop.code() {
-        Some(REFUSED) => Step::Refused,
-        Some(NOT_VERIFIED) => login.weigh(Method::PublicKey)?,
+        Some(REFUSED) => LoginStep::Refused,
+        Some(NOT_VERIFIED) => login.weigh(AuthMethod::PublicKey)?,
         _ => {
             login.tried.note(format!("{name}: cannot be used: {stop}"));
-            return Ok(Step::Refused);
+            return Ok(LoginStep::Refused);
         }
     };
     let word = match (&step, stop.code()) {
         // An agent may have declined, and nobody tells two right keys from one wrong signature.
-        (Step::Refused, Some(NOT_VERIFIED)) => {
+        (LoginStep::Refused, Some(NOT_VERIFIED)) => {
             "the host knows it, but there was no good signature, or it wants another key as well"
         }
-        (Step::Refused, _) => "refused",
+        (LoginStep::Refused, _) => "refused",
         _ => "accepted",
     };
     login.tried.note(format!("{name}: {word}"));
     Ok(step)
 }
 
-fn show_file(file: &KeyFile, certificate: Option<&PublicKey>, login: &mut Login) -> Result<Step, Failure> {
+fn show_file(
+    file: &KeyFile,
+    certificate: Option<&PublicKey>,
+    login: &mut Login,
+) -> Result<LoginStep, LoginFailure> {
     let name = match certificate {
         None => format!("key `{}`", file.path.display()),
         Some(_) => format!("certificate of key `{}`", file.path.display()),
     };
     let public = certificate.or(file.public.as_ref()).map(PublicKey::line);
     match &file.secret {
-        Secret::Absent => Ok(Step::Refused),
+        Secret::Absent => Ok(LoginStep::Refused),
         Secret::Plain(text) => {
             let result = sign(login, public.as_deref(), text, "")?;
             judge(result, &name, login)
@@ -148,7 +152,7 @@ fn show_encrypted(
     public: Option<&str>,
     text: &str,
     login: &mut Login,
-) -> Result<Step, Failure> {
+) -> Result<LoginStep, LoginFailure> {
     if public.is_some() {
         // An empty passphrase cannot be right: the host says what it thinks of the key, and the signature fails.
         let result = sign(login, public, text, "")?;
@@ -161,14 +165,14 @@ fn show_encrypted(
     for _ in 0..login.config.n_prompts {
         let Some(passphrase) = login.target.logins.secret(&question, wrong.as_deref()) else {
             login.tried.locked(&file.path, login.target.logins.prompt().is_some());
-            return Ok(Step::Refused);
+            return Ok(LoginStep::Refused);
         };
         let result = sign(login, public, text, &passphrase)?;
-        match result.as_ref().err().map(Stop::code) {
-            None => return Ok(Step::In),
+        match result.as_ref().err().map(CallFailure::code) {
+            None => return Ok(LoginStep::In),
             Some(Some(REFUSED)) => return judge(result, name, login),
-            Some(Some(NOT_VERIFIED)) => match login.weigh(Method::PublicKey)? {
-                Step::Refused => {}
+            Some(Some(NOT_VERIFIED)) => match login.weigh(AuthMethod::PublicKey)? {
+                LoginStep::Refused => {}
                 step => return Ok(step),
             },
             // Without its public half, a key that cannot be read is not even shown.
@@ -177,7 +181,7 @@ fn show_encrypted(
         wrong = Some(passphrase);
     }
     login.tried.note(format!("{name}: the passphrase is wrong"));
-    Ok(Step::Refused)
+    Ok(LoginStep::Refused)
 }
 
 fn sign(
@@ -185,7 +189,7 @@ fn sign(
     public: Option<&str>,
     text: &str,
     passphrase: &str,
-) -> Result<Result<(), Stop>, Failure> {
+) -> Result<Result<(), CallFailure>, LoginFailure> {
     let (session, user) = (login.talk.session, login.config.user.clone());
     login.call(ANSWER, || session.userauth_pubkey_memory(&user, public, text, Some(passphrase)))
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::transport::ssh::Target;
+use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::auth::tried::Tried;
-use crate::transport::ssh::config::{Config, Method};
-use crate::transport::ssh::failure::Failure;
-use crate::transport::ssh::talk::{Stop, Talk};
+use crate::transport::ssh::config::{AuthMethod, Config};
+use crate::transport::ssh::failure::LoginFailure;
+use crate::transport::ssh::talk::{CallFailure, Talk};
 
 /// For one answer of the host. PAM delays a refusal by some seconds.
 pub const ANSWER: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ pub const NOT_VERIFIED: i32 = -19;
 const ENDED: [i32; 5] = [-7, -13, -43, -45, -9];
 
 /// What one attempt came to.
-pub enum Step {
+pub enum LoginStep {
     /// We are in.
     In,
     /// That was right, and the host wants these methods besides.
@@ -32,7 +32,7 @@ pub enum Step {
 
 pub struct Login<'a> {
     pub talk: &'a Talk<'a>,
-    pub target: &'a Target,
+    pub target: &'a SshTarget,
     pub config: &'a Config,
     /// The methods that the host accepts now. Asking costs a round trip, so a first key goes without.
     pub accepted: Option<Vec<String>>,
@@ -40,7 +40,7 @@ pub struct Login<'a> {
 }
 
 impl Login<'_> {
-    pub fn accepts(&mut self, method: Method) -> Result<bool, Failure> {
+    pub fn accepts(&mut self, method: AuthMethod) -> Result<bool, LoginFailure> {
         if self.accepted.is_none() {
             self.accepted = Some(self.ask()?);
         }
@@ -48,7 +48,7 @@ impl Login<'_> {
     }
 
     /// Asks the host what it accepts now. It may also let us in without more ado.
-    pub fn ask(&mut self) -> Result<Vec<String>, Failure> {
+    pub fn ask(&mut self) -> Result<Vec<String>, LoginFailure> {
         let (session, user) = (self.talk.session, &self.config.user);
         let names =
             self.talk.until_done(ANSWER, || session.auth_methods(user)).map_err(|stop| self.lost(&stop))?;
@@ -56,11 +56,11 @@ impl Login<'_> {
     }
 
     /// Repeats a call of libssh2; a connection that ends meanwhile is the end of the login.
-    pub fn call<E: Into<Stop>>(
+    pub fn call<E: Into<CallFailure>>(
         &mut self,
         limit: Duration,
         call: impl FnMut() -> Result<(), E>,
-    ) -> Result<Result<(), Stop>, Failure> {
+    ) -> Result<Result<(), CallFailure>, LoginFailure> {
         match self.talk.until_done(limit, call) {
             Ok(()) => Ok(Ok(())),
             Err(stop) => match stop.code() {
@@ -71,10 +71,10 @@ impl Login<'_> {
     }
 
     /// After a "no" that may have been "yes, and further": the methods now show which.
-    pub fn weigh(&mut self, method: Method) -> Result<Step, Failure> {
+    pub fn weigh(&mut self, method: AuthMethod) -> Result<LoginStep, LoginFailure> {
         let now = self.ask()?;
         if self.talk.session.authenticated() {
-            return Ok(Step::In);
+            return Ok(LoginStep::In);
         }
         let is_further = match &self.accepted {
             Some(before) => *before != now,
@@ -82,17 +82,17 @@ impl Login<'_> {
             None => !now.iter().any(|name| name == method.as_str()),
         };
         if is_further {
-            return Ok(Step::Further(now));
+            return Ok(LoginStep::Further(now));
         }
         self.accepted = Some(now);
-        Ok(Step::Refused)
+        Ok(LoginStep::Refused)
     }
 
-    fn lost(&self, stop: &Stop) -> Failure {
+    fn lost(&self, stop: &CallFailure) -> LoginFailure {
         match stop {
-            Stop::Interrupted => Failure::Interrupted,
-            Stop::NoAgent(report) => Failure::Final(report.clone()),
-            _ => Failure::Final(self.tried.hung_up(self.config, self.accepted.as_deref(), stop)),
+            CallFailure::Interrupted => LoginFailure::Interrupted,
+            CallFailure::NoAgent(report) => LoginFailure::Final(report.clone()),
+            _ => LoginFailure::Final(self.tried.hung_up(self.config, self.accepted.as_deref(), stop)),
         }
     }
 }

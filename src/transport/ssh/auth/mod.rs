@@ -10,62 +10,62 @@ mod order;
 mod questions;
 mod tried;
 
-use crate::transport::ssh::Target;
+use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::auth::keys::Keys;
-use crate::transport::ssh::auth::login::{Login, Step};
+use crate::transport::ssh::auth::login::{Login, LoginStep};
 use crate::transport::ssh::auth::tried::Tried;
-use crate::transport::ssh::config::{Config, Method};
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::config::{AuthMethod, Config};
+use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::talk::Talk;
 
 /// No known server asks for so many.
 const N_FACTORS: usize = 5;
 
 /// Logs in, or says what was tried and what the host would accept.
-pub fn log_in(talk: &Talk, target: &Target, config: &Config) -> Result<(), Failure> {
+pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), LoginFailure> {
     let mut login = Login { talk, target, config, accepted: None, tried: Tried::default() };
     let mut keys = None;
     for _ in 0..N_FACTORS {
         match factor(&mut login, &mut keys)? {
-            Step::In => return Ok(()),
-            Step::Further(methods) => login.accepted = Some(methods),
-            Step::Refused => break,
+            LoginStep::In => return Ok(()),
+            LoginStep::Further(methods) => login.accepted = Some(methods),
+            LoginStep::Refused => break,
         }
     }
     if talk.interrupt.is_raised() {
         // A question that was open went without an answer.
-        return Err(Failure::Interrupted);
+        return Err(LoginFailure::Interrupted);
     }
-    Err(Failure::Final(login.tried.report(config, login.accepted.as_deref().unwrap_or_default())))
+    Err(LoginFailure::Final(login.tried.report(config, login.accepted.as_deref().unwrap_or_default())))
 }
 
 /// Tries every method until one is right.
-fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<Step, Failure> {
+fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<LoginStep, LoginFailure> {
     for method in &login.config.methods {
-        let is_blind = *method == Method::PublicKey && login.accepted.is_none();
+        let is_blind = *method == AuthMethod::PublicKey && login.accepted.is_none();
         if !is_blind && !login.accepts(*method)? {
             match login.talk.session.authenticated() {
-                true => return Ok(Step::In),
+                true => return Ok(LoginStep::In),
                 false => continue,
             }
         }
         let step = match method {
-            Method::PublicKey => {
+            AuthMethod::PublicKey => {
                 let keys = match keys {
                     Some(keys) => keys,
                     None => keys.insert(Keys::gather(login)?),
                 };
                 keys.show(login)?
             }
-            Method::KeyboardInteractive => questions::converse(login)?,
-            Method::Password => questions::password(login)?,
+            AuthMethod::KeyboardInteractive => questions::converse(login)?,
+            AuthMethod::Password => questions::password(login)?,
         };
-        if !matches!(step, Step::Refused) {
+        if !matches!(step, LoginStep::Refused) {
             return Ok(step);
         }
     }
     if login.accepted.is_none() {
         login.accepted = Some(login.ask()?);
     }
-    Ok(Step::Refused)
+    Ok(LoginStep::Refused)
 }

@@ -2,46 +2,46 @@
 
 use ssh2::KeyboardInteractivePrompt;
 
-use crate::transport::ssh::auth::login::{ANSWER, Login, PERSON, REFUSED, Step};
-use crate::transport::ssh::config::Method;
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::auth::login::{ANSWER, Login, LoginStep, PERSON, REFUSED};
+use crate::transport::ssh::config::AuthMethod;
+use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::logins::Logins;
 
 /// Asks for the password, as often as the configuration allows.
-pub fn password(login: &mut Login) -> Result<Step, Failure> {
+pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let user = login.config.user.clone();
     let question = format!("password of `{user}` on {}", login.config.place());
     let mut wrong = None;
     for _ in 0..login.config.n_prompts {
         let Some(password) = login.target.logins.secret(&question, wrong.as_deref()) else {
             login.tried.unasked("password", login.target.logins.prompt().is_some());
-            return Ok(Step::Refused);
+            return Ok(LoginStep::Refused);
         };
         let session = login.talk.session;
         let result = login.call(ANSWER, || session.userauth_password(&user, &password))?;
         match result.as_ref().err().map(|stop| stop.code()) {
-            None => return Ok(Step::In),
-            Some(Some(REFUSED)) => match login.weigh(Method::Password)? {
-                Step::Refused => login.tried.note("password: refused".to_owned()),
+            None => return Ok(LoginStep::In),
+            Some(Some(REFUSED)) => match login.weigh(AuthMethod::Password)? {
+                LoginStep::Refused => login.tried.note("password: refused".to_owned()),
                 step => return Ok(step),
             },
             Some(_) => {
                 let why = result.err().map(|stop| stop.to_string()).unwrap_or_default();
                 login.tried.note(format!("password: {why}"));
-                return Ok(Step::Refused);
+                return Ok(LoginStep::Refused);
             }
         }
         wrong = Some(password);
     }
-    Ok(Step::Refused)
+    Ok(LoginStep::Refused)
 }
 
 /// Passes the host's questions on. The answers are not remembered: many are good only once.
-pub fn converse(login: &mut Login) -> Result<Step, Failure> {
+pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let logins = login.target.logins.clone();
     if logins.prompt().is_none() {
         login.tried.unasked("keyboard-interactive", false);
-        return Ok(Step::Refused);
+        return Ok(LoginStep::Refused);
     }
     let user = login.config.user.clone();
     let about = format!("`{user}` on {}", login.config.place());
@@ -50,18 +50,18 @@ pub fn converse(login: &mut Login) -> Result<Step, Failure> {
         let mut relay = Relay { logins: &logins, about: &about, is_declined: false };
         let result = login.call(PERSON, || session.userauth_keyboard_interactive(&user, &mut relay))?;
         if result.is_ok() {
-            return Ok(Step::In);
+            return Ok(LoginStep::In);
         }
-        match login.weigh(Method::KeyboardInteractive)? {
-            Step::Refused if relay.is_declined => {
+        match login.weigh(AuthMethod::KeyboardInteractive)? {
+            LoginStep::Refused if relay.is_declined => {
                 login.tried.unasked("keyboard-interactive", true);
-                return Ok(Step::Refused);
+                return Ok(LoginStep::Refused);
             }
-            Step::Refused => login.tried.note("keyboard-interactive: refused".to_owned()),
+            LoginStep::Refused => login.tried.note("keyboard-interactive: refused".to_owned()),
             step => return Ok(step),
         }
     }
-    Ok(Step::Refused)
+    Ok(LoginStep::Refused)
 }
 
 struct Relay<'a> {

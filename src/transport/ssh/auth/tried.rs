@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::event::report::Report;
 use crate::transport::ssh::config::Config;
-use crate::transport::ssh::talk::Stop;
+use crate::transport::ssh::talk::CallFailure;
 
 /// In the order in which it happened.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Tried {
     }
 
     /// The host ended the connection in the middle of it.
-    pub fn hung_up(&self, config: &Config, accepted: Option<&[String]>, stop: &Stop) -> Report {
+    pub fn hung_up(&self, config: &Config, accepted: Option<&[String]>, stop: &CallFailure) -> Report {
         let message = format!("{} broke off the login of `{}`: {stop}", config.place(), config.user);
         let report = self.tell(Report::new(message));
         let report = match accepted {

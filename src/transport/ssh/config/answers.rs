@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 /// The options by name, in order where one has several lines.
 #[derive(Debug, Default)]
-pub struct Answers(HashMap<String, Vec<String>>);
+pub struct ConfigAnswers(HashMap<String, Vec<String>>);
 
-impl Answers {
+impl ConfigAnswers {
     pub fn parse(text: &str) -> Self {
         let mut all: HashMap<String, Vec<String>> = HashMap::new();
         for line in text.lines() {
@@ -68,8 +68,9 @@ mod tests {
 
     #[test]
     fn options_are_read_in_order() {
-        let answers =
-            Answers::parse("port 22\nidentityfile ~/a b\nidentityfile c\ncanonicalizePermittedcnames x\n");
+        let answers = ConfigAnswers::parse(
+            "port 22\nidentityfile ~/a b\nidentityfile c\ncanonicalizePermittedcnames x\n",
+        );
         assert_eq!(answers.all("identityfile").collect::<Vec<_>>(), ["~/a b", "c"]);
         assert_eq!(answers.get("canonicalizepermittedcnames"), Some("x"));
         assert_eq!(answers.get("hostname"), None);
@@ -77,15 +78,16 @@ mod tests {
 
     #[test]
     fn none_is_no_value() {
-        let answers = Answers::parse("identityfile none\nproxycommand none\nconnecttimeout none\n");
+        let answers = ConfigAnswers::parse("identityfile none\nproxycommand none\nconnecttimeout none\n");
         assert_eq!(answers.all("identityfile").count(), 0);
         assert_eq!(answers.get("proxycommand"), None);
     }
 
     #[test]
     fn yes_and_true_are_the_same() {
-        let answers =
-            Answers::parse("pubkeyauthentication true\nidentitiesonly yes\npasswordauthentication no\n");
+        let answers = ConfigAnswers::parse(
+            "pubkeyauthentication true\nidentitiesonly yes\npasswordauthentication no\n",
+        );
         assert!(answers.is("pubkeyauthentication", false));
         assert!(answers.is("identitiesonly", false));
         assert!(!answers.is("passwordauthentication", true));
@@ -96,7 +98,7 @@ mod tests {
     fn paths_of_one_line_may_hold_spaces() {
         #[track_caller]
         fn case(line: &str, want: &[&str]) {
-            assert_eq!(Answers::parse(&format!("files {line}")).paths("files"), want, "{line}");
+            assert_eq!(ConfigAnswers::parse(&format!("files {line}")).paths("files"), want, "{line}");
         }
         case("/a /b", &["/a", "/b"]);
         case("/root/kh /tmp/a b/kh ~/c", &["/root/kh", "/tmp/a b/kh", "~/c"]);

@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::event::report::Report;
 use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
-use crate::transport::ssh::Target;
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::SshTarget;
+use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::group::Group;
 
 /// A path that makes ssh say what `~`, `%u`, `%l` and `%L` are: its home is that of the password file, not `$HOME`.
@@ -30,13 +30,13 @@ globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `ssh -G` prints for the target.
-pub fn ask(target: &Target, interrupt: &Interrupt) -> Result<String, Failure> {
+pub fn ask(target: &SshTarget, interrupt: &Interrupt) -> Result<String, LoginFailure> {
     let mut words = tempfile::tempfile().map_err(failed)?;
     let mut ssh = match start(target, &words) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return match &target.config {
                 None => Ok(DEFAULTS.to_owned()),
-                Some(file) => Err(Failure::Final(
+                Some(file) => Err(LoginFailure::Final(
                     Report::new(format!(
                         "`{}` cannot be read without an `ssh` on this machine",
                         file.display()
@@ -49,8 +49,8 @@ pub fn ask(target: &Target, interrupt: &Interrupt) -> Result<String, Failure> {
     };
     let start = Instant::now();
     let go_on = || match interrupt.is_raised() {
-        true => Err(Failure::Interrupted),
-        false if start.elapsed() >= PATIENCE => Err(Failure::Final(
+        true => Err(LoginFailure::Interrupted),
+        false if start.elapsed() >= PATIENCE => Err(LoginFailure::Final(
             Report::new(format!("`ssh -G {}` did not end within {} s", target.address, PATIENCE.as_secs()))
                 .note("it runs the commands of `Match exec`"),
         )),
@@ -62,16 +62,16 @@ pub fn ask(target: &Target, interrupt: &Interrupt) -> Result<String, Failure> {
         // What cannot be read is not worth an error: this is an explanation of one.
         let _ = words.rewind().and_then(|()| words.read_to_end(&mut said));
         let report = Report::new(format!("`ssh -G {}` failed, so the way there is unknown", target.address));
-        return Err(Failure::Final(report.note(String::from_utf8_lossy(&said).trim())));
+        return Err(LoginFailure::Final(report.note(String::from_utf8_lossy(&said).trim())));
     }
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
-fn failed(error: io::Error) -> Failure {
-    Failure::told(format!("failed to run `ssh -G`: {error}"))
+fn failed(error: io::Error) -> LoginFailure {
+    LoginFailure::told(format!("failed to run `ssh -G`: {error}"))
 }
 
-fn start(target: &Target, words: &File) -> io::Result<Group> {
+fn start(target: &SshTarget, words: &File) -> io::Result<Group> {
     let mut ssh = Command::new("ssh");
     if let Some(file) = &target.config {
         ssh.arg("-F").arg(file);
@@ -87,7 +87,7 @@ fn start(target: &Target, words: &File) -> io::Result<Group> {
 }
 
 /// All that it prints.
-fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
+fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), LoginFailure>) -> Result<Vec<u8>, LoginFailure> {
     let mut printed = Vec::new();
     let Some(stdout) = &mut ssh.child.stdout else {
         return Ok(printed);
@@ -110,7 +110,7 @@ fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<Vec<
 }
 
 /// How it ends, soon after its last word.
-fn wait(ssh: &mut Group, go_on: impl Fn() -> Result<(), Failure>) -> Result<ExitStatus, Failure> {
+fn wait(ssh: &mut Group, go_on: impl Fn() -> Result<(), LoginFailure>) -> Result<ExitStatus, LoginFailure> {
     let mut pause = Duration::from_micros(100);
     loop {
         if let Some(status) = ssh.child.try_wait().map_err(failed)? {

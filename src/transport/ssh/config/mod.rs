@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use crate::event::report::Report;
 use crate::transport::Interrupt;
-use crate::transport::ssh::Target;
-use crate::transport::ssh::config::answers::Answers;
+use crate::transport::ssh::SshTarget;
+use crate::transport::ssh::config::answers::ConfigAnswers;
 use crate::transport::ssh::config::ask::ask;
 pub use crate::transport::ssh::config::tokens::Tokens;
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::failure::LoginFailure;
 
 /// How the host's sshd is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,21 +27,22 @@ pub enum Route {
 
 /// A way to prove who one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub enum AuthMethod {
     PublicKey,
     KeyboardInteractive,
     Password,
 }
 
-impl Method {
-    pub const ALL: [Method; 3] = [Method::PublicKey, Method::KeyboardInteractive, Method::Password];
+impl AuthMethod {
+    pub const ALL: [AuthMethod; 3] =
+        [AuthMethod::PublicKey, AuthMethod::KeyboardInteractive, AuthMethod::Password];
 
     /// As the protocol calls it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Method::PublicKey => "publickey",
-            Method::KeyboardInteractive => "keyboard-interactive",
-            Method::Password => "password",
+            AuthMethod::PublicKey => "publickey",
+            AuthMethod::KeyboardInteractive => "keyboard-interactive",
+            AuthMethod::Password => "password",
         }
     }
 }
@@ -74,7 +75,7 @@ pub struct Config {
     /// The agent's socket.
     pub agent: Option<PathBuf>,
     /// In the order to be tried.
-    pub methods: Vec<Method>,
+    pub methods: Vec<AuthMethod>,
     /// How often a secret may be asked for.
     pub n_prompts: u32,
     pub tokens: Tokens,
@@ -89,14 +90,18 @@ pub enum Family {
 }
 
 impl Config {
-    pub fn of(target: &Target, interrupt: &Interrupt) -> Result<Self, Failure> {
+    pub fn of(target: &SshTarget, interrupt: &Interrupt) -> Result<Self, LoginFailure> {
         let env = |name: &str| std::env::var(name).ok();
-        Self::parse(&ask(target, interrupt)?, target, &env).map_err(Failure::Final)
+        Self::parse(&ask(target, interrupt)?, target, &env).map_err(LoginFailure::Final)
     }
 
     /// Reads what `ssh -G` printed.
-    pub fn parse(text: &str, target: &Target, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Report> {
-        let answers = Answers::parse(text);
+    pub fn parse(
+        text: &str,
+        target: &SshTarget,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Report> {
+        let answers = ConfigAnswers::parse(text);
         let host = answers.get("hostname").unwrap_or(&target.address).to_ascii_lowercase();
         let port = answers.get("port").and_then(|port| port.parse().ok()).or(target.port).unwrap_or(22);
         if answers.is("proxyusefdpass", false) {
@@ -162,7 +167,7 @@ impl Config {
 }
 
 /// The tokens that the path of `ControlPath` reveals. Old versions print it as it is.
-fn told(answers: &Answers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
+fn told(answers: &ConfigAnswers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
     let path = answers.get("controlpath").filter(|path| path.starts_with('/')).unwrap_or_default();
     let mut parts = path.rsplitn(4, '/').map(str::to_owned);
     let (short, host, user) = (parts.next(), parts.next(), parts.next());
@@ -175,7 +180,7 @@ fn told(answers: &Answers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
     }
 }
 
-fn route(answers: &Answers, tokens: &Tokens) -> Route {
+fn route(answers: &ConfigAnswers, tokens: &Tokens) -> Route {
     match (answers.get("proxyjump"), answers.get("proxycommand")) {
         (Some(jump), _) => Route::Jump(jump.to_owned()),
         (None, Some(command)) => Route::Command(tokens.expand(command)),
@@ -184,7 +189,7 @@ fn route(answers: &Answers, tokens: &Tokens) -> Route {
 }
 
 /// `IdentityAgent` may name the variable that holds the socket's path.
-fn agent(answers: &Answers, tokens: &Tokens, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+fn agent(answers: &ConfigAnswers, tokens: &Tokens, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let socket = |name| env(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     match answers.get("identityagent") {
         None if answers.is_none("identityagent") => None,
@@ -194,22 +199,22 @@ fn agent(answers: &Answers, tokens: &Tokens, env: &dyn Fn(&str) -> Option<String
     }
 }
 
-fn methods(answers: &Answers) -> Vec<Method> {
-    let is_on = |method: &Method| match method {
-        Method::PublicKey => answers.is("pubkeyauthentication", true),
-        Method::KeyboardInteractive => answers.is("kbdinteractiveauthentication", true),
-        Method::Password => answers.is("passwordauthentication", true),
+fn methods(answers: &ConfigAnswers) -> Vec<AuthMethod> {
+    let is_on = |method: &AuthMethod| match method {
+        AuthMethod::PublicKey => answers.is("pubkeyauthentication", true),
+        AuthMethod::KeyboardInteractive => answers.is("kbdinteractiveauthentication", true),
+        AuthMethod::Password => answers.is("passwordauthentication", true),
     };
-    let named = |name: &str| Method::ALL.into_iter().find(|method| method.as_str() == name.trim());
+    let named = |name: &str| AuthMethod::ALL.into_iter().find(|method| method.as_str() == name.trim());
     let methods = match answers.get("preferredauthentications") {
-        None => Method::ALL.to_vec(),
+        None => AuthMethod::ALL.to_vec(),
         Some(names) => names.split(',').filter_map(named).collect(),
     };
     methods.into_iter().filter(is_on).collect()
 }
 
 /// ssh hangs up when so many questions, one an interval, stayed without an answer.
-fn silence(answers: &Answers) -> Option<Duration> {
+fn silence(answers: &ConfigAnswers) -> Option<Duration> {
     let interval = answers.get("serveraliveinterval").and_then(seconds)?;
     let n = answers.get("serveralivecountmax").and_then(|n| n.parse().ok()).unwrap_or(3);
     interval.checked_mul(n)
@@ -231,7 +236,7 @@ mod tests {
             "SOCK" => Some("/run/other".to_owned()),
             _ => None,
         };
-        Config::parse(text, &Target::new("web1", "web1"), &env).unwrap()
+        Config::parse(text, &SshTarget::new("web1", "web1"), &env).unwrap()
     }
 
     #[test]
@@ -312,7 +317,7 @@ mod tests {
         assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("web1", 22, "ann"));
         assert_eq!(config.identities[2], PathBuf::from("/home/ann/.ssh/id_ed25519"));
         assert_eq!(config.user_known_hosts[0], PathBuf::from("/home/ann/.ssh/known_hosts"));
-        assert_eq!(config.methods, Method::ALL);
+        assert_eq!(config.methods, AuthMethod::ALL);
         assert!(!config.accept_new);
     }
 

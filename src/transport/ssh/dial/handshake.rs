@@ -8,8 +8,8 @@ use crate::event::report::Report;
 use crate::transport::ssh::config::Route;
 use crate::transport::ssh::dial::proxy::Words;
 use crate::transport::ssh::dial::way::Way;
-use crate::transport::ssh::failure::Failure;
-use crate::transport::ssh::talk::{Stop, Talk};
+use crate::transport::ssh::failure::LoginFailure;
+use crate::transport::ssh::talk::{CallFailure, Talk};
 
 /// For the handshake, where `ConnectTimeout` says nothing: three round trips, and maybe a jump host that must be logged in
 /// to first.
@@ -25,7 +25,12 @@ const NOT_AGREED: i32 = -5;
 const NOT_EXCHANGED: i32 = -8;
 
 /// Agrees with the host on keys. `preferences` are the host key algorithms to be asked for.
-pub fn handshake(talk: &Talk, way: &Way, preferences: &str, words: Option<Words>) -> Result<(), Failure> {
+pub fn handshake(
+    talk: &Talk,
+    way: &Way,
+    preferences: &str,
+    words: Option<Words>,
+) -> Result<(), LoginFailure> {
     let mut session = talk.session.clone();
     let limit = way.config.connect_timeout.unwrap_or(HANDSHAKE);
     let Err(stop) = talk.until_done(limit, || session.handshake()) else {
@@ -34,7 +39,7 @@ pub fn handshake(talk: &Talk, way: &Way, preferences: &str, words: Option<Words>
     let place = way.config.place();
     let cut = |when: &str| Report::new(format!("{place} hung up {when}, or the line was cut"));
     let (is_dropped, report) = match stop.code() {
-        _ if matches!(stop, Stop::Interrupted) => return Err(Failure::Interrupted),
+        _ if matches!(stop, CallFailure::Interrupted) => return Err(LoginFailure::Interrupted),
         Some(NOT_AGREED) => {
             let apart = nothing_in_common(&session, way, preferences);
             (false, apart.unwrap_or_else(|| cut("during the key exchange")))
@@ -58,7 +63,7 @@ pub fn handshake(talk: &Talk, way: &Way, preferences: &str, words: Option<Words>
         )),
         _ => report,
     };
-    Err(if is_dropped { Failure::Dropped(report) } else { Failure::Final(report) })
+    Err(if is_dropped { LoginFailure::Dropped(report) } else { LoginFailure::Final(report) })
 }
 
 /// What else a host may say first is not the protocol's.

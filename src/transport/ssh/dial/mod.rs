@@ -20,11 +20,11 @@ use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::dial::handshake::handshake;
 use crate::transport::ssh::dial::way::Way;
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::host_key::HostKeys;
 use crate::transport::ssh::public_key::PublicKey;
 use crate::transport::ssh::talk::Talk;
-use crate::transport::ssh::{Connection, Target, auth};
+use crate::transport::ssh::{Connection, SshTarget, auth};
 
 /// How often a port is tried where nothing listens: sshd may be about to start.
 const N_NOBODY: u32 = 3;
@@ -36,19 +36,19 @@ const N_DROPPED_BEHIND_PROXY: u32 = 2;
 
 /// Logs in to one target, as often as it is wanted.
 pub struct Dial {
-    target: Target,
+    target: SshTarget,
     interrupt: Interrupt,
     /// Asked for once: it costs a process or more, and must not change within a run.
     config: Option<Config>,
 }
 
 /// Logs in to a target once.
-pub fn connect(target: &Target, interrupt: &Interrupt) -> Result<Connection, Lost> {
+pub fn connect(target: &SshTarget, interrupt: &Interrupt) -> Result<Connection, Lost> {
     Dial::new(target.clone(), interrupt.clone()).connect()
 }
 
 impl Dial {
-    pub fn new(target: Target, interrupt: Interrupt) -> Self {
+    pub fn new(target: SshTarget, interrupt: Interrupt) -> Self {
         Self { target, interrupt, config: None }
     }
 
@@ -56,15 +56,15 @@ impl Dial {
     pub fn connect(&mut self) -> Result<Connection, Lost> {
         self.try_to_connect().map_err(|failure| Lost::Refused {
             why: match failure {
-                Failure::Interrupted => "interrupted".to_owned(),
-                Failure::Nobody(report) | Failure::Dropped(report) | Failure::Final(report) => {
-                    report.to_string()
-                }
+                LoginFailure::Interrupted => "interrupted".to_owned(),
+                LoginFailure::Nobody(report)
+                | LoginFailure::Dropped(report)
+                | LoginFailure::Final(report) => report.to_string(),
             },
         })
     }
 
-    fn try_to_connect(&mut self) -> Result<Connection, Failure> {
+    fn try_to_connect(&mut self) -> Result<Connection, LoginFailure> {
         let Self { target, interrupt, config } = self;
         let config = match config {
             Some(config) => config,
@@ -74,7 +74,7 @@ impl Dial {
         let mut n_made = 0;
         loop {
             let slot =
-                target.logins.take_slot(&first_server(config), interrupt).ok_or(Failure::Interrupted)?;
+                target.logins.take_slot(&first_server(config), interrupt).ok_or(LoginFailure::Interrupted)?;
             let failure = match attempt(&way) {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
@@ -82,15 +82,21 @@ impl Dial {
             drop(slot);
             n_made += 1;
             let (report, n_attempts) = match failure {
-                Failure::Nobody(report) => (report, N_NOBODY),
-                Failure::Dropped(report) if config.route != Route::Direct => (report, N_DROPPED_BEHIND_PROXY),
-                Failure::Dropped(report) => (report, N_DROPPED),
+                LoginFailure::Nobody(report) => (report, N_NOBODY),
+                LoginFailure::Dropped(report) if config.route != Route::Direct => {
+                    (report, N_DROPPED_BEHIND_PROXY)
+                }
+                LoginFailure::Dropped(report) => (report, N_DROPPED),
                 failure => return Err(failure),
             };
             if n_made >= n_attempts {
                 let message = format!("{} (tried {n_made} times)", report.message);
                 let report = Report { message, ..report };
-                return Err(Failure::Final(if n_made == N_DROPPED { way.explain(report) } else { report }));
+                return Err(LoginFailure::Final(if n_made == N_DROPPED {
+                    way.explain(report)
+                } else {
+                    report
+                }));
             }
             pause(n_made, interrupt)?;
         }
@@ -113,34 +119,34 @@ fn span(n_made: u32) -> Duration {
     longest / 2 + longest / 2 * u32::try_from(jitter).unwrap_or_default() / 1000
 }
 
-fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), Failure> {
+fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), LoginFailure> {
     let chosen = span(n_made);
     let start = Instant::now();
     while start.elapsed() < chosen {
         if interrupt.is_raised() {
-            return Err(Failure::Interrupted);
+            return Err(LoginFailure::Interrupted);
         }
         thread::sleep(POLL_INTERVAL.min(chosen));
     }
     Ok(())
 }
 
-fn attempt(way: &Way) -> Result<Connection, Failure> {
+fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
     let Way { target, config, interrupt } = *way;
-    let host_keys = HostKeys::read(config).map_err(Failure::Final)?;
+    let host_keys = HostKeys::read(config).map_err(LoginFailure::Final)?;
     let (socket, words) = way.open()?;
-    let mut session = Session::new().map_err(|error| Failure::told(error.message()))?;
+    let mut session = Session::new().map_err(|error| LoginFailure::told(error.message()))?;
     let preferences = host_keys.prefer(&session);
-    let preferences = preferences.map_err(|error| Failure::told(error.message()))?;
+    let preferences = preferences.map_err(|error| LoginFailure::told(error.message()))?;
     socket
         .give_to(&mut session)
-        .map_err(|error| Failure::told(format!("failed to share the socket: {error}")))?;
+        .map_err(|error| LoginFailure::told(format!("failed to share the socket: {error}")))?;
     session.set_blocking(false);
     let talk = Talk { session: &session, socket: &socket, interrupt };
     handshake(&talk, way, &preferences, words)?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
-    let key = key.ok_or_else(|| Failure::told("the host showed no key that could be read"))?;
-    host_keys.check(&key).map_err(Failure::Final)?;
+    let key = key.ok_or_else(|| LoginFailure::told("the host showed no key that could be read"))?;
+    host_keys.check(&key).map_err(LoginFailure::Final)?;
     auth::log_in(&talk, target, config)?;
     Ok(Connection { session, socket, silence: config.silence })
 }
@@ -168,6 +174,6 @@ mod tests {
     fn an_interrupt_ends_a_pause() {
         let interrupt = Interrupt::default();
         interrupt.raise();
-        assert!(matches!(pause(100, &interrupt), Err(Failure::Interrupted)));
+        assert!(matches!(pause(100, &interrupt), Err(LoginFailure::Interrupted)));
     }
 }

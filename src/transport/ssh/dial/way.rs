@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::event::report::Report;
 use crate::transport::Interrupt;
-use crate::transport::ssh::Target;
+use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::dial::offer::{self, Offer};
 use crate::transport::ssh::dial::proxy::{self, Words};
 use crate::transport::ssh::dial::tcp::{self, NoConnection};
-use crate::transport::ssh::failure::Failure;
+use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::socket::Socket;
 
 /// For one address to answer, where `ConnectTimeout` says nothing.
@@ -17,18 +17,18 @@ const CONNECT: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy)]
 pub struct Way<'a> {
-    pub target: &'a Target,
+    pub target: &'a SshTarget,
     pub config: &'a Config,
     pub interrupt: &'a Interrupt,
 }
 
 impl Way<'_> {
     /// Opens a connection. A proxy has something to say if that fails later.
-    pub fn open(&self) -> Result<(Socket, Option<Words>), Failure> {
+    pub fn open(&self) -> Result<(Socket, Option<Words>), LoginFailure> {
         self.open_within(self.config.connect_timeout.unwrap_or(CONNECT))
     }
 
-    fn open_within(&self, limit: Duration) -> Result<(Socket, Option<Words>), Failure> {
+    fn open_within(&self, limit: Duration) -> Result<(Socket, Option<Words>), LoginFailure> {
         let may_ask = self.target.logins.prompt().is_some();
         let command = match &self.config.route {
             Route::Direct => return Ok((self.open_directly(limit)?, None)),
@@ -36,22 +36,22 @@ impl Way<'_> {
             Route::Command(text) => proxy::command(text),
         };
         let (socket, words) = proxy::start(command).map_err(|error| {
-            Failure::told(format!("failed to start the proxy for {}: {error}", self.config.place()))
+            LoginFailure::told(format!("failed to start the proxy for {}: {error}", self.config.place()))
         })?;
         Ok((socket, Some(words)))
     }
 
-    fn open_directly(&self, limit: Duration) -> Result<Socket, Failure> {
+    fn open_directly(&self, limit: Duration) -> Result<Socket, LoginFailure> {
         let Config { host, port, family, .. } = self.config;
         let result = tcp::reach(host, *port, *family, limit, self.interrupt);
         result.map(Socket::Tcp).map_err(|error| match error {
-            NoConnection::Interrupted => Failure::Interrupted,
-            NoConnection::Unresolved(why) => Failure::told(why),
+            NoConnection::Interrupted => LoginFailure::Interrupted,
+            NoConnection::Unresolved(why) => LoginFailure::told(why),
             NoConnection::Failed { why, is_passing } => {
                 let report = Report::new(format!("nobody answers at {}", self.config.place()));
                 let notes = why.iter().map(|(address, why)| format!("{address}: {why}"));
                 let report = notes.fold(report, Report::note);
-                if is_passing { Failure::Nobody(report) } else { Failure::Final(report) }
+                if is_passing { LoginFailure::Nobody(report) } else { LoginFailure::Final(report) }
             }
         })
     }

@@ -4,8 +4,8 @@ use ssh2::{BlockDirections, Error};
 
 use crate::transport::Stream;
 use crate::transport::link::ChannelId;
-use crate::transport::ssh::call::{Outcome, is_again, is_late, is_refusal, outcome, reason};
-use crate::transport::ssh::channel::{Call, Channel, Wanted};
+use crate::transport::ssh::call::{CallOutcome, is_again, is_late, is_refusal, outcome, reason};
+use crate::transport::ssh::channel::{Channel, ChannelCall, Wanted};
 use crate::transport::ssh::driver::{Driver, Gone, Job, Spare};
 use crate::transport::ssh::pipes::Purpose;
 use crate::web::Address;
@@ -20,29 +20,32 @@ impl Driver {
         };
         let outcome = outcome.map_err(|error| reason(&error))?;
         let blocked = self.session.block_directions();
-        if outcome == Outcome::Again && matches!(blocked, BlockDirections::Outbound | BlockDirections::Both) {
+        if outcome == CallOutcome::Again
+            && matches!(blocked, BlockDirections::Outbound | BlockDirections::Both)
+        {
             self.stuck = Some(job);
         }
-        Ok(outcome == Outcome::Moved)
+        Ok(outcome == CallOutcome::Moved)
     }
 
-    fn call(&mut self, id: ChannelId, call: Call, is_stuck: bool) -> Result<Outcome, Error> {
-        let may_speak = is_stuck || !matches!(call, Call::EndInput | Call::Close) || self.has_room();
+    fn call(&mut self, id: ChannelId, call: ChannelCall, is_stuck: bool) -> Result<CallOutcome, Error> {
+        let may_speak =
+            is_stuck || !matches!(call, ChannelCall::EndInput | ChannelCall::Close) || self.has_room();
         let Some(channel) = self.channels.get_mut(&id).filter(|_| may_speak) else {
-            return Ok(Outcome::Nothing);
+            return Ok(CallOutcome::Nothing);
         };
         match call {
-            Call::Start => self.start(id),
-            Call::Read(stream) => self.read(id, stream),
-            Call::Write => channel.write(&self.session),
-            Call::EndInput => channel.end_input(),
-            Call::AwaitClose => channel.await_close(),
-            Call::Close => channel.close(),
+            ChannelCall::Start => self.start(id),
+            ChannelCall::Read(stream) => self.read(id, stream),
+            ChannelCall::Write => channel.write(&self.session),
+            ChannelCall::EndInput => channel.end_input(),
+            ChannelCall::AwaitClose => channel.await_close(),
+            ChannelCall::Close => channel.close(),
         }
     }
 
     /// Opens a channel for whoever has waited longest, else as the spare.
-    fn open(&mut self) -> Result<Outcome, Error> {
+    fn open(&mut self) -> Result<CallOutcome, Error> {
         let next = || self.channels.values().find_map(Channel::waits_for).unwrap_or(Wanted::Session);
         let wanted = self.opening.take().unwrap_or_else(next);
         let opened = match &wanted {
@@ -59,7 +62,7 @@ impl Driver {
         match (opened, waiting) {
             (Err(error), _) if is_again(&error) => {
                 self.opening = Some(wanted);
-                return Ok(Outcome::Again);
+                return Ok(CallOutcome::Again);
             }
             (Err(error), _) if !is_refused(&error) => return Err(error),
             (Ok(ssh), Some((id, channel))) => {
@@ -84,17 +87,17 @@ impl Driver {
             (Err(_), None) if wanted == Wanted::Session => self.spare = Spare::Refused,
             (Err(_), None) => {}
         }
-        Ok(Outcome::Moved)
+        Ok(CallOutcome::Moved)
     }
 
-    fn start(&mut self, id: ChannelId) -> Result<Outcome, Error> {
+    fn start(&mut self, id: ChannelId) -> Result<CallOutcome, Error> {
         let Some(channel) = self.channels.get_mut(&id) else {
-            return Ok(Outcome::Nothing);
+            return Ok(CallOutcome::Nothing);
         };
         match channel.start() {
             Err(error) if is_refusal(&error) => {
                 self.refuse(id, &format!("the host does not start a shell: {}", error.message()));
-                Ok(Outcome::Moved)
+                Ok(CallOutcome::Moved)
             }
             outcome => {
                 if channel.is_under_way()
@@ -114,9 +117,9 @@ impl Driver {
         }
     }
 
-    fn read(&mut self, id: ChannelId, stream: Stream) -> Result<Outcome, Error> {
+    fn read(&mut self, id: ChannelId, stream: Stream) -> Result<CallOutcome, Error> {
         let Some(channel) = self.channels.get_mut(&id) else {
-            return Ok(Outcome::Nothing);
+            return Ok(CallOutcome::Nothing);
         };
         let (outcome, n) = channel.read(&self.session, stream, &mut self.buffer)?;
         if n > 0
@@ -135,7 +138,7 @@ impl Driver {
         };
         for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spare) {
             // Reads until there is nothing, or until this one is at its end.
-            if outcome(ssh.wait_eof()).map_err(|error| reason(&error))? == Outcome::Again {
+            if outcome(ssh.wait_eof()).map_err(|error| reason(&error))? == CallOutcome::Again {
                 return Ok(true);
             }
         }

@@ -19,7 +19,7 @@ use ssh2::Session;
 
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::Connection;
-use crate::transport::ssh::channel::{Call, Channel, Wanted};
+use crate::transport::ssh::channel::{Channel, ChannelCall, Wanted};
 use crate::transport::ssh::pipes::Pipes;
 use crate::transport::ssh::silence::Silence;
 use crate::transport::ssh::socket::Socket;
@@ -66,7 +66,7 @@ enum Spare {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Job {
     Open,
-    On(ChannelId, Call),
+    On(ChannelId, ChannelCall),
 }
 
 impl Driver {

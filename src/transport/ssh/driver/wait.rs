@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::transport::ssh::call::{CLOSED, reason};
 use crate::transport::ssh::driver::{Driver, Gone};
-use crate::transport::ssh::silence::Verdict;
+use crate::transport::ssh::silence::Liveness;
 
 impl Driver {
     /// Asks a silent host for a sign of life. While something is stuck, that is the question.
@@ -50,8 +50,8 @@ impl Driver {
             return Err(CLOSED.to_owned());
         }
         match self.silence.verdict(now) {
-            Verdict::Alive => Ok(()),
-            Verdict::Dead(after) => {
+            Liveness::Alive => Ok(()),
+            Liveness::Dead(after) => {
                 Err(format!("nothing came from the host for {} s", after.as_secs_f64().round()))
             }
         }

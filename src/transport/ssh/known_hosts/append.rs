@@ -9,13 +9,18 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::transport::ssh::known_hosts::line;
 use crate::transport::ssh::known_hosts::name::KnownName;
-use crate::transport::ssh::known_hosts::{KnownHosts, Verdict};
+use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts};
 use crate::transport::ssh::public_key::PublicKey;
 
 /// Adds the key of a host that is still unknown, and tells what the file says of the key then: since it was last read,
 /// another thread or run may have met the host, and another key. The line is written by one `write` to the file's end,
 /// so a reader sees all of it or nothing, and what other programs append meanwhile is not lost.
-pub fn append(file: &Path, host: &KnownName, key: &PublicKey, salt: Option<[u8; 20]>) -> io::Result<Verdict> {
+pub fn append(
+    file: &Path,
+    host: &KnownName,
+    key: &PublicKey,
+    salt: Option<[u8; 20]>,
+) -> io::Result<KeyVerdict> {
     if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists()) {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     }
@@ -23,7 +28,7 @@ pub fn append(file: &Path, host: &KnownName, key: &PublicKey, salt: Option<[u8; 
     let mut known_hosts = open.read(true).append(true).create(true).mode(0o600).open(file)?;
     if !fs::metadata(file)?.is_file() {
         // `/dev/null`, to remember nothing.
-        return Ok(Verdict::Known);
+        return Ok(KeyVerdict::Known);
     }
     flock(&known_hosts, FlockOperation::LockExclusive)?;
     let mut text = Vec::new();
@@ -31,7 +36,7 @@ pub fn append(file: &Path, host: &KnownName, key: &PublicKey, salt: Option<[u8; 
     let mut known = KnownHosts::default();
     known.add(file, &String::from_utf8_lossy(&text), host);
     match known.verdict(key) {
-        Verdict::Unknown { authority: None } => {}
+        KeyVerdict::Unknown { authority: None } => {}
         verdict => return Ok(verdict),
     }
     let name = salt.map_or_else(|| host.name.clone(), |salt| line::hashed(&salt, &host.name));
@@ -43,7 +48,7 @@ pub fn append(file: &Path, host: &KnownName, key: &PublicKey, salt: Option<[u8; 
         return Err(error);
     }
     known_hosts.sync_all()?;
-    Ok(Verdict::Known)
+    Ok(KeyVerdict::Known)
 }
 
 #[cfg(test)]
@@ -74,7 +79,7 @@ mod tests {
         assert!(text.starts_with(&format!("# no newline\nweb1 {KEY}\n|1|")), "{text}");
         for host in [web1, web2] {
             let known = KnownHosts::read([&file], &host).unwrap();
-            assert_eq!(known.verdict(&key), Verdict::Known);
+            assert_eq!(known.verdict(&key), KeyVerdict::Known);
         }
     }
 
@@ -95,10 +100,10 @@ mod tests {
         let [key, other] = [KEY, OTHER].map(|line| PublicKey::from_line(line).unwrap());
         append(&file, &web1, &key, None).unwrap();
         let verdict = append(&file, &web1, &other, None).unwrap();
-        assert!(matches!(verdict, Verdict::Changed { known, .. } if known == key));
+        assert!(matches!(verdict, KeyVerdict::Changed { known, .. } if known == key));
         for line in [format!("@revoked * {OTHER}\n"), format!("@cert-authority * {OTHER}\n")] {
             fs::write(&file, &line).unwrap();
-            assert_ne!(append(&file, &web1, &other, None).unwrap(), Verdict::Known);
+            assert_ne!(append(&file, &web1, &other, None).unwrap(), KeyVerdict::Known);
             assert_eq!(fs::read_to_string(&file).unwrap(), line);
         }
     }

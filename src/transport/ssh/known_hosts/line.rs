@@ -9,7 +9,7 @@ use crate::transport::ssh::public_key::PublicKey;
 
 /// What a line says about its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum KeyClaim {
     /// The hosts have this key.
     Holds,
     /// The hosts have certificates that this key signed.
@@ -19,14 +19,14 @@ pub enum Claim {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    pub claim: Claim,
-    hosts: Hosts,
+pub struct KnownHostsLine {
+    pub claim: KeyClaim,
+    hosts: HostPatterns,
     pub key: PublicKey,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Hosts {
+enum HostPatterns {
     Hashed {
         salt: Vec<u8>,
         hash: Vec<u8>,
@@ -35,21 +35,21 @@ enum Hosts {
     Patterns(String),
 }
 
-impl Line {
+impl KnownHostsLine {
     /// `None` for comments, and for whatever cannot be understood, as ssh does it.
     pub fn parse(line: &str) -> Option<Self> {
         let (claim, rest) = match line.trim_ascii().split_once([' ', '\t']) {
-            Some(("@revoked", rest)) => (Claim::Revoked, rest.trim_ascii_start()),
-            Some(("@cert-authority", rest)) => (Claim::Certifies, rest.trim_ascii_start()),
+            Some(("@revoked", rest)) => (KeyClaim::Revoked, rest.trim_ascii_start()),
+            Some(("@cert-authority", rest)) => (KeyClaim::Certifies, rest.trim_ascii_start()),
             Some((word, _)) if word.starts_with(['@', '#']) => return None,
-            _ => (Claim::Holds, line.trim_ascii()),
+            _ => (KeyClaim::Holds, line.trim_ascii()),
         };
         let (hosts, key) = rest.split_once([' ', '\t'])?;
         let hosts = match hosts.strip_prefix('|') {
-            None => Hosts::Patterns(hosts.to_ascii_lowercase()),
+            None => HostPatterns::Patterns(hosts.to_ascii_lowercase()),
             Some(hashed) => {
                 let (salt, hash) = hashed.strip_prefix("1|")?.split_once('|')?;
-                Hosts::Hashed { salt: STANDARD.decode(salt).ok()?, hash: STANDARD.decode(hash).ok()? }
+                HostPatterns::Hashed { salt: STANDARD.decode(salt).ok()?, hash: STANDARD.decode(hash).ok()? }
             }
         };
         Some(Self { claim, hosts, key: PublicKey::from_line(key)? })
@@ -59,8 +59,8 @@ impl Line {
     /// `[web1]:2222`.
     pub fn is_about(&self, name: &str) -> bool {
         match &self.hosts {
-            Hosts::Hashed { salt, hash } => hash_of(salt, name) == *hash,
-            Hosts::Patterns(patterns) => matches_list(patterns, name),
+            HostPatterns::Hashed { salt, hash } => hash_of(salt, name) == *hash,
+            HostPatterns::Patterns(patterns) => matches_list(patterns, name),
         }
     }
 }
@@ -126,7 +126,7 @@ mod tests {
 
     #[track_caller]
     fn case(hosts: &str, name: &str, want: bool) {
-        let line = Line::parse(&format!("{hosts} {KEY} a comment")).unwrap();
+        let line = KnownHostsLine::parse(&format!("{hosts} {KEY} a comment")).unwrap();
         assert_eq!(line.is_about(name), want, "{hosts} {name}");
     }
 
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn markers_are_read() {
-        let claim = |text: &str| Line::parse(&format!("{text} web1\t{KEY}")).map(|line| line.claim);
-        assert_eq!(claim(""), Some(Claim::Holds));
-        assert_eq!(claim("@revoked"), Some(Claim::Revoked));
-        assert_eq!(claim("@cert-authority\t "), Some(Claim::Certifies));
+        let claim = |text: &str| KnownHostsLine::parse(&format!("{text} web1\t{KEY}")).map(|line| line.claim);
+        assert_eq!(claim(""), Some(KeyClaim::Holds));
+        assert_eq!(claim("@revoked"), Some(KeyClaim::Revoked));
+        assert_eq!(claim("@cert-authority\t "), Some(KeyClaim::Certifies));
         assert_eq!(claim("@other"), None);
     }
 
@@ -174,12 +174,12 @@ mod tests {
         for line in
             ["", "   ", "# web1 ssh-ed25519 AAAA", "#", "web1", "web1 ssh-ed25519", "web1 ssh-ed25519 ???"]
         {
-            assert_eq!(Line::parse(line), None, "{line}");
+            assert_eq!(KnownHostsLine::parse(line), None, "{line}");
         }
         for hosts in ["|2|aaaa|aaaa", "|1|aaaa", "|1|?|aaaa", "|", "|1|"] {
-            assert_eq!(Line::parse(&format!("{hosts} {KEY}")), None, "{hosts}");
+            assert_eq!(KnownHostsLine::parse(&format!("{hosts} {KEY}")), None, "{hosts}");
         }
         // The form of SSH 1: bits, exponent, modulus.
-        assert_eq!(Line::parse("web1 1024 35 1234567890"), None);
+        assert_eq!(KnownHostsLine::parse("web1 1024 35 1234567890"), None);
     }
 }

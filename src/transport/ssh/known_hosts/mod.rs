@@ -14,18 +14,18 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 pub use crate::transport::ssh::known_hosts::append::append;
-use crate::transport::ssh::known_hosts::line::{Claim, Line};
+use crate::transport::ssh::known_hosts::line::{KeyClaim, KnownHostsLine};
 pub use crate::transport::ssh::known_hosts::name::KnownName;
 use crate::transport::ssh::public_key::PublicKey;
 
 /// Where a line stands; lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct LinePlace {
     pub file: PathBuf,
     pub line: usize,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for LinePlace {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
     }
@@ -33,27 +33,27 @@ impl std::fmt::Display for Place {
 
 /// What the files say about a key that a host shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum KeyVerdict {
     Known,
     /// No key of the host is known. An authority may be, whose signatures we cannot check.
     Unknown {
-        authority: Option<Place>,
+        authority: Option<LinePlace>,
     },
     /// Other keys of the host are known; the one that is told is of the same type if there is such a one.
     Changed {
-        place: Place,
+        place: LinePlace,
         known: PublicKey,
     },
-    Revoked(Place),
+    Revoked(LinePlace),
 }
 
 /// The lines about one host.
 #[derive(Debug, Default)]
 pub struct KnownHosts {
-    lines: Vec<(Place, Line)>,
+    lines: Vec<(LinePlace, KnownHostsLine)>,
     /// Lines about the host's name alone, where its port is not 22. ssh believes a key that it finds there, but
     /// another key there speaks of another server.
-    nearby: Vec<(Place, Line)>,
+    nearby: Vec<(LinePlace, KnownHostsLine)>,
 }
 
 impl KnownHosts {
@@ -75,10 +75,10 @@ impl KnownHosts {
 
     fn add(&mut self, file: &Path, text: &str, host: &KnownName) {
         for (i, line) in text.lines().enumerate() {
-            let Some(line) = Line::parse(line) else {
+            let Some(line) = KnownHostsLine::parse(line) else {
                 continue;
             };
-            let place = || Place { file: file.to_owned(), line: i + 1 };
+            let place = || LinePlace { file: file.to_owned(), line: i + 1 };
             if line.is_about(&host.name) {
                 self.lines.push((place(), line));
             } else if host.portless.as_ref().is_some_and(|name| line.is_about(name)) {
@@ -87,31 +87,31 @@ impl KnownHosts {
         }
     }
 
-    pub fn verdict(&self, key: &PublicKey) -> Verdict {
+    pub fn verdict(&self, key: &PublicKey) -> KeyVerdict {
         let about = |claim| self.lines.iter().filter(move |(_, line)| line.claim == claim);
         let nearby = |claim| self.nearby.iter().filter(move |(_, line)| line.claim == claim);
-        let is_same = |(_, line): &&(Place, Line)| line.key == *key;
-        if let Some((place, _)) = about(Claim::Revoked).chain(nearby(Claim::Revoked)).find(is_same) {
-            return Verdict::Revoked(place.clone());
+        let is_same = |(_, line): &&(LinePlace, KnownHostsLine)| line.key == *key;
+        if let Some((place, _)) = about(KeyClaim::Revoked).chain(nearby(KeyClaim::Revoked)).find(is_same) {
+            return KeyVerdict::Revoked(place.clone());
         }
-        if about(Claim::Holds).any(|line| is_same(&line)) {
-            return Verdict::Known;
+        if about(KeyClaim::Holds).any(|line| is_same(&line)) {
+            return KeyVerdict::Known;
         }
-        let same_kind = about(Claim::Holds).find(|(_, line)| line.key.kind() == key.kind());
-        if let Some((place, line)) = same_kind.or_else(|| about(Claim::Holds).next()) {
-            return Verdict::Changed { place: place.clone(), known: line.key.clone() };
+        let same_kind = about(KeyClaim::Holds).find(|(_, line)| line.key.kind() == key.kind());
+        if let Some((place, line)) = same_kind.or_else(|| about(KeyClaim::Holds).next()) {
+            return KeyVerdict::Changed { place: place.clone(), known: line.key.clone() };
         }
-        if nearby(Claim::Holds).any(|line| is_same(&line)) {
-            return Verdict::Known;
+        if nearby(KeyClaim::Holds).any(|line| is_same(&line)) {
+            return KeyVerdict::Known;
         }
-        let authority = about(Claim::Certifies).next().map(|(place, _)| place.clone());
-        Verdict::Unknown { authority }
+        let authority = about(KeyClaim::Certifies).next().map(|(place, _)| place.clone());
+        KeyVerdict::Unknown { authority }
     }
 
     /// The algorithms of host keys to ask for, best first: the host is to show a key that is known, if it has one. Of
     /// `supported`, certificates are left out, since nobody here could check them.
     pub fn preferences(&self, supported: &[&str]) -> String {
-        let kinds = self.lines.iter().chain(&self.nearby).filter(|(_, line)| line.claim == Claim::Holds);
+        let kinds = self.lines.iter().chain(&self.nearby).filter(|(_, line)| line.claim == KeyClaim::Holds);
         let known: Vec<&str> = kinds.flat_map(|(_, line)| algorithms(line.key.kind())).copied().collect();
         let is_usable = |name: &&str| !name.contains("-cert-v01@");
         let (first, rest): (Vec<&str>, Vec<&str>) =
@@ -159,11 +159,11 @@ mod tests {
     #[track_caller]
     fn case(text: &str, port: u16, want: &str) {
         let verdict = match known(text, "Web1", port).verdict(&PublicKey::from_line(A).unwrap()) {
-            Verdict::Known => "known".to_owned(),
-            Verdict::Unknown { authority: None } => "unknown".to_owned(),
-            Verdict::Unknown { authority: Some(place) } => format!("authority {place}"),
-            Verdict::Changed { place, known } => format!("changed {place} {}", known.kind()),
-            Verdict::Revoked(place) => format!("revoked {place}"),
+            KeyVerdict::Known => "known".to_owned(),
+            KeyVerdict::Unknown { authority: None } => "unknown".to_owned(),
+            KeyVerdict::Unknown { authority: Some(place) } => format!("authority {place}"),
+            KeyVerdict::Changed { place, known } => format!("changed {place} {}", known.kind()),
+            KeyVerdict::Revoked(place) => format!("revoked {place}"),
         };
         assert_eq!(verdict, want, "{text}");
     }
