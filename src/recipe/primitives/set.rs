@@ -102,14 +102,14 @@ pub mod api {
     /// lock; with `--wait`, it waits. A plan takes no lock.
     #[rhai_fn(pure, return_raw)]
     pub fn lock(hosts: &mut Hosts) -> Outcome<()> {
-        hosts.outcome(|run, indices| lock::lock_all(run, indices))
+        hosts.outcome(lock::lock_all)
     }
 
     /// Points `current` to the release of this run, on all of these hosts. First it checks every host; then all swap
     /// at the same time. If the run fails before the swap is confirmed, all of them swap back.
     #[rhai_fn(pure, return_raw)]
     pub fn swap(hosts: &mut Hosts) -> Outcome<()> {
-        hosts.outcome(|run, indices| serve::swap(run, indices))
+        hosts.outcome(serve::swap)
     }
 
     /// Undoes the swap of this run on these hosts.
