@@ -117,24 +117,31 @@ fn character(text: &str) -> usize {
     }
 }
 
-/// The tokens without the items that stand under `#[cfg(test)]`, and the names of modules that are files so marked.
-pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
+/// What is left of a file without the items that stand under `#[cfg(test)]`.
+pub struct Code {
+    pub tokens: Vec<Token>,
+    /// The names of modules that are files so marked.
+    pub test_files: Vec<String>,
+    pub n_test_lines: usize,
+}
+
+pub fn without_tests(tokens: &[Token]) -> Code {
     let mark = ["#", "[", "cfg", "(", "test", ")", "]"];
-    let mut kept = Vec::new();
-    let mut test_files = Vec::new();
+    let mut code = Code { tokens: Vec::new(), test_files: Vec::new(), n_test_lines: 0 };
     let mut at = 0;
     while at < tokens.len() {
         if !is_at(tokens, at, &mark) {
-            kept.push(tokens[at].clone());
+            code.tokens.push(tokens[at].clone());
             at += 1;
             continue;
         }
+        let first_line = tokens[at].line;
         at += mark.len();
         let mut depth = 0;
         while at < tokens.len() {
             let text = tokens[at].text.as_str();
             if text == "mod" && tokens.get(at + 2).is_some_and(|token| token.text == ";") {
-                test_files.push(tokens[at + 1].text.clone());
+                code.test_files.push(tokens[at + 1].text.clone());
             }
             at += 1;
             match text {
@@ -146,8 +153,9 @@ pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
                 break;
             }
         }
+        code.n_test_lines += tokens[at - 1].line - first_line + 1;
     }
-    (kept, test_files)
+    code
 }
 
 /// Whether these texts stand at a place, one after the other.
