@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::manifest::{Line, Manifest, manifest_order};
+use super::manifest::{Line, Manifest};
+use super::path::manifest_order;
 
 /// Turns a base manifest into the next one: `awk "$EDIT_AWK" EDIT BASE >NEXT`, under `LC_ALL=C`. EDIT may be `-`. A name
 /// that awk could take for an assignment (`a=b`) needs `/` or `./` before it. Fails when BASE is too short. The base is

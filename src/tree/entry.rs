@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::hash::Hash;
-use super::manifest::manifest_order;
-use super::path::TreePath;
+use super::path::{TreePath, manifest_order};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -12,8 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::hash::Hash;
-use super::manifest::manifest_order;
-use super::path::TreePath;
+use super::path::{TreePath, manifest_order};
 
 const HEADER: &[u8] = b"runner index 1";
 /// The coarsest clock of a file system that is still met (FAT: 2 s), and some drift between it and this machine's.

@@ -16,16 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use super::entry::{Entry, Kind, Tree};
 use super::hash::Hash;
-use super::path::TreePath;
-
-/// The order of a manifest. A directory still comes before its content: an escape in its path is in theirs too.
-pub fn manifest_order(a: &TreePath, b: &TreePath) -> Ordering {
-    needs_escape(a).cmp(&needs_escape(b)).then_with(|| a.cmp(b))
-}
-
-fn needs_escape(path: &TreePath) -> bool {
-    path.as_bytes().iter().any(|b| matches!(b, b'\\' | b'\n'))
-}
+use super::path::{TreePath, manifest_order, needs_escape};
 
 /// An entry as a server has it. `is_generated` is said of files only: their content there is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]

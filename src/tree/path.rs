@@ -1,5 +1,6 @@
 //! A path inside a tree: relative and as bytes, so that every name a file system allows survives.
 
+use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -67,6 +68,16 @@ impl TreePath {
     pub fn depth(&self) -> usize {
         self.0.iter().filter(|b| **b == b'/').count()
     }
+}
+
+/// The order of a manifest. A directory still comes before its content: an escape in its path is in theirs too.
+pub(super) fn manifest_order(a: &TreePath, b: &TreePath) -> Ordering {
+    needs_escape(a).cmp(&needs_escape(b)).then_with(|| a.cmp(b))
+}
+
+/// Whether a manifest cannot hold it as it is.
+pub(super) fn needs_escape(path: &TreePath) -> bool {
+    path.as_bytes().iter().any(|b| matches!(b, b'\\' | b'\n'))
 }
 
 /// For messages only: bytes that are not UTF-8 are replaced, control characters escaped.

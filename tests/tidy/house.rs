@@ -69,8 +69,6 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
     "src/transport/pulse.rs",
     "src/transport/ssh/known_hosts/append.rs",
     "src/transport/ssh/known_hosts/mod.rs",
-    "src/tree/entry.rs",
-    "src/tree/manifest.rs",
     "src/web/fastcgi.rs",
     "src/web/http.rs",
     "src/web/mod.rs",
