@@ -5,7 +5,7 @@ use anyhow::Result;
 use httparse::Status;
 
 use super::http::fields;
-use super::{Response, check_header};
+use super::message::{Response, check_header};
 
 const BEGIN: u8 = 1;
 const END: u8 = 3;
@@ -21,7 +21,7 @@ const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
 /// What a web server would ask its pool for.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct FastCgiRequest {
     /// The script that is run, an absolute path on the host.
     pub script: String,
     /// Path and query, as a browser asks for them.
@@ -35,13 +35,13 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl Request {
-    /// The environment of the script, as nginx's `fastcgi.conf` has it (RFC 3875 §4.1).
-    fn environment(&self) -> Result<Vec<(String, String)>> {
+impl FastCgiRequest {
+    /// What a web server always says, as nginx's `fastcgi.conf` has it (RFC 3875 §4.1).
+    fn standard(&self) -> [(&'static str, String); 18] {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let (directory, name) = self.script.rsplit_once('/').unwrap_or(("", &self.script));
         let port = if self.is_https { "443" } else { "80" };
-        let mut all: Vec<(String, String)> = [
+        [
             ("GATEWAY_INTERFACE", "CGI/1.1"),
             ("SERVER_PROTOCOL", "HTTP/1.1"),
             ("SERVER_SOFTWARE", "runner"),
@@ -61,8 +61,13 @@ impl Request {
             ("HTTP_HOST", &self.host),
             ("HTTP_USER_AGENT", concat!("runner/", env!("CARGO_PKG_VERSION"))),
         ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+        .map(|(name, value)| (name, value.to_owned()))
+    }
+
+    /// The environment of the script.
+    fn environment(&self) -> Result<Vec<(String, String)>> {
+        let mut all: Vec<(String, String)> =
+            self.standard().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         if self.is_https {
             all.push(("HTTPS".to_owned(), "on".to_owned()));
         }
@@ -173,8 +178,8 @@ fn response(out: &[u8], errors: Vec<u8>) -> Result<Response, String> {
 mod tests {
     use super::*;
 
-    fn request() -> Request {
-        Request {
+    fn request() -> FastCgiRequest {
+        FastCgiRequest {
             script: "/srv/app/public/index.php".to_owned(),
             target: "/up?a=b".to_owned(),
             method: "GET".to_owned(),
@@ -199,7 +204,7 @@ mod tests {
         let long = [&[7, 0x80, 0, 0, 200][..], b"APP_ENV", &[b'x'; 200]].concat();
         assert!(bytes.windows(long.len()).any(|part| part == long));
         assert_eq!(bytes[bytes.len() - 16..], [1, PARAMS, 0, 1, 0, 0, 0, 0, 1, STDIN, 0, 1, 0, 0, 0, 0]);
-        let large = Request { body: vec![b'b'; 100_000], ..request() };
+        let large = FastCgiRequest { body: vec![b'b'; 100_000], ..request() };
         assert_eq!(large.bytes().unwrap().len(), bytes.len() + 100_000 + 16 + 2 + 14 + 6);
     }
 

@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 use httparse::Status;
 
-use super::{Address, Response, check_header, check_method};
+use super::address::Address;
+use super::message::{Response, check_header, check_method};
 use crate::event::Report;
 
 /// Header fields of a response; more than any server sends.
@@ -52,11 +53,7 @@ impl Url {
             None => {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at(at);
-                let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
-                    Some((host, port)) => (host, port.parse().ok()),
-                    None => (authority, Some(80)),
-                };
-                let Some(address) = port.and_then(|port| Address::tcp(host, port)) else {
+                let Some(address) = server(authority) else {
                     bail!(wrong(&format!("`{authority}` is no host")));
                 };
                 (address, authority, target.strip_prefix('/').unwrap_or(target))
@@ -64,6 +61,14 @@ impl Url {
         };
         let target = format!("/{}", encoded(target));
         Ok(Self { address, authority: authority.to_owned(), target })
+    }
+}
+
+/// `HOST` or `HOST:PORT`.
+fn server(authority: &str) -> Option<Address> {
+    match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, port)) => Address::tcp(host, port.parse().ok()?),
+        None => Address::tcp(authority, 80),
     }
 }
 
@@ -80,7 +85,7 @@ pub fn encoded(text: &str) -> String {
 }
 
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct HttpRequest {
     pub url: Url,
     pub method: String,
     /// The `Host` that is asked for.
@@ -89,7 +94,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl Request {
+impl HttpRequest {
     pub fn bytes(&self) -> Result<Vec<u8>> {
         check_method(&self.method)?;
         let host = self.host.as_deref().unwrap_or(&self.url.authority).to_owned();
@@ -204,9 +209,9 @@ mod tests {
     use super::*;
     use expect_test::expect;
 
-    fn request(url: &str) -> Request {
+    fn request(url: &str) -> HttpRequest {
         let url = Url::parse(url).unwrap();
-        Request { url, method: "GET".to_owned(), host: None, headers: Vec::new(), body: Vec::new() }
+        HttpRequest { url, method: "GET".to_owned(), host: None, headers: Vec::new(), body: Vec::new() }
     }
 
     #[test]
@@ -238,7 +243,7 @@ mod tests {
         request.host = Some("shop.example.com".to_owned());
         request.headers =
             vec![("accept".to_owned(), "text/html".to_owned()), ("X-A".to_owned(), "b".to_owned())];
-        let text = |request: &Request| String::from_utf8(request.bytes().unwrap()).unwrap().replace('\r', "");
+        let text = |request: &HttpRequest| String::from_utf8(request.bytes().unwrap()).unwrap().replace('\r', "");
         expect![[r#"
             GET /up HTTP/1.1
             Host: shop.example.com

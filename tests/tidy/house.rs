@@ -69,9 +69,6 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
     "src/transport/pulse.rs",
     "src/transport/ssh/known_hosts/append.rs",
     "src/transport/ssh/known_hosts/mod.rs",
-    "src/web/fastcgi.rs",
-    "src/web/http.rs",
-    "src/web/mod.rs",
 ];
 const KNOWN_TWICE: &[&str] = &[
     "Act",
@@ -101,7 +98,6 @@ const KNOWN_TWICE: &[&str] = &[
     "Outcome",
     "Place",
     "Problems",
-    "Request",
     "Selection",
     "Setting",
     "Settings",

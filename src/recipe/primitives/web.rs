@@ -45,7 +45,7 @@ pub(super) fn http_question(url: &str, asked: &Asked) -> (String, anyhow::Result
     let question = Url::parse(url).and_then(|url| {
         let to = url.address.clone();
         let Asked { method, host, headers, body, timeout, .. } = asked;
-        let request = http::Request {
+        let request = http::HttpRequest {
             url,
             method: method.clone(),
             host: host.clone(),
@@ -78,7 +78,7 @@ fn fastcgi_it(
         if !asked.path.starts_with('/') {
             return Err(anyhow!("path `{}` does not begin with `/`", asked.path));
         }
-        let request = fastcgi::Request {
+        let request = fastcgi::FastCgiRequest {
             script,
             target: asked.path.clone(),
             method: asked.method.clone(),

@@ -1,0 +1,52 @@
+//! What all protocols have in common: an answer, and which methods and header fields may be sent.
+
+use anyhow::{Result, bail};
+
+/// What an application answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Response {
+    pub status: u16,
+    /// In the order in which they came; names in small letters.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// What a FastCGI application logged.
+    pub errors: Vec<u8>,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A method as a recipe gives it.
+pub fn check_method(method: &str) -> Result<()> {
+    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        bail!("`{method}` is no method: `GET`, `HEAD`, `POST` and the like are");
+    }
+    Ok(())
+}
+
+/// Header fields as a recipe gives them, fit to be sent (RFC 9110 §5).
+pub fn check_header(name: &str, value: &str) -> Result<()> {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(is_token) {
+        bail!("`{name}` cannot be the name of a header");
+    }
+    if value.contains(['\r', '\n', '\0']) {
+        bail!("the value of header `{name}` has a line end or a NUL in it");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_cannot_smuggle_another() {
+        assert!(check_header("x-a", "b\r\nx-c: d").is_err());
+        assert!(check_header("x-a: b", "").is_err());
+        assert!(check_header("x-a", "it's \"b\"; c").is_ok());
+    }
+}
