@@ -118,7 +118,13 @@ impl Settings {
         Ok(())
     }
 
-    pub(in crate::host) fn read(table: &Table) -> Result<Self> {
+    /// The table `settings` below `table`; none where it is missing.
+    pub(in crate::host) fn below(table: &Table) -> Result<Self> {
+        let settings = table.get("settings").map(|field| Self::read(&field.table()?));
+        settings.transpose().map(Option::unwrap_or_default)
+    }
+
+    fn read(table: &Table) -> Result<Self> {
         let read = |field: Field| {
             let change = Change::of(field.value()?);
             let place = field.key_place();

@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::address::Address;
 use super::reach::{Reach, deploy_path};
-use super::read_settings;
 use crate::event::{Excerpt, Report};
 use crate::host::document::{Field, Table};
 use crate::host::{Host, Kind, Settings};
@@ -71,7 +70,7 @@ fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
         name: name.transpose()?,
         address: address.transpose()?,
         roles: roles.transpose()?,
-        settings: read_settings(table)?,
+        settings: Settings::below(table)?,
         reach,
     })
 }

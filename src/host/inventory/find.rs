@@ -5,34 +5,28 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Inventory, example};
+use super::missing::example;
 use crate::event::{Excerpt, Report};
 
 const FILE: &str = "runner.toml";
 
-impl Inventory {
-    /// Reads the file in `dir` (the option `-C`), else in the nearest parent of the working directory that has one.
-    pub fn find(dir: Option<&Path>) -> Result<Self> {
-        let cwd = std::env::current_dir().context("failed to read the working directory")?;
-        Self::find_from(&cwd, dir)
+/// The file in `dir` (the option `-C`), else in the nearest parent of `cwd` that has one.
+pub fn file(cwd: &Path, dir: Option<&Path>) -> Result<PathBuf> {
+    match dir {
+        Some(dir) => in_directory(cwd, dir),
+        None => in_parents(cwd),
     }
+}
 
-    fn find_from(cwd: &Path, dir: Option<&Path>) -> Result<Self> {
-        let file = match dir {
-            Some(dir) => in_directory(cwd, dir)?,
-            None => in_parents(cwd)?,
-        };
-        let name = shown(&file, cwd).display().to_string();
-        let bytes = fs::read(&file).with_context(|| format!("failed to read `{name}`"))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let place = Excerpt::at_offset(&name, &text, valid, 1);
-            Report::new(format!("`{name}` is not UTF-8 text")).at(place)
-        })?;
-        let dir = file.parent().unwrap_or(cwd).to_owned();
-        Self::parse_in(dir, name, &text)
-    }
+/// What is in the file, which messages call `name`.
+pub fn text(file: &Path, name: &str) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("failed to read `{name}`"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let place = Excerpt::at_offset(name, &text, valid, 1);
+        Report::new(format!("`{name}` is not UTF-8 text")).at(place).into()
+    })
 }
 
 fn in_directory(cwd: &Path, dir: &Path) -> Result<PathBuf> {
@@ -56,7 +50,7 @@ fn in_parents(cwd: &Path) -> Result<PathBuf> {
 }
 
 /// The path from `cwd`, where that is shorter than the absolute one.
-fn shown(file: &Path, cwd: &Path) -> PathBuf {
+pub fn shown(file: &Path, cwd: &Path) -> PathBuf {
     let n_shared = file.components().zip(cwd.components()).take_while(|(a, b)| a == b).count();
     let up = cwd.components().skip(n_shared).map(|_| Component::ParentDir);
     let relative: PathBuf = up.chain(file.components().skip(n_shared)).collect();
@@ -78,6 +72,7 @@ pub fn without_dots(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Inventory;
     use super::*;
     use expect_test::expect;
 

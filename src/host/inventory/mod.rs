@@ -3,6 +3,7 @@
 mod address;
 mod entry;
 mod find;
+mod missing;
 mod naming;
 mod reach;
 mod stage;
@@ -11,17 +12,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::event::{Excerpt, Report};
+use crate::event::Excerpt;
+use crate::host::Settings;
 use crate::host::document::{Document, Field, Table};
-use crate::host::{Host, Settings};
 
-/// An environment, such as `prod`: its hosts in file order, at least one, and its own settings.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stage {
-    pub name: String,
-    pub hosts: Vec<Host>,
-    pub settings: Settings,
-}
+pub(in crate::host) use missing::no_stage;
+pub use stage::Stage;
 
 /// The recipe that the file names, as it is written there, and where.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +44,20 @@ pub struct Inventory {
 const KEYS: [&str; 4] = ["application", "recipe", "settings", "stage"];
 
 impl Inventory {
+    /// Reads the file in `dir` (the option `-C`), else in the nearest parent of the working directory that has one.
+    pub fn find(dir: Option<&Path>) -> Result<Self> {
+        let cwd = std::env::current_dir().context("failed to read the working directory")?;
+        Self::find_from(&cwd, dir)
+    }
+
+    fn find_from(cwd: &Path, dir: Option<&Path>) -> Result<Self> {
+        let file = find::file(cwd, dir)?;
+        let name = find::shown(&file, cwd).display().to_string();
+        let text = find::text(&file, &name)?;
+        let dir = file.parent().unwrap_or(cwd).to_owned();
+        Self::parse_in(dir, name, &text)
+    }
+
     /// Reads `text`; `file` is its path as messages name it, a relative one from the working directory.
     pub fn parse(file: &Path, text: &str) -> Result<Self> {
         let absolute = std::path::absolute(file)
@@ -66,7 +76,7 @@ impl Inventory {
         let recipe = root.get("recipe").map(named_recipe).transpose()?;
         Ok(Self {
             recipe,
-            settings: read_settings(&root)?,
+            settings: Settings::below(&root)?,
             stages: read_stages(&root, &dir)?,
             application: application.map(str::to_owned),
             dir,
@@ -90,14 +100,6 @@ fn named_recipe(field: Field) -> Result<NamedRecipe> {
     Ok(NamedRecipe { name, place })
 }
 
-/// The table `settings` below `table`, which is empty where it is missing.
-fn read_settings(table: &Table) -> Result<Settings> {
-    match table.get("settings") {
-        Some(field) => Settings::read(&field.table()?),
-        None => Ok(Settings::default()),
-    }
-}
-
 fn read_stages(root: &Table, dir: &Path) -> Result<Vec<Stage>> {
     let Some(field) = root.get("stage") else {
         return Ok(Vec::new());
@@ -106,25 +108,10 @@ fn read_stages(root: &Table, dir: &Path) -> Result<Vec<Stage>> {
     stages.iter().map(|field| stage::read(field, dir)).collect()
 }
 
-/// What a first `runner.toml` may say.
-fn example() -> &'static str {
-    r#"a `runner.toml` may be as short as this:
-    recipe = "deploy.rhai"
-
-    [stage.prod]
-    path = "/var/www/shop"
-    user = "deploy"
-    hosts = ["web1.example.com"]"#
-}
-
-/// A run was asked for, and no stage is there to run on.
-pub(in crate::host) fn no_stage(file: &str) -> Report {
-    Report::new(format!("`{file}` has no stage")).hint(example())
-}
-
 #[cfg(test)]
 pub(in crate::host) mod tests {
     use super::*;
+    use crate::host::Host;
     use expect_test::{Expect, expect};
 
     pub fn parse(text: &str) -> Result<Inventory> {

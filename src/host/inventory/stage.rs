@@ -5,12 +5,20 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::reach::Reach;
-use super::{Stage, entry, naming, read_settings};
+use super::{entry, naming};
 use crate::event::Report;
-use crate::host::Kind;
 use crate::host::document::{Field, Table};
+use crate::host::{Host, Kind, Settings};
 
 const KEYS: [&str; 6] = ["path", "user", "port", "transport", "hosts", "settings"];
+
+/// An environment, such as `prod`: its hosts in file order, at least one, and its own settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    pub name: String,
+    pub hosts: Vec<Host>,
+    pub settings: Settings,
+}
 
 /// Relative paths of local hosts count from `dir`.
 pub fn read(field: &Field, dir: &Path) -> Result<Stage> {
@@ -30,11 +38,11 @@ pub fn read(field: &Field, dir: &Path) -> Result<Stage> {
     Ok(Stage {
         name: name.to_owned(),
         hosts: read_hosts(field, &table, dir)?,
-        settings: read_settings(&table)?,
+        settings: Settings::below(&table)?,
     })
 }
 
-fn read_hosts(field: &Field, table: &Table, dir: &Path) -> Result<Vec<crate::host::Host>> {
+fn read_hosts(field: &Field, table: &Table, dir: &Path) -> Result<Vec<Host>> {
     let name = field.key;
     let reach = Reach::read(table)?;
     let items = table.get("hosts").map(|hosts| hosts.list()).transpose()?;
