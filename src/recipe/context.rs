@@ -8,6 +8,7 @@ use rhai::{Dynamic, NativeCallContext};
 
 use crate::event::{Event, Report};
 use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake};
+use crate::recipe::kept::Kept;
 use crate::recipe::world::World;
 use crate::run::Run;
 use crate::site::Site;
@@ -49,8 +50,59 @@ impl Context {
         Self { inner, settings: Vec::new() }
     }
 
+    /// A setting as a host has it, or as the stage does. A function is called once, and its value kept.
+    pub fn setting(&self, host: Option<usize>, key: &str) -> Outcome<Option<Dynamic>> {
+        let world = self.world();
+        let Some(settings) = world.settings.get() else {
+            return Ok(None);
+        };
+        let resolved = host.map_or(&settings.stage, |host| &settings.hosts[host]);
+        let Some(setting) = resolved.get(key) else {
+            return Ok(None);
+        };
+        if key == "source"
+            && let Some(export) = world.export().map_err(|error| self.failure("", error))?
+        {
+            return Ok(Some(export.to_string_lossy().into_owned().into()));
+        }
+        match &setting.function {
+            Some(function) => self.worked_out(function, host, key).map(Some),
+            None => Ok(Some(setting.value.clone())),
+        }
+    }
+
+    fn worked_out(&self, function: &Kept, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
+        let world = self.world();
+        if let Some(value) = world.worked_out(host, key) {
+            return Ok(value);
+        }
+        let context = self.working_out(host, key)?;
+        // Whoever works a setting of the stage out already has the turn.
+        let turn = (host.is_none() && !self.works_out_stage()).then(|| world.turn());
+        // Another host may have been faster.
+        if let Some(value) = world.worked_out(host, key) {
+            return Ok(value);
+        }
+        let mut arguments: Vec<Dynamic> = match (function.arity, host) {
+            (1, Some(index)) => vec![Dynamic::from(Host { context: context.clone(), index })],
+            (1, None) => {
+                return Err(mistake(
+                    Report::new(format!("setting `{key}` is worked out for each host"))
+                        .hint(format!("write `host.get(\"{key}\")`")),
+                ));
+            }
+            _ => Vec::new(),
+        };
+        let value = function
+            .call(&world.engine, Dynamic::from(context), &mut arguments)
+            .map_err(|error| function.named(*error, &format!("get(\"{key}\")")))?;
+        world.keep_worked_out(host, key, &value);
+        drop(turn);
+        Ok(value)
+    }
+
     /// The same task while it works a setting out; refused when that is being worked out already.
-    pub fn working_out(&self, host: Option<usize>, key: &str) -> Outcome<Self> {
+    fn working_out(&self, host: Option<usize>, key: &str) -> Outcome<Self> {
         let mut inner = self.clone();
         inner.settings.push((host, key.to_owned()));
         if self.settings.contains(&(host, key.to_owned())) {
@@ -62,7 +114,7 @@ impl Context {
     }
 
     /// Whether a function of the stage's settings is at work.
-    pub fn works_out_stage(&self) -> bool {
+    fn works_out_stage(&self) -> bool {
         self.settings.iter().any(|(host, _)| host.is_none())
     }
 

@@ -1,9 +1,8 @@
 //! What `runner tasks` and `runner docs` show: the recipe's own words.
 
-use rhai::Engine;
-
 use crate::recipe::Recipe;
-use crate::recipe::value::{plain_type, shown};
+use crate::recipe::functions::{FunctionDoc, functions, plain};
+use crate::recipe::value::shown;
 
 /// A task or flow with its description.
 pub struct Named {
@@ -11,14 +10,6 @@ pub struct Named {
     pub doc: String,
     /// Where a task runs: "here", "each host", "once", with its role; the tasks of a flow.
     pub detail: String,
-}
-
-/// A function that recipes may call.
-pub struct Function {
-    pub name: String,
-    pub signature: String,
-    pub doc: String,
-    pub is_method_of: Option<String>,
 }
 
 pub struct SettingDoc {
@@ -88,83 +79,7 @@ impl Recipe {
             .collect()
     }
 
-    pub fn functions(&self) -> Vec<Function> {
+    pub fn functions(&self) -> Vec<FunctionDoc> {
         functions(&self.world.engine)
-    }
-}
-
-/// The primitives, by their Rust signatures and comments.
-pub fn functions(engine: &Engine) -> Vec<Function> {
-    let mut all = engine.collect_fn_metadata(
-        None,
-        |info| {
-            let of = info.metadata;
-            let name = of.name.as_str();
-            if of.comments.is_empty() || name.starts_with("set$") {
-                return None;
-            }
-            let params: Vec<(String, String)> = of
-                .params_info
-                .iter()
-                .map(|param| {
-                    let (name, kind) = param.split_once(':').unwrap_or((param, ""));
-                    (name.trim().to_owned(), plain_type(kind))
-                })
-                .collect();
-            let is_method_of = params
-                .first()
-                .filter(|(_, kind)| ["Host", "Hosts", "Task", "Failure"].contains(&kind.as_str()))
-                .map(|(_, kind)| kind.clone());
-            let shown: Vec<String> = params
-                .iter()
-                .skip(usize::from(is_method_of.is_some()))
-                .map(|(name, kind)| format!("{name}: {kind}"))
-                .collect();
-            let returns = match plain_type(&of.return_type).as_str() {
-                "" | "nothing" => String::new(),
-                kind => format!(" -> {kind}"),
-            };
-            let subject =
-                is_method_of.as_ref().map_or(String::new(), |kind| format!("{}.", kind.to_lowercase()));
-            let signature = match name.strip_prefix("get$") {
-                Some(property) => format!("{subject}{property}{returns}"),
-                None => format!("{subject}{name}({}){returns}", shown.join(", ")),
-            };
-            let comments: Vec<&str> = of.comments.iter().map(|line| line.as_str()).collect();
-            let name = name.strip_prefix("get$").unwrap_or(name).to_owned();
-            Some(Function { name, signature, doc: plain(&comments), is_method_of })
-        },
-        false,
-    );
-    // Overloads may look alike: their words keep the order the same.
-    all.sort_by(|a, b| (&a.is_method_of, &a.signature, &a.doc).cmp(&(&b.is_method_of, &b.signature, &b.doc)));
-    all
-}
-
-/// The text of a comment without its slashes. Items of a list and paragraphs keep their lines, others are joined.
-fn plain(comments: &[&str]) -> String {
-    let mut text = String::new();
-    for line in comments.iter().flat_map(|comment| comment.lines()) {
-        let line = line.trim_start_matches('/').trim();
-        text += match line {
-            "" => "\n\n",
-            _ if text.is_empty() || text.ends_with('\n') => "",
-            _ if line.starts_with("- ") => "\n",
-            _ => " ",
-        };
-        text += line;
-    }
-    text.trim().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_and_paragraphs_of_a_comment_keep_their_lines() {
-        let comments = ["/// One\n/// line:", "/// - a", "///   b", "/// - c", "///", "/// The\n/// end."];
-        assert_eq!(plain(&comments), "One line:\n- a b\n- c\n\nThe end.");
-        assert_eq!(plain(&[]), "");
     }
 }

@@ -7,6 +7,7 @@ mod docs;
 mod draft;
 mod engine;
 mod failure;
+mod functions;
 mod kept;
 mod options;
 mod outcome;

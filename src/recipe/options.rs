@@ -6,9 +6,8 @@ use rhai::Dynamic;
 use crate::event::Report;
 use crate::fleet::dropping::{MinHealthy, OnHostFailure};
 use crate::here::options::SourceOptions;
-use crate::recipe::primitives::command::environment;
 use crate::recipe::settings::Resolved;
-use crate::recipe::value::type_name;
+use crate::recipe::value::{environment, type_name};
 use crate::release::SharedPath;
 use crate::release::fill::Duplicate;
 use crate::release::plan::{PathRules, Strategy};
@@ -165,12 +164,6 @@ fn release_file(text: &str, shared: &[TreePath]) -> Result<()> {
         None => Ok(()),
     }
 }
-
-/// Settings whose values are of more than one type: what they may be is read here, and nowhere else.
-pub const OF_SEVERAL_TYPES: [&str; 2] = ["on_host_failure", "min_healthy"];
-
-/// Settings whose text is taken from the command line as it is typed: the tag `1.10` is no number.
-pub const AS_TYPED: [&str; 1] = ["ref"];
 
 /// What the stage's settings say of a host that fails.
 pub fn of_failure(resolved: &Resolved) -> (OnHostFailure, Vec<Report>) {

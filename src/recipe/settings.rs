@@ -7,8 +7,7 @@ use crate::event::{Excerpt, Report, Suggestion};
 use crate::host::{self, Settings};
 use crate::recipe::draft::Declared;
 use crate::recipe::kept::Kept;
-use crate::recipe::options::{AS_TYPED, OF_SEVERAL_TYPES};
-use crate::recipe::value::{fits, to_dynamic, type_name};
+use crate::recipe::value::{AS_TYPED, OF_SEVERAL_TYPES, fits, to_dynamic, type_name};
 
 #[derive(Clone)]
 pub struct Setting {

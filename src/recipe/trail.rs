@@ -3,9 +3,9 @@
 use rhai::{Dynamic, Engine, EvalAltResult};
 
 use crate::event::{Excerpt, Report, Suggestion};
-use crate::recipe::docs;
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::Failure;
+use crate::recipe::functions::{FunctionDoc, functions};
 use crate::recipe::syntax::fragment;
 use crate::recipe::value::plain_type;
 
@@ -134,8 +134,8 @@ fn raised(declared: &Declared, error: &EvalAltResult) -> Option<Excerpt> {
 fn no_function(engine: &Engine, signature: &str) -> Report {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
     let types: Vec<String> = types.trim_end_matches(')').split(", ").map(plain_type).collect();
-    let known = docs::functions(engine);
-    let same: Vec<&docs::Function> = known.iter().filter(|function| function.name == name).collect();
+    let known = functions(engine);
+    let same: Vec<&FunctionDoc> = known.iter().filter(|function| function.name == name).collect();
     if same.is_empty() {
         let near = Suggestion::new(name, known.iter().map(|function| function.name.as_str()));
         return Report::new(format!("no function `{name}`{near} takes ({})", types.join(", ")));

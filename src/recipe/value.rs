@@ -1,7 +1,16 @@
 //! Values of settings: between `runner.toml` and Rhai, and the names of their types in messages.
 
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 use toml::Value;
+
+use crate::event::Report;
+use crate::shell::script::is_identifier;
+
+/// Settings whose values are of more than one type: what they may be is read in `options`.
+pub const OF_SEVERAL_TYPES: [&str; 2] = ["on_host_failure", "min_healthy"];
+
+/// Settings whose text is taken from the command line as it is typed: the tag `1.10` is no number.
+pub const AS_TYPED: [&str; 1] = ["ref"];
 
 pub fn to_dynamic(value: &Value) -> Dynamic {
     match value {
@@ -82,6 +91,18 @@ pub fn plain_type(kind: &str) -> String {
         other => other,
     }
     .to_owned()
+}
+
+/// A table as environment variables.
+pub fn environment(map: Map) -> Result<Vec<(String, String)>, Report> {
+    map.into_iter()
+        .map(|(key, value)| {
+            if !is_identifier(&key) {
+                return Err(Report::new(format!("`{key}` cannot be the name of an environment variable")));
+            }
+            Ok((key.to_string(), value.to_string()))
+        })
+        .collect()
 }
 
 /// Whether a setting whose default is `default` may hold `value`.

@@ -6,12 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rhai::{Dynamic, Engine};
 
-use crate::event::Report;
 use crate::flow::Playbook;
 use crate::here::project::Project;
-use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::Declared;
-use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::settings::Resolved;
 
 pub struct World {
@@ -31,7 +28,6 @@ pub struct World {
     /// Tasks that perform other tasks, outermost first.
     pub performing: Mutex<Vec<String>>,
     worked_out: Mutex<HashMap<(Option<usize>, String), Dynamic>>,
-    /// Held while a function of the stage's settings is at work: several hosts may ask for its value at once.
     turn: Mutex<()>,
 }
 
@@ -68,62 +64,18 @@ impl World {
         project.map(|project| project.source()).transpose()
     }
 
-    /// A setting as a host has it, or as the stage does. A function is called once, and its value kept.
-    pub fn setting(
-        self: &Arc<Self>,
-        context: &Context,
-        host: Option<usize>,
-        key: &str,
-    ) -> Outcome<Option<Dynamic>> {
-        let Some(settings) = self.settings.get() else {
-            return Ok(None);
-        };
-        let resolved = host.map_or(&settings.stage, |host| &settings.hosts[host]);
-        let Some(setting) = resolved.get(key) else {
-            return Ok(None);
-        };
-        if key == "source"
-            && let Some(export) = self.export().map_err(|error| context.failure("", error))?
-        {
-            return Ok(Some(export.to_string_lossy().into_owned().into()));
-        }
-        let Some(function) = &setting.function else {
-            return Ok(Some(setting.value.clone()));
-        };
-        if let Some(value) = self.worked_out(host, key) {
-            return Ok(Some(value));
-        }
-        let is_inner = context.works_out_stage();
-        let context = context.working_out(host, key)?;
-        let turn = match host.is_none() && !is_inner {
-            true => Some(locked(&self.turn)),
-            false => None,
-        };
-        // Another host may have been faster.
-        if let Some(value) = self.worked_out(host, key) {
-            return Ok(Some(value));
-        }
-        let subject = host.map(|index| Host { context: context.clone(), index });
-        let mut arguments: Vec<Dynamic> = match (function.arity, subject) {
-            (1, Some(host)) => vec![Dynamic::from(host)],
-            (1, None) => {
-                return Err(mistake(
-                    Report::new(format!("setting `{key}` is worked out for each host"))
-                        .hint(format!("write `host.get(\"{key}\")`")),
-                ));
-            }
-            _ => Vec::new(),
-        };
-        let value = function
-            .call(&self.engine, Dynamic::from(context), &mut arguments)
-            .map_err(|error| function.named(*error, &format!("get(\"{key}\")")))?;
-        locked(&self.worked_out).insert((host, key.to_owned()), value.clone());
-        drop(turn);
-        Ok(Some(value))
+    /// What a function of a setting has answered before.
+    pub fn worked_out(&self, host: Option<usize>, key: &str) -> Option<Dynamic> {
+        locked(&self.worked_out).get(&(host, key.to_owned())).cloned()
     }
 
-    fn worked_out(&self, host: Option<usize>, key: &str) -> Option<Dynamic> {
-        locked(&self.worked_out).get(&(host, key.to_owned())).cloned()
+    pub fn keep_worked_out(&self, host: Option<usize>, key: &str, value: &Dynamic) {
+        locked(&self.worked_out).insert((host, key.to_owned()), value.clone());
+    }
+
+    /// Held while a function of the stage's settings is at work: several hosts may ask for its value at once.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        locked(&self.turn)
     }
 }
 

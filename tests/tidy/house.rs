@@ -32,27 +32,11 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
     "src/cli/unlock.rs",
     "src/flow/notice.rs",
     "src/flow/playbook.rs",
-    "src/recipe/body.rs",
-    "src/recipe/context.rs",
-    "src/recipe/docs.rs",
-    "src/recipe/mod.rs",
-    "src/recipe/options.rs",
-    "src/recipe/primitives/command.rs",
-    "src/recipe/settings.rs",
-    "src/recipe/trail.rs",
-    "src/recipe/world.rs",
     "src/release/guard.rs",
     "src/release/intent.rs",
     "src/release/lock.rs",
     "src/release/probe.rs",
     "src/release/swap.rs",
-    "src/run/dropping.rs",
-    "src/run/here.rs",
-    "src/run/mod.rs",
-    "src/run/parallel.rs",
-    "src/run/project.rs",
-    "src/run/source.rs",
-    "src/run/undo.rs",
     "src/site/base.rs",
     "src/site/lock.rs",
     "src/site/mod.rs",
@@ -80,7 +64,6 @@ const KNOWN_TWICE: &[&str] = &[
     "Entry",
     "Failure",
     "Found",
-    "Function",
     "Held",
     "Host",
     "Hosts",
@@ -88,7 +71,6 @@ const KNOWN_TWICE: &[&str] = &[
     "Kind",
     "Line",
     "Method",
-    "Named",
     "Occasion",
     "Outcome",
     "Place",
@@ -108,12 +90,8 @@ const KNOWN_TWICE: &[&str] = &[
     "Verdict",
     "Way",
 ];
-const KNOWN_LONG_FUNCTIONS: &[&str] = &[
-    "src/cli/run.rs: run",
-    "src/flow/execute.rs: execute",
-    "src/transport/asking.rs: converse",
-    "src/transport/lanes.rs: drive",
-];
+const KNOWN_LONG_FUNCTIONS: &[&str] =
+    &["src/flow/execute.rs: execute", "src/transport/asking.rs: converse", "src/transport/lanes.rs: drive"];
 const KNOWN_LONG_FILES: &[&str] = &[
     "src/flow/execute.rs",
     "src/recipe/primitives/declare.rs",
@@ -124,7 +102,7 @@ const KNOWN_LONG_FILES: &[&str] = &[
     "src/site/serve.rs",
     "src/transport/framed.rs",
 ];
-const KNOWN_LARGE_TYPES: &[&str] = &["Run", "Site"];
+const KNOWN_LARGE_TYPES: &[&str] = &["Site"];
 /// What `P99_BELOW` is until it can be kept.
 const KNOWN_P99: Option<usize> = Some(51);
 

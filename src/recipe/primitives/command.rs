@@ -6,12 +6,11 @@ use anyhow::{Context as _, anyhow};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 
-use crate::event::{Report, Suggestion};
+use crate::event::Suggestion;
 use crate::recipe::context::{Context, Host};
 use crate::recipe::failure::{Ended, Outcome, mistake, mistake_text};
-use crate::recipe::value::type_name;
+use crate::recipe::value::{environment, type_name};
 use crate::run::guard;
-use crate::shell::script::is_identifier;
 use crate::shell::{Answer, Exit};
 use crate::site::{Asked, Ran, text_of};
 
@@ -73,18 +72,6 @@ pub fn asked(context: &Context, command: &str, options: Map) -> Outcome<Asked> {
     }
     asked.timeout = context.timeout(asked.timeout);
     Ok(asked)
-}
-
-/// A table as environment variables.
-pub fn environment(map: Map) -> Result<Vec<(String, String)>, Report> {
-    map.into_iter()
-        .map(|(key, value)| {
-            if !is_identifier(&key) {
-                return Err(Report::new(format!("`{key}` cannot be the name of an environment variable")));
-            }
-            Ok((key.to_string(), value.to_string()))
-        })
-        .collect()
 }
 
 fn run_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {

@@ -16,7 +16,7 @@ use crate::recipe::value::type_name;
 /// The value of a setting for a host or the stage.
 fn value_of(context: &Context, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
     let world = context.world();
-    if let Some(value) = world.setting(context, host, key)? {
+    if let Some(value) = context.setting(host, key)? {
         return Ok(value);
     }
     let known = world.declared.settings.keys().map(String::as_str);
