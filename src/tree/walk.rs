@@ -3,7 +3,7 @@
 //! **Invariant:** a symlink below the root is an entry and never followed, so nothing outside the root is read.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -109,25 +109,24 @@ impl Walk<'_> {
             rules = rules.with_file(dir.as_ref(), &text)?;
         }
         for item in listed {
-            let path = TreePath::child(dir.as_ref(), &item.file_name());
-            let metadata = match item.metadata() {
-                Ok(metadata) => metadata,
-                Err(error) => {
-                    self.problems.unreadable(&path, &error);
-                    continue;
-                }
-            };
-            let is_directory = metadata.is_dir();
-            if rules.excludes(&path, is_directory) || self.skip.contains(&path.to_path()) {
-                self.n_left_out += 1;
-                continue;
-            }
-            if is_directory {
-                pending.push((Some(path.clone()), Arc::clone(&rules)));
-            }
-            self.found(path, &metadata);
+            self.item(TreePath::child(dir.as_ref(), &item.file_name()), &item, &rules, pending);
         }
         Ok(())
+    }
+
+    fn item(&mut self, path: TreePath, item: &DirEntry, rules: &Arc<Rules>, pending: &mut Pending) {
+        let metadata = match item.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => return self.problems.unreadable(&path, &error),
+        };
+        if rules.excludes(&path, metadata.is_dir()) || self.skip.contains(&path.to_path()) {
+            self.n_left_out += 1;
+            return;
+        }
+        if metadata.is_dir() {
+            pending.push((Some(path.clone()), Arc::clone(rules)));
+        }
+        self.found(path, &metadata);
     }
 
     fn found(&mut self, path: TreePath, metadata: &Metadata) {
@@ -171,16 +170,7 @@ impl Walk<'_> {
         }
         self.problems.into_result()?;
         if self.found.is_empty() {
-            let shown = root.display();
-            let report = match self.n_left_out {
-                0 => Report::new(format!("nothing to send: source directory `{shown}` is empty"))
-                    .hint("build it first, or correct the setting `source`"),
-                _ => Report::new(format!(
-                    "nothing to send: everything in source directory `{shown}` is excluded"
-                ))
-                .hint("look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back"),
-            };
-            return Err(report.into());
+            return Err(nothing_to_send(root, self.n_left_out).into());
         }
         let known = self.found.iter().filter_map(|Found { entry, stamp }| {
             let stamp = stamp.filter(|stamp| stamp.is_settled(self.started))?;
@@ -192,7 +182,16 @@ impl Walk<'_> {
     }
 }
 
-/// The size is that of the bytes hashed, so both speak of the same content even if the file is growing.
+fn nothing_to_send(root: &Path, n_left_out: usize) -> Report {
+    let shown = root.display();
+    match n_left_out {
+        0 => Report::new(format!("nothing to send: source directory `{shown}` is empty"))
+            .hint("build it first, or correct the setting `source`"),
+        _ => Report::new(format!("nothing to send: everything in source directory `{shown}` is excluded"))
+            .hint("look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back"),
+    }
+}
+
 fn hash_entry(
     root: &Path,
     found: &mut Found,
@@ -200,37 +199,46 @@ fn hash_entry(
     contents: &Contents,
     buffer: &mut [u8],
 ) -> io::Result<()> {
-    let Found { entry, stamp } = found;
-    let local = entry.local_path(root);
-    match entry.kind {
-        Kind::Directory => {}
-        Kind::File => {
-            if let Some((hash, stamp)) =
-                stamp.and_then(|stamp| Some((index.get(&entry.path, &stamp)?, stamp)))
-            {
-                (entry.hash, entry.size) = (hash, stamp.size);
-                return Ok(());
-            }
-            let (file, metadata) = hash::open_file(&local)?;
-            let before = Stamp::of(&metadata);
-            (entry.hash, entry.size) = if Contents::may_keep(before.size) {
-                let bytes = hash::read_whole(&file, before.size)?;
-                let hash = Hash::of(&bytes);
-                if bytes.len() as u64 == before.size {
-                    contents.found(hash, bytes);
-                    (hash, before.size)
-                } else {
-                    // It is being written: what it has now is what counts.
-                    Hash::of_reader(hash::open_file(&local)?.0, buffer)?
-                }
-            } else {
-                Hash::of_reader(&file, buffer)?
-            };
-            // One that is being written is read anew next time.
-            *stamp = (Stamp::of(&file.metadata()?) == before).then_some(before);
+    let local = found.entry.local_path(root);
+    match found.entry.kind {
+        Kind::Directory => Ok(()),
+        Kind::File => hash_file(&local, found, index, contents, buffer),
+        Kind::Link => {
+            found.entry.hash = Hash::of(fs::read_link(&local)?.as_os_str().as_bytes());
+            Ok(())
         }
-        Kind::Link => entry.hash = Hash::of(fs::read_link(&local)?.as_os_str().as_bytes()),
     }
+}
+
+/// The size is that of the bytes hashed, so both speak of the same content even if the file is growing.
+fn hash_file(
+    local: &Path,
+    Found { entry, stamp }: &mut Found,
+    index: &Index,
+    contents: &Contents,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    if let Some((hash, stamp)) = stamp.and_then(|stamp| Some((index.get(&entry.path, &stamp)?, stamp))) {
+        (entry.hash, entry.size) = (hash, stamp.size);
+        return Ok(());
+    }
+    let (file, metadata) = hash::open_file(local)?;
+    let before = Stamp::of(&metadata);
+    (entry.hash, entry.size) = if Contents::may_keep(before.size) {
+        let bytes = hash::read_whole(&file, before.size)?;
+        let hash = Hash::of(&bytes);
+        if bytes.len() as u64 == before.size {
+            contents.found(hash, bytes);
+            (hash, before.size)
+        } else {
+            // It is being written: what it has now is what counts.
+            Hash::of_reader(hash::open_file(local)?.0, buffer)?
+        }
+    } else {
+        Hash::of_reader(&file, buffer)?
+    };
+    // One that is being written is read anew next time.
+    *stamp = (Stamp::of(&file.metadata()?) == before).then_some(before);
     Ok(())
 }
 
