@@ -127,6 +127,9 @@ fn a_transport_that_is_not_there_yet_is_named_before_anything_happens() {
         .source("a", "1")
         .toml("[stage.prod]\npath = \"/srv/x\"\ntransport = \"openssh\"\nhosts = [\"web1\"]\n");
     test.ends(2, &[]).says("host `web1` is reached by `openssh`, which this version does not have yet");
+    test.ends(2, &["check"])
+        .says("host `web1` is reached by `openssh`, which this version does not have yet")
+        .says("hint: write `transport = \"ssh\"`");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::cli::args::Args;
 use crate::cli::out;
 use crate::cli::report::size;
 use crate::cli::{Ended, Stop, project};
-use crate::event::Sink;
+use crate::event::{Report, Sink};
+use crate::host::{Inventory, Settings};
 use crate::recipe::Recipe;
 use crate::transport::Interrupt;
 
@@ -31,22 +32,10 @@ pub fn check(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: 
     let mut problems = recipe.check(None);
     let cli = args.settings()?;
     problems.extend(recipe.check_settings(&[&cli]));
-    let mut n_stages = 0;
-    if let Some(inventory) = project::inventory_if_any(args)? {
-        let mut layers = vec![&inventory.settings];
-        for stage in &inventory.stages {
-            layers.push(&stage.settings);
-            layers.extend(stage.hosts.iter().map(|host| &host.settings));
-        }
-        problems.extend(recipe.check_settings(&layers));
-        for stage in &inventory.stages {
-            n_stages += 1;
-            let settled = recipe.settle(&inventory.settings, &stage.settings, &stage.hosts, &cli);
-            for problem in settled.err().into_iter().flatten() {
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
+    let inventory = project::inventory_if_any(args)?;
+    for problem in inventory.iter().flat_map(|inventory| of_project(&recipe, inventory, &cli)) {
+        if !problems.contains(&problem) {
+            problems.push(problem);
         }
     }
     if !problems.is_empty() {
@@ -57,7 +46,23 @@ pub fn check(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: 
         recipe.tasks().len(),
         recipe.flows().len(),
         recipe.settings().len(),
-        size::count(n_stages, "stage"),
+        size::count(inventory.map_or(0, |inventory| inventory.stages.len()), "stage"),
     ));
     Ok(0)
+}
+
+/// What is wrong with the project's file, under this recipe.
+fn of_project(recipe: &Recipe, inventory: &Inventory, cli: &Settings) -> Vec<Report> {
+    let mut layers = vec![&inventory.settings];
+    for stage in &inventory.stages {
+        layers.push(&stage.settings);
+        layers.extend(stage.hosts.iter().map(|host| &host.settings));
+    }
+    let mut problems = recipe.check_settings(&layers);
+    for stage in &inventory.stages {
+        let settled = recipe.settle(&inventory.settings, &stage.settings, &stage.hosts, cli);
+        problems.extend(settled.err().into_iter().flatten());
+    }
+    problems.extend(project::unreachable(inventory));
+    problems
 }

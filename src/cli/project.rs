@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::event::{Report, Sink};
+use crate::fleet::access::missing_transport;
 use crate::host::{Inventory, Kind};
 use crate::recipe::sources::{self, Source};
 use crate::recipe::{Recipe, Setting};
@@ -92,6 +93,12 @@ pub fn load(
         source,
         &Setting { directory, interrupt, events, can_prompt: std::io::stdin().is_terminal() },
     )
+}
+
+/// The hosts that no run could reach, whatever the network.
+pub fn unreachable(inventory: &Inventory) -> Vec<Report> {
+    let hosts = inventory.stages.iter().flat_map(|stage| &stage.hosts);
+    hosts.filter(|host| host.transport == Kind::OpenSsh).map(missing_transport).collect()
 }
 
 /// Sites on this machine, of whatever stage: they are no part of the source.

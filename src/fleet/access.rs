@@ -43,11 +43,14 @@ impl Access {
                 };
                 Ok(transport::ssh(target, self.interrupt.clone()))
             }
-            Kind::OpenSsh => Err(Report::new(format!(
-                "host `{}` is reached by `openssh`, which this version does not have yet",
-                host.name
-            ))
-            .hint("`transport = \"ssh\"` is the default")),
+            Kind::OpenSsh => Err(missing_transport(host)),
         }
     }
+}
+
+/// What is said of a host whose transport this version does not have.
+pub fn missing_transport(host: &Host) -> Report {
+    let name = &host.name;
+    Report::new(format!("host `{name}` is reached by `openssh`, which this version does not have yet"))
+        .hint("write `transport = \"ssh\"`, or leave it out: that is the default")
 }
