@@ -9,6 +9,7 @@ use crate::cli::releases::{look, short, unasked};
 use crate::cli::table::Table;
 use crate::event::Sink;
 use crate::release::State;
+use crate::release::probe::Seen;
 use crate::transport::Interrupt;
 
 pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
@@ -17,38 +18,43 @@ pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> End
     table.row(["host", "serves", "since (UTC)", "by", "revision", "complete releases"].map(str::to_owned));
     for (host, seen) in &all {
         let Ok(seen) = seen else { continue };
-        let live = seen.live();
-        let record = live.and_then(|live| seen.record(live));
-        let n_complete = seen.complete().count();
-        if args.json {
-            let line = serde_json::json!({
-                "host": host,
-                "release": live,
-                "since": record.and_then(|record| record.first_served),
-                "by": record.map(|record| &record.by),
-                "revision": record.and_then(|record| record.revision.as_deref()),
-                "complete_releases": n_complete,
-            });
-            out::data(line);
-            continue;
+        match args.json {
+            true => out::data(json(host, seen)),
+            false => table.row(row(host, seen)),
         }
-        let left_over = seen.records.iter().filter(|r| r.state == State::Building).count();
-        let left_over = match left_over {
-            0 => String::new(),
-            n => format!(" ({n} unfinished)"),
-        };
-        let since = record.and_then(|record| record.first_served);
-        table.row([
-            host.clone(),
-            live.map_or("nothing".to_owned(), ToString::to_string),
-            since.map_or(String::new(), |since| since.strftime("%Y-%m-%d %H:%M:%S").to_string()),
-            record.map_or(String::new(), |record| record.by.clone()),
-            short(record.and_then(|record| record.revision.as_deref())),
-            format!("{n_complete}{left_over}"),
-        ]);
     }
     if !args.json {
         out::data(table.to_string().trim_end());
     }
     unasked(&all)
+}
+
+fn json(host: &str, seen: &Seen) -> serde_json::Value {
+    let record = seen.live().and_then(|live| seen.record(live));
+    serde_json::json!({
+        "host": host,
+        "release": seen.live(),
+        "since": record.and_then(|record| record.first_served),
+        "by": record.map(|record| &record.by),
+        "revision": record.and_then(|record| record.revision.as_deref()),
+        "complete_releases": seen.complete().count(),
+    })
+}
+
+fn row(host: &str, seen: &Seen) -> [String; 6] {
+    let record = seen.live().and_then(|live| seen.record(live));
+    let n_complete = seen.complete().count();
+    let complete = match seen.records.iter().filter(|r| r.state == State::Building).count() {
+        0 => n_complete.to_string(),
+        n => format!("{n_complete} ({n} unfinished)"),
+    };
+    let since = record.and_then(|record| record.first_served);
+    [
+        host.to_owned(),
+        seen.live().map_or("nothing".to_owned(), ToString::to_string),
+        since.map_or(String::new(), |since| since.strftime("%Y-%m-%d %H:%M:%S").to_string()),
+        record.map_or(String::new(), |record| record.by.clone()),
+        short(record.and_then(|record| record.revision.as_deref())),
+        complete,
+    ]
 }

@@ -24,8 +24,6 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
     "src/cli/docs.rs",
     "src/cli/mod.rs",
     "src/cli/releases.rs",
-    "src/cli/report/mod.rs",
-    "src/cli/report/terminal.rs",
     "src/cli/run.rs",
     "src/cli/status.rs",
     "src/cli/tasks.rs",

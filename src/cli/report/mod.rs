@@ -1,6 +1,7 @@
 //! Renderers of events: for a terminal, for a log, for machines. Only these print what happens in a run.
 
 mod json;
+mod label;
 mod progress;
 pub mod size;
 mod terminal;
@@ -8,8 +9,6 @@ mod terminal;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-use colored::Colorize;
 
 use crate::cli::args::{Args, When};
 use crate::cli::out;
@@ -40,21 +39,6 @@ pub fn sink(args: &Args) -> Arc<dyn Sink> {
 pub fn problem(args: &Args, report: &Report) {
     match args.json {
         true => json::failed(report),
-        false => out::talk(error(report)),
-    }
-}
-
-fn error(report: &Report) -> String {
-    labelled(&"error:".red().bold().to_string(), report)
-}
-
-/// The report behind its label, and the hint's label in its colour.
-fn labelled(label: &str, report: &Report) -> String {
-    let text = report.to_string();
-    match text.rsplit_once("\nhint: ") {
-        Some((text, hint)) if report.hint.is_some() => {
-            format!("{label} {text}\n{} {hint}", "hint:".cyan().bold())
-        }
-        _ => format!("{label} {text}"),
+        false => out::talk(label::error(report)),
     }
 }

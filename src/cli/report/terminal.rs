@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+use crate::cli::report::label::{error, warning};
 use crate::cli::report::progress::Progress;
 use crate::cli::report::size::{bytes, count};
-use crate::cli::report::{error, labelled};
 use crate::event::{Ended, Event, Output, Report, Sent, Sink};
 
 pub struct Terminal {
@@ -116,10 +116,6 @@ impl Terminal {
         let host = host.map_or(String::new(), |host| format!("`{host}`: "));
         self.progress.line(&warning(&Report::new(format!("{host}{text}"))));
     }
-}
-
-fn warning(report: &Report) -> String {
-    labelled(&"warning:".yellow().bold().to_string(), report)
 }
 
 /// What the last line of a host says of it; where it could not be asked, what is known.
