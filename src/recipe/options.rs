@@ -88,6 +88,30 @@ impl Reader<'_> {
         self.read(key, "true or false", |value| value.as_bool().ok().map(Ok))
     }
 
+    /// A whole number of 1 or more; 0 where there is none.
+    fn positive(&mut self, key: &str, unit: &str) -> u64 {
+        let number = self.read(key, "a whole number", |value| value.as_int().ok().map(Ok));
+        let positive = u64::try_from(number).unwrap_or(0);
+        if positive == 0 && self.value(key).is_some() {
+            self.problem(key, format!("setting `{key}` is 1 or more{unit}, not {number}"));
+        }
+        positive
+    }
+
+    /// The shared paths of a host, and how a fill treats these and others.
+    fn paths(&mut self) -> (Vec<SharedPath>, PathRules) {
+        let texts = self.texts("shared");
+        let shared = self.checked("shared", shared(&texts));
+        let texts = self.texts("generated");
+        let generated = self.checked("generated", paths("generated", &texts));
+        let texts = self.texts("writable");
+        let mut writable = self.checked("writable", paths("writable", &texts));
+        let tops: Vec<TreePath> = shared.iter().map(|path| path.path.clone()).collect();
+        // What is shared is not in the release at all.
+        writable.retain(|path| !tops.iter().any(|top| path.starts_with(top)));
+        (shared, PathRules { generated, writable, shared: tops })
+    }
+
     fn checked<T: Default>(&mut self, key: &str, result: Result<T>) -> T {
         result.unwrap_or_else(|error| {
             self.problem(key, format!("setting `{key}`: {error:#}"));
@@ -99,57 +123,35 @@ impl Reader<'_> {
 /// What one host's settings mean for its site.
 pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
-    let texts = reader.texts("shared");
-    let shared = reader.checked("shared", shared(&texts));
-    let texts = reader.texts("generated");
-    let generated = reader.checked("generated", paths("generated", &texts));
-    let texts = reader.texts("writable");
-    let writable = reader.checked("writable", paths("writable", &texts));
-    let tops: Vec<TreePath> = shared.iter().map(|path| path.path.clone()).collect();
-    reader.text("release_file", |text| release_file(text, &tops));
+    let (shared, rules) = reader.paths();
+    reader.text("release_file", |text| release_file(text, &rules.shared));
     let env = reader.read("env", "a table", |value| {
         let map = value.try_cast::<rhai::Map>()?;
         Some(environment(map).map_err(Into::into))
     });
     reader.text("strategy", Strategy::parse);
-    let keep = reader.read("keep_releases", "a whole number", |value| value.as_int().ok().map(Ok));
-    if keep < 1 && reader.value("keep_releases").is_some() {
-        reader.problem("keep_releases", format!("setting `keep_releases` is 1 or more, not {keep}"));
-    }
-    let accepts_new_keys = reader.text("host_keys", |text| match text {
-        "strict" => Ok(false),
-        "accept-new" => Ok(true),
-        _ => anyhow::bail!("`{text}` is none of `strict` and `accept-new`"),
-    });
-    let within = reader.read("confirm_within", "a whole number", |value| value.as_int().ok().map(Ok));
-    let confirm_within = u64::try_from(within).unwrap_or(0);
-    if confirm_within < 1 && reader.value("confirm_within").is_some() {
-        reader.problem(
-            "confirm_within",
-            format!("setting `confirm_within` is 1 or more seconds, not {within}"),
-        );
-    }
-    let revert_command = reader.text("revert_command", |text| Ok(text.to_owned()));
+    reader.positive("keep_releases", "");
     let options = site::Options {
-        rules: PathRules {
-            generated,
-            // What is shared is not in the release at all.
-            writable: writable
-                .into_iter()
-                .filter(|path| !tops.iter().any(|top| path.starts_with(top)))
-                .collect(),
-            shared: tops,
-        },
+        rules,
         shared,
         env,
+        accepts_new_keys: reader.text("host_keys", accepts_new_keys).unwrap_or(false),
+        confirm_within: reader.positive("confirm_within", " seconds"),
+        revert_command: reader.text("revert_command", |text| Ok(text.to_owned())).unwrap_or_default(),
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),
-        confirm_within,
-        revert_command: revert_command.unwrap_or_default(),
-        accepts_new_keys: accepts_new_keys.unwrap_or(false),
     };
     (options, reader.problems)
+}
+
+/// Whether a host that nobody knows is remembered.
+fn accepts_new_keys(text: &str) -> Result<bool> {
+    match text {
+        "strict" => Ok(false),
+        "accept-new" => Ok(true),
+        _ => bail!("`{text}` is none of `strict` and `accept-new`"),
+    }
 }
 
 /// A file of the release itself; without a name, none.

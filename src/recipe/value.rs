@@ -1,6 +1,6 @@
 //! Values of settings: between `runner.toml` and Rhai, and the names of their types in messages.
 
-use rhai::{Dynamic, Map};
+use rhai::{Array, Dynamic, Map};
 use toml::Value;
 
 use crate::event::Report;
@@ -91,6 +91,16 @@ pub fn plain_type(kind: &str) -> String {
         other => other,
     }
     .to_owned()
+}
+
+/// The texts of a list.
+pub fn texts(list: Array, what: &str) -> Result<Vec<String>, String> {
+    list.into_iter()
+        .map(|item| {
+            let kind = type_name(&item);
+            item.into_string().map_err(|_| format!("{what} is a list of texts, and this holds {kind}"))
+        })
+        .collect()
 }
 
 /// A table as environment variables.

@@ -243,7 +243,8 @@ mod tests {
         request.host = Some("shop.example.com".to_owned());
         request.headers =
             vec![("accept".to_owned(), "text/html".to_owned()), ("X-A".to_owned(), "b".to_owned())];
-        let text = |request: &HttpRequest| String::from_utf8(request.bytes().unwrap()).unwrap().replace('\r', "");
+        let text =
+            |request: &HttpRequest| String::from_utf8(request.bytes().unwrap()).unwrap().replace('\r', "");
         expect![[r#"
             GET /up HTTP/1.1
             Host: shop.example.com

@@ -92,7 +92,6 @@ const KNOWN_LONG_FUNCTIONS: &[&str] =
     &["src/flow/execute.rs: execute", "src/transport/asking.rs: converse", "src/transport/lanes.rs: drive"];
 const KNOWN_LONG_FILES: &[&str] = &[
     "src/flow/execute.rs",
-    "src/recipe/primitives/declare.rs",
     "src/release/fill.rs",
     "src/site/build.rs",
     "src/site/lock.rs",

@@ -72,54 +72,60 @@ impl File<'_> {
 
     /// Answers the type of the member's value.
     fn member(&mut self, kind: Kind, member: &Expr) -> Option<Kind> {
-        let words = kind.words();
         match member {
-            Expr::Property(property, position) => {
-                let name = property.2.as_str();
-                if self.natives.has_property(kind, name) {
-                    return None;
-                }
-                let report = match self.natives.method(kind, name) {
-                    Some(_) => {
-                        Report::new(format!("`{name}` is a method: write `{}.{name}(...)`", kind.example()))
-                    }
-                    None => Report::new(format!("{words} has no `{name}`{}", self.near_member(kind, name))),
-                };
-                self.problem(*position, report);
-            }
-            Expr::MethodCall(call, position) => {
-                self.setting(call);
-                self.options(call);
-                let (name, n) = (call.name.as_str(), call.args.len());
-                if !is_word(name) || BUILT_IN.contains(&name) {
-                    return None;
-                }
-                self.seen.insert(*position);
-                let method = self.natives.method(kind, name);
-                if let Some(method) = method.filter(|method| method.counts.contains(&n)) {
-                    return method.returns;
-                }
-                if self.own.get(name).is_some_and(|counts| counts.contains(&n)) {
-                    return None;
-                }
-                let report = if let Some(method) = method {
-                    Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
-                } else if self.natives.has_property(kind, name) {
-                    Report::new(format!("`{name}` is no method: write `{}.{name}`", kind.example()))
-                } else if self.natives.globals.contains_key(name) {
-                    Report::new(format!("{words} has no method `{name}`: write `{name}(...)`"))
-                } else if kind == Kind::Hosts && self.natives.method(Kind::Host, name).is_some() {
-                    Report::new(format!("{words} has no method `{name}`: a host has"))
-                        .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
-                } else {
-                    let near = self.near_member(kind, name);
-                    Report::new(format!("{words} has no method `{name}`{near}"))
-                };
-                self.problem(*position, report);
-            }
+            Expr::Property(property, position) => self.property(kind, &property.2, *position),
+            Expr::MethodCall(call, position) => return self.method_of(kind, call, *position),
             _ => {}
         }
         None
+    }
+
+    fn property(&mut self, kind: Kind, name: &str, position: Position) {
+        if self.natives.has_property(kind, name) {
+            return;
+        }
+        let message = match self.natives.method(kind, name) {
+            Some(_) => format!("`{name}` is a method: write `{}.{name}(...)`", kind.example()),
+            None => format!("{} has no `{name}`{}", kind.words(), self.near_member(kind, name)),
+        };
+        self.problem(position, Report::new(message));
+    }
+
+    /// A method of a value whose type is known; answers the type of what it returns.
+    fn method_of(&mut self, kind: Kind, call: &FnCallExpr, position: Position) -> Option<Kind> {
+        self.setting(call);
+        self.options(call);
+        let (name, n) = (call.name.as_str(), call.args.len());
+        if !is_word(name) || BUILT_IN.contains(&name) {
+            return None;
+        }
+        self.seen.insert(position);
+        let method = self.natives.method(kind, name);
+        if let Some(method) = method.filter(|method| method.counts.contains(&n)) {
+            return method.returns;
+        }
+        if self.own.get(name).is_none_or(|counts| !counts.contains(&n)) {
+            self.problem(position, self.no_method(kind, name, n));
+        }
+        None
+    }
+
+    /// What is wrong with a call of `n` arguments that no method of such a value takes.
+    fn no_method(&self, kind: Kind, name: &str, n: usize) -> Report {
+        let words = kind.words();
+        if let Some(method) = self.natives.method(kind, name) {
+            Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
+        } else if self.natives.has_property(kind, name) {
+            Report::new(format!("`{name}` is no method: write `{}.{name}`", kind.example()))
+        } else if self.natives.globals.contains_key(name) {
+            Report::new(format!("{words} has no method `{name}`: write `{name}(...)`"))
+        } else if kind == Kind::Hosts && self.natives.method(Kind::Host, name).is_some() {
+            Report::new(format!("{words} has no method `{name}`: a host has"))
+                .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
+        } else {
+            let near = self.near_member(kind, name);
+            Report::new(format!("{words} has no method `{name}`{near}"))
+        }
     }
 
     fn near_member(&self, kind: Kind, name: &str) -> String {

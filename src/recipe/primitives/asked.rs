@@ -29,9 +29,9 @@ pub(super) struct Asked {
     pub(super) is_https: bool,
 }
 
-impl Asked {
-    pub(super) fn read(context: &Context, options: Map, known: &[&str]) -> Outcome<Self> {
-        let mut asked = Self {
+impl Default for Asked {
+    fn default() -> Self {
+        Self {
             host: None,
             method: "GET".to_owned(),
             headers: Vec::new(),
@@ -41,48 +41,46 @@ impl Asked {
             path: "/".to_owned(),
             params: Vec::new(),
             is_https: false,
-        };
-        let mut body = None;
-        for (key, value) in options {
-            let kind = type_name(&value);
-            let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
-            let pairs = |value: Dynamic| -> Outcome<Vec<(String, String)>> {
-                let map = value.try_cast::<Map>().ok_or_else(|| wrong("a table"))?;
-                Ok(map.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
-            };
-            match key.as_str() {
-                key if !known.contains(&key) => {
-                    let near = Suggestion::new(key, known.iter().copied());
-                    return Err(mistake_text(format!("there is no option `{key}`{near}")));
-                }
-                "host" => asked.host = Some(value.into_string().map_err(|_| wrong("a name"))?),
-                "method" => asked.method = value.into_string().map_err(|_| wrong("a method"))?,
-                "path" => asked.path = value.into_string().map_err(|_| wrong("a path"))?,
-                "body" => body = Some(value),
-                "https" => asked.is_https = value.as_bool().map_err(|_| wrong("true or false"))?,
-                "headers" => asked.headers = pairs(value)?,
-                "params" => asked.params = pairs(value)?,
-                "expect" => {
-                    asked.expected = Expected::read(value).ok_or_else(|| {
-                        wrong(
-                            "a status, a text that is in the answer, a list of both, or `()` for any answer",
-                        )
-                    })?
-                }
-                _ => {
-                    let seconds = value.as_float().or_else(|_| value.as_int().map(|n| n as f64));
-                    let limit = seconds.ok().and_then(|n| Duration::try_from_secs_f64(n).ok());
-                    asked.timeout =
-                        limit.filter(|limit| !limit.is_zero()).ok_or_else(|| wrong("a number of seconds"))?;
-                }
-            }
         }
+    }
+}
+
+impl Asked {
+    pub(super) fn read(context: &Context, mut options: Map, known: &[&str]) -> Outcome<Self> {
+        let mut asked = Self::default();
         // Behind the headers, of which one may say its type.
+        let body = if known.contains(&"body") { options.remove("body") } else { None };
+        for (key, value) in options {
+            asked.option(&key, value, known)?;
+        }
         if let Some(body) = body {
             asked.set_body(body)?;
         }
         asked.timeout = context.timeout(Some(asked.timeout)).unwrap_or(asked.timeout);
         Ok(asked)
+    }
+
+    fn option(&mut self, key: &str, value: Dynamic, known: &[&str]) -> Outcome<()> {
+        let kind = type_name(&value);
+        let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
+        match key {
+            key if !known.contains(&key) => {
+                let near = Suggestion::new(key, known.iter().copied());
+                return Err(mistake_text(format!("there is no option `{key}`{near}")));
+            }
+            "host" => self.host = Some(value.into_string().map_err(|_| wrong("a name"))?),
+            "method" => self.method = value.into_string().map_err(|_| wrong("a method"))?,
+            "path" => self.path = value.into_string().map_err(|_| wrong("a path"))?,
+            "https" => self.is_https = value.as_bool().map_err(|_| wrong("true or false"))?,
+            "headers" => self.headers = pairs(value).ok_or_else(|| wrong("a table"))?,
+            "params" => self.params = pairs(value).ok_or_else(|| wrong("a table"))?,
+            "expect" => {
+                let wanted = "a status, a text that is in the answer, a list of both, or `()` for any answer";
+                self.expected = Expected::read(value).ok_or_else(|| wrong(wanted))?;
+            }
+            _ => self.timeout = seconds(value).ok_or_else(|| wrong("a number of seconds"))?,
+        }
+        Ok(())
     }
 
     /// A text as it is, a table or a list as JSON.
@@ -105,6 +103,17 @@ impl Asked {
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
+}
+
+/// A table as names with their values.
+fn pairs(value: Dynamic) -> Option<Vec<(String, String)>> {
+    let map = value.try_cast::<Map>()?;
+    Some(map.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+}
+
+fn seconds(value: Dynamic) -> Option<Duration> {
+    let seconds = value.as_float().or_else(|_| value.as_int().map(|n| n as f64));
+    Duration::try_from_secs_f64(seconds.ok()?).ok().filter(|time| !time.is_zero())
 }
 
 /// Which answers are good.

@@ -1,6 +1,5 @@
 //! What a file declares at its top level besides settings: tasks, flows, hooks.
 
-use std::fmt;
 use std::time::Duration;
 
 use rhai::plugin::*;
@@ -12,8 +11,9 @@ use crate::flow::playbook::Side;
 use crate::recipe::draft::{FlowDraft, HookDraft, NoticeDraft, Removal, TaskDraft};
 use crate::recipe::failure::Outcome;
 use crate::recipe::kept::Kept;
+use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::statement::Statement;
-use crate::recipe::value::type_name;
+use crate::recipe::value::texts;
 
 /// A declared task, so that more can be said of it: `task("x", f).once()`.
 #[derive(Clone)]
@@ -42,66 +42,6 @@ impl Task {
             statement.refuse(Report::new(message).hint("`|host| ...` makes a task run on hosts"));
         }
     }
-}
-
-/// What a function that a recipe hands over may take.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Arity {
-    NoneOrHost,
-    Host,
-    Outcome,
-}
-
-impl Arity {
-    fn allows(self, n: usize) -> bool {
-        n == 1 || (n == 0 && self == Arity::NoneOrHost)
-    }
-}
-
-impl fmt::Display for Arity {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Arity::NoneOrHost => "no parameter or one, the host",
-            Arity::Host => "one parameter, the host",
-            Arity::Outcome => "one parameter, the outcome",
-        })
-    }
-}
-
-/// The function a declaration is given; refused if it does not take what it will be called with.
-pub fn kept(
-    statement: &Statement,
-    context: &NativeCallContext,
-    function: FnPtr,
-    arity: Arity,
-    what: &str,
-) -> Option<Kept> {
-    match Kept::new(context, function) {
-        Ok(kept) if arity.allows(kept.arity) => return Some(kept),
-        Ok(kept) => {
-            let n = if kept.arity == 0 { "none".to_owned() } else { kept.arity.to_string() };
-            let report = Report::new(format!("{what} takes {arity}; this function has {n}"));
-            statement.refuse(match arity {
-                Arity::NoneOrHost => {
-                    report.hint("`|host| ...` runs on every host, `|| ...` once, on this machine")
-                }
-                Arity::Host => report.hint("write `|host| ...`"),
-                Arity::Outcome => report.hint("write `|outcome| ...`"),
-            });
-        }
-        Err(report) => statement.refuse(report),
-    }
-    None
-}
-
-/// The texts of a list.
-pub fn texts(list: Array, what: &str) -> Result<Vec<String>, String> {
-    list.into_iter()
-        .map(|item| {
-            let kind = type_name(&item);
-            item.into_string().map_err(|_| format!("{what} is a list of texts, and this holds {kind}"))
-        })
-        .collect()
 }
 
 fn declare_task(statement: &Statement, name: &str, body: Option<Kept>) -> Task {

@@ -7,7 +7,7 @@ use rhai::{Array, Dynamic};
 use crate::event::Report;
 use crate::recipe::context::Host;
 use crate::recipe::failure::{Failure, Outcome, mistake_text};
-use crate::recipe::primitives::declare::texts;
+use crate::recipe::value::texts;
 
 #[export_module]
 pub mod api {

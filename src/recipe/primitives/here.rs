@@ -14,7 +14,7 @@ use crate::recipe::context::{Context, Hosts};
 use crate::recipe::failure::{Outcome, mistake, mistake_text};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{asked, ended};
-use crate::recipe::primitives::declare::texts;
+use crate::recipe::value::texts;
 use crate::recipe::world::{World, locked};
 use crate::shell::Word;
 

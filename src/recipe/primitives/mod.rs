@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "`export_module` writes them; there are none of our own")]
 
+mod arity;
 mod asked;
 pub mod command;
 pub mod declare;

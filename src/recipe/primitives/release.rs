@@ -10,7 +10,7 @@ use crate::event::Suggestion;
 use crate::recipe::context::Host;
 use crate::recipe::failure::{Outcome, mistake_text};
 use crate::recipe::options;
-use crate::recipe::primitives::declare::texts;
+use crate::recipe::value::texts;
 use crate::release::Record;
 use crate::release::history::HistoryEntry;
 use crate::release::plan::Strategy;

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Map};
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::{Host, Hosts};
 use crate::recipe::failure::{Outcome, mistake, mistake_text};
-use crate::recipe::primitives::declare::texts;
+use crate::recipe::value::texts;
 use crate::recipe::world::locked;
 use crate::release::ReleaseName;
 use crate::run::way_back::Diverged;

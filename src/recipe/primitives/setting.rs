@@ -8,7 +8,7 @@ use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::Setting;
 use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::kept::Kept;
-use crate::recipe::primitives::declare::{Arity, kept};
+use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::settings::may_be;
 use crate::recipe::statement::Statement;
 use crate::recipe::value::type_name;

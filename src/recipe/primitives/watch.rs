@@ -8,7 +8,7 @@ use rhai::{Dynamic, Map};
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::Host;
 use crate::recipe::failure::{Outcome, mistake_text};
-use crate::recipe::primitives::asked::Asked;
+use crate::recipe::primitives::asked::{Asked, Expected};
 use crate::recipe::primitives::web::{HTTP, http_question};
 use crate::recipe::value::type_name;
 use crate::site::Heard;
@@ -81,6 +81,20 @@ struct Watched {
 }
 
 impl Watched {
+    fn add(&mut self, asked_at: Duration, answer: Result<f64, String>) {
+        match answer {
+            Ok(milliseconds) => {
+                self.milliseconds.push(milliseconds);
+                self.n_in_a_row = 0;
+            }
+            Err(why) => {
+                self.bad.push(why);
+                self.n_in_a_row += 1;
+                self.span = Some((self.span.map_or(asked_at, |(first, _)| first), asked_at));
+            }
+        }
+    }
+
     fn n(&self) -> usize {
         self.milliseconds.len() + self.bad.len()
     }
@@ -117,6 +131,24 @@ impl Watched {
         let (p99, limit) = (self.p99(), limits.p99_ms);
         (p99 > limit).then(|| format!("the slowest answers took {p99:.0} ms (p99), and {limit:.0} may be"))
     }
+
+    fn report(&self, title: &str, verdict: &str) -> Report {
+        let report = Report::new(format!("`{title}` is not well: {verdict}"));
+        let Some((why, (first, last))) = self.bad.first().zip(self.span) else {
+            return report;
+        };
+        let (at, over) = (first.as_secs_f64(), (last - first).as_secs_f64());
+        report.note(format!("bad answers for {over:.1} s, the first after {at:.1} s: it {why}"))
+    }
+
+    /// As scripts have it.
+    fn to_value(&self) -> Dynamic {
+        let mut map = Map::new();
+        map.insert("n".into(), (self.n() as i64).into());
+        map.insert("bad".into(), (self.bad.len() as i64).into());
+        map.insert("p99_ms".into(), self.p99().into());
+        Dynamic::from_map(map)
+    }
 }
 
 fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) -> Outcome<Dynamic> {
@@ -133,45 +165,34 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
     loop {
         let asked_at = began.elapsed();
         let heard = host.site().hear(&question, &title, asked.is_safe());
-        let bad = match host.outcome(heard)? {
-            Heard::Planned => return Ok(context.unanswered(&title)),
-            Heard::Failed(why) => Some(format!("was not answered: {why}")),
-            Heard::Answered { response, seconds } => {
-                let lacking = asked.expected.lacks(&response);
-                if lacking.is_none() {
-                    watched.milliseconds.push(seconds * 1000.0);
-                }
-                lacking.map(|lacking| format!("answered {}: {lacking}", response.status))
-            }
+        let Some(answer) = judged(host.outcome(heard)?, &asked.expected) else {
+            return Ok(context.unanswered(&title));
         };
-        watched.n_in_a_row = if bad.is_some() { watched.n_in_a_row + 1 } else { 0 };
-        if bad.is_some() {
-            watched.span = Some((watched.span.map_or(asked_at, |(first, _)| first), asked_at));
-        }
-        watched.bad.extend(bad);
+        watched.add(asked_at, answer);
         let next = asked_at + limits.every;
         // With too few answers it goes on for as long again.
         let span = if watched.n() < limits.min_samples { limits.span * 2 } else { limits.span };
         let is_over = next >= span || context.run().mode.is_plan();
         if let Some(verdict) = watched.verdict(&limits, is_over) {
-            let mut report = Report::new(format!("`{title}` is not well: {verdict}"));
-            if let Some((why, (first, last))) = watched.bad.first().zip(watched.span) {
-                let (at, over) = (first.as_secs_f64(), (last - first).as_secs_f64());
-                report =
-                    report.note(format!("bad answers for {over:.1} s, the first after {at:.1} s: it {why}"));
-            }
-            return Err(host.failed(report).raised_in(call).into());
+            return Err(host.failed(watched.report(&title, &verdict)).raised_in(call).into());
         }
         if is_over {
-            break;
+            return Ok(watched.to_value());
         }
         host.outcome(context.wait(next.saturating_sub(began.elapsed())))?;
     }
-    let mut map = Map::new();
-    map.insert("n".into(), (watched.n() as i64).into());
-    map.insert("bad".into(), (watched.bad.len() as i64).into());
-    map.insert("p99_ms".into(), watched.p99().into());
-    Ok(Dynamic::from_map(map))
+}
+
+/// The milliseconds of a good answer, or what a bad one did; none from a plan that does not ask.
+fn judged(heard: Heard, expected: &Expected) -> Option<Result<f64, String>> {
+    match heard {
+        Heard::Planned => None,
+        Heard::Failed(why) => Some(Err(format!("was not answered: {why}"))),
+        Heard::Answered { response, seconds } => Some(match expected.lacks(&response) {
+            None => Ok(seconds * 1000.0),
+            Some(lacking) => Err(format!("answered {}: {lacking}", response.status)),
+        }),
+    }
 }
 
 #[export_module]

@@ -1,0 +1,59 @@
+//! A function that a recipe hands over: kept if it takes what it will be called with, else refused.
+
+use std::fmt;
+
+use rhai::{FnPtr, NativeCallContext};
+
+use crate::event::Report;
+use crate::recipe::kept::Kept;
+use crate::recipe::statement::Statement;
+
+/// What a function that a recipe hands over may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    NoneOrHost,
+    Host,
+    Outcome,
+}
+
+impl Arity {
+    fn allows(self, n: usize) -> bool {
+        n == 1 || (n == 0 && self == Arity::NoneOrHost)
+    }
+}
+
+impl fmt::Display for Arity {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Arity::NoneOrHost => "no parameter or one, the host",
+            Arity::Host => "one parameter, the host",
+            Arity::Outcome => "one parameter, the outcome",
+        })
+    }
+}
+
+/// The function a declaration is given; refused if it does not take what it will be called with.
+pub fn kept(
+    statement: &Statement,
+    context: &NativeCallContext,
+    function: FnPtr,
+    arity: Arity,
+    what: &str,
+) -> Option<Kept> {
+    match Kept::new(context, function) {
+        Ok(kept) if arity.allows(kept.arity) => return Some(kept),
+        Ok(kept) => {
+            let n = if kept.arity == 0 { "none".to_owned() } else { kept.arity.to_string() };
+            let report = Report::new(format!("{what} takes {arity}; this function has {n}"));
+            statement.refuse(match arity {
+                Arity::NoneOrHost => {
+                    report.hint("`|host| ...` runs on every host, `|| ...` once, on this machine")
+                }
+                Arity::Host => report.hint("write `|host| ...`"),
+                Arity::Outcome => report.hint("write `|outcome| ...`"),
+            });
+        }
+        Err(report) => statement.refuse(report),
+    }
+    None
+}
