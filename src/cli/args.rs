@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 use crate::event::Report;
-use crate::host::{Selection, Settings};
+use crate::host::{HostSelection, Settings};
 use crate::recipe::sources;
 
 /// Puts a new version of an application live on its servers without one failed request, and takes it back.
@@ -106,8 +106,8 @@ impl Args {
         self.plan || self.diff
     }
 
-    pub fn selection(&self) -> Selection {
-        Selection { stage: self.stage.clone(), hosts: self.hosts.clone(), roles: self.roles.clone() }
+    pub fn selection(&self) -> HostSelection {
+        HostSelection { stage: self.stage.clone(), hosts: self.hosts.clone(), roles: self.roles.clone() }
     }
 
     pub fn settings(&self) -> anyhow::Result<Settings> {

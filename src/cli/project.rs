@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::args::Args;
 use crate::event::{Report, Sink};
 use crate::fleet::access::missing_transport;
-use crate::host::{Inventory, Kind};
+use crate::host::{Inventory, TransportKind};
 use crate::recipe::sources::{self, Source};
 use crate::recipe::{Recipe, Setting};
 use crate::transport::Interrupt;
@@ -98,11 +98,14 @@ pub fn load(
 /// The hosts that no run could reach, whatever the network.
 pub fn unreachable(inventory: &Inventory) -> Vec<Report> {
     let hosts = inventory.stages.iter().flat_map(|stage| &stage.hosts);
-    hosts.filter(|host| host.transport == Kind::OpenSsh).map(missing_transport).collect()
+    hosts.filter(|host| host.transport == TransportKind::OpenSsh).map(missing_transport).collect()
 }
 
 /// Sites on this machine, of whatever stage: they are no part of the source.
 pub fn local_sites(inventory: &Inventory) -> Vec<PathBuf> {
     let hosts = inventory.stages.iter().flat_map(|stage| &stage.hosts);
-    hosts.filter(|host| host.transport == Kind::Local).map(|host| PathBuf::from(host.path.as_str())).collect()
+    hosts
+        .filter(|host| host.transport == TransportKind::Local)
+        .map(|host| PathBuf::from(host.path.as_str()))
+        .collect()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::event::{Report, Sink};
-use crate::host::{Host, Kind};
+use crate::host::{Host, TransportKind};
 use crate::site::{Options, Site};
 use crate::transport::planning::Planning;
 use crate::transport::ssh::{Logins, SshTarget};
@@ -31,8 +31,8 @@ impl Access {
 
     fn remote(&self, host: &Host, accept_new: bool) -> Result<Box<dyn Remote>, Report> {
         match host.transport {
-            Kind::Local => Ok(transport::local(self.interrupt.clone())),
-            Kind::Ssh => {
+            TransportKind::Local => Ok(transport::local(self.interrupt.clone())),
+            TransportKind::Ssh => {
                 let target = SshTarget {
                     port: host.port,
                     user: host.user.clone(),
@@ -43,7 +43,7 @@ impl Access {
                 };
                 Ok(transport::ssh(target, self.interrupt.clone()))
             }
-            Kind::OpenSsh => Err(missing_transport(host)),
+            TransportKind::OpenSsh => Err(missing_transport(host)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How a host is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
+pub enum TransportKind {
     /// Our own connection.
     #[default]
     Ssh,
@@ -14,8 +14,8 @@ pub enum Kind {
     OpenSsh,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Ssh, Kind::Local, Kind::OpenSsh];
+impl TransportKind {
+    pub const ALL: [TransportKind; 3] = [TransportKind::Ssh, TransportKind::Local, TransportKind::OpenSsh];
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
@@ -23,14 +23,14 @@ impl Kind {
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Ssh => "ssh",
-            Kind::Local => "local",
-            Kind::OpenSsh => "openssh",
+            TransportKind::Ssh => "ssh",
+            TransportKind::Local => "local",
+            TransportKind::OpenSsh => "openssh",
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for TransportKind {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -12,9 +12,9 @@ pub mod settings;
 
 pub use deploy_path::DeployPath;
 pub use inventory::{Inventory, Stage};
-pub use kind::Kind;
-pub use selection::{Selected, Selection};
-pub use settings::{Change, Setting, Settings};
+pub use kind::TransportKind;
+pub use selection::{HostSelection, Selected};
+pub use settings::{Setting, SettingChange, Settings};
 
 /// A target server: all that `runner.toml` says of it, with its stage's `path`, `user`, `port` and `transport` filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ pub struct Host {
     pub path: DeployPath,
     /// `None` is a host that has every role.
     pub roles: Option<Vec<String>>,
-    pub transport: Kind,
+    pub transport: TransportKind,
     /// The host's own settings only; those of its stage and file are layers below.
     pub settings: Settings,
 }

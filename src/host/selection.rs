@@ -10,7 +10,7 @@ use crate::host::{Host, Inventory, Stage};
 /// What `--stage`, `--host` and `--role` say. A host is chosen if it is one of `hosts` and has one of `roles`;
 /// an empty list leaves the choice to the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Selection {
+pub struct HostSelection {
     pub stage: Option<String>,
     pub hosts: Vec<String>,
     pub roles: Vec<String>,
@@ -31,7 +31,7 @@ impl Selected {
 }
 
 impl Inventory {
-    pub fn select(&self, selection: &Selection) -> Result<Selected> {
+    pub fn select(&self, selection: &HostSelection) -> Result<Selected> {
         let stage = self.stage(selection.stage.as_deref())?;
         for name in &selection.hosts {
             self.refuse_unknown_host(stage, name)?;
@@ -78,7 +78,7 @@ impl Inventory {
     }
 }
 
-impl Selection {
+impl HostSelection {
     fn takes(&self, host: &Host) -> bool {
         let is_named = self.hosts.is_empty() || self.hosts.contains(&host.name);
         let has_role = self.roles.is_empty() || self.roles.iter().any(|role| host.has_role(role));
@@ -113,7 +113,7 @@ fn roles_of(stage: &Stage) -> Vec<&str> {
     roles
 }
 
-fn nothing_selected(stage: &Stage, selection: &Selection) -> Report {
+fn nothing_selected(stage: &Stage, selection: &HostSelection) -> Report {
     let of = |names: &[String]| List::new(names.iter().map(String::as_str)).to_string();
     let message = format!("none of {} has the role {}", of(&selection.hosts), of(&selection.roles));
     let report = Report::new(message);
@@ -152,7 +152,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
 
     /// Words are `stage`, `host=NAME` and `role=NAME`.
     fn select(text: &str, words: &str) -> Result<String> {
-        let mut selection = Selection::default();
+        let mut selection = HostSelection::default();
         for word in words.split_whitespace() {
             match word.split_once('=') {
                 Some(("host", name)) => selection.hosts.push(name.to_owned()),

@@ -10,36 +10,36 @@ use crate::host::document::{Field, Table, value_of};
 
 /// What a layer does to a setting.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum SettingChange {
     /// `key = value`: replaces what the layers below say.
     Set(Value),
     /// `key.add = [...]`: appended to the list of the layers below.
     Add(Vec<Value>),
 }
 
-impl Change {
+impl SettingChange {
     /// This change made after `below`, or `None` if `below` is not a list to append to.
-    pub fn after(self, below: Option<Change>) -> Option<Change> {
+    pub fn after(self, below: Option<SettingChange>) -> Option<SettingChange> {
         match (below, self) {
-            (_, Change::Set(value)) => Some(Change::Set(value)),
+            (_, SettingChange::Set(value)) => Some(SettingChange::Set(value)),
             (None, add) => Some(add),
-            (Some(Change::Add(mut items)), Change::Add(more)) => {
+            (Some(SettingChange::Add(mut items)), SettingChange::Add(more)) => {
                 items.extend(more);
-                Some(Change::Add(items))
+                Some(SettingChange::Add(items))
             }
-            (Some(Change::Set(Value::Array(mut items))), Change::Add(more)) => {
+            (Some(SettingChange::Set(Value::Array(mut items))), SettingChange::Add(more)) => {
                 items.extend(more);
-                Some(Change::Set(Value::Array(items)))
+                Some(SettingChange::Set(Value::Array(items)))
             }
-            (Some(Change::Set(_)), Change::Add(_)) => None,
+            (Some(SettingChange::Set(_)), SettingChange::Add(_)) => None,
         }
     }
 
     /// The value if no layer is below: what is added is the list.
     pub fn into_value(self) -> Value {
         match self {
-            Change::Set(value) => value,
-            Change::Add(items) => Value::Array(items),
+            SettingChange::Set(value) => value,
+            SettingChange::Add(items) => Value::Array(items),
         }
     }
 
@@ -49,15 +49,15 @@ impl Change {
             _ => None,
         };
         match added {
-            Some(items) => Change::Add(items.clone()),
-            None => Change::Set(value),
+            Some(items) => SettingChange::Add(items.clone()),
+            None => SettingChange::Set(value),
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
-    pub change: Change,
+    pub change: SettingChange,
     /// Its key in `runner.toml`, or the argument of `--set`.
     pub place: Excerpt,
     /// What was typed on the command line: the tag `1.10` is no number.
@@ -99,10 +99,10 @@ impl Settings {
         let place = argument_place(argument, name);
         let (key, change) = match name.strip_suffix(".add") {
             Some(key) => match read_value(text) {
-                Value::Array(items) => (key, Change::Add(items)),
-                item => (key, Change::Add(vec![item])),
+                Value::Array(items) => (key, SettingChange::Add(items)),
+                item => (key, SettingChange::Add(vec![item])),
             },
-            None => (name, Change::of(read_value(text))),
+            None => (name, SettingChange::of(read_value(text))),
         };
         if let Some((table, rest)) = key.split_once('.') {
             return Err(Report::new(format!("no setting has a dot in its name, as `{key}` has"))
@@ -126,7 +126,7 @@ impl Settings {
 
     fn read(table: &Table) -> Result<Self> {
         let read = |field: Field| {
-            let change = Change::of(field.value()?);
+            let change = SettingChange::of(field.value()?);
             let place = field.key_place();
             Ok((field.key.to_owned(), Setting { change, place, typed: None }))
         };
@@ -166,8 +166,8 @@ mod tests {
         let lines = settings.iter().map(|(key, Setting { change, place, .. })| {
             let place = format!("{}:{}", place.place, place.place.column);
             match change {
-                Change::Set(value) => format!("{key} = {value}  # {place}\n"),
-                Change::Add(items) => {
+                SettingChange::Set(value) => format!("{key} = {value}  # {place}\n"),
+                SettingChange::Add(items) => {
                     format!("{key} += {}  # {place}\n", Value::Array(items.clone()))
                 }
             }

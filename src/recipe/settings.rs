@@ -35,8 +35,8 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
             continue;
         };
         let what = match &setting.change {
-            host::Change::Set(_) => "must be",
-            host::Change::Add(_) => "cannot be added to: it is",
+            host::SettingChange::Set(_) => "must be",
+            host::SettingChange::Add(_) => "cannot be added to: it is",
         };
         let value = value_of(&meant(key, setting));
         if !may_be(key, &known.default, &value) {
@@ -60,20 +60,20 @@ pub fn may_be(key: &str, default: &Dynamic, value: &Dynamic) -> bool {
 }
 
 /// What a layer does to a setting that may look like something else than the text it is.
-fn meant(key: &str, setting: &host::Setting) -> host::Change {
+fn meant(key: &str, setting: &host::Setting) -> host::SettingChange {
     match (&setting.typed, &setting.change) {
-        (Some(text), host::Change::Set(value)) if AS_TYPED.contains(&key) && !value.is_str() => {
-            host::Change::Set(text.clone().into())
+        (Some(text), host::SettingChange::Set(value)) if AS_TYPED.contains(&key) && !value.is_str() => {
+            host::SettingChange::Set(text.clone().into())
         }
         _ => setting.change.clone(),
     }
 }
 
 /// What a layer says, as a value of its type.
-fn value_of(change: &host::Change) -> Dynamic {
+fn value_of(change: &host::SettingChange) -> Dynamic {
     match change {
-        host::Change::Set(value) => to_dynamic(value),
-        host::Change::Add(items) => items.iter().map(to_dynamic).collect::<rhai::Array>().into(),
+        host::SettingChange::Set(value) => to_dynamic(value),
+        host::SettingChange::Add(items) => items.iter().map(to_dynamic).collect::<rhai::Array>().into(),
     }
 }
 
@@ -109,8 +109,8 @@ fn layered(layers: &[&Settings], key: &str, mut setting: Setting) -> Result<Sett
             continue;
         }
         setting.value = match &change {
-            host::Change::Set(new) => to_dynamic(new),
-            host::Change::Add(items) => {
+            host::SettingChange::Set(new) => to_dynamic(new),
+            host::SettingChange::Add(items) => {
                 let kind = match setting.function {
                     Some(_) => "worked out by a function",
                     None => type_name(&setting.value),

@@ -2,7 +2,7 @@
 
 /// The parts of an address that were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct HostAddress {
     pub user: Option<String>,
     /// Without the brackets of an IPv6 address.
     pub name: String,
@@ -11,7 +11,7 @@ pub struct Address {
 
 const FORMS: &str = "`name`, `name:port`, `user@name:port` or `[IPv6]:port`";
 
-impl Address {
+impl HostAddress {
     /// The error is a whole message.
     pub fn parse(text: &str) -> Result<Self, String> {
         // A user's name may hold an `@`, an address cannot.
@@ -78,8 +78,8 @@ mod tests {
 
     #[track_caller]
     fn case(text: &str, want: &str) {
-        let got = match Address::parse(text) {
-            Ok(Address { user, name, port }) => {
+        let got = match HostAddress::parse(text) {
+            Ok(HostAddress { user, name, port }) => {
                 let port = port.map_or(String::new(), |port| port.to_string());
                 format!("{}|{name}|{port}", user.unwrap_or_default())
             }

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::address::Address;
+use super::address::HostAddress;
 use super::reach::{Reach, deploy_path};
 use crate::event::{Excerpt, Report};
 use crate::host::document::{Field, Table};
-use crate::host::{Host, Kind, Settings};
+use crate::host::{Host, Settings, TransportKind};
 
 const KEYS: [&str; 8] = ["address", "name", "roles", "user", "port", "path", "transport", "settings"];
 
 /// A host with what its stage says filled in. One without a name is called by its address until all are known.
-pub struct Entry {
+pub struct HostEntry {
     pub host: Host,
     pub is_named: bool,
     /// What to point at when the entry is at odds with another one.
@@ -24,16 +24,16 @@ pub struct Entry {
 #[derive(Default)]
 struct Written<'a> {
     name: Option<String>,
-    address: Option<Address>,
+    address: Option<HostAddress>,
     roles: Option<Vec<String>>,
     reach: Reach<'a>,
     settings: Settings,
 }
 
 /// `stage` is what the stage says for hosts that do not say it themselves.
-pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Result<Entry> {
+pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
     let (written, place) = if field.is_text() {
-        let is_local = stage.transport == Some(Kind::Local);
+        let is_local = stage.transport == Some(TransportKind::Local);
         let written = if is_local {
             Written { name: Some(field.text()?.to_owned()), ..Written::default() }
         } else {
@@ -52,7 +52,7 @@ pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Resul
 }
 
 /// The one host of a local stage that lists none.
-pub fn this_machine(place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<Entry> {
+pub fn this_machine(place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
     let written = Written { name: Some("localhost".to_owned()), ..Written::default() };
     resolve(written, place, stage_name, stage, dir)
 }
@@ -75,12 +75,12 @@ fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
     })
 }
 
-fn address(field: &Field) -> Result<Address> {
-    Address::parse(field.text()?).map_err(|problem| field.report(problem).into())
+fn address(field: &Field) -> Result<HostAddress> {
+    HostAddress::parse(field.text()?).map_err(|problem| field.report(problem).into())
 }
 
 /// The key `address` beside `user` and `port`, which must not be said twice.
-fn address_beside(field: &Field, reach: &Reach) -> Result<Address> {
+fn address_beside(field: &Field, reach: &Reach) -> Result<HostAddress> {
     let address = address(field)?;
     let twice = |key: &str| Err(field.report(format!("the {key} is in the address and in `{key}`")).into());
     if address.user.is_some() && reach.user.is_some() {
@@ -92,13 +92,19 @@ fn address_beside(field: &Field, reach: &Reach) -> Result<Address> {
     Ok(address)
 }
 
-fn resolve(written: Written, place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<Entry> {
+fn resolve(
+    written: Written,
+    place: Excerpt,
+    stage_name: &str,
+    stage: &Reach,
+    dir: &Path,
+) -> Result<HostEntry> {
     let Written { name, address, roles, reach, settings } = written;
     let transport = reach.transport.or(stage.transport).unwrap_or_default();
     let is_named = name.is_some();
     let label = name.clone().or_else(|| address.as_ref().map(|a| a.name.clone()));
     let Some(label) = label else {
-        let needed = if transport == Kind::Local { "name" } else { "address" };
+        let needed = if transport == TransportKind::Local { "name" } else { "address" };
         return Err(Report::new(format!("this host has no `{needed}`")).at(place).into());
     };
     let Some(path) = reach.path.as_ref().or(stage.path.as_ref()) else {
@@ -112,18 +118,18 @@ fn resolve(written: Written, place: Excerpt, stage_name: &str, stage: &Reach, di
     let path = deploy_path(path, transport, dir)?;
     // Nobody logs in to this machine, so what the stage says for servers is not for a local host.
     let (address, user, port) = match (transport, address) {
-        (Kind::Local, _) => (label.clone(), None, None),
-        (Kind::Ssh | Kind::OpenSsh, Some(address)) => (
+        (TransportKind::Local, _) => (label.clone(), None, None),
+        (TransportKind::Ssh | TransportKind::OpenSsh, Some(address)) => (
             address.name,
             address.user.or(reach.user).or_else(|| stage.user.clone()),
             address.port.or(reach.port).or(stage.port),
         ),
-        (Kind::Ssh | Kind::OpenSsh, None) => {
+        (TransportKind::Ssh | TransportKind::OpenSsh, None) => {
             return Err(Report::new(format!("host `{label}` has no `address`")).at(place).into());
         }
     };
     let host = Host { name: label, address, port, user, path, roles, transport, settings };
-    Ok(Entry { host, is_named, place })
+    Ok(HostEntry { host, is_named, place })
 }
 
 #[cfg(test)]

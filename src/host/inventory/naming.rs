@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use super::address::with_port;
-use super::entry::Entry;
+use super::entry::HostEntry;
 use crate::event::Report;
-use crate::host::{Host, Kind};
+use crate::host::{Host, TransportKind};
 
-pub fn settle(mut entries: Vec<Entry>) -> Result<Vec<Host>> {
+pub fn settle(mut entries: Vec<HostEntry>) -> Result<Vec<Host>> {
     refuse_same_sites(&entries)?;
     name_by_port(&mut entries);
     refuse_same_names(&entries)?;
@@ -15,7 +15,7 @@ pub fn settle(mut entries: Vec<Entry>) -> Result<Vec<Host>> {
 }
 
 /// Two entries for one site would wait for each other's lock.
-fn refuse_same_sites(entries: &[Entry]) -> Result<()> {
+fn refuse_same_sites(entries: &[HostEntry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| is_same_site(&a.host, &b.host)) else {
         return Ok(());
     };
@@ -28,16 +28,16 @@ fn refuse_same_sites(entries: &[Entry]) -> Result<()> {
 }
 
 fn is_same_site(a: &Host, b: &Host) -> bool {
-    let is_local = |host: &Host| host.transport == Kind::Local;
+    let is_local = |host: &Host| host.transport == TransportKind::Local;
     let is_same_login = a.address.eq_ignore_ascii_case(&b.address) && a.port == b.port && a.user == b.user;
     a.path == b.path && is_local(a) == is_local(b) && (is_local(a) || is_same_login)
 }
 
 /// Hosts that would share an address as their name are told apart by the port, if it was given.
-fn name_by_port(entries: &mut [Entry]) {
+fn name_by_port(entries: &mut [HostEntry]) {
     let names: Vec<_> = entries.iter().map(|entry| entry.host.name.clone()).collect();
     let is_shared = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
-    for Entry { host, is_named, .. } in entries {
+    for HostEntry { host, is_named, .. } in entries {
         if let (false, Some(port)) = (*is_named, host.port)
             && is_shared(&host.name)
         {
@@ -46,7 +46,7 @@ fn name_by_port(entries: &mut [Entry]) {
     }
 }
 
-fn refuse_same_names(entries: &[Entry]) -> Result<()> {
+fn refuse_same_names(entries: &[HostEntry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| a.host.name == b.host.name) else {
         return Ok(());
     };
@@ -57,7 +57,10 @@ fn refuse_same_names(entries: &[Entry]) -> Result<()> {
         .into())
 }
 
-fn first_pair(entries: &[Entry], is_pair: impl Fn(&Entry, &Entry) -> bool) -> Option<(&Entry, &Entry)> {
+fn first_pair(
+    entries: &[HostEntry],
+    is_pair: impl Fn(&HostEntry, &HostEntry) -> bool,
+) -> Option<(&HostEntry, &HostEntry)> {
     entries.iter().enumerate().find_map(|(n, second)| {
         let first = entries[..n].iter().find(|first| is_pair(first, second))?;
         Some((first, second))

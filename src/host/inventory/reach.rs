@@ -8,14 +8,14 @@ use super::address::is_plain;
 use crate::event::{Report, Suggestion};
 use crate::host::document::{Field, Table};
 use crate::host::list::List;
-use crate::host::{DeployPath, Kind};
+use crate::host::{DeployPath, TransportKind};
 
 #[derive(Default)]
 pub struct Reach<'a> {
     pub path: Option<Field<'a>>,
     pub user: Option<String>,
     pub port: Option<u16>,
-    pub transport: Option<Kind>,
+    pub transport: Option<TransportKind>,
 }
 
 impl<'a> Reach<'a> {
@@ -30,11 +30,11 @@ impl<'a> Reach<'a> {
 }
 
 /// What a path means depends on where it is, so it is read only when the transport is known.
-pub fn deploy_path(field: &Field, transport: Kind, dir: &Path) -> Result<DeployPath> {
+pub fn deploy_path(field: &Field, transport: TransportKind, dir: &Path) -> Result<DeployPath> {
     let text = field.text()?;
     let path = match transport {
-        Kind::Local => DeployPath::local(text, dir),
-        Kind::Ssh | Kind::OpenSsh => DeployPath::remote(text),
+        TransportKind::Local => DeployPath::local(text, dir),
+        TransportKind::Ssh | TransportKind::OpenSsh => DeployPath::remote(text),
     };
     path.map_err(|problem| field.report(format!("`path` {problem}")).into())
 }
@@ -48,10 +48,10 @@ fn user(field: Field) -> Result<String> {
     }
 }
 
-fn transport(field: Field) -> Result<Kind> {
+fn transport(field: Field) -> Result<TransportKind> {
     let name = field.text()?;
-    Kind::named(name).ok_or_else(|| {
-        let known = Kind::ALL.map(Kind::as_str);
+    TransportKind::named(name).ok_or_else(|| {
+        let known = TransportKind::ALL.map(TransportKind::as_str);
         let suggestion = Suggestion::new(name, known);
         let report: Report = field.report(format!("no transport is called `{name}`{suggestion}"));
         report.note(format!("known: {}", List::new(known))).into()

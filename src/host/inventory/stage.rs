@@ -8,7 +8,7 @@ use super::reach::Reach;
 use super::{entry, naming};
 use crate::event::Report;
 use crate::host::document::{Field, Table};
-use crate::host::{Host, Kind, Settings};
+use crate::host::{Host, Settings, TransportKind};
 
 const KEYS: [&str; 6] = ["path", "user", "port", "transport", "hosts", "settings"];
 
@@ -47,7 +47,7 @@ fn read_hosts(field: &Field, table: &Table, dir: &Path) -> Result<Vec<Host>> {
     let reach = Reach::read(table)?;
     let items = table.get("hosts").map(|hosts| hosts.list()).transpose()?;
     let entries = match items {
-        None if reach.transport == Some(Kind::Local) => {
+        None if reach.transport == Some(TransportKind::Local) => {
             vec![entry::this_machine(field.key_place(), name, &reach, dir)?]
         }
         Some(items) if !items.is_empty() => {
