@@ -14,19 +14,19 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// **Invariant:** what is under a hash has that hash, and all together is no more than `ALL_MAX`.
 #[derive(Default)]
 pub struct Contents {
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptFiles>,
     /// What will most likely not be sent.
     elsewhere: OnceLock<HashSet<Hash>>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct KeptFiles {
     files: HashMap<Hash, Arc<Vec<u8>>>,
     bytes: usize,
 }
 
 impl Contents {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, KeptFiles> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -71,13 +71,13 @@ struct Walk<'a> {
     skip: HashSet<PathBuf>,
     started: SystemTime,
     newest: i64,
-    found: Vec<Found>,
+    found: Vec<StampedEntry>,
     n_left_out: usize,
     problems: Problems,
 }
 
 /// An entry, and by what a file is known again if it can be.
-struct Found {
+struct StampedEntry {
     entry: Entry,
     stamp: Option<Stamp>,
 }
@@ -146,7 +146,7 @@ impl Walk<'_> {
         };
         let (size, hash) = (0, Hash::NONE);
         let stamp = (kind == Kind::File).then(|| Stamp::of(metadata));
-        self.found.push(Found { entry: Entry { path, kind, mode, size, mtime, hash }, stamp });
+        self.found.push(StampedEntry { entry: Entry { path, kind, mode, size, mtime, hash }, stamp });
     }
 
     fn finish(mut self, index: &Index, contents: &Contents) -> Result<(Tree, Index)> {
@@ -172,7 +172,7 @@ impl Walk<'_> {
         if self.found.is_empty() {
             return Err(nothing_to_send(root, self.n_left_out).into());
         }
-        let known = self.found.iter().filter_map(|Found { entry, stamp }| {
+        let known = self.found.iter().filter_map(|StampedEntry { entry, stamp }| {
             let stamp = stamp.filter(|stamp| stamp.is_settled(self.started))?;
             Some((entry.path.clone(), stamp, entry.hash))
         });
@@ -194,7 +194,7 @@ fn nothing_to_send(root: &Path, n_left_out: usize) -> Report {
 
 fn hash_entry(
     root: &Path,
-    found: &mut Found,
+    found: &mut StampedEntry,
     index: &Index,
     contents: &Contents,
     buffer: &mut [u8],
@@ -213,7 +213,7 @@ fn hash_entry(
 /// The size is that of the bytes hashed, so both speak of the same content even if the file is growing.
 fn hash_file(
     local: &Path,
-    Found { entry, stamp }: &mut Found,
+    StampedEntry { entry, stamp }: &mut StampedEntry,
     index: &Index,
     contents: &Contents,
     buffer: &mut [u8],
