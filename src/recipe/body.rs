@@ -10,14 +10,14 @@ use crate::flow::notice::Notice;
 use crate::flow::playbook::Hook;
 use crate::flow::task::Function;
 use crate::flow::{Body, Call, Playbook, Task};
+use crate::recipe::callback::Callback;
 use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::{NoticeDraft, TaskDraft};
-use crate::recipe::kept::Kept;
 use crate::recipe::outcome;
 use crate::recipe::trail;
 use crate::recipe::world::World;
 
-fn function(world: &Arc<World>, kept: &Kept) -> Function {
+fn function(world: &Arc<World>, kept: &Callback) -> Function {
     let (world, kept) = (world.clone(), kept.clone());
     Arc::new(move |call: &Call| {
         let context = Context::new(&world, call.run, call.task, call.host, call.deadline);
@@ -34,7 +34,7 @@ fn function(world: &Arc<World>, kept: &Kept) -> Function {
 }
 
 /// An error of a script as a report. The outermost call is that of the flow, which stands in no file.
-fn report(world: &World, kept: &Kept, task: &str, error: &EvalAltResult) -> Report {
+fn report(world: &World, kept: &Callback, task: &str, error: &EvalAltResult) -> Report {
     if let Some(found) = trail::found(error) {
         return found;
     }
@@ -51,7 +51,7 @@ fn report(world: &World, kept: &Kept, task: &str, error: &EvalAltResult) -> Repo
 }
 
 /// An error of a script. In a plan, one that came of an answer nobody knows only ends the task's plan.
-fn settle(world: &World, kept: &Kept, context: &Context, error: &EvalAltResult) -> Result<(), Error> {
+fn settle(world: &World, kept: &Callback, context: &Context, error: &EvalAltResult) -> Result<(), Error> {
     let report = report(world, kept, context.task(), error);
     if context.run().mode.is_plan()
         && let Some(command) = context.last_unanswered()

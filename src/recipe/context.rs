@@ -7,8 +7,8 @@ use anyhow::{Error, bail};
 use rhai::{Dynamic, NativeCallContext};
 
 use crate::event::{Event, Report};
+use crate::recipe::callback::Callback;
 use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake};
-use crate::recipe::kept::Kept;
 use crate::recipe::world::World;
 use crate::run::Run;
 use crate::site::Site;
@@ -71,7 +71,7 @@ impl Context {
         }
     }
 
-    fn worked_out(&self, function: &Kept, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
+    fn worked_out(&self, function: &Callback, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
         let world = self.world();
         if let Some(value) = world.worked_out(host, key) {
             return Ok(value);

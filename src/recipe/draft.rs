@@ -9,14 +9,14 @@ use rhai::{Dynamic, Position};
 use crate::event::{Excerpt, Report};
 use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
-use crate::recipe::kept::Kept;
+use crate::recipe::callback::Callback;
 use crate::recipe::sources::Source;
 
 #[derive(Clone)]
 pub struct Setting {
     pub default: Dynamic,
     /// The function of a setting whose value is worked out, once a host.
-    pub function: Option<Kept>,
+    pub function: Option<Callback>,
     pub place: Excerpt,
     /// Whether a shipped file made it.
     pub is_shipped: bool,
@@ -26,7 +26,7 @@ pub struct Setting {
 #[derive(Clone, Default)]
 pub struct TaskDraft {
     /// `None` for a place that a recipe may fill.
-    pub body: Option<Kept>,
+    pub body: Option<Callback>,
     pub place: Option<Excerpt>,
     pub is_shipped: bool,
     pub is_stdlib: bool,
@@ -37,7 +37,7 @@ pub struct TaskDraft {
     pub role: Option<String>,
     pub limit: Option<usize>,
     pub timeout: Option<Duration>,
-    pub undo: Option<Kept>,
+    pub undo: Option<Callback>,
     pub is_repeated: bool,
     /// To be run by name: no flow needs to run it.
     pub is_alone: bool,
@@ -62,7 +62,7 @@ pub struct HookDraft {
 pub struct NoticeDraft {
     pub occasion: Occasion,
     pub flow: String,
-    pub function: Kept,
+    pub function: Callback,
     pub place: Excerpt,
 }
 

@@ -1,6 +1,7 @@
 //! The only place that knows Rhai: recipes are loaded, checked, documented, and turned into tasks and settings.
 
 mod body;
+mod callback;
 mod check;
 mod context;
 mod docs;
@@ -8,7 +9,7 @@ mod draft;
 mod engine;
 mod failure;
 mod functions;
-mod kept;
+
 mod options;
 mod outcome;
 mod primitives;

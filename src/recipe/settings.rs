@@ -5,15 +5,15 @@ use rhai::Dynamic;
 
 use crate::event::{Excerpt, Report, Suggestion};
 use crate::host::{self, Settings};
+use crate::recipe::callback::Callback;
 use crate::recipe::draft::Declared;
-use crate::recipe::kept::Kept;
 use crate::recipe::value::{AS_TYPED, OF_SEVERAL_TYPES, fits, to_dynamic, type_name};
 
 #[derive(Clone)]
 pub struct Setting {
     pub value: Dynamic,
     /// Worked out when it is asked for.
-    pub function: Option<Kept>,
+    pub function: Option<Callback>,
     /// Where the value is given: in a recipe, in `runner.toml`, or by `--set`.
     pub place: Excerpt,
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use rhai::{FnPtr, NativeCallContext};
 
 use crate::event::Report;
-use crate::recipe::kept::Kept;
+use crate::recipe::callback::Callback;
 use crate::recipe::statement::Statement;
 
 /// What a function that a recipe hands over may take.
@@ -39,8 +39,8 @@ pub fn kept(
     function: FnPtr,
     arity: Arity,
     what: &str,
-) -> Option<Kept> {
-    match Kept::new(context, function) {
+) -> Option<Callback> {
+    match Callback::new(context, function) {
         Ok(kept) if arity.allows(kept.arity) => return Some(kept),
         Ok(kept) => {
             let n = if kept.arity == 0 { "none".to_owned() } else { kept.arity.to_string() };

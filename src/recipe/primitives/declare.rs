@@ -8,9 +8,9 @@ use rhai::{Array, FnPtr};
 use crate::event::Report;
 use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
+use crate::recipe::callback::Callback;
 use crate::recipe::draft::{FlowDraft, HookDraft, NoticeDraft, Removal, TaskDraft};
 use crate::recipe::failure::Outcome;
-use crate::recipe::kept::Kept;
 use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::statement::Statement;
 use crate::recipe::value::texts;
@@ -44,7 +44,7 @@ impl Task {
     }
 }
 
-fn declare_task(statement: &Statement, name: &str, body: Option<Kept>) -> Task {
+fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> Task {
     statement.check_name("task", name);
     let mut declared = statement.draft.lock();
     let place = statement.place_of(&declared, name);

@@ -4,10 +4,10 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr};
 
 use crate::event::{Report, Suggestion};
+use crate::recipe::callback::Callback;
 use crate::recipe::context::{Context, Host};
 use crate::recipe::draft::Setting;
 use crate::recipe::failure::{Outcome, mistake};
-use crate::recipe::kept::Kept;
 use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::settings::may_be;
 use crate::recipe::statement::Statement;
@@ -31,7 +31,7 @@ fn is_name(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
-fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<Kept>) {
+fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<Callback>) {
     if !is_name(key) {
         let report = Report::new(format!("`{key}` cannot be the name of a setting"));
         statement.refuse_text(key, report.note("a name has letters, digits, `_` and `-` only"));

@@ -7,9 +7,9 @@ use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, FnPtr, Map};
 
 use crate::event::Report;
+use crate::recipe::callback::Callback;
 use crate::recipe::context::Host;
 use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake_text};
-use crate::recipe::kept::Kept;
 use crate::recipe::primitives::asked::{Asked, judged};
 use crate::web::http::Url;
 use crate::web::{Address, Protocol, Question, fastcgi, http};
@@ -97,7 +97,7 @@ fn fastcgi_it(
 /// Calls `condition` until it says yes. What fails in it is not so yet; a mistake in the script is one at once.
 fn await_it(call: &NativeCallContext, host: &Host, seconds: f64, condition: FnPtr) -> Outcome<Dynamic> {
     let context = &host.context;
-    let condition = Kept::new(call, condition).map_err(|report| mistake_text(report.message))?;
+    let condition = Callback::new(call, condition).map_err(|report| mistake_text(report.message))?;
     let began = Instant::now();
     let limit = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let mut pause = PAUSE;

@@ -10,7 +10,7 @@ use crate::event::Report;
 
 /// A function pointer of Rhai's is a name and captured values; `world` is where the name means something.
 #[derive(Clone)]
-pub struct Kept {
+pub struct Callback {
     function: FnPtr,
     world: Arc<GlobalRuntimeState>,
     /// How many arguments it takes.
@@ -20,7 +20,7 @@ pub struct Kept {
     pub caller: String,
 }
 
-impl Kept {
+impl Callback {
     pub fn new(context: &NativeCallContext, mut function: FnPtr) -> Result<Self, Report> {
         let mut world = context.global_runtime_state().clone();
         let curried = function.curry().len();
