@@ -8,7 +8,7 @@ use crate::cli::args::Args;
 use crate::event::{Report, Sink};
 use crate::fleet::access::missing_transport;
 use crate::host::{Inventory, TransportKind};
-use crate::recipe::sources::{self, Source};
+use crate::recipe::sources::{self, RecipeSource};
 use crate::recipe::{Recipe, Setting};
 use crate::transport::Interrupt;
 
@@ -37,7 +37,7 @@ fn is_absent(args: &Args) -> bool {
 
 /// The recipe to use: the one typed, else the one that `runner.toml` names, else `deploy.rhai` beside it, else none:
 /// the standard library alone deploys.
-pub fn source(inventory: Option<&Inventory>, typed: Option<&str>) -> Result<Option<Source>, Report> {
+pub fn source(inventory: Option<&Inventory>, typed: Option<&str>) -> Result<Option<RecipeSource>, Report> {
     if let Some(typed) = typed {
         return find(Path::new("."), typed).map(Some);
     }
@@ -54,7 +54,7 @@ pub fn source(inventory: Option<&Inventory>, typed: Option<&str>) -> Result<Opti
     }
 }
 
-fn find(below: &Path, word: &str) -> Result<Source, Report> {
+fn find(below: &Path, word: &str) -> Result<RecipeSource, Report> {
     if let Some(source) = sources::shipped(word).filter(|_| sources::recipe_names().contains(&word)) {
         return Ok(source);
     }
@@ -77,14 +77,14 @@ fn find(below: &Path, word: &str) -> Result<Source, Report> {
     read(&path)
 }
 
-fn read(path: &Path) -> Result<Source, Report> {
+fn read(path: &Path) -> Result<RecipeSource, Report> {
     sources::file(path)
         .map_err(|error| Report::new(format!("recipe `{}` cannot be read: {error}", path.display())))
 }
 
 /// Loads a recipe for this project.
 pub fn load(
-    source: Option<Source>,
+    source: Option<RecipeSource>,
     directory: &Path,
     interrupt: &Interrupt,
     events: &Arc<dyn Sink>,

@@ -14,11 +14,11 @@ use crate::event::Report;
 use crate::flow::Doing;
 use crate::recipe::check::natives::Natives;
 use crate::recipe::draft::Declared;
-use crate::recipe::sources::Source;
+use crate::recipe::sources::RecipeSource;
 use crate::recipe::world::World;
 
 /// A recipe that was evaluated. `doing` is what is about to be run.
-pub fn check(world: &World, trees: &[(Source, AST)], doing: Option<&Doing>) -> Vec<Report> {
+pub fn check(world: &World, trees: &[(RecipeSource, AST)], doing: Option<&Doing>) -> Vec<Report> {
     let natives = Natives::of(&world.engine);
     let mut problems = hidden::check(&natives, trees);
     problems.extend(calls::check(&natives, &world.declared, trees, true));
@@ -36,7 +36,12 @@ pub fn in_order(mut problems: Vec<Report>) -> Vec<Report> {
 }
 
 /// A recipe whose evaluation stopped: what can be said of it nevertheless, and why it stopped.
-pub fn of_rest(engine: &Engine, declared: Declared, trees: &[(Source, AST)], stopped: Report) -> Vec<Report> {
+pub fn of_rest(
+    engine: &Engine,
+    declared: Declared,
+    trees: &[(RecipeSource, AST)],
+    stopped: Report,
+) -> Vec<Report> {
     let natives = Natives::of(engine);
     let mut problems = hidden::check(&natives, trees);
     problems.extend(calls::check(&natives, &declared, trees, false));
@@ -49,7 +54,7 @@ pub fn of_rest(engine: &Engine, declared: Declared, trees: &[(Source, AST)], sto
 }
 
 /// The settings that the scripts read by a literal name.
-fn settings_read(trees: &[(Source, AST)]) -> HashSet<String> {
+fn settings_read(trees: &[(RecipeSource, AST)]) -> HashSet<String> {
     let mut read = HashSet::new();
     for (_, ast) in trees {
         ast.walk(&mut |path: &[ASTNode]| {

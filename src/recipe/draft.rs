@@ -10,7 +10,7 @@ use crate::event::{Excerpt, Report};
 use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
 use crate::recipe::callback::Callback;
-use crate::recipe::sources::Source;
+use crate::recipe::sources::RecipeSource;
 
 #[derive(Clone)]
 pub struct Setting {
@@ -75,7 +75,7 @@ pub struct Removal {
 
 #[derive(Default)]
 pub struct Declared {
-    pub sources: Vec<Source>,
+    pub sources: Vec<RecipeSource>,
     /// Importer, what it wrote, and the file that this meant.
     pub imports: Vec<(String, String, String)>,
     pub settings: IndexMap<String, Setting>,
@@ -105,7 +105,7 @@ impl Draft {
 }
 
 impl Declared {
-    pub fn source(&self, name: &str) -> Option<&Source> {
+    pub fn source(&self, name: &str) -> Option<&RecipeSource> {
         self.sources.iter().find(|source| source.name == name)
     }
 

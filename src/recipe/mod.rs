@@ -33,7 +33,7 @@ use crate::here::project::Project;
 use crate::host::{Host, Settings};
 use crate::recipe::draft::Draft;
 use crate::recipe::resolver::Resolver;
-use crate::recipe::sources::Source;
+use crate::recipe::sources::RecipeSource;
 use crate::recipe::world::World;
 use crate::site;
 use crate::transport::Interrupt;
@@ -43,7 +43,7 @@ type Problems = Vec<Report>;
 /// A recipe that was loaded and found well written.
 pub struct Recipe {
     world: Arc<World>,
-    trees: Vec<(Source, rhai::AST)>,
+    trees: Vec<(RecipeSource, rhai::AST)>,
     pub playbook: Arc<Playbook>,
 }
 
@@ -58,7 +58,7 @@ pub struct Setting<'a> {
 
 impl Recipe {
     /// Evaluates the standard library and the recipe. Nothing acts: the top level of a file only declares.
-    pub fn load(source: Option<Source>, setting: &Setting) -> Result<Self, Problems> {
+    pub fn load(source: Option<RecipeSource>, setting: &Setting) -> Result<Self, Problems> {
         let draft = Draft::default();
         let resolver = Resolver::new(draft.clone());
         let engine = engine::engine(&draft, &resolver, setting.interrupt, setting.events);

@@ -9,7 +9,7 @@ use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Po
 use crate::event::{Report, Suggestion};
 use crate::recipe::draft::Draft;
 use crate::recipe::failure::mistake;
-use crate::recipe::sources::{self, Origin, Source};
+use crate::recipe::sources::{self, Origin, RecipeSource};
 use crate::recipe::syntax;
 
 type Loaded = Result<Shared<Module>, Box<EvalAltResult>>;
@@ -25,9 +25,9 @@ pub struct Resolver {
 struct State {
     done: Vec<(Origin, Shared<Module>)>,
     /// What is being evaluated, outermost first: an import of one of these is a cycle.
-    open: Vec<Source>,
+    open: Vec<RecipeSource>,
     /// The syntax trees of all files, for the static check.
-    trees: Vec<(Source, rhai::AST)>,
+    trees: Vec<(RecipeSource, rhai::AST)>,
 }
 
 impl Resolver {
@@ -39,12 +39,12 @@ impl Resolver {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn trees(&self) -> Vec<(Source, rhai::AST)> {
+    pub fn trees(&self) -> Vec<(RecipeSource, rhai::AST)> {
         std::mem::take(&mut self.lock().trees)
     }
 
     /// Evaluates a script, unless it was evaluated already.
-    pub fn load(&self, engine: &Engine, source: Source) -> Loaded {
+    pub fn load(&self, engine: &Engine, source: RecipeSource) -> Loaded {
         let state = self.lock();
         if let Some((_, module)) = state.done.iter().find(|(origin, _)| *origin == source.origin) {
             return Ok(module.clone());
@@ -69,7 +69,7 @@ impl Resolver {
     }
 
     /// The file that an import means, unless that is one of those that wait for it.
-    fn find(&self, importer: &Source, path: &str) -> Result<Source, Report> {
+    fn find(&self, importer: &RecipeSource, path: &str) -> Result<RecipeSource, Report> {
         let found = match path.ends_with(".rhai") || path.contains('/') {
             true => file(importer, path)?,
             false => shipped(importer, path)?,
@@ -87,7 +87,7 @@ impl Resolver {
     }
 }
 
-fn shipped(importer: &Source, path: &str) -> Result<Source, Report> {
+fn shipped(importer: &RecipeSource, path: &str) -> Result<RecipeSource, Report> {
     let names = sources::recipe_names();
     if let Some(source) = sources::shipped(path) {
         return Ok(source);
@@ -105,7 +105,7 @@ fn shipped(importer: &Source, path: &str) -> Result<Source, Report> {
 }
 
 /// A file that is named relative to the one that imports it.
-fn file(importer: &Source, path: &str) -> Result<Source, Report> {
+fn file(importer: &RecipeSource, path: &str) -> Result<RecipeSource, Report> {
     let below = match &importer.origin {
         Origin::File(file) => file.parent().unwrap_or(Path::new("/")),
         Origin::Shipped(_) => Path::new("."),

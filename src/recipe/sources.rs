@@ -18,14 +18,14 @@ pub enum Origin {
 }
 
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct RecipeSource {
     pub origin: Origin,
     /// How messages name it.
     pub name: String,
     pub text: String,
 }
 
-impl Source {
+impl RecipeSource {
     pub fn is_shipped(&self) -> bool {
         matches!(self.origin, Origin::Shipped(_))
     }
@@ -92,8 +92,8 @@ fn shipped_file(name: &str) -> Option<&'static str> {
 }
 
 /// A script embedded in the program.
-pub fn shipped(name: &str) -> Option<Source> {
-    Some(Source {
+pub fn shipped(name: &str) -> Option<RecipeSource> {
+    Some(RecipeSource {
         origin: Origin::Shipped(name.to_owned()),
         name: format!("shipped/{name}.rhai"),
         text: shipped_file(name)?.to_owned(),
@@ -119,10 +119,10 @@ pub fn stdlib_names() -> Vec<&'static str> {
 }
 
 /// A file of the user's.
-pub fn file(path: &Path) -> std::io::Result<Source> {
+pub fn file(path: &Path) -> std::io::Result<RecipeSource> {
     let text = std::fs::read_to_string(path)?;
     let path = path.canonicalize()?;
-    Ok(Source { name: shown(&path), origin: Origin::File(path), text })
+    Ok(RecipeSource { name: shown(&path), origin: Origin::File(path), text })
 }
 
 /// The names of the scripts in the directory of a file, to suggest one for a name that is not there.
@@ -143,8 +143,12 @@ pub fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn source(text: &str) -> Source {
-        Source { origin: Origin::Shipped("x".to_owned()), name: "x.rhai".to_owned(), text: text.to_owned() }
+    fn source(text: &str) -> RecipeSource {
+        RecipeSource {
+            origin: Origin::Shipped("x".to_owned()),
+            name: "x.rhai".to_owned(),
+            text: text.to_owned(),
+        }
     }
 
     /// What the caret is under.

@@ -3,9 +3,9 @@
 use rhai::{LexError, ParseError, ParseErrorType, Position};
 
 use crate::event::{Excerpt, Report, Suggestion};
-use crate::recipe::sources::Source;
+use crate::recipe::sources::RecipeSource;
 
-pub fn report(source: &Source, error: &ParseError) -> Report {
+pub fn report(source: &RecipeSource, error: &ParseError) -> Report {
     let place = match error.err_type() {
         // Found at the next word, which may be lines below.
         ParseErrorType::MissingToken(token, _) if token == ";" => behind_last_word(source, error.position()),
@@ -19,7 +19,7 @@ pub fn report(source: &Source, error: &ParseError) -> Report {
     }
 }
 
-fn message(source: &Source, error: &ParseErrorType) -> Report {
+fn message(source: &RecipeSource, error: &ParseErrorType) -> Report {
     match error {
         ParseErrorType::VariableUndefined(name) => no_variable(source, name),
         ParseErrorType::ModuleUndefined(name) => {
@@ -49,7 +49,7 @@ fn message(source: &Source, error: &ParseErrorType) -> Report {
     }
 }
 
-fn no_variable(source: &Source, name: &str) -> Report {
+fn no_variable(source: &RecipeSource, name: &str) -> Report {
     let text = &source.text;
     if declared(text, &["let", "const"]).any(|known| known == name) {
         let report = Report::new(format!("no variable `{name}` in this function"));
@@ -81,12 +81,12 @@ fn parameters(text: &str) -> impl Iterator<Item = &str> {
     lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty())
 }
 
-fn at(source: &Source, position: Position) -> Option<Excerpt> {
+fn at(source: &RecipeSource, position: Position) -> Option<Excerpt> {
     Some(source.excerpt(position.line()?, position.position().unwrap_or(1)))
 }
 
 /// Behind the last word before a position, comments left out; `NONE` is the end.
-fn behind_last_word(source: &Source, position: Position) -> Option<Excerpt> {
+fn behind_last_word(source: &RecipeSource, position: Position) -> Option<Excerpt> {
     let end = position.line().and_then(|line| source.offset(line, position.position().unwrap_or(1)));
     let before = source.text.get(..end.unwrap_or(source.text.len()))?;
     let (mut line_end, mut found) = (before.len(), None);
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_shown_behind_the_last_word() {
         let text = "let a = 1 // one\n\n// two\nlet b = 2;\n".to_owned();
-        let source = Source { origin: Origin::Shipped(String::new()), name: String::new(), text };
+        let source = RecipeSource { origin: Origin::Shipped(String::new()), name: String::new(), text };
         let excerpt = behind_last_word(&source, Position::new(4, 1)).unwrap();
         assert_eq!((excerpt.place.line, excerpt.place.column), (1, 10));
     }

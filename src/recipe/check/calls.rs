@@ -7,7 +7,7 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 use crate::event::{Excerpt, Report, Suggestion};
 use crate::recipe::check::natives::{Counts, Natives};
 use crate::recipe::draft::Declared;
-use crate::recipe::sources::Source;
+use crate::recipe::sources::RecipeSource;
 
 /// Functions that the language itself knows, or that any value may have.
 pub(super) const BUILT_IN: [&str; 10] =
@@ -17,7 +17,7 @@ type Functions = BTreeMap<String, Counts>;
 
 /// One file under check.
 pub(super) struct File<'a> {
-    pub(super) source: &'a Source,
+    pub(super) source: &'a RecipeSource,
     pub(super) natives: &'a Natives,
     pub(super) own: Functions,
     /// The functions of its imports, by alias; `None` for one that could not be loaded.
@@ -34,7 +34,12 @@ pub(super) struct File<'a> {
 }
 
 /// Looks at every call of every file. Settings are left out if a file could not be evaluated to its end.
-pub fn check(natives: &Natives, declared: &Declared, trees: &[(Source, AST)], is_whole: bool) -> Vec<Report> {
+pub fn check(
+    natives: &Natives,
+    declared: &Declared,
+    trees: &[(RecipeSource, AST)],
+    is_whole: bool,
+) -> Vec<Report> {
     let functions: HashMap<&str, Functions> =
         trees.iter().map(|(source, ast)| (source.name.as_str(), functions_of(ast))).collect();
     let settings: HashSet<&str> = declared.settings.keys().map(String::as_str).collect();

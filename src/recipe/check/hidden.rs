@@ -5,9 +5,9 @@ use rhai::AST;
 
 use crate::event::{Excerpt, Report};
 use crate::recipe::check::natives::Natives;
-use crate::recipe::sources::Source;
+use crate::recipe::sources::RecipeSource;
 
-pub fn check(natives: &Natives, trees: &[(Source, AST)]) -> Vec<Report> {
+pub fn check(natives: &Natives, trees: &[(RecipeSource, AST)]) -> Vec<Report> {
     let mut problems = Vec::new();
     for (source, ast) in trees {
         for function in ast.iter_functions() {
@@ -31,7 +31,7 @@ pub fn check(natives: &Natives, trees: &[(Source, AST)]) -> Vec<Report> {
 }
 
 /// Functions have no position in a syntax tree: the line is looked for that declares one with so many parameters.
-fn place_of(source: &Source, name: &str, n_params: usize) -> Option<Excerpt> {
+fn place_of(source: &RecipeSource, name: &str, n_params: usize) -> Option<Excerpt> {
     let head = format!("fn {name}");
     let places = source.text.match_indices(&head).filter_map(|(at, _)| {
         let (params, _) = source.text[at + head.len()..].trim_start().strip_prefix('(')?.split_once(')')?;
