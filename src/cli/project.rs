@@ -9,7 +9,7 @@ use crate::event::{Report, Sink};
 use crate::fleet::access::missing_transport;
 use crate::host::{Inventory, TransportKind};
 use crate::recipe::sources::{self, RecipeSource};
-use crate::recipe::{Recipe, Setting};
+use crate::recipe::{LoadContext, Recipe};
 use crate::transport::Interrupt;
 
 /// The inventory; verbs that need no host do without.
@@ -91,7 +91,7 @@ pub fn load(
 ) -> Result<Recipe, Vec<Report>> {
     Recipe::load(
         source,
-        &Setting { directory, interrupt, events, can_prompt: std::io::stdin().is_terminal() },
+        &LoadContext { directory, interrupt, events, can_prompt: std::io::stdin().is_terminal() },
     )
 }
 

@@ -13,7 +13,7 @@ use crate::recipe::callback::Callback;
 use crate::recipe::sources::RecipeSource;
 
 #[derive(Clone)]
-pub struct Setting {
+pub struct SettingDraft {
     pub default: Dynamic,
     /// The function of a setting whose value is worked out, once a host.
     pub function: Option<Callback>,
@@ -78,7 +78,7 @@ pub struct Declared {
     pub sources: Vec<RecipeSource>,
     /// Importer, what it wrote, and the file that this meant.
     pub imports: Vec<(String, String, String)>,
-    pub settings: IndexMap<String, Setting>,
+    pub settings: IndexMap<String, SettingDraft>,
     pub tasks: IndexMap<String, TaskDraft>,
     pub flows: IndexMap<String, FlowDraft>,
     pub hooks: Vec<HookDraft>,

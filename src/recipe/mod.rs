@@ -38,8 +38,6 @@ use crate::recipe::world::World;
 use crate::site;
 use crate::transport::Interrupt;
 
-type Problems = Vec<Report>;
-
 /// A recipe that was loaded and found well written.
 pub struct Recipe {
     world: Arc<World>,
@@ -48,7 +46,7 @@ pub struct Recipe {
 }
 
 /// Where a recipe is loaded.
-pub struct Setting<'a> {
+pub struct LoadContext<'a> {
     /// Where `runner.toml` is.
     pub directory: &'a Path,
     pub interrupt: &'a Interrupt,
@@ -58,10 +56,10 @@ pub struct Setting<'a> {
 
 impl Recipe {
     /// Evaluates the standard library and the recipe. Nothing acts: the top level of a file only declares.
-    pub fn load(source: Option<RecipeSource>, setting: &Setting) -> Result<Self, Problems> {
+    pub fn load(source: Option<RecipeSource>, context: &LoadContext) -> Result<Self, Vec<Report>> {
         let draft = Draft::default();
         let resolver = Resolver::new(draft.clone());
-        let engine = engine::engine(&draft, &resolver, setting.interrupt, setting.events);
+        let engine = engine::engine(&draft, &resolver, context.interrupt, context.events);
         let shipped = sources::stdlib_names().into_iter().filter_map(sources::shipped);
         let mut ended = Ok(());
         for source in shipped.chain(source) {
@@ -78,8 +76,8 @@ impl Recipe {
             return Err(check::of_rest(&engine, declared, &trees, stopped));
         }
         let problems = std::mem::take(&mut declared.problems);
-        let directory = setting.directory.to_path_buf();
-        let world = Arc::new(World::new(engine, declared, directory, setting.can_prompt));
+        let directory = context.directory.to_path_buf();
+        let world = Arc::new(World::new(engine, declared, directory, context.can_prompt));
         let playbook = body::playbook(&world);
         if !problems.is_empty() {
             let others = check::check(&world, &trees, None);
@@ -89,7 +87,7 @@ impl Recipe {
     }
 
     /// What is wrong with the recipe that can be seen without a host. `doing` is what is about to be run.
-    pub fn check(&self, doing: Option<&Doing>) -> Problems {
+    pub fn check(&self, doing: Option<&Doing>) -> Vec<Report> {
         check::check(&self.world, &self.trees, doing)
     }
 
@@ -107,7 +105,7 @@ impl Recipe {
     }
 
     /// What is wrong with the settings given outside of the recipe.
-    pub fn check_settings(&self, layers: &[&Settings]) -> Problems {
+    pub fn check_settings(&self, layers: &[&Settings]) -> Vec<Report> {
         settings::check(&self.world.declared, layers)
     }
 
@@ -125,7 +123,7 @@ impl Recipe {
         stage: &Settings,
         hosts: &[Host],
         cli: &Settings,
-    ) -> Result<Settled, Problems> {
+    ) -> Result<Settled, Vec<Report>> {
         let declared = &self.world.declared;
         let own = hosts.iter().map(|host| &host.settings);
         let layers: Vec<&Settings> = [file, stage].into_iter().chain(own).chain([cli]).collect();
@@ -152,7 +150,7 @@ impl Recipe {
             return Err(different(problems));
         }
         // A recipe is settled once, for the one run it is loaded for.
-        let _ = self.world.settings.set(world::Settings { stage: of_stage, hosts: all });
+        let _ = self.world.settings.set(world::RunSettings { stage: of_stage, hosts: all });
         Ok(Settled { source, sites, env: here.env, on_host_failure })
     }
 
@@ -163,7 +161,7 @@ impl Recipe {
 }
 
 /// What is said of all hosts cannot be said of one.
-fn not_of_one(host: &Settings) -> Problems {
+fn not_of_one(host: &Settings) -> Vec<Report> {
     let said = |key| Some((key, host.get(key)?.place.clone()));
     let keys =
         ["on_host_failure", "min_healthy", "allow_apart", "source", "ref"].into_iter().filter_map(said);
@@ -175,8 +173,8 @@ fn not_of_one(host: &Settings) -> Problems {
 }
 
 /// What is wrong with a setting of the stage is wrong on each of its hosts.
-fn different(problems: Problems) -> Problems {
-    let mut all = Problems::new();
+fn different(problems: Vec<Report>) -> Vec<Report> {
+    let mut all = Vec::new();
     for problem in problems {
         if !all.contains(&problem) {
             all.push(problem);

@@ -10,7 +10,7 @@ use crate::recipe::draft::Declared;
 use crate::recipe::value::{AS_TYPED, OF_SEVERAL_TYPES, fits, to_dynamic, type_name};
 
 #[derive(Clone)]
-pub struct Setting {
+pub struct ResolvedSetting {
     pub value: Dynamic,
     /// Worked out when it is asked for.
     pub function: Option<Callback>,
@@ -18,7 +18,7 @@ pub struct Setting {
     pub place: Excerpt,
 }
 
-pub type Resolved = IndexMap<String, Setting>;
+pub type Resolved = IndexMap<String, ResolvedSetting>;
 
 /// The problems of `layers`: settings that no recipe has, and values of another type than the recipe's.
 pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
@@ -83,7 +83,8 @@ pub fn resolve(declared: &Declared, layers: &[&Settings]) -> (Resolved, Vec<Repo
     let mut problems = Vec::new();
     for (key, default) in &declared.settings {
         let function = default.function.clone();
-        let default = Setting { value: default.default.clone(), function, place: default.place.clone() };
+        let default =
+            ResolvedSetting { value: default.default.clone(), function, place: default.place.clone() };
         match layered(layers, key, default) {
             Err(report) => problems.push(report),
             Ok(setting) if setting.value.is_unit() && setting.function.is_none() => problems.push(
@@ -100,7 +101,7 @@ pub fn resolve(declared: &Declared, layers: &[&Settings]) -> (Resolved, Vec<Repo
 }
 
 /// What the layers make of a default.
-fn layered(layers: &[&Settings], key: &str, mut setting: Setting) -> Result<Setting, Report> {
+fn layered(layers: &[&Settings], key: &str, mut setting: ResolvedSetting) -> Result<ResolvedSetting, Report> {
     let default = setting.value.clone();
     for given in layers.iter().filter_map(|layer| layer.get(key)) {
         let change = meant(key, given);

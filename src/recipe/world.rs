@@ -15,7 +15,7 @@ pub struct World {
     pub engine: Engine,
     pub declared: Declared,
     /// The settings of the stage, then of each host of the run; empty until a run begins.
-    pub settings: OnceLock<Settings>,
+    pub settings: OnceLock<RunSettings>,
     /// Set once it is made; tasks call other tasks by it.
     pub playbook: OnceLock<Weak<Playbook>>,
     /// Where `runner.toml` is.
@@ -31,7 +31,7 @@ pub struct World {
     turn: Mutex<()>,
 }
 
-pub struct Settings {
+pub struct RunSettings {
     pub stage: Resolved,
     pub hosts: Vec<Resolved>,
 }

@@ -49,8 +49,8 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
 ];
 const KNOWN_TWICE: &[&str] = &[
     "Act", "Answers", "Asked", "Body", "Call", "Channel", "Claim", "Counts", "Ended", "Entry", "Failure",
-    "Held", "Host", "Hosts", "Kind", "Line", "Method", "Occasion", "Outcome", "Place", "Problems", "Setting",
-    "Settings", "State", "Step", "Stop", "Table", "Target", "Task", "Terminal", "Told", "Verdict", "Way",
+    "Held", "Host", "Hosts", "Kind", "Line", "Method", "Occasion", "Outcome", "Place", "State", "Step",
+    "Stop", "Table", "Target", "Task", "Terminal", "Told", "Verdict", "Way",
 ];
 const KNOWN_LONG_FUNCTIONS: &[&str] =
     &["src/flow/execute.rs: execute", "src/transport/asking.rs: converse", "src/transport/lanes.rs: drive"];

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, FnPtr};
 use crate::event::{Report, Suggestion};
 use crate::recipe::callback::Callback;
 use crate::recipe::context::{Context, Host};
-use crate::recipe::draft::Setting;
+use crate::recipe::draft::SettingDraft;
 use crate::recipe::failure::{Outcome, mistake};
 use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::settings::may_be;
@@ -43,7 +43,7 @@ fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<C
     let doc = declared.pending_doc.take();
     let Some(setting) = declared.settings.get_mut(key) else {
         let is_shipped = statement.is_shipped;
-        let setting = Setting { default, function, place, is_shipped, doc: doc.unwrap_or_default() };
+        let setting = SettingDraft { default, function, place, is_shipped, doc: doc.unwrap_or_default() };
         declared.settings.insert(key.to_owned(), setting);
         return;
     };
