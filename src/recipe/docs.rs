@@ -5,7 +5,7 @@ use crate::recipe::functions::{FunctionDoc, functions, plain};
 use crate::recipe::value::shown;
 
 /// A task or flow with its description.
-pub struct Named {
+pub struct NamedDoc {
     pub name: String,
     pub doc: String,
     /// Where a task runs: "here", "each host", "once", with its role; the tasks of a flow.
@@ -20,10 +20,10 @@ pub struct SettingDoc {
 }
 
 impl Recipe {
-    pub fn flows(&self) -> Vec<Named> {
+    pub fn flows(&self) -> Vec<NamedDoc> {
         let flows = self.world.declared.flows.iter();
         flows
-            .map(|(name, flow)| Named {
+            .map(|(name, flow)| NamedDoc {
                 name: name.clone(),
                 doc: flow.doc.clone(),
                 detail: self.playbook.order(name).join(" "),
@@ -31,7 +31,7 @@ impl Recipe {
             .collect()
     }
 
-    pub fn tasks(&self) -> Vec<Named> {
+    pub fn tasks(&self) -> Vec<NamedDoc> {
         let tasks = self.world.declared.tasks.iter();
         tasks
             .map(|(name, task)| {
@@ -42,7 +42,7 @@ impl Recipe {
                     Some(_) => "each host",
                 };
                 let role = task.role.as_ref().map_or(String::new(), |role| format!(", role {role}"));
-                Named { name: name.clone(), doc: self.task_doc(name), detail: format!("{place}{role}") }
+                NamedDoc { name: name.clone(), doc: self.task_doc(name), detail: format!("{place}{role}") }
             })
             .collect()
     }

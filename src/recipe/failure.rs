@@ -12,7 +12,7 @@ pub type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 /// A command that ended badly.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct CommandFailed {
     pub command: String,
     pub exit: Exit,
     /// The last lines it said, on both outputs.
@@ -21,15 +21,15 @@ pub struct Ended {
     pub path: Option<String>,
 }
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for CommandFailed {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "`{}` {}", self.command, self.exit)
     }
 }
 
-impl std::error::Error for Ended {}
+impl std::error::Error for CommandFailed {}
 
-impl Ended {
+impl CommandFailed {
     pub fn status(&self) -> i64 {
         match self.exit {
             Exit::Code(code) => i64::from(code),
@@ -88,7 +88,7 @@ impl Failure {
         Self { raised: Some((file, context.call_position())), ..self }
     }
 
-    pub fn ended(&self) -> Option<&Ended> {
+    pub fn ended(&self) -> Option<&CommandFailed> {
         self.error.downcast_ref()
     }
 

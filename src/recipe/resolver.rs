@@ -18,11 +18,11 @@ type Loaded = Result<Shared<Module>, Box<EvalAltResult>>;
 #[derive(Clone)]
 pub struct Resolver {
     draft: Draft,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ResolverState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct ResolverState {
     done: Vec<(Origin, Shared<Module>)>,
     /// What is being evaluated, outermost first: an import of one of these is a cycle.
     open: Vec<RecipeSource>,
@@ -35,7 +35,7 @@ impl Resolver {
         Self { draft, state: Arc::default() }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ResolverState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

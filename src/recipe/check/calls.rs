@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
 use crate::event::{Excerpt, Report, Suggestion};
-use crate::recipe::check::natives::{Counts, Natives};
+use crate::recipe::check::natives::{ArgumentCounts, Natives};
 use crate::recipe::draft::Declared;
 use crate::recipe::sources::RecipeSource;
 
@@ -13,7 +13,7 @@ use crate::recipe::sources::RecipeSource;
 pub(super) const BUILT_IN: [&str; 10] =
     ["Fn", "call", "curry", "print", "debug", "type_of", "is_def_var", "is_def_fn", "is_shared", "tag"];
 
-type Functions = BTreeMap<String, Counts>;
+type Functions = BTreeMap<String, ArgumentCounts>;
 
 /// One file under check.
 pub(super) struct File<'a> {
@@ -91,7 +91,7 @@ pub(super) fn keys_of(expr: &Expr) -> Vec<String> {
 }
 
 /// "1 argument", "2 or 3 arguments".
-pub(super) fn arguments(counts: &Counts) -> String {
+pub(super) fn arguments(counts: &ArgumentCounts) -> String {
     let words: Vec<String> = counts.iter().map(usize::to_string).collect();
     let plural = if words == ["1"] { "argument" } else { "arguments" };
     format!("{} {plural}", words.join(" or "))
@@ -191,7 +191,8 @@ impl File<'_> {
         if own.is_some_and(|own| own.contains(&n)) || native.is_some_and(|native| native.contains(&n)) {
             return;
         }
-        let takes = |counts: &Counts| Report::new(format!("`{name}` takes {}, not {n}", arguments(counts)));
+        let takes =
+            |counts: &ArgumentCounts| Report::new(format!("`{name}` takes {}, not {n}", arguments(counts)));
         let report = match (own, self.natives.globals.get(name), self.natives.has_method(name), native) {
             (Some(counts), ..) | (_, Some(counts), ..) => takes(counts),
             (_, _, Some((kind, _)), _) => {

@@ -4,7 +4,7 @@ use rhai::{Expr, FnCallExpr, Position};
 
 use crate::event::{Excerpt, Report, Suggestion};
 use crate::recipe::check::calls::{BUILT_IN, File, arguments, is_word, keys_of};
-use crate::recipe::check::natives::{Counts, Kind};
+use crate::recipe::check::natives::{ArgumentCounts, ValueKind};
 use crate::recipe::primitives::command::OPTIONS;
 
 impl File<'_> {
@@ -26,7 +26,7 @@ impl File<'_> {
         } else if self.natives.globals.contains_key(name) {
             Report::new(format!("`{name}` is no method: write `{name}(...)`"))
         } else if let Some(counts) = self.natives.functions.get(name) {
-            let counts: Counts = counts.iter().filter_map(|n| n.checked_sub(1)).collect();
+            let counts: ArgumentCounts = counts.iter().filter_map(|n| n.checked_sub(1)).collect();
             Report::new(format!("`{name}` takes {}, not {n}", arguments(&counts)))
         } else {
             let known = self.natives.functions.keys().filter(|name| is_word(name));
@@ -37,15 +37,17 @@ impl File<'_> {
     }
 
     /// The type of an expression, if it is plain to see.
-    pub(super) fn kind(&self, expr: &Expr) -> Option<Kind> {
+    pub(super) fn kind(&self, expr: &Expr) -> Option<ValueKind> {
         match expr {
-            Expr::Variable(variable, ..) if variable.1 == "host" && !self.has_own_host => Some(Kind::Host),
+            Expr::Variable(variable, ..) if variable.1 == "host" && !self.has_own_host => {
+                Some(ValueKind::Host)
+            }
             Expr::FnCall(call, _)
                 if call.namespace.is_empty() && !self.own.contains_key(call.name.as_str()) =>
             {
                 match call.name.as_str() {
-                    "hosts" => Some(Kind::Hosts),
-                    "task" => Some(Kind::Task),
+                    "hosts" => Some(ValueKind::Hosts),
+                    "task" => Some(ValueKind::Task),
                     _ => None,
                 }
             }
@@ -54,7 +56,7 @@ impl File<'_> {
     }
 
     /// What comes behind the dot of a value of that type, and behind the dots after it.
-    pub(super) fn members(&mut self, kind: Kind, rhs: &Expr) {
+    pub(super) fn members(&mut self, kind: ValueKind, rhs: &Expr) {
         match rhs {
             Expr::Dot(dot, ..) => {
                 if let Some(next) = self.member(kind, &dot.lhs) {
@@ -71,7 +73,7 @@ impl File<'_> {
     }
 
     /// Answers the type of the member's value.
-    fn member(&mut self, kind: Kind, member: &Expr) -> Option<Kind> {
+    fn member(&mut self, kind: ValueKind, member: &Expr) -> Option<ValueKind> {
         match member {
             Expr::Property(property, position) => self.property(kind, &property.2, *position),
             Expr::MethodCall(call, position) => return self.method_of(kind, call, *position),
@@ -80,7 +82,7 @@ impl File<'_> {
         None
     }
 
-    fn property(&mut self, kind: Kind, name: &str, position: Position) {
+    fn property(&mut self, kind: ValueKind, name: &str, position: Position) {
         if self.natives.has_property(kind, name) {
             return;
         }
@@ -92,7 +94,7 @@ impl File<'_> {
     }
 
     /// A method of a value whose type is known; answers the type of what it returns.
-    fn method_of(&mut self, kind: Kind, call: &FnCallExpr, position: Position) -> Option<Kind> {
+    fn method_of(&mut self, kind: ValueKind, call: &FnCallExpr, position: Position) -> Option<ValueKind> {
         self.setting(call);
         self.options(call);
         let (name, n) = (call.name.as_str(), call.args.len());
@@ -111,7 +113,7 @@ impl File<'_> {
     }
 
     /// What is wrong with a call of `n` arguments that no method of such a value takes.
-    fn no_method(&self, kind: Kind, name: &str, n: usize) -> Report {
+    fn no_method(&self, kind: ValueKind, name: &str, n: usize) -> Report {
         let words = kind.words();
         if let Some(method) = self.natives.method(kind, name) {
             Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
@@ -119,7 +121,7 @@ impl File<'_> {
             Report::new(format!("`{name}` is no method: write `{}.{name}`", kind.example()))
         } else if self.natives.globals.contains_key(name) {
             Report::new(format!("{words} has no method `{name}`: write `{name}(...)`"))
-        } else if kind == Kind::Hosts && self.natives.method(Kind::Host, name).is_some() {
+        } else if kind == ValueKind::Hosts && self.natives.method(ValueKind::Host, name).is_some() {
             Report::new(format!("{words} has no method `{name}`: a host has"))
                 .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
         } else {
@@ -128,7 +130,7 @@ impl File<'_> {
         }
     }
 
-    fn near_member(&self, kind: Kind, name: &str) -> String {
+    fn near_member(&self, kind: ValueKind, name: &str) -> String {
         Suggestion::new(name, self.natives.members(kind)).to_string()
     }
 

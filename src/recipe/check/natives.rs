@@ -8,14 +8,14 @@ use crate::recipe::value::plain_type;
 
 /// The values of scripts whose type can be seen without running anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ValueKind {
     Host,
     Hosts,
     Task,
 }
 
-impl Kind {
-    const ALL: [Kind; 3] = [Kind::Host, Kind::Hosts, Kind::Task];
+impl ValueKind {
+    const ALL: [ValueKind; 3] = [ValueKind::Host, ValueKind::Hosts, ValueKind::Task];
 
     fn of(plain_type: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.type_name() == plain_type)
@@ -23,49 +23,49 @@ impl Kind {
 
     fn type_name(self) -> &'static str {
         match self {
-            Kind::Host => "Host",
-            Kind::Hosts => "Hosts",
-            Kind::Task => "Task",
+            ValueKind::Host => "Host",
+            ValueKind::Hosts => "Hosts",
+            ValueKind::Task => "Task",
         }
     }
 
     /// "a host has no method `x`".
     pub fn words(self) -> &'static str {
         match self {
-            Kind::Host => "a host",
-            Kind::Hosts => "a set of hosts",
-            Kind::Task => "a task",
+            ValueKind::Host => "a host",
+            ValueKind::Hosts => "a set of hosts",
+            ValueKind::Task => "a task",
         }
     }
 
     /// How a recipe gets at one.
     pub fn example(self) -> &'static str {
         match self {
-            Kind::Host => "host",
-            Kind::Hosts => "hosts()",
-            Kind::Task => "task(...)",
+            ValueKind::Host => "host",
+            ValueKind::Hosts => "hosts()",
+            ValueKind::Task => "task(...)",
         }
     }
 }
 
 /// Numbers of arguments, as a call writes them.
-pub type Counts = BTreeSet<usize>;
+pub type ArgumentCounts = BTreeSet<usize>;
 
 /// A method of one of our values.
 #[derive(Default)]
-pub struct Method {
-    pub counts: Counts,
-    pub returns: Option<Kind>,
+pub struct NativeMethod {
+    pub counts: ArgumentCounts,
+    pub returns: Option<ValueKind>,
 }
 
 #[derive(Default)]
 pub struct Natives {
     /// Everything, called as `f(a, b)`; the receiver of a method counts.
-    pub functions: BTreeMap<String, Counts>,
-    methods: BTreeMap<(Kind, String), Method>,
-    properties: BTreeSet<(Kind, String)>,
+    pub functions: BTreeMap<String, ArgumentCounts>,
+    methods: BTreeMap<(ValueKind, String), NativeMethod>,
+    properties: BTreeSet<(ValueKind, String)>,
     /// Ours that are called without a receiver.
-    pub globals: BTreeMap<String, Counts>,
+    pub globals: BTreeMap<String, ArgumentCounts>,
 }
 
 impl Natives {
@@ -82,7 +82,7 @@ impl Natives {
                     kind.contains("&mut").then(|| plain_type(kind))
                 });
                 let is_global = receiver.is_none() && !of.comments.is_empty() && ours.contains(&*of.name);
-                let returns = Kind::of(&plain_type(&of.return_type));
+                let returns = ValueKind::of(&plain_type(&of.return_type));
                 Some((of.name.to_string(), of.num_params, receiver, is_global, returns))
             },
             true,
@@ -99,9 +99,9 @@ impl Natives {
         n_params: usize,
         receiver: Option<&str>,
         is_global: bool,
-        returns: Option<Kind>,
+        returns: Option<ValueKind>,
     ) {
-        let receiver = receiver.and_then(Kind::of);
+        let receiver = receiver.and_then(ValueKind::of);
         if let Some(property) = name.strip_prefix("get$") {
             self.properties.extend(receiver.map(|kind| (kind, property.to_owned())));
             return;
@@ -116,21 +116,21 @@ impl Natives {
         }
     }
 
-    pub fn method(&self, kind: Kind, name: &str) -> Option<&Method> {
+    pub fn method(&self, kind: ValueKind, name: &str) -> Option<&NativeMethod> {
         self.methods.get(&(kind, name.to_owned()))
     }
 
     /// The first of our values that has a method.
-    pub fn has_method(&self, name: &str) -> Option<(Kind, &Method)> {
-        Kind::ALL.into_iter().find_map(|kind| Some((kind, self.method(kind, name)?)))
+    pub fn has_method(&self, name: &str) -> Option<(ValueKind, &NativeMethod)> {
+        ValueKind::ALL.into_iter().find_map(|kind| Some((kind, self.method(kind, name)?)))
     }
 
-    pub fn has_property(&self, kind: Kind, name: &str) -> bool {
+    pub fn has_property(&self, kind: ValueKind, name: &str) -> bool {
         self.properties.contains(&(kind, name.to_owned()))
     }
 
     /// The names behind a dot.
-    pub fn members(&self, kind: Kind) -> impl Iterator<Item = &str> {
+    pub fn members(&self, kind: ValueKind) -> impl Iterator<Item = &str> {
         let methods = self.methods.keys().filter(move |(of, _)| *of == kind);
         methods
             .chain(self.properties.iter().filter(move |(of, _)| *of == kind))

@@ -8,19 +8,19 @@ use rhai::{Dynamic, Map};
 
 use crate::event::Suggestion;
 use crate::recipe::context::{Context, Host};
-use crate::recipe::failure::{Ended, Outcome, mistake, mistake_text};
+use crate::recipe::failure::{CommandFailed, Outcome, mistake, mistake_text};
 use crate::recipe::value::{environment, type_name};
 use crate::run::guard;
 use crate::shell::{Answer, Exit};
 use crate::site::{Asked, Ran, text_of};
 
 /// What a command printed, or how it ended badly.
-pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, Ended> {
+pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, CommandFailed> {
     if answer.exit.is_success() {
         return Ok(text_of(answer));
     }
     let is_missing = answer.exit == Exit::Code(127);
-    Err(Ended {
+    Err(CommandFailed {
         command: command.to_owned(),
         exit: answer.exit,
         output: last_lines(answer),
@@ -107,8 +107,12 @@ fn test_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -
         Ran::Done(answer, _) => match answer.exit {
             Exit::Code(code) => Ok((code == 0).into()),
             exit => {
-                let end =
-                    Ended { command: command.to_owned(), exit, output: last_lines(&answer), path: None };
+                let end = CommandFailed {
+                    command: command.to_owned(),
+                    exit,
+                    output: last_lines(&answer),
+                    path: None,
+                };
                 Err(host.failed(end).raised_in(call).into())
             }
         },

@@ -6,7 +6,7 @@ use rhai::{Dynamic, Map};
 use crate::here::fetch::Fetch;
 use crate::recipe::context::Context;
 use crate::recipe::failure::Outcome;
-use crate::recipe::primitives::asked::{Asked, Expected, judged};
+use crate::recipe::primitives::request::{Expected, RequestOptions, judged};
 
 const GET: [&str; 3] = ["headers", "timeout", "expect"];
 const POST: [&str; 4] = ["method", "headers", "timeout", "expect"];
@@ -15,11 +15,11 @@ fn fetch_it(
     call: &NativeCallContext,
     context: &Context,
     url: &str,
-    asked: Asked,
+    asked: RequestOptions,
     follows: bool,
 ) -> Outcome<Dynamic> {
     let is_safe = asked.is_safe();
-    let Asked { method, headers, body, timeout, expected, .. } = asked;
+    let RequestOptions { method, headers, body, timeout, expected, .. } = asked;
     let fetch = Fetch { url: url.to_owned(), method, headers, body, timeout, follows };
     let title = context.run().here.title(&fetch);
     let heard =
@@ -33,7 +33,7 @@ fn fetch_it(
 
 fn get_it(call: &NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic> {
     let context = Context::of(call)?;
-    let asked = Asked::read(&context, options, &GET)?;
+    let asked = RequestOptions::read(&context, options, &GET)?;
     // Who expects a redirection wants to see it.
     let follows = !asked.expected.is_redirection();
     fetch_it(call, &context, url, asked, follows)
@@ -42,7 +42,7 @@ fn get_it(call: &NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic>
 fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map) -> Outcome<Dynamic> {
     let context = Context::of(call)?;
     options.entry("method".into()).or_insert_with(|| "POST".into());
-    let mut asked = Asked::read(&context, options, &POST)?;
+    let mut asked = RequestOptions::read(&context, options, &POST)?;
     asked.set_body(body)?;
     if matches!(asked.expected, Expected::Well) {
         asked.expected = Expected::Taken;

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "`export_module` writes them; there are none of our own")]
 
 mod arity;
-mod asked;
 pub mod command;
 pub mod declare;
 pub mod fact;
 pub mod fetch;
 pub mod here;
 pub mod release;
+mod request;
 pub mod set;
 pub mod setting;
 pub mod unanswered;

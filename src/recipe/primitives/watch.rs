@@ -8,7 +8,7 @@ use rhai::{Dynamic, Map};
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::Host;
 use crate::recipe::failure::{Outcome, mistake_text};
-use crate::recipe::primitives::asked::{Asked, Expected};
+use crate::recipe::primitives::request::{Expected, RequestOptions};
 use crate::recipe::primitives::web::{HTTP, http_question};
 use crate::recipe::value::type_name;
 use crate::site::Heard;
@@ -158,7 +158,7 @@ fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) 
         return Err(mistake_text(format!("there is no option `{key}`{near}")));
     }
     let limits = Limits::take(&mut options)?;
-    let asked = Asked::read(context, options, &HTTP)?;
+    let asked = RequestOptions::read(context, options, &HTTP)?;
     let (title, question) = http_question(url, &asked);
     let question = host.outcome(question)?;
     let (began, mut watched) = (Instant::now(), Watched::default());

@@ -10,7 +10,7 @@ use crate::event::Report;
 use crate::recipe::callback::Callback;
 use crate::recipe::context::Host;
 use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake_text};
-use crate::recipe::primitives::asked::{Asked, judged};
+use crate::recipe::primitives::request::{RequestOptions, judged};
 use crate::web::http::Url;
 use crate::web::{Address, Protocol, Question, fastcgi, http};
 
@@ -28,7 +28,7 @@ fn ask(
     host: &Host,
     title: &str,
     question: anyhow::Result<Question>,
-    asked: &Asked,
+    asked: &RequestOptions,
 ) -> Outcome<Dynamic> {
     let question = host.outcome(question)?;
     let heard = host.site().hear(&question, title, asked.is_safe());
@@ -40,11 +40,11 @@ fn ask(
 }
 
 /// A request, and what it is called.
-pub(super) fn http_question(url: &str, asked: &Asked) -> (String, anyhow::Result<Question>) {
+pub(super) fn http_question(url: &str, asked: &RequestOptions) -> (String, anyhow::Result<Question>) {
     let title = format!("{} {url}", asked.method);
     let question = Url::parse(url).and_then(|url| {
         let to = url.address.clone();
-        let Asked { method, host, headers, body, timeout, .. } = asked;
+        let RequestOptions { method, host, headers, body, timeout, .. } = asked;
         let request = http::HttpRequest {
             url,
             method: method.clone(),
@@ -59,7 +59,7 @@ pub(super) fn http_question(url: &str, asked: &Asked) -> (String, anyhow::Result
 }
 
 fn http_it(call: &NativeCallContext, host: &Host, url: &str, options: Map) -> Outcome<Dynamic> {
-    let asked = Asked::read(&host.context, options, &HTTP)?;
+    let asked = RequestOptions::read(&host.context, options, &HTTP)?;
     let (title, question) = http_question(url, &asked);
     ask(call, host, &title, question, &asked)
 }
@@ -71,7 +71,7 @@ fn fastcgi_it(
     script: &str,
     options: Map,
 ) -> Outcome<Dynamic> {
-    let asked = Asked::read(&host.context, options, &FASTCGI)?;
+    let asked = RequestOptions::read(&host.context, options, &FASTCGI)?;
     let title = format!("{} {} of {script} at {address}", asked.method, asked.path);
     let script = host.site().absolute(script);
     let question = script.and_then(|script| {

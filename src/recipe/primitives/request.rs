@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LINE_MAX: usize = 400;
 
 /// What is asked, as far as all protocols have it.
-pub(super) struct Asked {
+pub(super) struct RequestOptions {
     pub(super) host: Option<String>,
     pub(super) method: String,
     pub(super) headers: Vec<(String, String)>,
@@ -29,7 +29,7 @@ pub(super) struct Asked {
     pub(super) is_https: bool,
 }
 
-impl Default for Asked {
+impl Default for RequestOptions {
     fn default() -> Self {
         Self {
             host: None,
@@ -45,7 +45,7 @@ impl Default for Asked {
     }
 }
 
-impl Asked {
+impl RequestOptions {
     pub(super) fn read(context: &Context, mut options: Map, known: &[&str]) -> Outcome<Self> {
         let mut asked = Self::default();
         // Behind the headers, of which one may say its type.
