@@ -11,7 +11,7 @@ use crate::flow::playbook::Hook;
 use crate::flow::task::Function;
 use crate::flow::{Body, Call, Playbook, Task};
 use crate::recipe::callback::Callback;
-use crate::recipe::context::{Context, Host};
+use crate::recipe::context::{Context, ScriptHost};
 use crate::recipe::draft::{NoticeDraft, TaskDraft};
 use crate::recipe::outcome;
 use crate::recipe::trail;
@@ -22,7 +22,9 @@ fn function(world: &Arc<World>, kept: &Callback) -> Function {
     Arc::new(move |call: &Call| {
         let context = Context::new(&world, call.run, call.task, call.host, call.deadline);
         let mut arguments: Vec<Dynamic> = match call.host {
-            Some(index) if kept.arity == 1 => vec![Dynamic::from(Host { context: context.clone(), index })],
+            Some(index) if kept.arity == 1 => {
+                vec![Dynamic::from(ScriptHost { context: context.clone(), index })]
+            }
             _ => Vec::new(),
         };
         let result = kept.call(&world.engine, Dynamic::from(context.clone()), &mut arguments);

@@ -8,7 +8,7 @@ use rhai::{Dynamic, NativeCallContext};
 
 use crate::event::{Event, Report};
 use crate::recipe::callback::Callback;
-use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake};
+use crate::recipe::failure::{Failure, ScriptResult, Unanswered, mistake};
 use crate::recipe::world::World;
 use crate::run::Run;
 use crate::site::Site;
@@ -51,7 +51,7 @@ impl Context {
     }
 
     /// A setting as a host has it, or as the stage does. A function is called once, and its value kept.
-    pub fn setting(&self, host: Option<usize>, key: &str) -> Outcome<Option<Dynamic>> {
+    pub fn setting(&self, host: Option<usize>, key: &str) -> ScriptResult<Option<Dynamic>> {
         let world = self.world();
         let Some(settings) = world.settings.get() else {
             return Ok(None);
@@ -71,7 +71,7 @@ impl Context {
         }
     }
 
-    fn worked_out(&self, function: &Callback, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
+    fn worked_out(&self, function: &Callback, host: Option<usize>, key: &str) -> ScriptResult<Dynamic> {
         let world = self.world();
         if let Some(value) = world.worked_out(host, key) {
             return Ok(value);
@@ -84,7 +84,7 @@ impl Context {
             return Ok(value);
         }
         let mut arguments: Vec<Dynamic> = match (function.arity, host) {
-            (1, Some(index)) => vec![Dynamic::from(Host { context: context.clone(), index })],
+            (1, Some(index)) => vec![Dynamic::from(ScriptHost { context: context.clone(), index })],
             (1, None) => {
                 return Err(mistake(
                     Report::new(format!("setting `{key}` is worked out for each host"))
@@ -102,7 +102,7 @@ impl Context {
     }
 
     /// The same task while it works a setting out; refused when that is being worked out already.
-    fn working_out(&self, host: Option<usize>, key: &str) -> Outcome<Self> {
+    fn working_out(&self, host: Option<usize>, key: &str) -> ScriptResult<Self> {
         let mut inner = self.clone();
         inner.settings.push((host, key.to_owned()));
         if self.settings.contains(&(host, key.to_owned())) {
@@ -119,7 +119,7 @@ impl Context {
     }
 
     /// The task that a primitive was called in; at the top level of a file there is none.
-    pub fn of(context: &NativeCallContext) -> Outcome<Self> {
+    pub fn of(context: &NativeCallContext) -> ScriptResult<Self> {
         let found = context.tag().and_then(|tag| tag.read_lock::<Context>().map(|c| c.clone()));
         found.ok_or_else(|| {
             mistake(
@@ -195,12 +195,12 @@ impl Context {
 
 /// A server, as scripts see it: `host`.
 #[derive(Clone)]
-pub struct Host {
+pub struct ScriptHost {
     pub context: Context,
     pub index: usize,
 }
 
-impl Host {
+impl ScriptHost {
     pub fn name(&self) -> String {
         self.context.run().fleet.name(self.index).to_owned()
     }
@@ -214,30 +214,30 @@ impl Host {
     }
 
     /// Turns an error of the layers below into one that scripts can catch.
-    pub fn outcome<T>(&self, result: anyhow::Result<T>) -> Outcome<T> {
+    pub fn outcome<T>(&self, result: anyhow::Result<T>) -> ScriptResult<T> {
         Ok(result.map_err(|error| self.failed(error))?)
     }
 }
 
 /// Several servers, as scripts see them: `hosts()`.
 #[derive(Clone)]
-pub struct Hosts {
+pub struct ScriptHosts {
     pub context: Context,
     pub indices: Vec<usize>,
 }
 
-impl Hosts {
+impl ScriptHosts {
     /// Those that the run still has.
     pub fn left(&self) -> Vec<usize> {
         self.context.run().fleet.left_of(&self.indices)
     }
 
-    pub fn each(&self) -> impl Iterator<Item = Host> {
-        self.left().into_iter().map(|index| Host { context: self.context.clone(), index })
+    pub fn each(&self) -> impl Iterator<Item = ScriptHost> {
+        self.left().into_iter().map(|index| ScriptHost { context: self.context.clone(), index })
     }
 
     /// Acts on several hosts belong to a task that runs once: on every host they would be done over and over.
-    pub fn outcome<T>(&self, act: impl FnOnce(&Arc<Run>, &[usize]) -> anyhow::Result<T>) -> Outcome<T> {
+    pub fn outcome<T>(&self, act: impl FnOnce(&Arc<Run>, &[usize]) -> anyhow::Result<T>) -> ScriptResult<T> {
         if self.context.host().is_some() {
             return Err(mistake(
                 Report::new("a set of hosts is acted on in a task without a parameter")

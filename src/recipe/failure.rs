@@ -8,7 +8,7 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 use crate::event::Report;
 use crate::shell::Exit;
 
-pub type Outcome<T> = Result<T, Box<EvalAltResult>>;
+pub type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
 
 /// A command that ended badly.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use rhai::{NativeCallContext, Position};
 
 use crate::event::{Excerpt, Report};
 use crate::recipe::draft::{Declared, Draft};
-use crate::recipe::failure::{Outcome, mistake};
+use crate::recipe::failure::{ScriptResult, mistake};
 use crate::recipe::sources;
 
 /// Words that the command line takes for itself.
@@ -22,7 +22,7 @@ pub struct Statement {
 
 impl Statement {
     /// Marks the file as one that declares. A task that runs has nothing left to declare to.
-    pub fn of(context: &NativeCallContext) -> Outcome<Self> {
+    pub fn of(context: &NativeCallContext) -> ScriptResult<Self> {
         let draft = context.tag().and_then(|tag| tag.read_lock::<Draft>().map(|d| d.clone()));
         let draft = draft.ok_or_else(|| {
             mistake(

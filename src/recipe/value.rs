@@ -78,7 +78,8 @@ pub fn type_name(value: &Dynamic) -> &'static str {
 /// A type as scripts know it, from the name that Rust or Rhai has for it.
 pub fn plain_type(kind: &str) -> String {
     let kind = kind.trim().trim_start_matches("&mut ").trim();
-    let kind = kind.strip_prefix("Outcome<").and_then(|inner| inner.strip_suffix('>')).unwrap_or(kind).trim();
+    let kind =
+        kind.strip_prefix("ScriptResult<").and_then(|inner| inner.strip_suffix('>')).unwrap_or(kind).trim();
     match kind {
         "&str" | "String" | "ImmutableString" | "string" | "&str | ImmutableString | String" => "text",
         "i64" | "f64" => "number",
@@ -88,7 +89,8 @@ pub fn plain_type(kind: &str) -> String {
         "FnPtr" | "Fn" => "function",
         "Dynamic" => "value",
         "()" => "nothing",
-        other => other,
+        // Ours: scripts know `ScriptHost` as `Host`.
+        other => other.strip_prefix("Script").unwrap_or(other),
     }
     .to_owned()
 }
@@ -152,8 +154,8 @@ mod tests {
     #[test]
     fn types_are_called_by_the_names_that_scripts_know() {
         for (kind, want) in [
-            ("&mut Host", "Host"),
-            ("Outcome<Array >", "list"),
+            ("&mut ScriptHost", "Host"),
+            ("ScriptResult<Array >", "list"),
             ("&str | ImmutableString | String", "text"),
             ("i64", "number"),
             ("()", "nothing"),

@@ -49,8 +49,8 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
 ];
 const KNOWN_TWICE: &[&str] = &[
     "Act", "Answers", "Asked", "Body", "Call", "Channel", "Claim", "Ended", "Entry", "Failure", "Held",
-    "Host", "Hosts", "Line", "Occasion", "Outcome", "Place", "State", "Step", "Stop", "Table", "Target",
-    "Task", "Terminal", "Told", "Verdict", "Way",
+    "Line", "Occasion", "Outcome", "Place", "State", "Step", "Stop", "Table", "Target", "Terminal", "Told",
+    "Verdict", "Way",
 ];
 const KNOWN_LONG_FUNCTIONS: &[&str] =
     &["src/flow/execute.rs: execute", "src/transport/asking.rs: converse", "src/transport/lanes.rs: drive"];

@@ -7,8 +7,8 @@ use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 
 use crate::event::Suggestion;
-use crate::recipe::context::{Context, Host};
-use crate::recipe::failure::{CommandFailed, Outcome, mistake, mistake_text};
+use crate::recipe::context::{Context, ScriptHost};
+use crate::recipe::failure::{CommandFailed, ScriptResult, mistake, mistake_text};
 use crate::recipe::value::{environment, type_name};
 use crate::run::guard;
 use crate::shell::{Answer, Exit};
@@ -47,7 +47,7 @@ fn last_lines(answer: &Answer) -> String {
 pub const OPTIONS: [&str; 4] = ["cwd", "env", "timeout", "user"];
 
 /// Reads `#{cwd, env, timeout, user}`.
-pub fn asked(context: &Context, command: &str, options: Map) -> Outcome<Asked> {
+pub fn asked(context: &Context, command: &str, options: Map) -> ScriptResult<Asked> {
     let mut asked = Asked { text: command.to_owned(), ..Asked::default() };
     for (key, value) in options {
         let kind = type_name(&value);
@@ -74,7 +74,7 @@ pub fn asked(context: &Context, command: &str, options: Map) -> Outcome<Asked> {
     Ok(asked)
 }
 
-fn run_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+fn run_it(call: &NativeCallContext, host: &ScriptHost, command: &str, options: Map) -> ScriptResult<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
     let Some(answer) = host.outcome(guard::command(context.run(), host.index, &asked))? else {
@@ -86,7 +86,12 @@ fn run_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) ->
         .map_err(|end| host.failed(end).raised_in(call))?)
 }
 
-fn output_of(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+fn output_of(
+    call: &NativeCallContext,
+    host: &ScriptHost,
+    command: &str,
+    options: Map,
+) -> ScriptResult<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
     let ran = host.site().test(&asked);
@@ -98,7 +103,12 @@ fn output_of(call: &NativeCallContext, host: &Host, command: &str, options: Map)
     }
 }
 
-fn test_it(call: &NativeCallContext, host: &Host, command: &str, options: Map) -> Outcome<Dynamic> {
+fn test_it(
+    call: &NativeCallContext,
+    host: &ScriptHost,
+    command: &str,
+    options: Map,
+) -> ScriptResult<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
     let ran = host.site().test(&asked);
@@ -125,7 +135,7 @@ pub mod api {
     /// runs in the new release; after it, in `current`. Fails if the command fails, or if it writes into a file that
     /// other releases share. A plan only lists the command, and its output is unknown.
     #[rhai_fn(pure, return_raw)]
-    pub fn run(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
+    pub fn run(call: NativeCallContext, host: &mut ScriptHost, command: &str) -> ScriptResult<Dynamic> {
         run_it(&call, host, command, Map::new())
     }
 
@@ -137,17 +147,17 @@ pub mod api {
     #[rhai_fn(name = "run", pure, return_raw)]
     pub fn run_with(
         call: NativeCallContext,
-        host: &mut Host,
+        host: &mut ScriptHost,
         command: &str,
         options: Map,
-    ) -> Outcome<Dynamic> {
+    ) -> ScriptResult<Dynamic> {
         run_it(&call, host, command, options)
     }
 
     /// Runs a command that changes nothing, in the directory of `host.run`, and returns its output. It needs no lock.
     /// Fails if the command fails. A plan runs it, too, unless its directory does not exist yet.
     #[rhai_fn(pure, return_raw)]
-    pub fn output(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
+    pub fn output(call: NativeCallContext, host: &mut ScriptHost, command: &str) -> ScriptResult<Dynamic> {
         output_of(&call, host, command, Map::new())
     }
 
@@ -155,10 +165,10 @@ pub mod api {
     #[rhai_fn(name = "output", pure, return_raw)]
     pub fn output_with(
         call: NativeCallContext,
-        host: &mut Host,
+        host: &mut ScriptHost,
         command: &str,
         options: Map,
-    ) -> Outcome<Dynamic> {
+    ) -> ScriptResult<Dynamic> {
         output_of(&call, host, command, options)
     }
 
@@ -166,7 +176,7 @@ pub mod api {
     /// no lock. Fails if the command is ended by a timeout or a signal. A plan runs it, too, unless its directory
     /// does not exist yet.
     #[rhai_fn(pure, return_raw)]
-    pub fn test(call: NativeCallContext, host: &mut Host, command: &str) -> Outcome<Dynamic> {
+    pub fn test(call: NativeCallContext, host: &mut ScriptHost, command: &str) -> ScriptResult<Dynamic> {
         test_it(&call, host, command, Map::new())
     }
 
@@ -174,17 +184,17 @@ pub mod api {
     #[rhai_fn(name = "test", pure, return_raw)]
     pub fn test_with(
         call: NativeCallContext,
-        host: &mut Host,
+        host: &mut ScriptHost,
         command: &str,
         options: Map,
-    ) -> Outcome<Dynamic> {
+    ) -> ScriptResult<Dynamic> {
         test_it(&call, host, command, options)
     }
 
     /// The content of a file on the host, as text. A relative path starts in the directory of `host.run`. Fails if
     /// the file cannot be read.
     #[rhai_fn(pure, return_raw)]
-    pub fn read(host: &mut Host, path: &str) -> Outcome<Dynamic> {
+    pub fn read(host: &mut ScriptHost, path: &str) -> ScriptResult<Dynamic> {
         let bytes = host.site().read_file(path);
         match host.outcome(bytes)? {
             None => Ok(host.context.unanswered(&format!("read {path}"))),
@@ -196,7 +206,7 @@ pub mod api {
     /// directory must exist. The file is replaced by a new one in one step, so that other releases keep theirs. A
     /// plan only lists the file.
     #[rhai_fn(pure, return_raw)]
-    pub fn write(host: &mut Host, path: &str, text: &str) -> Outcome<()> {
+    pub fn write(host: &mut ScriptHost, path: &str, text: &str) -> ScriptResult<()> {
         let written = host.site().write_file(path, text);
         host.outcome(written)
     }
@@ -204,7 +214,7 @@ pub mod api {
     /// Whether there is a file, a directory or a link on the host. A relative path starts in the directory of
     /// `host.run`.
     #[rhai_fn(pure, return_raw)]
-    pub fn exists(host: &mut Host, path: &str) -> Outcome<Dynamic> {
+    pub fn exists(host: &mut ScriptHost, path: &str) -> ScriptResult<Dynamic> {
         let exists = host.site().exists(path);
         match host.outcome(exists)? {
             None => Ok(host.context.unanswered(&format!("exists {path}"))),
@@ -216,7 +226,7 @@ pub mod api {
     /// relative to `runner.toml`. Each `{{ name }}` in it is replaced by the value of that name. Fails if a name has
     /// no value.
     #[rhai_fn(pure, return_raw)]
-    pub fn template(host: &mut Host, from: &str, to: &str, values: Map) -> Outcome<()> {
+    pub fn template(host: &mut ScriptHost, from: &str, to: &str, values: Map) -> ScriptResult<()> {
         let path = host.outcome(host.context.world().directory())?.join(from);
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("template `{from}` cannot be read"));
@@ -226,7 +236,7 @@ pub mod api {
 
     /// Copies a file from the host to this machine. `to` is relative to `runner.toml`. A plan copies nothing.
     #[rhai_fn(pure, return_raw)]
-    pub fn download(host: &mut Host, from: &str, to: &str) -> Outcome<()> {
+    pub fn download(host: &mut ScriptHost, from: &str, to: &str) -> ScriptResult<()> {
         let bytes = host.site().read_file(from);
         let Some(bytes) = host.outcome(bytes)? else {
             return Ok(());

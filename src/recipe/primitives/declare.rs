@@ -10,18 +10,18 @@ use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
 use crate::recipe::callback::Callback;
 use crate::recipe::draft::{FlowDraft, HookDraft, NoticeDraft, Removal, TaskDraft};
-use crate::recipe::failure::Outcome;
+use crate::recipe::failure::ScriptResult;
 use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::statement::Statement;
 use crate::recipe::value::texts;
 
 /// A declared task, so that more can be said of it: `task("x", f).once()`.
 #[derive(Clone)]
-pub struct Task {
+pub struct ScriptTask {
     name: String,
 }
 
-impl Task {
+impl ScriptTask {
     fn change(&self, statement: &Statement, change: impl FnOnce(&mut TaskDraft)) -> Self {
         if let Some(task) = statement.draft.lock().tasks.get_mut(&self.name) {
             change(task);
@@ -44,7 +44,7 @@ impl Task {
     }
 }
 
-fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> Task {
+fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> ScriptTask {
     statement.check_name("task", name);
     let mut declared = statement.draft.lock();
     let place = statement.place_of(&declared, name);
@@ -65,10 +65,10 @@ fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> Ta
         task.doc = doc;
     }
     declared.tasks.insert(name.to_owned(), task);
-    Task { name: name.to_owned() }
+    ScriptTask { name: name.to_owned() }
 }
 
-fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> Outcome<()> {
+fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> ScriptResult<()> {
     let statement = Statement::of(context)?;
     let mut declared = statement.draft.lock();
     let hook = HookDraft {
@@ -82,7 +82,7 @@ fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> Ou
     Ok(())
 }
 
-fn notice(context: &NativeCallContext, occasion: Occasion, flow: &str, function: FnPtr) -> Outcome<()> {
+fn notice(context: &NativeCallContext, occasion: Occasion, flow: &str, function: FnPtr) -> ScriptResult<()> {
     let statement = Statement::of(context)?;
     let what = format!("`{}`", occasion.name());
     if let Some(function) = kept(&statement, context, function, Arity::Outcome, &what) {
@@ -99,7 +99,7 @@ pub mod api {
     /// runs once, on this machine. A task that an imported file declared gets the new function and keeps its options,
     /// such as `.once()`.
     #[rhai_fn(return_raw)]
-    pub fn task(context: NativeCallContext, name: &str, body: FnPtr) -> Outcome<Task> {
+    pub fn task(context: NativeCallContext, name: &str, body: FnPtr) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
         let body = kept(&statement, &context, body, Arity::NoneOrHost, "a task");
         Ok(declare_task(&statement, name, body))
@@ -107,19 +107,19 @@ pub mod api {
 
     /// Declares an empty task, which other recipes can fill.
     #[rhai_fn(name = "task", return_raw)]
-    pub fn task_to_fill(context: NativeCallContext, name: &str) -> Outcome<Task> {
+    pub fn task_to_fill(context: NativeCallContext, name: &str) -> ScriptResult<ScriptTask> {
         Ok(declare_task(&Statement::of(&context)?, name, None))
     }
 
     /// Runs the task on one host only: the first one of the stage that has the task's role.
     #[rhai_fn(return_raw)]
-    pub fn once(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
+    pub fn once(context: NativeCallContext, task: &mut ScriptTask) -> ScriptResult<ScriptTask> {
         Ok(task.change(&Statement::of(&context)?, |task| task.is_once = true))
     }
 
     /// Runs the task only on hosts with this role. A host without `roles` has every role.
     #[rhai_fn(return_raw)]
-    pub fn on(context: NativeCallContext, task: &mut Task, role: &str) -> Outcome<Task> {
+    pub fn on(context: NativeCallContext, task: &mut ScriptTask, role: &str) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
         task.refuse_without_host(&statement, "`on` has no hosts to choose from");
         Ok(task.change(&statement, |task| task.role = Some(role.to_owned())))
@@ -127,7 +127,7 @@ pub mod api {
 
     /// Runs the task on at most this many hosts at a time.
     #[rhai_fn(return_raw)]
-    pub fn limit(context: NativeCallContext, task: &mut Task, hosts: i64) -> Outcome<Task> {
+    pub fn limit(context: NativeCallContext, task: &mut ScriptTask, hosts: i64) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
         task.refuse_without_host(&statement, "`limit` has no hosts to count");
         match usize::try_from(hosts) {
@@ -141,7 +141,11 @@ pub mod api {
 
     /// Limits the time of the task. After this many seconds, its running command is ended and the task fails.
     #[rhai_fn(return_raw)]
-    pub fn timeout(context: NativeCallContext, task: &mut Task, seconds: i64) -> Outcome<Task> {
+    pub fn timeout(
+        context: NativeCallContext,
+        task: &mut ScriptTask,
+        seconds: i64,
+    ) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
         match u64::try_from(seconds) {
             Ok(seconds) if seconds > 0 => {
@@ -157,7 +161,7 @@ pub mod api {
 
     /// Sets a function that undoes the task on a host. It runs if the task itself or a later task fails.
     #[rhai_fn(return_raw)]
-    pub fn undo(context: NativeCallContext, task: &mut Task, body: FnPtr) -> Outcome<Task> {
+    pub fn undo(context: NativeCallContext, task: &mut ScriptTask, body: FnPtr) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
         task.refuse_without_host(&statement, "its undo would never run on a host");
         let body = kept(&statement, &context, body, Arity::Host, "an undo");
@@ -166,20 +170,23 @@ pub mod api {
 
     /// Runs the task again after a swap back, so that services load the previous release.
     #[rhai_fn(return_raw)]
-    pub fn repeat_on_swap_back(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
+    pub fn repeat_on_swap_back(
+        context: NativeCallContext,
+        task: &mut ScriptTask,
+    ) -> ScriptResult<ScriptTask> {
         Ok(task.change(&Statement::of(&context)?, |task| task.is_repeated = true))
     }
 
     /// Declares that no flow contains the task. It is run by name: `runner NAME`.
     #[rhai_fn(return_raw)]
-    pub fn alone(context: NativeCallContext, task: &mut Task) -> Outcome<Task> {
+    pub fn alone(context: NativeCallContext, task: &mut ScriptTask) -> ScriptResult<ScriptTask> {
         Ok(task.change(&Statement::of(&context)?, |task| task.is_alone = true))
     }
 
     /// Describes the task, flow or setting that this file declares next. `runner tasks` and `runner docs` show the
     /// text.
     #[rhai_fn(return_raw)]
-    pub fn desc(context: NativeCallContext, text: &str) -> Outcome<()> {
+    pub fn desc(context: NativeCallContext, text: &str) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
         statement.draft.lock().pending_doc = Some(text.to_owned());
         Ok(())
@@ -187,7 +194,7 @@ pub mod api {
 
     /// Declares a flow: a list of task names, in order. All hosts finish a task before any host starts the next one.
     #[rhai_fn(return_raw)]
-    pub fn flow(context: NativeCallContext, name: &str, tasks: Array) -> Outcome<()> {
+    pub fn flow(context: NativeCallContext, name: &str, tasks: Array) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
         statement.check_name("flow", name);
         let tasks = match texts(tasks, "a flow") {
@@ -210,33 +217,33 @@ pub mod api {
 
     /// Runs `task` before `anchor`, in every flow that contains `anchor`.
     #[rhai_fn(return_raw)]
-    pub fn before(context: NativeCallContext, anchor: &str, task: &str) -> Outcome<()> {
+    pub fn before(context: NativeCallContext, anchor: &str, task: &str) -> ScriptResult<()> {
         hook(&context, Side::Before, anchor, task)
     }
 
     /// Runs `task` after `anchor`, in every flow that contains `anchor`.
     #[rhai_fn(return_raw)]
-    pub fn after(context: NativeCallContext, anchor: &str, task: &str) -> Outcome<()> {
+    pub fn after(context: NativeCallContext, anchor: &str, task: &str) -> ScriptResult<()> {
         hook(&context, Side::After, anchor, task)
     }
 
     /// Calls a function on this machine when the flow has succeeded. Its parameter is the outcome, a table. If the
     /// function fails, that is only a warning. A plan does not call it.
     #[rhai_fn(return_raw)]
-    pub fn on_success(context: NativeCallContext, flow: &str, body: FnPtr) -> Outcome<()> {
+    pub fn on_success(context: NativeCallContext, flow: &str, body: FnPtr) -> ScriptResult<()> {
         notice(&context, Occasion::Success, flow, body)
     }
 
     /// Calls a function on this machine when the flow has failed and was undone. Its parameter is the outcome, a
     /// table. If the function fails, that is only a warning. A plan does not call it.
     #[rhai_fn(return_raw)]
-    pub fn on_failure(context: NativeCallContext, flow: &str, body: FnPtr) -> Outcome<()> {
+    pub fn on_failure(context: NativeCallContext, flow: &str, body: FnPtr) -> ScriptResult<()> {
         notice(&context, Occasion::Failure, flow, body)
     }
 
     /// Removes a task from every flow.
     #[rhai_fn(return_raw)]
-    pub fn remove(context: NativeCallContext, task: &str) -> Outcome<()> {
+    pub fn remove(context: NativeCallContext, task: &str) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
         let mut declared = statement.draft.lock();
         let place = statement.place_of(&declared, task);

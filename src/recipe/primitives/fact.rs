@@ -5,35 +5,35 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
 use crate::event::Report;
-use crate::recipe::context::Host;
-use crate::recipe::failure::{Failure, Outcome, mistake_text};
+use crate::recipe::context::ScriptHost;
+use crate::recipe::failure::{Failure, ScriptResult, mistake_text};
 use crate::recipe::value::texts;
 
 #[export_module]
 pub mod api {
     /// The name of the host in `runner.toml`.
     #[rhai_fn(get = "name", pure)]
-    pub fn name(host: &mut Host) -> String {
+    pub fn name(host: &mut ScriptHost) -> String {
         host.name()
     }
 
     /// The roles of the host in `runner.toml`, as a list. If it is empty, the host has every role.
     #[rhai_fn(get = "roles", pure)]
-    pub fn roles(host: &mut Host) -> Array {
+    pub fn roles(host: &mut ScriptHost) -> Array {
         let roles = host.context.run().fleet.hosts[host.index].roles.clone();
         roles.unwrap_or_default().into_iter().map(Dynamic::from).collect()
     }
 
     /// The absolute deploy path on the host. Fails if the run has not connected to the host yet.
     #[rhai_fn(get = "path", pure, return_raw)]
-    pub fn path(host: &mut Host) -> Outcome<String> {
+    pub fn path(host: &mut ScriptHost) -> ScriptResult<String> {
         let root = host.site().seen().map(|seen| seen.root.clone());
         host.outcome(root)
     }
 
     /// The path of the release that this run made or went back to; `()` if there is none yet.
     #[rhai_fn(get = "release", pure, return_raw)]
-    pub fn release(host: &mut Host) -> Outcome<Dynamic> {
+    pub fn release(host: &mut ScriptHost) -> ScriptResult<Dynamic> {
         let site = host.site();
         let root = host.outcome(site.seen().map(|seen| seen.root.clone()))?;
         let name = site.release();
@@ -42,7 +42,7 @@ pub mod api {
 
     /// The path of the release that was live when this run began; `()` if none was.
     #[rhai_fn(get = "previous", pure, return_raw)]
-    pub fn previous(host: &mut Host) -> Outcome<Dynamic> {
+    pub fn previous(host: &mut ScriptHost) -> ScriptResult<Dynamic> {
         let site = host.site();
         let root = host.outcome(site.seen().map(|seen| seen.root.clone()))?;
         let name = site.previous();
@@ -51,7 +51,7 @@ pub mod api {
 
     /// The path of the live release; `()` if there is none.
     #[rhai_fn(get = "live", pure, return_raw)]
-    pub fn live(host: &mut Host) -> Outcome<Dynamic> {
+    pub fn live(host: &mut ScriptHost) -> ScriptResult<Dynamic> {
         let site = host.site();
         let seen = host.outcome(site.seen())?;
         Ok(seen.live().map_or(Dynamic::UNIT, |name| format!("{}/releases/{name}", seen.root).into()))
@@ -59,45 +59,45 @@ pub mod api {
 
     /// The path of the `current` link.
     #[rhai_fn(get = "current", pure, return_raw)]
-    pub fn current(host: &mut Host) -> Outcome<String> {
+    pub fn current(host: &mut ScriptHost) -> ScriptResult<String> {
         Ok(format!("{}/current", path(host)?))
     }
 
     /// The operating system of the host, as `uname` prints it: `Linux`.
     #[rhai_fn(get = "os", pure, return_raw)]
-    pub fn os(host: &mut Host) -> Outcome<String> {
+    pub fn os(host: &mut ScriptHost) -> ScriptResult<String> {
         let os = host.site().seen().map(|seen| seen.facts.os.clone());
         host.outcome(os)
     }
 
     /// Whether a program is in the `PATH` of the host. A plan checks it, too.
     #[rhai_fn(pure, return_raw)]
-    pub fn has(host: &mut Host, program: &str) -> Outcome<bool> {
+    pub fn has(host: &mut ScriptHost, program: &str) -> ScriptResult<bool> {
         let has = host.site().has(program);
         host.outcome(has)
     }
 
     /// Prints a line about the host in the output of the run.
     #[rhai_fn(pure)]
-    pub fn note(host: &mut Host, text: &str) {
+    pub fn note(host: &mut ScriptHost, text: &str) {
         host.context.note(&format!("`{}`: {text}", host.name()));
     }
 
     /// Prints a warning about the host in the output of the run.
     #[rhai_fn(pure)]
-    pub fn warn(host: &mut Host, text: &str) {
+    pub fn warn(host: &mut ScriptHost, text: &str) {
         host.context.run().warn(format!("`{}`: {text}", host.name()));
     }
 
     /// Fails the task on this host with this message.
     #[rhai_fn(pure, return_raw)]
-    pub fn fail(host: &mut Host, message: &str) -> Outcome<()> {
+    pub fn fail(host: &mut ScriptHost, message: &str) -> ScriptResult<()> {
         Err(host.failed(anyhow!("{message}")).into())
     }
 
     /// Like `host.fail(message)`, with a list of problems to print below the message.
     #[rhai_fn(name = "fail", pure, return_raw)]
-    pub fn fail_with(host: &mut Host, message: &str, found: Array) -> Outcome<()> {
+    pub fn fail_with(host: &mut ScriptHost, message: &str, found: Array) -> ScriptResult<()> {
         let notes = texts(found, "what was found").map_err(mistake_text)?;
         let failure = host.failed(Report { notes, ..Report::new(message) });
         Err(Failure { is_found: true, ..failure }.into())
@@ -153,7 +153,7 @@ pub mod api {
 
     /// The name of the host.
     #[rhai_fn(name = "to_string", pure)]
-    pub fn host_to_string(host: &mut Host) -> String {
+    pub fn host_to_string(host: &mut ScriptHost) -> String {
         host.name()
     }
 }

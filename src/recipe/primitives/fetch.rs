@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map};
 
 use crate::here::fetch::Fetch;
 use crate::recipe::context::Context;
-use crate::recipe::failure::Outcome;
+use crate::recipe::failure::ScriptResult;
 use crate::recipe::primitives::request::{Expected, RequestOptions, judged};
 
 const GET: [&str; 3] = ["headers", "timeout", "expect"];
@@ -17,7 +17,7 @@ fn fetch_it(
     url: &str,
     asked: RequestOptions,
     follows: bool,
-) -> Outcome<Dynamic> {
+) -> ScriptResult<Dynamic> {
     let is_safe = asked.is_safe();
     let RequestOptions { method, headers, body, timeout, expected, .. } = asked;
     let fetch = Fetch { url: url.to_owned(), method, headers, body, timeout, follows };
@@ -31,7 +31,7 @@ fn fetch_it(
     }
 }
 
-fn get_it(call: &NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic> {
+fn get_it(call: &NativeCallContext, url: &str, options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
     let asked = RequestOptions::read(&context, options, &GET)?;
     // Who expects a redirection wants to see it.
@@ -39,7 +39,7 @@ fn get_it(call: &NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic>
     fetch_it(call, &context, url, asked, follows)
 }
 
-fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map) -> Outcome<Dynamic> {
+fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
     options.entry("method".into()).or_insert_with(|| "POST".into());
     let mut asked = RequestOptions::read(&context, options, &POST)?;
@@ -55,7 +55,7 @@ pub mod api {
     /// Requests a URL from this machine, not through a host, by `https` or `http`. It follows up to 5 redirects.
     /// Returns and fails as `host.http` does. A plan sends the request, too.
     #[rhai_fn(return_raw)]
-    pub fn http_get(call: NativeCallContext, url: &str) -> Outcome<Dynamic> {
+    pub fn http_get(call: NativeCallContext, url: &str) -> ScriptResult<Dynamic> {
         get_it(&call, url, Map::new())
     }
 
@@ -64,7 +64,7 @@ pub mod api {
     /// - `timeout`: the limit in seconds (10)
     /// - `expect`: as for `host.http`; if it contains a redirect status, no redirects are followed
     #[rhai_fn(name = "http_get", return_raw)]
-    pub fn http_get_with(call: NativeCallContext, url: &str, options: Map) -> Outcome<Dynamic> {
+    pub fn http_get_with(call: NativeCallContext, url: &str, options: Map) -> ScriptResult<Dynamic> {
         get_it(&call, url, options)
     }
 
@@ -72,7 +72,7 @@ pub mod api {
     /// status 301, 307 and 308 are failures. Otherwise, it returns and fails as `host.http` does. A plan only lists
     /// the request.
     #[rhai_fn(return_raw)]
-    pub fn http_post(call: NativeCallContext, url: &str, body: Dynamic) -> Outcome<Dynamic> {
+    pub fn http_post(call: NativeCallContext, url: &str, body: Dynamic) -> ScriptResult<Dynamic> {
         post_it(&call, url, body, Map::new())
     }
 
@@ -87,7 +87,7 @@ pub mod api {
         url: &str,
         body: Dynamic,
         options: Map,
-    ) -> Outcome<Dynamic> {
+    ) -> ScriptResult<Dynamic> {
         post_it(&call, url, body, options)
     }
 }

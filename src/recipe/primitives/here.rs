@@ -10,8 +10,8 @@ use rhai::{Array, Dynamic, Map};
 use crate::event::{Report, Suggestion};
 use crate::here::build_cache::Cached;
 use crate::here::question;
-use crate::recipe::context::{Context, Hosts};
-use crate::recipe::failure::{Outcome, mistake, mistake_text};
+use crate::recipe::context::{Context, ScriptHosts};
+use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{asked, ended};
 use crate::recipe::value::texts;
@@ -19,7 +19,7 @@ use crate::recipe::world::{World, locked};
 use crate::shell::Word;
 
 /// Questions need somebody to ask.
-fn prompt_allowed(context: &Context, what: &str, instead: &str) -> Outcome<()> {
+fn prompt_allowed(context: &Context, what: &str, instead: &str) -> ScriptResult<()> {
     if context.world().can_prompt {
         return Ok(());
     }
@@ -36,19 +36,19 @@ const BY_SETTING: &str =
 /// What a cache may be told.
 const CACHE: [&str; 4] = ["key", "paths", "version", "unless"];
 
-fn read_line(context: &Context, question: &str) -> Outcome<String> {
+fn read_line(context: &Context, question: &str) -> ScriptResult<String> {
     let _one_at_a_time = locked(&context.world().typed);
     let line = question::line(&format!("{question} "), &context.run().interrupt, &*context.run().events);
     Ok(line.map_err(|error| context.failure("", error))?.trim().to_owned())
 }
 
 /// Reads `#{key, paths, version, unless}`.
-fn cached(value: Dynamic) -> Outcome<Cached> {
+fn cached(value: Dynamic) -> ScriptResult<Cached> {
     let wrong = |wanted: &str| mistake_text(format!("option `cache` {wanted}"));
     let Some(mut map) = value.try_cast::<Map>() else {
         return Err(wrong("is a table: `#{ key: [\"package-lock.json\"], paths: [\"node_modules\"] }`"));
     };
-    let mut list = |name: &str| -> Outcome<Vec<String>> {
+    let mut list = |name: &str| -> ScriptResult<Vec<String>> {
         let list = map.remove(name).and_then(|value| value.try_cast::<Array>()).unwrap_or_default();
         texts(list, &format!("`{name}` of option `cache`")).map_err(mistake_text)
     };
@@ -71,7 +71,7 @@ fn cached(value: Dynamic) -> Outcome<Cached> {
     }
 }
 
-fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> Outcome<Dynamic> {
+fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
     let cached = options.remove("cache").map(cached).transpose()?;
     let asked = asked(&context, command, options)?;
@@ -94,7 +94,7 @@ pub mod api {
     /// `runner.toml`; with the setting `ref`, in the copy of that directory in the export. Fails if the command
     /// fails. A plan only lists the command.
     #[rhai_fn(return_raw)]
-    pub fn local(call: NativeCallContext, command: &str) -> Outcome<Dynamic> {
+    pub fn local(call: NativeCallContext, command: &str) -> ScriptResult<Dynamic> {
         run_here(&call, command, Map::new())
     }
 
@@ -113,7 +113,7 @@ pub mod api {
     /// - no file of `key` contains one of the texts in `unless`
     /// - none of `paths` exists yet
     #[rhai_fn(name = "local", return_raw)]
-    pub fn local_with(call: NativeCallContext, command: &str, options: Map) -> Outcome<Dynamic> {
+    pub fn local_with(call: NativeCallContext, command: &str, options: Map) -> ScriptResult<Dynamic> {
         run_here(&call, command, options)
     }
 
@@ -124,7 +124,7 @@ pub mod api {
 
     /// Waits for this many seconds. Ctrl-C and the timeout of the task end the wait, and the task fails.
     #[rhai_fn(return_raw)]
-    pub fn sleep(context: NativeCallContext, seconds: i64) -> Outcome<()> {
+    pub fn sleep(context: NativeCallContext, seconds: i64) -> ScriptResult<()> {
         let context = Context::of(&context)?;
         Ok(context
             .wait(Duration::from_secs(seconds.max(0).unsigned_abs()))
@@ -133,7 +133,7 @@ pub mod api {
 
     /// Like `sleep(seconds)`, for fractions such as `0.5`.
     #[rhai_fn(name = "sleep", return_raw)]
-    pub fn sleep_fraction(context: NativeCallContext, seconds: f64) -> Outcome<()> {
+    pub fn sleep_fraction(context: NativeCallContext, seconds: f64) -> ScriptResult<()> {
         let context = Context::of(&context)?;
         let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         Ok(context.wait(time).map_err(|error| context.failure("", error))?)
@@ -153,7 +153,7 @@ pub mod api {
     /// The value of an environment variable of this machine or, if it is not set, what the user types at a prompt.
     /// The value is masked in all output. Fails if there is no terminal to ask on.
     #[rhai_fn(return_raw)]
-    pub fn secret(context: NativeCallContext, name: &str) -> Outcome<String> {
+    pub fn secret(context: NativeCallContext, name: &str) -> ScriptResult<String> {
         let context = Context::of(&context)?;
         let value = match std::env::var(name) {
             Ok(value) => value,
@@ -177,7 +177,7 @@ pub mod api {
 
     /// Asks the user a question and returns the line that they type. Fails if there is no terminal to ask on.
     #[rhai_fn(return_raw)]
-    pub fn ask(context: NativeCallContext, question: &str) -> Outcome<String> {
+    pub fn ask(context: NativeCallContext, question: &str) -> ScriptResult<String> {
         let context = Context::of(&context)?;
         prompt_allowed(&context, question, BY_SETTING)?;
         read_line(&context, question)
@@ -186,7 +186,7 @@ pub mod api {
     /// Asks the user a yes-or-no question. Only `y` and `yes` mean yes. Fails if there is no terminal to ask on. A
     /// plan does not ask, and assumes yes.
     #[rhai_fn(return_raw)]
-    pub fn confirm(context: NativeCallContext, question: &str) -> Outcome<bool> {
+    pub fn confirm(context: NativeCallContext, question: &str) -> ScriptResult<bool> {
         let context = Context::of(&context)?;
         if context.run().mode.is_plan() {
             return Ok(true);
@@ -199,7 +199,7 @@ pub mod api {
     /// The paths on this machine that match a pattern, sorted. A relative pattern starts in the directory of
     /// `runner.toml`; with the setting `ref`, in the copy of that directory in the export.
     #[rhai_fn(return_raw)]
-    pub fn glob(context: NativeCallContext, pattern: &str) -> Outcome<Array> {
+    pub fn glob(context: NativeCallContext, pattern: &str) -> ScriptResult<Array> {
         let context = Context::of(&context)?;
         let found = find(context.world(), pattern);
         let found = found.map_err(|error| context.failure("", error))?;
@@ -208,21 +208,21 @@ pub mod api {
 
     /// All hosts of this run, as a set.
     #[rhai_fn(return_raw)]
-    pub fn hosts(context: NativeCallContext) -> Outcome<Hosts> {
+    pub fn hosts(context: NativeCallContext) -> ScriptResult<ScriptHosts> {
         let context = Context::of(&context)?;
         let indices = context.run().fleet.all();
-        Ok(Hosts { context, indices })
+        Ok(ScriptHosts { context, indices })
     }
 
     /// The name of the stage.
     #[rhai_fn(return_raw)]
-    pub fn stage(context: NativeCallContext) -> Outcome<String> {
+    pub fn stage(context: NativeCallContext) -> ScriptResult<String> {
         Ok(Context::of(&context)?.run().stage.clone())
     }
 
     /// The git commit of the source; `()` if it has none.
     #[rhai_fn(return_raw)]
-    pub fn revision(context: NativeCallContext) -> Outcome<Dynamic> {
+    pub fn revision(context: NativeCallContext) -> ScriptResult<Dynamic> {
         let context = Context::of(&context)?;
         let commit = context.run().here.revision.commit.as_ref();
         Ok(commit.map_or(Dynamic::UNIT, |commit| commit.clone().into()))
@@ -230,7 +230,7 @@ pub mod api {
 
     /// The release that `--release` names; `()` without that option.
     #[rhai_fn(return_raw)]
-    pub fn wanted_release(context: NativeCallContext) -> Outcome<Dynamic> {
+    pub fn wanted_release(context: NativeCallContext) -> ScriptResult<Dynamic> {
         let context = Context::of(&context)?;
         let wanted = context.run().wanted.as_ref();
         Ok(wanted.map_or(Dynamic::UNIT, |name| name.to_string().into()))
@@ -238,21 +238,21 @@ pub mod api {
 
     /// Prints a line in the output of the run.
     #[rhai_fn(return_raw)]
-    pub fn note(context: NativeCallContext, text: &str) -> Outcome<()> {
+    pub fn note(context: NativeCallContext, text: &str) -> ScriptResult<()> {
         Context::of(&context)?.note(text);
         Ok(())
     }
 
     /// Prints a warning in the output of the run.
     #[rhai_fn(return_raw)]
-    pub fn warn(context: NativeCallContext, text: &str) -> Outcome<()> {
+    pub fn warn(context: NativeCallContext, text: &str) -> ScriptResult<()> {
         Context::of(&context)?.run().warn(text);
         Ok(())
     }
 
     /// Fails the task with this message.
     #[rhai_fn(return_raw)]
-    pub fn fail(context: NativeCallContext, message: &str) -> Outcome<()> {
+    pub fn fail(context: NativeCallContext, message: &str) -> ScriptResult<()> {
         let context = Context::of(&context)?;
         Err(context.failure("", anyhow!("{message}")).into())
     }

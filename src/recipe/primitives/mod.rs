@@ -20,12 +20,12 @@ use rhai::{Engine, exported_module};
 
 pub fn register(engine: &mut Engine) {
     engine
-        .register_type_with_name::<super::context::Host>("Host")
-        .register_type_with_name::<super::context::Hosts>("Hosts")
-        .register_type_with_name::<declare::Task>("Task")
+        .register_type_with_name::<super::context::ScriptHost>("Host")
+        .register_type_with_name::<super::context::ScriptHosts>("Hosts")
+        .register_type_with_name::<declare::ScriptTask>("Task")
         .register_type_with_name::<super::failure::Failure>("Failure")
         .register_type_with_name::<super::failure::Unanswered>("Unanswered");
-    engine.register_iterator::<super::context::Hosts>();
+    engine.register_iterator::<super::context::ScriptHosts>();
     unanswered::register(engine);
     for module in [
         exported_module!(declare::api),

@@ -7,8 +7,8 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
 use crate::event::Suggestion;
-use crate::recipe::context::Host;
-use crate::recipe::failure::{Outcome, mistake_text};
+use crate::recipe::context::ScriptHost;
+use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::options;
 use crate::recipe::value::texts;
 use crate::release::Record;
@@ -32,14 +32,14 @@ fn seen_of(record: &Record, is_live: bool) -> Map {
 pub mod api {
     /// Creates the release of this run. If the run fails, the release is removed.
     #[rhai_fn(pure, return_raw)]
-    pub fn create_release(host: &mut Host) -> Outcome<()> {
+    pub fn create_release(host: &mut ScriptHost) -> ScriptResult<()> {
         host.outcome(deploy::create_release(host.context.run(), host.index))
     }
 
     /// Fills the release with the source. The option `strategy` is `"copy-previous"` (the default) or `"cache"`. Only
     /// what changed is sent. Fails if the host has too little space. A plan shows what would be sent.
     #[rhai_fn(pure, return_raw)]
-    pub fn fill(host: &mut Host, options: Map) -> Outcome<()> {
+    pub fn fill(host: &mut ScriptHost, options: Map) -> ScriptResult<()> {
         let mut strategy = Strategy::CopyPrevious;
         for (key, value) in options {
             match key.as_str() {
@@ -59,7 +59,7 @@ pub mod api {
     /// Links shared paths into the release. A path that `shared/` lacks is copied there from the release; a directory
     /// that both lack is created. Fails if both lack a file.
     #[rhai_fn(pure, return_raw)]
-    pub fn link_shared(host: &mut Host, paths: Array) -> Outcome<()> {
+    pub fn link_shared(host: &mut ScriptHost, paths: Array) -> ScriptResult<()> {
         let paths = texts(paths, "`shared`").map_err(mistake_text)?;
         let paths = host.outcome(options::shared(&paths))?;
         host.outcome(deploy::link_shared(host.context.run(), host.index, &paths))
@@ -67,7 +67,7 @@ pub mod api {
 
     /// Makes directories of the release writable for their owner and group, and creates those that are missing.
     #[rhai_fn(pure, return_raw)]
-    pub fn writable(host: &mut Host, paths: Array) -> Outcome<()> {
+    pub fn writable(host: &mut ScriptHost, paths: Array) -> ScriptResult<()> {
         let paths = texts(paths, "`writable`").map_err(mistake_text)?;
         let paths = host.outcome(options::paths("writable", &paths))?;
         let done = host.site().writable(&paths);
@@ -77,14 +77,14 @@ pub mod api {
     /// Checks the release and marks it as complete. Only a complete release can be swapped to, and it must not change
     /// any more. Fails if a shared link is missing, or if a command wrote into a file that other releases share.
     #[rhai_fn(pure, return_raw)]
-    pub fn seal(host: &mut Host) -> Outcome<()> {
+    pub fn seal(host: &mut ScriptHost) -> ScriptResult<()> {
         host.outcome(guard::seal(host.context.run(), host.index))
     }
 
     /// Removes old releases and returns their names. The newest `keep` complete releases stay, and so does the live
     /// one. A release that cannot be removed after a swap is only a warning. A plan lists the releases.
     #[rhai_fn(pure, return_raw)]
-    pub fn prune(host: &mut Host, keep: i64) -> Outcome<Array> {
+    pub fn prune(host: &mut ScriptHost, keep: i64) -> ScriptResult<Array> {
         let keep = usize::try_from(keep).ok().and_then(NonZeroUsize::new);
         let Some(keep) = keep else {
             return Err(mistake_text("at least one release is kept"));
@@ -96,7 +96,7 @@ pub mod api {
     /// The releases on the host, oldest first. Each is a table with `name`, `state` (`building`, `complete`, `failed`
     /// or `bad`), `created`, `by`, `revision` and `is_live`.
     #[rhai_fn(pure, return_raw)]
-    pub fn releases(host: &mut Host) -> Outcome<Array> {
+    pub fn releases(host: &mut ScriptHost) -> ScriptResult<Array> {
         let site = host.site();
         let seen = host.outcome(site.seen())?;
         let live = seen.live();
@@ -106,7 +106,7 @@ pub mod api {
 
     /// The lines of the host's history, oldest first.
     #[rhai_fn(pure, return_raw)]
-    pub fn history(host: &mut Host) -> Outcome<Array> {
+    pub fn history(host: &mut ScriptHost) -> ScriptResult<Array> {
         let lines = host.site().history();
         let lines = host.outcome(lines.map_err(|error| anyhow!("{error:#}")))?;
         let text =

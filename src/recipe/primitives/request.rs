@@ -6,7 +6,7 @@ use rhai::{Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::Context;
-use crate::recipe::failure::{Outcome, mistake_text};
+use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::value::{to_json, type_name};
 use crate::site::Heard;
 use crate::web::Response;
@@ -46,7 +46,7 @@ impl Default for RequestOptions {
 }
 
 impl RequestOptions {
-    pub(super) fn read(context: &Context, mut options: Map, known: &[&str]) -> Outcome<Self> {
+    pub(super) fn read(context: &Context, mut options: Map, known: &[&str]) -> ScriptResult<Self> {
         let mut asked = Self::default();
         // Behind the headers, of which one may say its type.
         let body = if known.contains(&"body") { options.remove("body") } else { None };
@@ -60,7 +60,7 @@ impl RequestOptions {
         Ok(asked)
     }
 
-    fn option(&mut self, key: &str, value: Dynamic, known: &[&str]) -> Outcome<()> {
+    fn option(&mut self, key: &str, value: Dynamic, known: &[&str]) -> ScriptResult<()> {
         let kind = type_name(&value);
         let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
         match key {
@@ -84,7 +84,7 @@ impl RequestOptions {
     }
 
     /// A text as it is, a table or a list as JSON.
-    pub(super) fn set_body(&mut self, body: Dynamic) -> Outcome<()> {
+    pub(super) fn set_body(&mut self, body: Dynamic) -> ScriptResult<()> {
         let kind = type_name(&body);
         if !body.is_map() && !body.is_array() {
             let wrong = |_| mistake_text(format!("a body is text, a table or a list, not {kind}"));

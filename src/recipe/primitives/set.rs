@@ -4,20 +4,20 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
-use crate::recipe::context::{Host, Hosts};
-use crate::recipe::failure::{Outcome, mistake, mistake_text};
+use crate::recipe::context::{ScriptHost, ScriptHosts};
+use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
 use crate::recipe::value::texts;
 use crate::recipe::world::locked;
 use crate::release::ReleaseName;
 use crate::run::way_back::Diverged;
 use crate::run::{lock, serve};
 
-impl IntoIterator for Hosts {
-    type Item = Host;
-    type IntoIter = std::vec::IntoIter<Host>;
+impl IntoIterator for ScriptHosts {
+    type Item = ScriptHost;
+    type IntoIter = std::vec::IntoIter<ScriptHost>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.each().collect::<Vec<Host>>().into_iter()
+        self.each().collect::<Vec<ScriptHost>>().into_iter()
     }
 }
 
@@ -25,47 +25,47 @@ impl IntoIterator for Hosts {
 pub mod api {
     /// The hosts of the set that have a role, as a set.
     #[rhai_fn(pure)]
-    pub fn on(hosts: &mut Hosts, role: &str) -> Hosts {
+    pub fn on(hosts: &mut ScriptHosts, role: &str) -> ScriptHosts {
         let run = hosts.context.run();
         let has = |index: &usize| run.fleet.hosts[*index].has_role(role);
         let indices = hosts.left().into_iter().filter(has).collect();
-        Hosts { context: hosts.context.clone(), indices }
+        ScriptHosts { context: hosts.context.clone(), indices }
     }
 
     /// Splits the set into sets of at most `n` hosts, in order.
     #[rhai_fn(pure, return_raw)]
-    pub fn batches(hosts: &mut Hosts, n: i64) -> Outcome<Array> {
+    pub fn batches(hosts: &mut ScriptHosts, n: i64) -> ScriptResult<Array> {
         let n = usize::try_from(n).unwrap_or(0);
         if n == 0 {
             return Err(mistake_text("a batch has one host or more"));
         }
         let set = |indices: &[usize]| {
-            Dynamic::from(Hosts { context: hosts.context.clone(), indices: indices.to_vec() })
+            Dynamic::from(ScriptHosts { context: hosts.context.clone(), indices: indices.to_vec() })
         };
         Ok(hosts.left().chunks(n).map(set).collect())
     }
 
     /// The number of hosts in the set.
     #[rhai_fn(pure)]
-    pub fn len(hosts: &mut Hosts) -> i64 {
+    pub fn len(hosts: &mut ScriptHosts) -> i64 {
         i64::try_from(hosts.left().len()).unwrap_or(i64::MAX)
     }
 
     /// The hosts of the set, as a list.
     #[rhai_fn(pure)]
-    pub fn list(hosts: &mut Hosts) -> Array {
+    pub fn list(hosts: &mut ScriptHosts) -> Array {
         hosts.each().map(Dynamic::from).collect()
     }
 
     /// The first host of the set, in the order of `runner.toml`. Fails if the set is empty.
     #[rhai_fn(pure, return_raw)]
-    pub fn first(hosts: &mut Hosts) -> Outcome<Host> {
+    pub fn first(hosts: &mut ScriptHosts) -> ScriptResult<ScriptHost> {
         hosts.each().next().ok_or_else(|| mistake_text("the set has no host"))
     }
 
     /// Runs tasks on these hosts only. All of them finish a task before any starts the next one.
     #[rhai_fn(pure, return_raw)]
-    pub fn perform(hosts: &mut Hosts, tasks: Array) -> Outcome<()> {
+    pub fn perform(hosts: &mut ScriptHosts, tasks: Array) -> ScriptResult<()> {
         let names = texts(tasks, "`perform`").map_err(mistake_text)?;
         let playbook = hosts.context.world().playbook.get().and_then(|book| book.upgrade());
         let Some(playbook) = playbook else {
@@ -94,41 +94,41 @@ pub mod api {
     /// Connects to the hosts and reads the state of their sites, without locking them. This is for flows that change
     /// nothing.
     #[rhai_fn(pure, return_raw)]
-    pub fn connect(hosts: &mut Hosts) -> Outcome<()> {
+    pub fn connect(hosts: &mut ScriptHosts) -> ScriptResult<()> {
         hosts.outcome(|run, indices| lock::connect_all(run, indices))
     }
 
     /// Connects to the hosts, locks their sites and cleans up after interrupted runs. Fails if another run holds a
     /// lock; with `--wait`, it waits. A plan takes no lock.
     #[rhai_fn(pure, return_raw)]
-    pub fn lock(hosts: &mut Hosts) -> Outcome<()> {
+    pub fn lock(hosts: &mut ScriptHosts) -> ScriptResult<()> {
         hosts.outcome(lock::lock_all)
     }
 
     /// Points `current` to the release of this run, on all of these hosts. First it checks every host; then all swap
     /// at the same time. If the run fails before the swap is confirmed, all of them swap back.
     #[rhai_fn(pure, return_raw)]
-    pub fn swap(hosts: &mut Hosts) -> Outcome<()> {
+    pub fn swap(hosts: &mut ScriptHosts) -> ScriptResult<()> {
         hosts.outcome(serve::swap)
     }
 
     /// Undoes the swap of this run on these hosts.
     #[rhai_fn(pure, return_raw)]
-    pub fn swap_back(hosts: &mut Hosts) -> Outcome<()> {
+    pub fn swap_back(hosts: &mut ScriptHosts) -> ScriptResult<()> {
         hosts.outcome(|run, indices| serve::swap_back(run, indices))
     }
 
     /// Points `current` to the newest earlier release that is complete on all of these hosts, and returns its name.
     /// The release that was live is marked as bad. Fails if the hosts serve different releases.
     #[rhai_fn(pure, return_raw)]
-    pub fn rollback(hosts: &mut Hosts) -> Outcome<String> {
+    pub fn rollback(hosts: &mut ScriptHosts) -> ScriptResult<String> {
         let name = hosts.outcome(|run, indices| serve::roll_back(run, indices, Diverged::Refused))?;
         Ok(name.to_string())
     }
 
     /// Like `hosts.rollback()`, with the option `allow_apart`: if it is true, the hosts may serve different releases.
     #[rhai_fn(name = "rollback", pure, return_raw)]
-    pub fn rollback_with(hosts: &mut Hosts, options: Map) -> Outcome<String> {
+    pub fn rollback_with(hosts: &mut ScriptHosts, options: Map) -> ScriptResult<String> {
         let mut diverged = Diverged::Refused;
         for (key, value) in options {
             match (key.as_str(), value.as_bool()) {
@@ -148,7 +148,7 @@ pub mod api {
     /// Points `current` to the release with this name, and returns the name. It must be complete on all of these
     /// hosts. The release that was live is marked as bad.
     #[rhai_fn(name = "rollback", pure, return_raw)]
-    pub fn rollback_to(hosts: &mut Hosts, name: &str) -> Outcome<String> {
+    pub fn rollback_to(hosts: &mut ScriptHosts, name: &str) -> ScriptResult<String> {
         let name = hosts.outcome(|run, indices| {
             let wanted = ReleaseName::new(name)?;
             serve::roll_back_to(run, indices, &wanted)

@@ -5,16 +5,16 @@ use rhai::{Array, Dynamic, FnPtr};
 
 use crate::event::{Report, Suggestion};
 use crate::recipe::callback::Callback;
-use crate::recipe::context::{Context, Host};
+use crate::recipe::context::{Context, ScriptHost};
 use crate::recipe::draft::SettingDraft;
-use crate::recipe::failure::{Outcome, mistake};
+use crate::recipe::failure::{ScriptResult, mistake};
 use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::settings::may_be;
 use crate::recipe::statement::Statement;
 use crate::recipe::value::type_name;
 
 /// The value of a setting for a host or the stage.
-fn value_of(context: &Context, host: Option<usize>, key: &str) -> Outcome<Dynamic> {
+fn value_of(context: &Context, host: Option<usize>, key: &str) -> ScriptResult<Dynamic> {
     let world = context.world();
     if let Some(value) = context.setting(host, key)? {
         return Ok(value);
@@ -71,7 +71,7 @@ pub mod api {
     /// Sets the value of a setting, or declares a new setting. If `value` is a function, it is called once for each
     /// host and returns the value. `()` means that the project must set it. The type of a setting cannot change.
     #[rhai_fn(return_raw)]
-    pub fn set(context: NativeCallContext, key: &str, value: Dynamic) -> Outcome<()> {
+    pub fn set(context: NativeCallContext, key: &str, value: Dynamic) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
         match value.try_cast_result::<FnPtr>() {
             Ok(function) => {
@@ -88,7 +88,7 @@ pub mod api {
 
     /// Appends items to a setting that is a list.
     #[rhai_fn(return_raw)]
-    pub fn add(context: NativeCallContext, key: &str, items: Array) -> Outcome<()> {
+    pub fn add(context: NativeCallContext, key: &str, items: Array) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
         let mut declared = statement.draft.lock();
         let place = statement.place_of(&declared, key);
@@ -118,14 +118,14 @@ pub mod api {
 
     /// The value of a setting for this host. Fails if no recipe declares the setting.
     #[rhai_fn(name = "get", pure, return_raw)]
-    pub fn get_of_host(host: &mut Host, key: &str) -> Outcome<Dynamic> {
+    pub fn get_of_host(host: &mut ScriptHost, key: &str) -> ScriptResult<Dynamic> {
         value_of(&host.context, Some(host.index), key)
     }
 
     /// The value of a setting for the stage. Hosts may have other values: see `host.get(key)`. Fails if no recipe
     /// declares the setting.
     #[rhai_fn(return_raw)]
-    pub fn get(context: NativeCallContext, key: &str) -> Outcome<Dynamic> {
+    pub fn get(context: NativeCallContext, key: &str) -> ScriptResult<Dynamic> {
         value_of(&Context::of(&context)?, None, key)
     }
 }

@@ -3,9 +3,9 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine};
 
-use crate::recipe::failure::{Failure, Outcome, Unanswered};
+use crate::recipe::failure::{Failure, ScriptResult, Unanswered};
 
-fn refused<T>(unknown: &Unanswered) -> Outcome<T> {
+fn refused<T>(unknown: &Unanswered) -> ScriptResult<T> {
     Err(Failure::new("", "", unknown.clone()).into())
 }
 

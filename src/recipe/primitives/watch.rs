@@ -6,8 +6,8 @@ use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
-use crate::recipe::context::Host;
-use crate::recipe::failure::{Outcome, mistake_text};
+use crate::recipe::context::ScriptHost;
+use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::primitives::request::{Expected, RequestOptions};
 use crate::recipe::primitives::web::{HTTP, http_question};
 use crate::recipe::value::type_name;
@@ -43,7 +43,7 @@ struct Limits {
 
 impl Limits {
     /// Takes what is a limit out of the options.
-    fn take(options: &mut Map) -> Outcome<Self> {
+    fn take(options: &mut Map) -> ScriptResult<Self> {
         let mut number = |key: &str, default: f64, least: f64| {
             let Some(value) = options.remove(key) else { return Ok(default) };
             let kind = type_name(&value);
@@ -151,7 +151,12 @@ impl Watched {
     }
 }
 
-fn watch_it(call: &NativeCallContext, host: &Host, url: &str, mut options: Map) -> Outcome<Dynamic> {
+fn watch_it(
+    call: &NativeCallContext,
+    host: &ScriptHost,
+    url: &str,
+    mut options: Map,
+) -> ScriptResult<Dynamic> {
     let context = &host.context;
     if let Some(key) = options.keys().find(|key| !WATCH.contains(&key.as_str())) {
         let near = Suggestion::new(key, WATCH);
@@ -211,7 +216,12 @@ pub mod api {
     /// - `max_p99_ms`: the limit in milliseconds (none)
     /// - `min_samples`: how many responses are needed (5; less for a short watch)
     #[rhai_fn(pure, return_raw)]
-    pub fn watch(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {
+    pub fn watch(
+        call: NativeCallContext,
+        host: &mut ScriptHost,
+        url: &str,
+        options: Map,
+    ) -> ScriptResult<Dynamic> {
         watch_it(&call, host, url, options)
     }
 }

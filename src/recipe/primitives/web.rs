@@ -8,8 +8,8 @@ use rhai::{Dynamic, EvalAltResult, FnPtr, Map};
 
 use crate::event::Report;
 use crate::recipe::callback::Callback;
-use crate::recipe::context::Host;
-use crate::recipe::failure::{Failure, Outcome, Unanswered, mistake_text};
+use crate::recipe::context::ScriptHost;
+use crate::recipe::failure::{Failure, ScriptResult, Unanswered, mistake_text};
 use crate::recipe::primitives::request::{RequestOptions, judged};
 use crate::web::http::Url;
 use crate::web::{Address, Protocol, Question, fastcgi, http};
@@ -25,11 +25,11 @@ const FASTCGI: [&str; 9] =
 /// Asks, and judges the answer.
 fn ask(
     call: &NativeCallContext,
-    host: &Host,
+    host: &ScriptHost,
     title: &str,
     question: anyhow::Result<Question>,
     asked: &RequestOptions,
-) -> Outcome<Dynamic> {
+) -> ScriptResult<Dynamic> {
     let question = host.outcome(question)?;
     let heard = host.site().hear(&question, title, asked.is_safe());
     match judged(host.outcome(heard)?, title, &asked.expected) {
@@ -58,7 +58,7 @@ pub(super) fn http_question(url: &str, asked: &RequestOptions) -> (String, anyho
     (title, question)
 }
 
-fn http_it(call: &NativeCallContext, host: &Host, url: &str, options: Map) -> Outcome<Dynamic> {
+fn http_it(call: &NativeCallContext, host: &ScriptHost, url: &str, options: Map) -> ScriptResult<Dynamic> {
     let asked = RequestOptions::read(&host.context, options, &HTTP)?;
     let (title, question) = http_question(url, &asked);
     ask(call, host, &title, question, &asked)
@@ -66,11 +66,11 @@ fn http_it(call: &NativeCallContext, host: &Host, url: &str, options: Map) -> Ou
 
 fn fastcgi_it(
     call: &NativeCallContext,
-    host: &Host,
+    host: &ScriptHost,
     address: &str,
     script: &str,
     options: Map,
-) -> Outcome<Dynamic> {
+) -> ScriptResult<Dynamic> {
     let asked = RequestOptions::read(&host.context, options, &FASTCGI)?;
     let title = format!("{} {} of {script} at {address}", asked.method, asked.path);
     let script = host.site().absolute(script);
@@ -95,7 +95,12 @@ fn fastcgi_it(
 }
 
 /// Calls `condition` until it says yes. What fails in it is not so yet; a mistake in the script is one at once.
-fn await_it(call: &NativeCallContext, host: &Host, seconds: f64, condition: FnPtr) -> Outcome<Dynamic> {
+fn await_it(
+    call: &NativeCallContext,
+    host: &ScriptHost,
+    seconds: f64,
+    condition: FnPtr,
+) -> ScriptResult<Dynamic> {
     let context = &host.context;
     let condition = Callback::new(call, condition).map_err(|report| mistake_text(report.message))?;
     let began = Instant::now();
@@ -136,7 +141,7 @@ fn await_it(call: &NativeCallContext, host: &Host, seconds: f64, condition: FnPt
 }
 
 /// The failure of a primitive; any other error is handed on.
-fn failure_of(error: Box<EvalAltResult>) -> Outcome<Failure> {
+fn failure_of(error: Box<EvalAltResult>) -> ScriptResult<Failure> {
     if let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner()
         && let Some(failure) = value.read_lock::<Failure>()
         && !failure.task.is_empty()
@@ -153,7 +158,7 @@ pub mod api {
     /// Fails if the status is not from 200 to 399. A plan sends the request, too, unless the release does not exist
     /// yet.
     #[rhai_fn(pure, return_raw)]
-    pub fn http(call: NativeCallContext, host: &mut Host, url: &str) -> Outcome<Dynamic> {
+    pub fn http(call: NativeCallContext, host: &mut ScriptHost, url: &str) -> ScriptResult<Dynamic> {
         http_it(&call, host, url, Map::new())
     }
 
@@ -166,7 +171,12 @@ pub mod api {
     /// - `expect`: which response is good: a status, a text that the body must contain, a list of these, or `()` for
     ///   any response
     #[rhai_fn(name = "http", pure, return_raw)]
-    pub fn http_with(call: NativeCallContext, host: &mut Host, url: &str, options: Map) -> Outcome<Dynamic> {
+    pub fn http_with(
+        call: NativeCallContext,
+        host: &mut ScriptHost,
+        url: &str,
+        options: Map,
+    ) -> ScriptResult<Dynamic> {
         http_it(&call, host, url, options)
     }
 
@@ -176,10 +186,10 @@ pub mod api {
     #[rhai_fn(pure, return_raw)]
     pub fn fastcgi(
         call: NativeCallContext,
-        host: &mut Host,
+        host: &mut ScriptHost,
         address: &str,
         script: &str,
-    ) -> Outcome<Dynamic> {
+    ) -> ScriptResult<Dynamic> {
         fastcgi_it(&call, host, address, script, Map::new())
     }
 
@@ -191,11 +201,11 @@ pub mod api {
     #[rhai_fn(name = "fastcgi", pure, return_raw)]
     pub fn fastcgi_with(
         call: NativeCallContext,
-        host: &mut Host,
+        host: &mut ScriptHost,
         address: &str,
         script: &str,
         options: Map,
-    ) -> Outcome<Dynamic> {
+    ) -> ScriptResult<Dynamic> {
         fastcgi_it(&call, host, address, script, options)
     }
 
@@ -205,10 +215,10 @@ pub mod api {
     #[rhai_fn(pure, return_raw)]
     pub fn wait_until(
         call: NativeCallContext,
-        host: &mut Host,
+        host: &mut ScriptHost,
         seconds: i64,
         condition: FnPtr,
-    ) -> Outcome<Dynamic> {
+    ) -> ScriptResult<Dynamic> {
         await_it(&call, host, seconds as f64, condition)
     }
 }
