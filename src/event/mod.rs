@@ -38,7 +38,7 @@ pub struct Sent {
 /// How a task or a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub enum TaskResult {
     Well,
     Failed,
     /// Another task failed before it was its turn.
@@ -72,7 +72,7 @@ pub enum Event {
         n_hosts: usize,
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
-        ended: Ended,
+        ended: TaskResult,
     },
     Command {
         host: String,
@@ -145,7 +145,7 @@ pub enum Event {
         problem: Option<String>,
     },
     Finished {
-        ended: Ended,
+        ended: TaskResult,
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
     },

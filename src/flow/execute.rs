@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
 
-use crate::event::{Ended, Event, Report};
+use crate::event::{Event, Report, TaskResult};
 use crate::fleet::parallel::in_parallel;
 use crate::flow::outcome::{Failed, Outcome, Verdict};
 use crate::flow::playbook::Playbook;
@@ -81,7 +81,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
                 task: name.clone(),
                 n_hosts: 0,
                 took: Duration::ZERO,
-                ended: Ended::Skipped,
+                ended: TaskResult::Skipped,
             });
         }
     }
@@ -140,8 +140,8 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
     }
     run.events.event(Event::Finished {
         ended: match verdict {
-            Verdict::Done => Ended::Well,
-            _ => Ended::Failed,
+            Verdict::Done => TaskResult::Well,
+            _ => TaskResult::Failed,
         },
         took: outcome.took,
     });
@@ -299,8 +299,8 @@ fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
         },
         took: began.elapsed(),
         ended: match failures.is_empty() {
-            true => Ended::Well,
-            false => Ended::Failed,
+            true => TaskResult::Well,
+            false => TaskResult::Failed,
         },
     });
     failures

@@ -10,7 +10,7 @@ use colored::Colorize;
 use crate::cli::report::label::{error, warning};
 use crate::cli::report::progress::Progress;
 use crate::cli::report::size::{bytes, count};
-use crate::event::{Ended, Event, Output, Report, Sent, Sink};
+use crate::event::{Event, Output, Report, Sent, Sink, TaskResult};
 
 pub struct Terminal {
     is_verbose: bool,
@@ -66,16 +66,16 @@ impl Terminal {
         self.is_plan.load(Ordering::Relaxed)
     }
 
-    fn task_finished(&self, task: &str, n_hosts: usize, took: Duration, ended: Ended) {
+    fn task_finished(&self, task: &str, n_hosts: usize, took: Duration, ended: TaskResult) {
         self.progress.clear();
-        if self.is_plan() && ended == Ended::Well {
+        if self.is_plan() && ended == TaskResult::Well {
             self.take_remarks();
             return self.plan_of(task);
         }
         let mark = match ended {
-            Ended::Well => "ok".green(),
-            Ended::Failed => "failed".red(),
-            Ended::Skipped => return,
+            TaskResult::Well => "ok".green(),
+            TaskResult::Failed => "failed".red(),
+            TaskResult::Skipped => return,
         };
         let hosts = if n_hosts == 0 { "here".to_owned() } else { count(n_hosts, "host") };
         let took = format!("{:.1} s", took.as_secs_f64());
@@ -221,8 +221,8 @@ impl Sink for Terminal {
                 self.progress.clear();
                 let took = format!("{:.1} s", took.as_secs_f64());
                 match (ended, self.is_plan()) {
-                    (Ended::Well, true) => self.say("nothing was changed: this was a plan"),
-                    (Ended::Well, false) => self.say(format!("{} in {took}", "done".green().bold())),
+                    (TaskResult::Well, true) => self.say("nothing was changed: this was a plan"),
+                    (TaskResult::Well, false) => self.say(format!("{} in {took}", "done".green().bold())),
                     _ => self.say(format!("{} after {took}", "failed".red().bold())),
                 }
             }
