@@ -87,7 +87,7 @@ pub enum When {
 
 /// What the words ask for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Invocation {
     Check(Option<String>),
     Tasks(Option<String>),
     Docs(Option<String>),
@@ -114,21 +114,21 @@ impl Args {
         Settings::from_cli(&self.set)
     }
 
-    pub fn asked(&self) -> Result<Asked, Report> {
+    pub fn invocation(&self) -> Result<Invocation, Report> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let recipe = |word: &&str| (*word).to_owned();
         let asked = match words.as_slice() {
-            ["check", rest @ ..] if rest.len() < 2 => Asked::Check(rest.first().map(recipe)),
-            ["tasks", rest @ ..] if rest.len() < 2 => Asked::Tasks(rest.first().map(recipe)),
-            ["docs", rest @ ..] if rest.len() < 2 => Asked::Docs(rest.first().map(recipe)),
-            ["releases"] => Asked::Releases,
-            ["status"] => Asked::Status,
-            ["unlock"] => Asked::Unlock,
-            [] => Asked::Run { recipe: None, what: None },
-            [word] if is_recipe(word) => Asked::Run { recipe: Some(recipe(word)), what: None },
-            [word] => Asked::Run { recipe: None, what: Some(recipe(word)) },
+            ["check", rest @ ..] if rest.len() < 2 => Invocation::Check(rest.first().map(recipe)),
+            ["tasks", rest @ ..] if rest.len() < 2 => Invocation::Tasks(rest.first().map(recipe)),
+            ["docs", rest @ ..] if rest.len() < 2 => Invocation::Docs(rest.first().map(recipe)),
+            ["releases"] => Invocation::Releases,
+            ["status"] => Invocation::Status,
+            ["unlock"] => Invocation::Unlock,
+            [] => Invocation::Run { recipe: None, what: None },
+            [word] if is_recipe(word) => Invocation::Run { recipe: Some(recipe(word)), what: None },
+            [word] => Invocation::Run { recipe: None, what: Some(recipe(word)) },
             [word, what] if is_recipe(word) => {
-                Asked::Run { recipe: Some(recipe(word)), what: Some(recipe(what)) }
+                Invocation::Run { recipe: Some(recipe(word)), what: Some(recipe(what)) }
             }
             [word, name] if name.len() == 14 && name.bytes().all(|byte| byte.is_ascii_digit()) => {
                 return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
@@ -155,14 +155,14 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn case(words: &[&str], want: Asked) {
+    fn case(words: &[&str], want: Invocation) {
         let args = Args::parse_from(std::iter::once("runner").chain(words.iter().copied()));
-        assert_eq!(args.asked().unwrap(), want);
+        assert_eq!(args.invocation().unwrap(), want);
     }
 
     #[test]
     fn the_first_word_is_a_verb_or_a_recipe_or_a_flow() {
-        let run = |recipe: Option<&str>, what: Option<&str>| Asked::Run {
+        let run = |recipe: Option<&str>, what: Option<&str>| Invocation::Run {
             recipe: recipe.map(str::to_owned),
             what: what.map(str::to_owned),
         };
@@ -171,8 +171,8 @@ mod tests {
         case(&["a.rhai"], run(Some("a.rhai"), None));
         case(&["laravel", "rollback"], run(Some("laravel"), Some("rollback")));
         case(&["./x/deploy", "--plan", "t"], run(Some("./x/deploy"), Some("t")));
-        case(&["check", "a.rhai"], Asked::Check(Some("a.rhai".to_owned())));
-        case(&["status"], Asked::Status);
+        case(&["check", "a.rhai"], Invocation::Check(Some("a.rhai".to_owned())));
+        case(&["status"], Invocation::Status);
     }
 
     #[test]

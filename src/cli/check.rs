@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::cli::out;
+use crate::cli::project;
 use crate::cli::report::size;
-use crate::cli::{Ended, Stop, project};
+use crate::cli::verb::{VerbError, VerbResult};
 use crate::event::{Report, Sink};
 use crate::host::{Inventory, Settings};
 use crate::recipe::Recipe;
@@ -18,7 +19,7 @@ pub fn recipe(
     typed: Option<String>,
     interrupt: &Interrupt,
     events: &Arc<dyn Sink>,
-) -> Result<(Recipe, String), Stop> {
+) -> Result<(Recipe, String), VerbError> {
     let inventory = project::inventory_if_any(args)?;
     let source = project::source(inventory.as_ref(), typed.as_deref())?;
     let name =
@@ -27,7 +28,12 @@ pub fn recipe(
     Ok((project::load(source, &directory, interrupt, events)?, name))
 }
 
-pub fn check(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+pub fn check(
+    args: &Args,
+    typed: Option<String>,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+) -> VerbResult {
     let (recipe, name) = recipe(args, typed, interrupt, events)?;
     let mut problems = recipe.check(None);
     let cli = args.settings()?;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::check;
 use crate::cli::out;
-use crate::cli::{Ended, check};
+use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::transport::Interrupt;
 
-pub fn docs(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+pub fn docs(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
     let (recipe, name) = check::recipe(args, typed, interrupt, events)?;
     if args.json {
         for setting in recipe.settings() {

@@ -8,12 +8,12 @@ use crate::here::question;
 use crate::transport::Interrupt;
 use crate::transport::ssh::{Logins, Prompt};
 
-struct Terminal {
+struct TerminalPrompt {
     interrupt: Interrupt,
     events: Arc<dyn Sink>,
 }
 
-impl Prompt for Terminal {
+impl Prompt for TerminalPrompt {
     fn secret(&self, question: &str) -> Option<String> {
         question::secret(&format!("{question}: "), &self.interrupt, &*self.events).ok()
     }
@@ -26,7 +26,7 @@ impl Prompt for Terminal {
 /// What the logins of one run share.
 pub fn logins(interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Arc<Logins> {
     let prompt: Option<Box<dyn Prompt>> = match std::io::stdin().is_terminal() {
-        true => Some(Box::new(Terminal { interrupt: interrupt.clone(), events: events.clone() })),
+        true => Some(Box::new(TerminalPrompt { interrupt: interrupt.clone(), events: events.clone() })),
         false => None,
     };
     Logins::new(prompt)

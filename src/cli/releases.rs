@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::cli::out;
-use crate::cli::table::Table;
-use crate::cli::{Ended, Stop, hear_signals, project, prompt};
+use crate::cli::signals::hear_signals;
+use crate::cli::table::TextTable;
+use crate::cli::verb::{VerbError, VerbResult};
+use crate::cli::{project, prompt};
 use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
 use crate::fleet::access::Access;
@@ -17,10 +19,14 @@ use crate::site::{Options, Site};
 use crate::transport::Interrupt;
 
 /// Every host of the stage with its answer, in file order.
-pub type Answers<A> = Vec<(String, Result<A, Report>)>;
+pub type HostAnswers<A> = Vec<(String, Result<A, Report>)>;
 
 /// Asks all hosts at once what stands there; changes nothing.
-pub fn look(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Result<Answers<Seen>, Stop> {
+pub fn look(
+    args: &Args,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+) -> Result<HostAnswers<Seen>, VerbError> {
     on_hosts(args, interrupt, events, |site| site.look().cloned())
 }
 
@@ -30,7 +36,7 @@ pub fn on_hosts<A: Send>(
     interrupt: &Interrupt,
     events: &Arc<dyn Sink>,
     act: impl Fn(&mut Site) -> anyhow::Result<A> + Sync,
-) -> Result<Answers<A>, Stop> {
+) -> Result<HostAnswers<A>, VerbError> {
     let inventory = Inventory::find(args.directory.as_deref())?;
     let selected = inventory.select(&args.selection())?;
     let options = options(args, &inventory, &selected, interrupt, events)?;
@@ -44,7 +50,7 @@ pub fn on_hosts<A: Send>(
     let fleet = Fleet::open(&selected, options, OnHostFailure::default(), &access)?;
     let answers = fleet.ask(act);
     match interrupt.is_raised() {
-        true => Err(Stop::interrupted()),
+        true => Err(VerbError::interrupted()),
         false => Ok(answers),
     }
 }
@@ -56,7 +62,7 @@ fn options(
     selected: &Selected,
     interrupt: &Interrupt,
     events: &Arc<dyn Sink>,
-) -> Result<Vec<Options>, Stop> {
+) -> Result<Vec<Options>, VerbError> {
     let load = |source| project::load(source, &inventory.dir, interrupt, events);
     let recipe = match project::source(Some(inventory), None).map_err(|report| vec![report]).and_then(load) {
         Ok(recipe) => recipe,
@@ -79,7 +85,7 @@ fn options(
 }
 
 /// Hosts that could not be asked: they are told last, and make the verb fail.
-pub fn unasked<A>(seen: &Answers<A>) -> Ended {
+pub fn unasked<A>(seen: &HostAnswers<A>) -> VerbResult {
     let reports: Vec<Report> = seen
         .iter()
         .filter_map(|(host, seen)| {
@@ -90,7 +96,7 @@ pub fn unasked<A>(seen: &Answers<A>) -> Ended {
         .collect();
     match reports.is_empty() {
         true => Ok(0),
-        false => Err(Stop::failed(reports)),
+        false => Err(VerbError::failed(reports)),
     }
 }
 
@@ -98,7 +104,7 @@ pub fn short(revision: Option<&str>) -> String {
     revision.map_or(String::new(), |revision| revision.chars().take(10).collect())
 }
 
-pub fn releases(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+pub fn releases(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
     let all = look(args, interrupt, events)?;
     for (host, seen) in &all {
         let Ok(seen) = seen else { continue };
@@ -129,7 +135,7 @@ fn print_host(host: &str, seen: &Seen, is_one_of_many: bool) {
     if is_one_of_many {
         out::data(host);
     }
-    let mut table = Table::default();
+    let mut table = TextTable::default();
     table.row(["release", "state", "created (UTC)", "by", "revision", ""].map(str::to_owned));
     for record in &seen.records {
         let live = if seen.live() == Some(&record.name) { "<- live" } else { "" };

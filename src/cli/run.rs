@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
-use crate::cli::{Ended, Stop, hear_signals, project, prompt};
+use crate::cli::signals::hear_signals;
+use crate::cli::verb::{VerbError, VerbResult};
+use crate::cli::{project, prompt};
 use crate::event::mask::Mask;
 use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
@@ -29,7 +31,7 @@ pub fn run(
     what: Option<String>,
     interrupt: &Interrupt,
     events: &Arc<dyn Sink>,
-) -> Ended {
+) -> VerbResult {
     let mask = Arc::new(Mask::new(events.clone()));
     let heard: Arc<dyn Sink> = mask.clone();
     let order = Order::read(args, recipe, what, interrupt, &heard)?;
@@ -61,7 +63,7 @@ impl Order {
         what: Option<String>,
         interrupt: &Interrupt,
         events: &Arc<dyn Sink>,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, VerbError> {
         let inventory = Inventory::find(args.directory.as_deref())?;
         let selected = inventory.select(&args.selection())?;
         let cli = args.settings()?;
@@ -138,9 +140,9 @@ fn sends(recipe: &Recipe, doing: &Doing) -> bool {
     }
 }
 
-fn stop(error: anyhow::Error, interrupt: &Interrupt) -> Stop {
+fn stop(error: anyhow::Error, interrupt: &Interrupt) -> VerbError {
     match interrupt.is_raised() {
-        true => Stop::interrupted(),
+        true => VerbError::interrupted(),
         false => error.into(),
     }
 }

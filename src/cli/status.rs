@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::cli::Ended;
 use crate::cli::args::Args;
 use crate::cli::out;
 use crate::cli::releases::{look, short, unasked};
-use crate::cli::table::Table;
+use crate::cli::table::TextTable;
+use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::release::State;
 use crate::release::probe::Seen;
 use crate::transport::Interrupt;
 
-pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
     let all = look(args, interrupt, events)?;
-    let mut table = Table::default();
+    let mut table = TextTable::default();
     table.row(["host", "serves", "since (UTC)", "by", "revision", "complete releases"].map(str::to_owned));
     for (host, seen) in &all {
         let Ok(seen) = seen else { continue };

@@ -3,15 +3,15 @@
 use std::fmt;
 
 #[derive(Default)]
-pub struct Table(Vec<Vec<String>>);
+pub struct TextTable(Vec<Vec<String>>);
 
-impl Table {
+impl TextTable {
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.0.push(cells.into_iter().collect());
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TextTable {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let n_columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
         let width = |n: usize| self.0.iter().filter_map(|row| row.get(n)).map(|c| c.chars().count()).max();
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_lines_have_no_trailing_blanks() {
-        let mut table = Table::default();
+        let mut table = TextTable::default();
         table.row(["a", "long", ""].map(str::to_owned));
         table.row(["bcd", "é", "x"].map(str::to_owned));
         assert_eq!(table.to_string(), "a    long\nbcd  é     x\n");

@@ -3,13 +3,19 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::check;
 use crate::cli::out;
-use crate::cli::table::Table;
-use crate::cli::{Ended, check};
+use crate::cli::table::TextTable;
+use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::transport::Interrupt;
 
-pub fn tasks(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+pub fn tasks(
+    args: &Args,
+    typed: Option<String>,
+    interrupt: &Interrupt,
+    events: &Arc<dyn Sink>,
+) -> VerbResult {
     let (recipe, _) = check::recipe(args, typed, interrupt, events)?;
     if args.json {
         for (kind, all) in [("flow", recipe.flows()), ("task", recipe.tasks())] {
@@ -28,7 +34,7 @@ pub fn tasks(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: 
         out::data(format!("      {}", flow.detail));
     }
     out::data("tasks");
-    let mut table = Table::default();
+    let mut table = TextTable::default();
     for task in recipe.tasks() {
         table.row([format!("  {}", task.name), task.detail, task.doc]);
     }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::out;
 use crate::cli::releases::{on_hosts, unasked};
-use crate::cli::{Ended, out};
+use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::transport::Interrupt;
 
-pub fn unlock(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Ended {
+pub fn unlock(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
     let all = on_hosts(args, interrupt, events, |site| site.unlock())?;
     for (host, ended) in &all {
         let Ok(ended) = ended else { continue };

@@ -20,14 +20,6 @@ const LONG_FILES: [(&str, &str); 0] = [];
 
 // What does not keep to the rules yet. An entry that is no longer needed fails its test: these lists only become shorter.
 const KNOWN_IN_CIRCLES: &[&str] = &[
-    "src/cli/check.rs",
-    "src/cli/docs.rs",
-    "src/cli/mod.rs",
-    "src/cli/releases.rs",
-    "src/cli/run.rs",
-    "src/cli/status.rs",
-    "src/cli/tasks.rs",
-    "src/cli/unlock.rs",
     "src/flow/notice.rs",
     "src/flow/playbook.rs",
     "src/release/guard.rs",
@@ -48,9 +40,8 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
     "src/transport/ssh/known_hosts/mod.rs",
 ];
 const KNOWN_TWICE: &[&str] = &[
-    "Act", "Answers", "Asked", "Body", "Call", "Channel", "Claim", "Ended", "Entry", "Failure", "Held",
-    "Line", "Occasion", "Outcome", "Place", "State", "Step", "Stop", "Table", "Target", "Terminal", "Told",
-    "Verdict", "Way",
+    "Act", "Answers", "Asked", "Body", "Call", "Channel", "Claim", "Entry", "Failure", "Held", "Line",
+    "Occasion", "Outcome", "Place", "State", "Step", "Target", "Told", "Verdict", "Way",
 ];
 const KNOWN_LONG_FUNCTIONS: &[&str] =
     &["src/flow/execute.rs: execute", "src/transport/asking.rs: converse", "src/transport/lanes.rs: drive"];
