@@ -52,11 +52,6 @@ impl DeployPath {
         &self.0
     }
 
-    /// What follows `~/`, for a path below the home directory.
-    pub fn below_home(&self) -> Option<&str> {
-        self.0.strip_prefix("~/")
-    }
-
     fn join<'a>(root: &str, parts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut path = root.to_owned();
         for part in parts {

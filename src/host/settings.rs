@@ -35,14 +35,6 @@ impl SettingChange {
         }
     }
 
-    /// The value if no layer is below: what is added is the list.
-    pub fn into_value(self) -> Value {
-        match self {
-            SettingChange::Set(value) => value,
-            SettingChange::Add(items) => Value::Array(items),
-        }
-    }
-
     fn of(value: Value) -> Self {
         let added = match &value {
             Value::Table(table) if table.len() == 1 => table.get("add").and_then(Value::as_array),
@@ -178,8 +170,12 @@ mod tests {
     #[track_caller]
     fn value(text: &str, want: &str) {
         let settings = from_cli(&[&format!("key={text}")]).unwrap();
-        let change = settings.get("key").unwrap().change.clone();
-        assert_eq!(change.into_value().to_string(), want);
+        // Under no other layer, what is added is the list.
+        let value = match settings.get("key").unwrap().change.clone() {
+            SettingChange::Set(value) => value,
+            SettingChange::Add(items) => Value::Array(items),
+        };
+        assert_eq!(value.to_string(), want);
     }
 
     #[track_caller]

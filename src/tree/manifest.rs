@@ -142,20 +142,6 @@ impl Manifest {
         let found = self.lines.binary_search_by(|line| manifest_order(&line.entry.path, path));
         found.ok().map(|index| &self.lines[index])
     }
-
-    /// What `stat -c '%a %s %Y %n'` prints for the files that only `runner` writes, in manifest order.
-    pub fn expected_stat(&self) -> Vec<u8> {
-        let mut text = Vec::with_capacity(self.lines.len() * 64);
-        for Line { entry, is_generated } in self.lines.iter() {
-            if entry.kind == Kind::File && !is_generated {
-                let numbers = format!("{:o} {} {} ", entry.mode, entry.size, entry.mtime);
-                text.extend_from_slice(numbers.as_bytes());
-                text.extend_from_slice(entry.path.as_bytes());
-                text.push(b'\n');
-            }
-        }
-        text
-    }
 }
 
 fn escape(path: &[u8], text: &mut Vec<u8>) {
@@ -281,13 +267,6 @@ mod tests {
             f 640 3 7 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 a\0012b
         "#]]
         .assert_eq(str::from_utf8(&manifest.to_text()).unwrap());
-        expect![[r#"
-            640 3 7 -y 
-            640 3 7 \
-            640 3 7 a
-            b
-        "#]]
-        .assert_eq(str::from_utf8(&manifest.expected_stat()).unwrap());
         assert!(manifest.get(&TreePath::new(b"cache/x").unwrap()).unwrap().is_generated);
         assert!(manifest.get(&TreePath::new(b"cache/y").unwrap()).is_none());
     }
