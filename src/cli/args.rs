@@ -117,7 +117,7 @@ impl Args {
     pub fn invocation(&self) -> Result<Invocation, Report> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let recipe = |word: &&str| (*word).to_owned();
-        let asked = match words.as_slice() {
+        let invocation = match words.as_slice() {
             ["check", rest @ ..] if rest.len() < 2 => Invocation::Check(rest.first().map(recipe)),
             ["tasks", rest @ ..] if rest.len() < 2 => Invocation::Tasks(rest.first().map(recipe)),
             ["docs", rest @ ..] if rest.len() < 2 => Invocation::Docs(rest.first().map(recipe)),
@@ -142,7 +142,7 @@ impl Args {
                     .hint("`runner --help`"));
             }
         };
-        Ok(asked)
+        Ok(invocation)
     }
 }
 
