@@ -3,17 +3,21 @@
 // Not in Cargo.toml: there it would hold for the helpers of tests as well.
 #![deny(clippy::unwrap_used)]
 
-pub mod cli;
-pub mod event;
-pub mod fleet;
-pub mod flow;
-pub mod here;
-pub mod host;
-pub mod recipe;
-pub mod release;
-pub mod run;
-pub mod shell;
-pub mod site;
-pub mod transport;
-pub mod tree;
-pub mod web;
+mod cli;
+mod event;
+mod fleet;
+mod flow;
+mod here;
+mod host;
+mod recipe;
+mod release;
+mod run;
+mod shell;
+mod site;
+mod transport;
+mod tree;
+mod web;
+
+pub mod parts;
+
+pub use cli::main;

@@ -16,10 +16,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
-use runner::transport::framed::Framed;
-use runner::transport::local::Local;
-use runner::transport::{Heartbeat, Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local, ssh};
+use runner::parts::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
+use runner::parts::transport::framed::Framed;
+use runner::parts::transport::local::Local;
+use runner::parts::transport::{
+    Heartbeat, Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local, ssh,
+};
 
 use crate::sshd::Sshd;
 

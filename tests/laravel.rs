@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use load::{Heard, Load, Visitor};
 use project::{Site, project_at};
-use runner::web::Response;
+use runner::parts::web::Response;
 use servers::{Fpm, Nginx};
 use support::sshd::Sshd;
 use support::{Test, tree};

@@ -16,16 +16,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use runner::release::SharedPath;
-use runner::release::lock::Owner;
-use runner::release::probe::probe;
-use runner::release::take::{LockRequest, take};
-use runner::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
-use runner::transport::framed::Framed;
-use runner::transport::mark::Nonce;
-use runner::transport::ssh::link::Ssh;
-use runner::transport::ssh::{SshTarget, dial};
-use runner::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, encode, ssh};
+use runner::parts::release::SharedPath;
+use runner::parts::release::lock::Owner;
+use runner::parts::release::probe::probe;
+use runner::parts::release::take::{LockRequest, take};
+use runner::parts::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
+use runner::parts::transport::framed::Framed;
+use runner::parts::transport::mark::Nonce;
+use runner::parts::transport::ssh::link::Ssh;
+use runner::parts::transport::ssh::{SshTarget, dial};
+use runner::parts::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, encode, ssh};
 
 use crate::proxy::{Fault, Proxy, fewest};
 use crate::sshd::Sshd;

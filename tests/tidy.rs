@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use expect_test::expect_file;
-use runner::host::Inventory;
+use runner::parts::host::Inventory;
 use support::Test;
 use support::userland::program;
 use tokens::{Token, is_at, tokens, without_tests};

@@ -9,7 +9,7 @@ use crate::cli::table::TextTable;
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::release::State;
-use crate::release::probe::Seen;
+use crate::release::seen::Seen;
 use crate::transport::Interrupt;
 
 pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {

@@ -10,8 +10,9 @@ use std::process::Command;
 
 use crate::release::scripts::{LIB, MANIFEST};
 use crate::shell::Script;
+use crate::tree::manifest::Line;
 use crate::tree::sample::{Dice, random_tree};
-use crate::tree::{Change, Entry, Kind, Line, Manifest, Tree, TreePath};
+use crate::tree::{Change, Entry, Kind, Manifest, Tree, TreePath};
 
 /// Calls each function, and keeps what it says in a file. Standard error is to stay empty.
 const ASK: &str = r#"

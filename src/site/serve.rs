@@ -261,11 +261,6 @@ impl Site {
         self.ask(history::history(&root))
     }
 
-    /// Asks again what `current` leads to.
-    pub fn serves(&mut self) -> Result<Option<ReleaseName>> {
-        Ok(self.look()?.live().cloned())
-    }
-
     /// Whether the host serves what it served when this run began.
     pub fn serves_as_before(&mut self) -> Result<bool> {
         let now = Target::of(&self.look()?.current);

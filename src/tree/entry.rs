@@ -41,11 +41,13 @@ impl Tree {
         self.entries.binary_search_by(|entry| manifest_order(&entry.path, path)).ok()
     }
 
+    #[cfg(test)]
     pub fn get(&self, path: &TreePath) -> Option<&Entry> {
         self.position(path).map(|index| &self.entries[index])
     }
 
     /// Into manifest order.
+    #[cfg(test)]
     pub fn sort(entries: &mut [Entry]) {
         entries.sort_unstable_by(|a, b| manifest_order(&a.path, &b.path));
     }

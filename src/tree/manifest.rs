@@ -14,7 +14,9 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 
-use super::entry::{Entry, Kind, Tree};
+#[cfg(test)]
+use super::entry::Tree;
+use super::entry::{Entry, Kind};
 use super::hash::Hash;
 use super::path::{TreePath, manifest_order, needs_escape};
 
@@ -42,6 +44,7 @@ impl Eq for Manifest {}
 
 impl Manifest {
     /// What a server has after the whole tree was sent.
+    #[cfg(test)]
     pub fn of(tree: &Tree, generated: &[TreePath]) -> Self {
         let line = |entry: &Entry| Line {
             is_generated: entry.kind == Kind::File && is_under(&entry.path, generated),

@@ -31,7 +31,7 @@ pub use edit::EDIT_AWK;
 pub use entry::{Entry, Kind, Tree};
 pub use hash::Hash;
 pub use index::Index;
-pub use manifest::{Line, Manifest};
+pub use manifest::Manifest;
 pub use pack::{PARTS_MAX, Pack, Queue, parts_of};
 pub use path::TreePath;
 pub use source::canonical;

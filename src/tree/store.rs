@@ -46,6 +46,7 @@ impl Store {
         Self { directory: cache, recent: Arc::default() }
     }
 
+    #[cfg(test)]
     pub fn at(directory: PathBuf) -> Self {
         Self { directory: Some(directory), recent: Arc::default() }
     }

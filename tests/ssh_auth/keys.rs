@@ -7,9 +7,9 @@ use std::process::Command;
 use std::thread;
 
 use crate::lab::{Agent, Lab, Person, entered, interrupted, refused, run};
-use runner::transport::Interrupt;
-use runner::transport::ssh::public_key::PublicKey;
-use runner::transport::ssh::{SshTarget, dial};
+use runner::parts::transport::Interrupt;
+use runner::parts::transport::ssh::public_key::PublicKey;
+use runner::parts::transport::ssh::{SshTarget, dial};
 
 #[test]
 fn keys_of_every_type_and_format_let_in() {

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use runner::transport::ssh::{Connection, Logins, Prompt, SshTarget, dial};
-use runner::transport::{Interrupt, Lost};
+use runner::parts::transport::ssh::{Connection, Logins, Prompt, SshTarget, dial};
+use runner::parts::transport::{Interrupt, Lost};
 use tempfile::TempDir;
 
 use crate::sshd::Sshd;

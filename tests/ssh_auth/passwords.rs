@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::lab::{Lab, Person, refused};
-use runner::transport::ssh::SshTarget;
+use runner::parts::transport::ssh::SshTarget;
 
 /// A server that takes the password `secret`; `None` if these tests are left out.
 fn lab(lines: &str) -> Option<Lab> {

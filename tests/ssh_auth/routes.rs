@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use crate::lab::{Lab, entered, interrupted, refused, said, until};
 use crate::proxy::{Fault, Proxy};
-use runner::shell::{Act, Effect, Exit, Script, Step};
-use runner::transport::framed::Framed;
-use runner::transport::ssh::SshTarget;
-use runner::transport::ssh::dial::{self, Dial};
-use runner::transport::ssh::link::Ssh;
-use runner::transport::{self, Interrupt, Lost, Remote, Reply, Silent};
+use runner::parts::shell::{Act, Effect, Exit, Script, Step};
+use runner::parts::transport::framed::Framed;
+use runner::parts::transport::ssh::SshTarget;
+use runner::parts::transport::ssh::dial::{self, Dial};
+use runner::parts::transport::ssh::link::Ssh;
+use runner::parts::transport::{self, Interrupt, Lost, Remote, Reply, Silent};
 
 const KEY: &str = "IdentityFile $D/key";
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::lab::{Lab, entered, refused, run};
-use runner::transport::ssh::SshTarget;
+use runner::parts::transport::ssh::SshTarget;
 
 const KEY: &str = "IdentityFile $D/key";
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use runner::web::Response;
-use runner::web::http::read;
+use runner::parts::web::Response;
+use runner::parts::web::http::read;
 
 /// One who asks over one connection.
 pub struct Visitor {

@@ -1,7 +1,7 @@
 //! The way in to a server of `sshd.rs`, as the library takes it. A file of its own: what uses it links the whole library,
 //! which tests of the program need not.
 
-use runner::transport::ssh::SshTarget;
+use runner::parts::transport::ssh::SshTarget;
 
 use crate::sshd::Sshd;
 

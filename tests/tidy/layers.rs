@@ -41,10 +41,10 @@ pub fn upward(path: &str, source: &str) -> Vec<String> {
     problems
 }
 
-/// `site/mod.rs` is `site`, `site/serve.rs` is `site::serve`, `lib.rs` and `main.rs` are the root, which may use all.
+/// `site/mod.rs` is `site`, `site/serve.rs` is `site::serve`, `lib.rs`, `main.rs` and `parts.rs` are the root, which may use all.
 fn module_of(path: &str) -> Vec<String> {
     let bare = path.strip_suffix(".rs").unwrap_or(path);
-    let parts = bare.split('/').filter(|part| !matches!(*part, "mod" | "lib" | "main"));
+    let parts = bare.split('/').filter(|part| !matches!(*part, "mod" | "lib" | "main" | "parts"));
     parts.map(str::to_owned).collect()
 }
 

@@ -5,21 +5,21 @@ use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner::release::command::{Command, Place};
-use runner::release::current::Target;
-use runner::release::fill::{self, Begun, Duplicate, FillOptions, Unchecked};
-use runner::release::heal::{Healing, heal};
-use runner::release::history::{HistoryEntry, HistoryEvent};
-use runner::release::intent::Intent;
-use runner::release::lifecycle::{self, Finish};
-use runner::release::lock::{Lock, Owner};
-use runner::release::plan::{Base, Last, PathRules, Plan};
-use runner::release::survey::{By, Directory};
-use runner::release::swap::{self, Phase, Swap, Watching};
-use runner::release::take::{self, LockRequest, SiteSetup};
-use runner::release::{Record, ReleaseName, SharedPath, guard, probe, share, survey};
-use runner::shell::{Act, Script, Word};
-use runner::tree::{Contents, Entry, Hash, Kind, Manifest, Pack, Tree, TreePath};
+use runner::parts::release::command::{Command, Place};
+use runner::parts::release::current::Target;
+use runner::parts::release::fill::{self, Begun, Duplicate, FillOptions, Unchecked};
+use runner::parts::release::heal::{Healing, heal};
+use runner::parts::release::history::{HistoryEntry, HistoryEvent};
+use runner::parts::release::intent::Intent;
+use runner::parts::release::lifecycle::{self, Finish};
+use runner::parts::release::lock::{Lock, Owner};
+use runner::parts::release::plan::{Base, Last, PathRules, Plan};
+use runner::parts::release::survey::{By, Directory};
+use runner::parts::release::swap::{self, Phase, Swap, Watching};
+use runner::parts::release::take::{self, LockRequest, SiteSetup};
+use runner::parts::release::{Record, ReleaseName, SharedPath, guard, probe, share, survey};
+use runner::parts::shell::{Act, Script, Word};
+use runner::parts::tree::{Contents, Entry, Hash, Kind, Manifest, Pack, Tree, TreePath};
 
 use super::{files, none, root};
 
@@ -251,7 +251,9 @@ impl Samples {
         // So many that their rows are of different lengths.
         let gone: Vec<String> = (100..201).flat_map(|n| [format!("{n}/"), format!("{n}/x")]).collect();
         let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
-        let base = Base { manifest: Manifest::of(&tree(&gone), &[]), ..Base::default() };
+        let manifest =
+            Plan::new(Last::default(), None, &tree(&gone), &PathRules::default(), Vec::new()).manifest;
+        let base = Base { manifest, ..Base::default() };
         let rules = PathRules { generated: paths.clone(), writable: paths.clone(), shared: paths.clone() };
         let (last, tree, contents) = (Last::default(), tree(&[]), Contents::default());
         let pack = Pack::new(&tree, &contents, &[], b"", &[]).unwrap();

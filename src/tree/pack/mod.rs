@@ -36,8 +36,7 @@ const SQUEEZED_MIN: u64 = 64 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
 pub struct Pack<'a> {
-    /// Members that come from the tree.
-    pub n_entries: usize,
+    /// Files of the tree in it.
     pub n_files: usize,
     /// Bytes in these files.
     pub content_bytes: u64,
@@ -75,7 +74,6 @@ impl<'a> Pack<'a> {
         let (n_files, content_bytes) = files.fold((0, 0), |(n, bytes), entry| (n + 1, bytes + entry.size));
         let prefix = if prefix.is_empty() { b"." } else { prefix };
         let mut pack = Self {
-            n_entries: send.len(),
             n_files,
             content_bytes,
             tree,
@@ -132,10 +130,6 @@ impl<'a> Pack<'a> {
     /// Bytes of all its tars.
     pub fn len(&self) -> u64 {
         self.length
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
     }
 
     pub fn is_in_parts(&self) -> bool {
@@ -333,7 +327,6 @@ mod tests {
         for tar in tars.split(':').filter(|tar| !tar.is_empty()) {
             for contents in [&kept, &none] {
                 let pack = pack_all(&tree, contents);
-                assert_eq!(pack.n_entries, tree.entries.len());
                 let into = tempfile::tempdir_in(dir.path()).unwrap();
                 unpack(&mut first(&pack), &tar.split(' ').collect::<Vec<_>>(), into.path());
                 let again = walk_anew(&selection(into.path())).unwrap();
@@ -357,7 +350,7 @@ mod tests {
         let extra = [(b".runner/edit".as_slice(), text.as_slice())];
         let contents = Contents::default();
         let pack = Pack::new(&tree, &contents, &[2, 0], b"releases/7", &extra).unwrap();
-        assert_eq!((pack.n_entries, pack.n_files, pack.content_bytes), (2, 1, 5));
+        assert_eq!((pack.n_files, pack.content_bytes), (1, 5));
         let mut bytes = Vec::new();
         first(&pack).read_to_end(&mut bytes).unwrap();
         assert_eq!(pack.len(), bytes.len() as u64);

@@ -1,0 +1,31 @@
+//! What the tests of this repository reach into. Nothing else is public, so that the compiler finds what nobody calls.
+
+pub mod host {
+    pub use crate::host::Inventory;
+}
+
+/// The rules of scripts make every step.
+pub mod release {
+    pub use crate::release::{
+        Record, ReleaseName, SharedPath, command, current, fill, guard, heal, history, intent, lifecycle,
+        lock, plan, probe, share, survey, swap, take,
+    };
+}
+
+pub mod shell {
+    pub use crate::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
+}
+
+pub mod transport {
+    pub use crate::transport::{
+        Heartbeat, Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, encode, framed, local, mark, ssh,
+    };
+}
+
+pub mod tree {
+    pub use crate::tree::{Contents, Entry, Hash, Kind, Manifest, Pack, Tree, TreePath};
+}
+
+pub mod web {
+    pub use crate::web::{Response, http};
+}
