@@ -13,7 +13,7 @@ use crate::flow::task::{Body, Call, Function, Task};
 use crate::flow::{notice, unwind};
 use crate::run::Run;
 use crate::run::dropping::drop_hosts;
-use crate::run::heartbeat::Heartbeat;
+use crate::run::heartbeat::HeartbeatThread;
 use crate::run::way_back::note_way_back;
 use crate::run::{deploy, lock};
 
@@ -52,7 +52,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         Doing::Flow(name) => playbook.order(name),
         Doing::Task(name) => vec![name.clone()],
     };
-    let heartbeat = Heartbeat::start(run);
+    let heartbeat = HeartbeatThread::start(run);
     let mut failures = Vec::new();
     keep_for_once(run, playbook, &order);
     if let Doing::Task(_) = doing {

@@ -11,12 +11,12 @@ use crate::run::Run;
 const TICK: Duration = Duration::from_millis(50);
 
 /// Gives signs of life while no act runs on a host, and notices when there is no answer.
-pub struct Heartbeat {
+pub struct HeartbeatThread {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Heartbeat {
+impl HeartbeatThread {
     pub fn start(run: &Arc<Run>) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let (run, over) = (run.clone(), is_over.clone());
@@ -46,7 +46,7 @@ fn beat(run: &Run) {
     }
 }
 
-impl Drop for Heartbeat {
+impl Drop for HeartbeatThread {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {

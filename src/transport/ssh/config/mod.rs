@@ -131,20 +131,11 @@ impl Config {
             route: route(&answers, &tokens),
             connect_timeout: answers.get("connecttimeout").and_then(seconds),
             silence: silence(&answers),
-            family: match answers.get("addressfamily") {
-                Some("inet") => Family::V4,
-                Some("inet6") => Family::V6,
-                _ => Family::Any,
-            },
+            family: family(&answers),
             user_known_hosts: paths("userknownhostsfile"),
             global_known_hosts: paths("globalknownhostsfile"),
             revoked_host_keys: answers.get("revokedhostkeys").map(path),
-            // Of `StrictHostKeyChecking no`, as much as is safe is granted: a changed key is refused all the same.
-            accept_new: target.accept_new
-                || matches!(
-                    answers.get("stricthostkeychecking"),
-                    Some("accept-new" | "no" | "false" | "off")
-                ),
+            accept_new: target.accept_new || accepts_new(&answers),
             hash_known_hosts: answers.is("hashknownhosts", false),
             identities: answers.all("identityfile").map(path).collect(),
             certificates: answers.all("certificatefile").map(path).collect(),
@@ -211,6 +202,19 @@ fn methods(answers: &ConfigAnswers) -> Vec<AuthMethod> {
         Some(names) => names.split(',').filter_map(named).collect(),
     };
     methods.into_iter().filter(is_on).collect()
+}
+
+fn family(answers: &ConfigAnswers) -> Family {
+    match answers.get("addressfamily") {
+        Some("inet") => Family::V4,
+        Some("inet6") => Family::V6,
+        _ => Family::Any,
+    }
+}
+
+/// `StrictHostKeyChecking no` is granted as far as that is safe: a key that changed is refused all the same.
+fn accepts_new(answers: &ConfigAnswers) -> bool {
+    matches!(answers.get("stricthostkeychecking"), Some("accept-new" | "no" | "false" | "off"))
 }
 
 /// ssh hangs up when so many questions, one an interval, stayed without an answer.
