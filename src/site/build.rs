@@ -99,7 +99,7 @@ impl Site {
         let filled = match pack.is_in_parts() {
             true => self
                 .act(fill::complete(&lock, &record, plan, &options))
-                .with_context(|| format!("all {} bytes were sent", pack.len()))?,
+                .with_context(|| format!("all {} bytes were sent", pack.n_bytes()))?,
             false => filled,
         };
         let sent = Sent {

@@ -260,7 +260,7 @@ impl Site {
         let lock = self.locked()?;
         let mut parts = pack.parts();
         let queue = Arc::clone(&parts.queue);
-        let mut listener = Told::new(&self.host.name, &self.events, Some(pack.len())).of(&queue);
+        let mut listener = Told::new(&self.host.name, &self.events, Some(pack.n_bytes())).of(&queue);
         let [unpack, expand] = [pack.squeezed.at_once(), pack.squeezed.later()]
             .map(|packing| fill::unpack(&lock, release, packing).act);
         let (left, begin) = (|| queue.left(), || queue.squeeze());
@@ -280,8 +280,9 @@ impl Site {
         }
         // What only the payload failed by leaves the connection as it was.
         self.is_cut |= matches!(reply, Err(Lost::Gone { .. }));
-        let answer =
-            self.read(step, reply).with_context(|| format!("{sent} of {} bytes were sent", pack.len()))?;
+        let answer = self
+            .read(step, reply)
+            .with_context(|| format!("{sent} of {} bytes were sent", pack.n_bytes()))?;
         Ok((answer, queue.saved()))
     }
 

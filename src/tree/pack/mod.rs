@@ -128,7 +128,7 @@ impl<'a> Pack<'a> {
     }
 
     /// Bytes of all its tars.
-    pub fn len(&self) -> u64 {
+    pub fn n_bytes(&self) -> u64 {
         self.length
     }
 
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!((pack.n_files, pack.content_bytes), (1, 5));
         let mut bytes = Vec::new();
         first(&pack).read_to_end(&mut bytes).unwrap();
-        assert_eq!(pack.len(), bytes.len() as u64);
+        assert_eq!(pack.n_bytes(), bytes.len() as u64);
         let mut listed = String::new();
         for member in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
             let header = member.unwrap().header().clone();
@@ -445,7 +445,7 @@ mod tests {
         let mut bytes = Vec::new();
         first(&pack).read_to_end(&mut bytes).unwrap();
         assert!(bytes.windows(9).any(|part| part == b"as walked"));
-        assert_eq!(pack.len(), bytes.len() as u64);
+        assert_eq!(pack.n_bytes(), bytes.len() as u64);
     }
 
     #[test]
@@ -550,7 +550,7 @@ mod tests {
                 n_sent += tar.len() as u64;
                 unpack(&mut tar.as_slice(), &["tar", "--use-compress-program=zstd"], into.path());
             }
-            assert_eq!(n_sent + parts.queue.saved(), pack.len());
+            assert_eq!(n_sent + parts.queue.saved(), pack.n_bytes());
             assert_eq!(fs::read_dir(into.path()).unwrap().count(), send.len() + extra.len());
             for &index in send {
                 let path = &tree.entries[index].path;
@@ -581,7 +581,7 @@ mod tests {
             let threads = [scope.spawn(read), scope.spawn(read), scope.spawn(read)];
             threads.map(|thread| thread.join().unwrap())
         });
-        assert_eq!(hashes[0].1, pack.len());
+        assert_eq!(hashes[0].1, pack.n_bytes());
         assert!(hashes.iter().all(|hash| *hash == hashes[0]));
     }
 }
