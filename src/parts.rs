@@ -18,7 +18,7 @@ pub mod shell {
 
 pub mod transport {
     pub use crate::transport::{
-        Heartbeat, Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, encode, framed, local, mark, ssh,
+        Heartbeat, Interrupt, Listener, Lost, Remote, Silent, Stream, encode, framed, local, mark, ssh,
     };
 }
 

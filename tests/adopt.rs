@@ -211,3 +211,11 @@ fn a_releases_directory_that_is_a_link_is_followed() {
     test.ends(0, &["rollback"]);
     assert_eq!(test.serves("site", "index"), "live\n");
 }
+
+#[test]
+fn a_plan_tells_what_would_be_adopted_and_does_not_adopt_it() {
+    let test = capistrano(Test::new());
+    let before = tree(&test.path("site"));
+    test.ends(0, &["--plan"]).says("adopt `20210101000000`, which is being served").says_not("adopted");
+    assert_eq!(tree(&test.path("site")), before);
+}

@@ -19,9 +19,7 @@ use std::time::{Duration, Instant};
 use runner::parts::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::parts::transport::framed::Framed;
 use runner::parts::transport::local::Local;
-use runner::parts::transport::{
-    Heartbeat, Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, local, ssh,
-};
+use runner::parts::transport::{Heartbeat, Interrupt, Listener, Lost, Remote, Silent, Stream, local, ssh};
 
 use crate::sshd::Sshd;
 
@@ -91,9 +89,9 @@ fn within(limit: Duration, script: &'static str) -> Act {
 }
 
 #[track_caller]
-fn answered(reply: Result<Reply, Lost>) -> Answer {
+fn answered(reply: Result<Answer, Lost>) -> Answer {
     match reply {
-        Ok(Reply::Answered(answer)) => answer,
+        Ok(answer) => answer,
         other => panic!("no answer but {other:?}"),
     }
 }

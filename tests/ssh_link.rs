@@ -25,7 +25,7 @@ use runner::parts::transport::framed::Framed;
 use runner::parts::transport::mark::Nonce;
 use runner::parts::transport::ssh::link::Ssh;
 use runner::parts::transport::ssh::{SshTarget, dial};
-use runner::parts::transport::{Interrupt, Listener, Lost, Remote, Reply, Silent, Stream, encode, ssh};
+use runner::parts::transport::{Interrupt, Listener, Lost, Remote, Silent, Stream, encode, ssh};
 
 use crate::proxy::{Fault, Proxy, fewest};
 use crate::sshd::Sshd;
@@ -53,9 +53,9 @@ fn public(script: Script) -> Act {
 }
 
 #[track_caller]
-fn answered(reply: Result<Reply, Lost>) -> Answer {
+fn answered(reply: Result<Answer, Lost>) -> Answer {
     match reply {
-        Ok(Reply::Answered(answer)) => answer,
+        Ok(answer) => answer,
         other => panic!("no answer but {other:?}"),
     }
 }
@@ -268,7 +268,7 @@ impl Listener for Freezing<'_> {
 }
 
 #[track_caller]
-fn is_given_up(lost: Result<Reply, Lost>, since: Instant) {
+fn is_given_up(lost: Result<Answer, Lost>, since: Instant) {
     let Err(Lost::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
     assert!(why.contains("nothing came from the host"), "{why}");
     println!("given up after {:?} with {SHORT:?} of silence allowed", since.elapsed());

@@ -10,7 +10,7 @@ use crate::event::Sink;
 use crate::transport::Interrupt;
 
 pub fn unlock(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = on_hosts(args, interrupt, events, |site| site.unlock())?;
+    let all = on_hosts(args, interrupt, events, |site| site.session.unlock())?;
     for (host, ended) in &all {
         let Ok(ended) = ended else { continue };
         out::data(match (args.json, ended) {

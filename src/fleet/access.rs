@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::event::{Report, Sink};
 use crate::host::{Host, TransportKind};
 use crate::site::{Options, Site};
-use crate::transport::planning::Planning;
 use crate::transport::ssh::{Logins, SshTarget};
 use crate::transport::{self, Interrupt, Remote};
 
@@ -22,10 +21,7 @@ pub struct Access {
 impl Access {
     /// The site on a host. Nothing is connected yet.
     pub fn site(&self, host: &Host, options: Options) -> Result<Site, Report> {
-        let mut remote = self.remote(host, options.accepts_new_keys)?;
-        if self.is_plan {
-            remote = Box::new(Planning::new(remote, Arc::default()));
-        }
+        let remote = self.remote(host, options.accepts_new_keys)?;
         Ok(Site::new(host.clone(), options, remote, self.events.clone(), self.is_plan))
     }
 

@@ -194,7 +194,7 @@ fn unconfirmed(ended: Result<()>) -> Vec<Failure> {
 
 /// What ended the task at work: the others go back as this host does.
 fn out_of_touch(run: &Run, host: usize, failures: &[Failure]) -> Failure {
-    let report = run.fleet.site(host).out_of_touch("it takes the swap back by itself");
+    let report = run.fleet.site(host).session.out_of_touch("it takes the swap back by itself");
     let task = failures.first().map_or(LAST_UNDONE, |failure| &failure.task);
     Failure { task: task.to_owned(), host: Some(host), error: report.into() }
 }

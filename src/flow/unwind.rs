@@ -25,7 +25,7 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
         return Back::AsBefore;
     }
     for host in run.fleet.all() {
-        run.fleet.site(host).begin_undo();
+        run.fleet.site(host).session.begin_undo();
     }
     let mut was_swapped = false;
     loop {
@@ -61,7 +61,7 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
 /// Nothing more is asked of any host: what was known last has to do.
 fn given_up(run: &Run, has_swap: bool) -> Back {
     run.warn("interrupted again: the rest is not undone, and no host is asked what it serves");
-    let is_as_before = |host: usize| run.fleet.site(host).served_as_before();
+    let is_as_before = |host: usize| run.fleet.site(host).session.view().is_as_before();
     match has_swap || run.undo.has_swap() || !run.fleet.all().into_iter().all(is_as_before) {
         true => Back::Apart,
         false => Back::HalfWay,
@@ -164,14 +164,14 @@ pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
         let seen = site.seen().ok();
         let problem = match seen {
             None => Some("it was not asked"),
-            Some(_) if site.is_in_doubt() => Some(
+            Some(_) if site.session.view().is_in_doubt() => Some(
                 "it could not be asked after it was told to swap, which goes back by itself unless it was confirmed",
             ),
             Some(_) if is_given_up => Some("it was not asked again, since the run was interrupted"),
             Some(_) => None,
         };
         Serving {
-            host: site.host.name.clone(),
+            host: site.host().name.clone(),
             release: seen.and_then(|seen| seen.live()).map(ToString::to_string),
             is_dropped: run.fleet.is_dropped(host),
             problem: problem.map(str::to_owned),

@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::event::Event;
 use crate::here::Here;
 use crate::shell::{Answer, Exit};
-use crate::site::Asked;
+use crate::site::CommandRequest;
 use crate::tree::{Hash, TreePath, canonical};
 
 /// Of a command: the files that decide what it makes, and what it makes. Paths are relative to where it runs.
@@ -28,7 +28,7 @@ pub struct Cached {
 impl Here {
     /// Runs a command here, unless what it makes is kept from an earlier time; it answers nothing then. Where some of that stands
     /// already, as in a work tree, the tools know best what to do with it: nothing is taken from the cache then, nor put into it.
-    pub fn local_cached(&self, asked: &Asked, cached: &Cached) -> Result<Option<Answer>> {
+    pub fn local_cached(&self, asked: &CommandRequest, cached: &Cached) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
             return self.local(asked);
         }
@@ -63,7 +63,7 @@ impl Here {
     }
 
     /// What the command is, what it finds in its environment, and what the files hold that decide. `None` where nobody knows.
-    fn digest(&self, asked: &Asked, cached: &Cached, directory: &Path) -> Option<String> {
+    fn digest(&self, asked: &CommandRequest, cached: &Cached, directory: &Path) -> Option<String> {
         let mut env = self.env.clone();
         // Each commit has another.
         env.retain(|(name, _)| name != "REVISION");

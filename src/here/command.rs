@@ -8,13 +8,12 @@ use crate::event::Event;
 use crate::here::{Here, NAME};
 use crate::release::command::{Command, Place};
 use crate::shell::Answer;
-use crate::site::Asked;
-use crate::site::told::Told;
-use crate::transport::Reply;
+use crate::site::CommandRequest;
+use crate::site::listener::OutputListener;
 
 impl Here {
     /// Runs a command here; a plan only lists it.
-    pub fn local(&self, asked: &Asked) -> Result<Option<Answer>> {
+    pub fn local(&self, asked: &CommandRequest) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
             self.events.event(Event::Planned {
                 host: NAME.to_owned(),
@@ -42,10 +41,7 @@ impl Here {
             guard: None,
         };
         let step = command.test(directory.as_path());
-        let mut lines = Told::new(NAME, &self.events, None).lines();
-        match remote.perform(&step.act, &mut lines)? {
-            Reply::Answered(answer) => Ok(Some(answer)),
-            Reply::Recorded => Ok(None),
-        }
+        let mut lines = OutputListener::new(NAME, &self.events, None).lines();
+        Ok(Some(remote.perform(&step.act, &mut lines)?))
     }
 }

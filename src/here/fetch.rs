@@ -15,7 +15,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::event::{Event, Report};
 use crate::here::{Here, NAME};
-use crate::site::Heard;
+use crate::site::RequestOutcome;
 use crate::web::http::{BODY_MAX, check_size, encoded};
 use crate::web::{Response, check_header, check_method};
 
@@ -53,7 +53,7 @@ impl Here {
     }
 
     /// Sends a request, which is called `title`, and waits for its answer. A plan sends only what changes nothing.
-    pub fn fetch(&self, mut fetch: Fetch, title: &str, is_safe: bool) -> Result<Heard> {
+    pub fn fetch(&self, mut fetch: Fetch, title: &str, is_safe: bool) -> Result<RequestOutcome> {
         let uri = self.uri(&fetch.url)?;
         check_method(&fetch.method)?;
         fetch.headers.iter().try_for_each(|(name, value)| check_header(name, value))?;
@@ -65,7 +65,7 @@ impl Here {
         }
         if self.mode.is_plan() && !is_safe {
             self.events.event(Event::Planned { host: NAME.to_owned(), text: format!("ask `{title}`") });
-            return Ok(Heard::Planned);
+            return Ok(RequestOutcome::Planned);
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: title.to_owned() });
         let (began, timeout) = (Instant::now(), fetch.timeout);
@@ -80,10 +80,12 @@ impl Here {
             let left = timeout.saturating_sub(began.elapsed());
             match receiver.recv_timeout(left.min(TICK)) {
                 Ok(Ok(response)) => {
-                    return Ok(Heard::Answered { response, seconds: began.elapsed().as_secs_f64() });
+                    return Ok(RequestOutcome::Answered { response, seconds: began.elapsed().as_secs_f64() });
                 }
-                Ok(Err(why)) => return Ok(Heard::Failed(why)),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(Heard::Failed(late(timeout))),
+                Ok(Err(why)) => return Ok(RequestOutcome::Failed(why)),
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => {
+                    return Ok(RequestOutcome::Failed(late(timeout)));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => bail!("`{title}` was given up by the HTTP client"),
             }

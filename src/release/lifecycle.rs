@@ -107,5 +107,5 @@ pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
             unpruned: fields.get("refused"),
         })
     })
-    .data("releases", names.len())
+    .data_each("prunes", names)
 }

@@ -20,6 +20,11 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Of a plan, under which nothing is done: no server knows of it.
+    pub fn imagined(root: String) -> Self {
+        Self { root, run: String::new() }
+    }
+
     /// A script that works in the site, if the lock is still held.
     pub(super) fn script(&self, body: &'static str) -> Script {
         Script::new(body).var("root", &self.root).var("holder", &self.run).with(LIB)

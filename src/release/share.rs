@@ -1,7 +1,5 @@
 //! Shared paths and writable directories of a release.
 
-use std::fmt;
-
 use jiff::Timestamp;
 
 use crate::event::Report;
@@ -45,7 +43,7 @@ pub fn link(
         let fields = Fields::read(answer, "linked")?;
         Ok(Linked { seeded: fields.list("seeded"), hidden: fields.list("brought") })
     })
-    .data("paths", Paths(shared))
+    .data_each("path", shared)
 }
 
 fn missing_report(root: &str, missing: &[String]) -> Report {
@@ -60,18 +58,6 @@ fn missing_report(root: &str, missing: &[String]) -> Report {
     ))
 }
 
-struct Paths<'a>(&'a [SharedPath]);
-
-impl fmt::Display for Paths<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for (n, path) in self.0.iter().enumerate() {
-            let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}{path}")?;
-        }
-        Ok(())
-    }
-}
-
 /// The undo of `link`: what it seeded goes again, unless something was written there since. Answers what stays.
 pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Vec<String>> {
     let script = lock.script(include_str!("sh/unseed.sh")).with(UNSEED).var("name", name);
@@ -82,7 +68,7 @@ pub fn writable(lock: &Lock, name: &ReleaseName, paths: &[TreePath]) -> Step<()>
     let script =
         lock.script(include_str!("sh/writable.sh")).var("name", name).rows("writable", self::paths(paths));
     Step::new("writable", Effect::Writes, script, |answer| Fields::read(answer, "writable").map(drop))
-        .data("paths", paths.len())
+        .data_each("path", paths)
 }
 
 #[cfg(test)]

@@ -69,7 +69,9 @@ pub fn take(
             .var("entry", adopts.map(|(_, entry)| entry)),
     };
     let script = probe::places(script, shared).with(SAY).with(PUT).with(LOCK);
-    Step::new("lock", Effect::Writes, script, read).keeping(keep(root, makes)).public()
+    let adopted = setup.and_then(|setup| setup.adopts).map(|(record, _)| &record.name);
+    let step = Step::new("lock", Effect::Writes, script, read).data_each("adopt", adopted);
+    step.keeping(keep(root, makes)).public()
 }
 
 fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {

@@ -10,14 +10,14 @@ use crate::release::{Record, SharedPath};
 use crate::run::Run;
 use crate::run::guard::mend;
 use crate::run::plan::plan_fill;
-use crate::site::{Fill, Site, Standing};
+use crate::site::{BaseState, Fill, Site, base_state};
 use crate::tree::{Entry, Kind, Pack, Squeezed, Tree, TreePath};
 
 /// What an upload needs is made ready on all hosts as soon as they are connected to.
 pub fn foresee_upload(run: &Run) {
     for host in run.fleet.all() {
         let source = Arc::clone(&run.here.source);
-        run.fleet.site(host).foresee_pack(move |squeezed| source.n_parts(squeezed));
+        run.fleet.site(host).session.preopen_pack(move |squeezed| source.n_parts(squeezed));
     }
 }
 
@@ -54,14 +54,14 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     if site.release().is_none() {
         bail!("there is no release to fill: task `release` must come first");
     }
-    let rules = site.options.rules.clone();
+    let rules = site.options().rules.clone();
     let (managed, under) = rules.split(&tree);
     let has = site.seen()?.shared.clone();
     let starting: Vec<TreePath> =
         rules.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
     // What begins in `shared/` is chosen by what was written in the last release.
-    let standing = site.standing(strategy, &run.here.store, ahead || !starting.is_empty())?;
-    let Standing { last, cache, unchecked } = standing;
+    let state = base_state(site, strategy, &run.here.store, ahead || !starting.is_empty())?;
+    let BaseState { last, cache, unchecked } = state;
     let seeds: Vec<Entry> = under
         .into_iter()
         .filter(|entry| starting.iter().any(|top| entry.path.starts_with(top)))

@@ -36,7 +36,7 @@ pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
 
 /// Undoes what this run did on one host, the latest first. What cannot be undone is told.
 fn take_back(run: &Arc<Run>, host: usize) {
-    run.fleet.site(host).begin_undo();
+    run.fleet.site(host).session.begin_undo();
     for undo in run.undo.take_of(host) {
         let what = undo.what;
         match (undo.act)(run) {
@@ -51,5 +51,5 @@ fn take_back(run: &Arc<Run>, host: usize) {
         }
     }
     // A lock that cannot be let go frees itself.
-    let _ = run.fleet.site(host).finish();
+    let _ = run.fleet.site(host).session.finish();
 }

@@ -6,18 +6,18 @@ use crate::event::{Report, few};
 use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::shell::Answer;
-use crate::site::{Asked, Ran};
+use crate::site::command::{self, CommandOutcome, CommandRequest};
 use crate::transport::mark::Nonce;
 use crate::tree::{Pack, TreePath};
 
 /// Runs a command. `None` in a plan. A linked file that it wrote in place is put back at once, and is a failure.
-pub fn command(run: &Run, host: usize, asked: &Asked) -> Result<Option<Answer>> {
+pub fn command(run: &Run, host: usize, asked: &CommandRequest) -> Result<Option<Answer>> {
     let tag = Nonce::random().mark(0).to_string();
-    let ran = run.fleet.site(host).run(asked, &tag)?;
+    let ran = command::run(&mut run.fleet.site(host), asked, &tag)?;
     match ran {
-        Ran::Planned => Ok(None),
-        Ran::Done(answer, written) if written.is_empty() => Ok(Some(answer)),
-        Ran::Done(answer, written) => {
+        CommandOutcome::Planned => Ok(None),
+        CommandOutcome::Done(answer, written) if written.is_empty() => Ok(Some(answer)),
+        CommandOutcome::Done(answer, written) => {
             let mut report = put_back(run, host, &written, Some(&asked.text));
             if !answer.exit.is_success() {
                 report = report.note(format!("besides, it {}", answer.exit));

@@ -39,8 +39,8 @@ fn beat(run: &Run) {
     for host in run.fleet.everyone() {
         // While an act runs there, it gives them itself.
         let Some(mut site) = run.fleet.idle_site(host) else { continue };
-        site.beat();
-        if site.is_out_of_touch() {
+        site.session.heartbeat();
+        if site.session.is_out_of_touch() {
             run.contact.lose(host, &run.interrupt);
         }
     }

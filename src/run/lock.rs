@@ -65,7 +65,7 @@ fn in_turn(run: &Run, hosts: &[usize], failures: Failures) -> Failures {
     let mut later: Vec<usize> = hosts.iter().copied().filter(|host| *host >= met).collect();
     later.retain(|host| failures.iter().all(|(bad, _)| bad != host));
     later.sort_unstable();
-    failures.extend(run.on_each(&later, |host| run.fleet.site(host).let_go()));
+    failures.extend(run.on_each(&later, |host| run.fleet.site(host).session.release_lock()));
     for host in later {
         if let Err(error) = lock(run, host, GIVING_WAY) {
             failures.push((host, error));
@@ -130,16 +130,16 @@ pub fn confirm(run: &Run) -> Result<()> {
     let at_once = hosts.len() > 1;
     if at_once {
         for &host in &hosts {
-            run.fleet.site(host).begin_confirm();
+            run.fleet.site(host).session.begin_confirm();
         }
     }
-    let failures = run.on_each(&hosts, |host| run.fleet.site(host).confirm(at_once));
+    let failures = run.on_each(&hosts, |host| run.fleet.site(host).session.confirm(at_once));
     run.fleet.none_failed(failures)
 }
 
 /// Does what was left for the last step, and lets all locks go.
 pub fn finish(run: &Run) -> Result<()> {
-    let failures = run.on_each(&run.fleet.all(), |host| run.fleet.site(host).finish());
+    let failures = run.on_each(&run.fleet.all(), |host| run.fleet.site(host).session.finish());
     run.fleet.none_failed(failures)
 }
 

@@ -4,7 +4,7 @@ use crate::event::Event;
 use crate::release::command::Place;
 use crate::release::plan::Plan;
 use crate::run::Run;
-use crate::site::Site;
+use crate::site::{Site, file};
 use crate::tree::{Kind, Tree, text_diff};
 
 /// How many changed files a plan names.
@@ -14,7 +14,7 @@ const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
 
 pub fn plan_fill(run: &Run, site: &mut Site, plan: &Plan, sent: &Tree, send: &[usize], with_diff: bool) {
-    let host = site.host.name.clone();
+    let host = site.host().name.clone();
     let planned = |text: String| {
         run.events.event(Event::Planned { host: host.clone(), text });
     };
@@ -47,7 +47,7 @@ pub fn plan_fill(run: &Run, site: &mut Site, plan: &Plan, sent: &Tree, send: &[u
             Some(line) if line.entry.size > DIFF_BYTES => continue,
             Some(_) => {
                 let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
-                site.read_from(&place, &format!("{below}{path}")).unwrap_or_default()
+                file::read_from(site, &place, &format!("{below}{path}")).unwrap_or_default()
             }
         };
         let new = std::fs::read(entry.local_path(&sent.root)).unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::run::guard::swap_one;
 use crate::run::undo::Undo;
 use crate::run::way_back::{Diverged, way_back};
-use crate::site::Occasion;
+use crate::site::SwapRequest;
 
 /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
 pub fn swap(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
@@ -21,7 +21,7 @@ pub fn swap(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
     for &host in hosts {
         run.fleet.site(host).is_ready().with_context(|| format!("`{}` cannot swap", run.fleet.name(host)))?;
     }
-    point(run, hosts, |run, host, occasion| run.fleet.site(host).mean_to_swap(occasion))
+    point(run, hosts, |run, host, request| run.fleet.site(host).prepare_swap(request))
 }
 
 /// Takes this run's swap back on `hosts`, as its undo would.
@@ -50,7 +50,7 @@ pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Resu
                 None => "is not there".to_owned(),
             };
             bail!(
-                Report::new(format!("release `{name}` {what} on `{}`", site.host.name))
+                Report::new(format!("release `{name}` {what} on `{}`", site.host().name))
                     .hint(format!("complete there: {}", complete.join(", ")))
             );
         }
@@ -61,9 +61,9 @@ pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Resu
         bail!("release `{name}` is being served by all hosts already");
     }
     for &host in &staying {
-        run.fleet.site(host).stay()?;
+        run.fleet.site(host).keep_current()?;
     }
-    point(run, &going, |run, host, occasion| run.fleet.site(host).mean_to_roll_back(name, occasion))?;
+    point(run, &going, |run, host, request| run.fleet.site(host).prepare_rollback(name, request))?;
     let _ = run.release.set(name.clone());
     Ok(name.clone())
 }
@@ -73,12 +73,12 @@ pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Resu
 fn point(
     run: &Arc<Run>,
     hosts: &[usize],
-    mean: impl Fn(&Arc<Run>, usize, &Occasion) -> Result<()> + Sync,
+    prepare: impl Fn(&Arc<Run>, usize, &SwapRequest) -> Result<()> + Sync,
 ) -> Result<()> {
     let names = run.fleet.names(hosts);
-    let occasion = Occasion { run: &run.id, hosts: &names, by: &run.by, now: run.now() };
+    let request = SwapRequest { run: &run.id, hosts: &names, by: &run.by, now: run.now() };
     for &host in hosts {
-        mean(run, host, &occasion)?;
+        prepare(run, host, &request)?;
     }
     let is_one = hosts.len() == 1;
     if !is_one {

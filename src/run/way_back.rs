@@ -6,6 +6,7 @@ use crate::event::{Event, Report};
 use crate::fleet::Fleet;
 use crate::release::ReleaseName;
 use crate::run::Run;
+use crate::site::earlier_releases;
 
 /// Whether hosts that serve different releases are rolled back without being told where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<ReleaseName, String>
     let mut common: Option<Vec<ReleaseName>> = None;
     let mut without = Vec::new();
     for &host in hosts {
-        let earlier = fleet.site(host).earlier()?;
+        let earlier = earlier_releases(fleet.site(host).seen()?)?;
         if earlier.is_empty() {
             without.push(format!("`{}`", fleet.name(host)));
         }

@@ -14,6 +14,13 @@ pub struct Op {
     pub data: Vec<(&'static str, String)>,
 }
 
+impl Op {
+    /// All data of one kind, in order.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.data.iter().filter(move |(k, _)| *k == key).map(|(_, value)| value.as_str())
+    }
+}
+
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(self.name)?;
@@ -118,6 +125,16 @@ impl<A> Step<A> {
     /// Adds a piece of data to the act's name.
     pub fn data(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.act.op.data.push((key, value.to_string()));
+        self
+    }
+
+    /// Adds as many pieces of the same kind.
+    pub fn data_each<T: fmt::Display>(
+        mut self,
+        key: &'static str,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.act.op.data.extend(values.into_iter().map(|value| (key, value.to_string())));
         self
     }
 

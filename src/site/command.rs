@@ -1,21 +1,21 @@
-//! Commands of a recipe on one host, and the files it reads and writes there.
+//! Commands of a recipe on one host.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::build::texts;
-use super::{Site, Told, Work};
 use crate::event::Event;
-use crate::release::command::{self, Command, Place};
+use crate::release::command::{self as step, Command, Place};
 use crate::release::survey;
 use crate::shell::Answer;
-use crate::transport::{Remote, Reply};
+use crate::site::guard::texts;
+use crate::site::state::Site;
+use crate::site::swapping::Swapping;
 use crate::tree::TreePath;
 
 /// What a recipe asks for when it runs a command.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct CommandRequest {
     pub text: String,
     pub cwd: String,
     pub env: Vec<(String, String)>,
@@ -23,140 +23,99 @@ pub struct Asked {
     pub user: Option<String>,
 }
 
-/// How a command ended.
-pub enum Ran {
+/// What came of a command.
+pub enum CommandOutcome {
     /// Its answer, and files shared with the last release that it wrote in place.
     Done(Answer, Vec<TreePath>),
     /// A plan does not run it.
     Planned,
 }
 
-impl Site {
-    /// Runs a command where the run is at: in the release being built, else in `current`, else in the site.
-    pub fn run(&mut self, asked: &Asked, tag: &str) -> Result<Ran> {
-        let lock = self.locked()?;
-        let command = self.command(asked)?;
-        self.events.event(Event::Command { host: self.host.name.clone(), text: asked.text.clone() });
-        let step = command.run(&lock, tag);
-        self.prepare(&step.act)?;
-        let mut listener = Told::new(&self.host.name, &self.events, None).lines();
-        let reply = self.remote.perform(&step.act, &mut listener);
-        drop(listener);
-        self.is_cut |= reply.is_err();
-        if matches!(reply, Ok(Reply::Recorded)) {
-            self.planned(format!("run `{}`", asked.text));
-            return Ok(Ran::Planned);
-        }
-        let Some(said) = self.read(step, reply)? else {
-            return Ok(Ran::Planned);
-        };
-        if said.differs.is_empty() {
-            return Ok(Ran::Done(said.answer, Vec::new()));
-        }
-        if let Some((record, manifest)) = self.guarded() {
-            record.touched = texts(&survey::named(manifest, &said.differs));
-        }
-        let written = self.inspect()?;
-        Ok(Ran::Done(said.answer, written))
+/// Runs a command where the run is at: in the release being built, else in `current`, else in the site.
+pub fn run(site: &mut Site, request: &CommandRequest, tag: &str) -> Result<CommandOutcome> {
+    let lock = site.session.locked()?;
+    let command = command(site, request)?;
+    site.session.events.event(Event::Command { host: site.host().name.clone(), text: request.text.clone() });
+    let Some(said) = site.session.act_aloud(command.run(&lock, tag))? else {
+        return Ok(CommandOutcome::Planned);
+    };
+    if said.differs.is_empty() {
+        return Ok(CommandOutcome::Done(said.answer, Vec::new()));
     }
+    if let Some((record, manifest)) = site.guarded() {
+        record.touched = texts(&survey::named(manifest, &said.differs));
+    }
+    let written = site.inspect()?;
+    Ok(CommandOutcome::Done(said.answer, written))
+}
 
-    /// Asks by a command; it is expected to change nothing, and a plan runs it where its release exists.
-    pub fn test(&mut self, asked: &Asked) -> Result<Ran> {
-        let root = self.root()?;
-        if self.is_imaginary() {
-            return Ok(Ran::Planned);
+/// Asks by a command; it is expected to change nothing, and a plan runs it where its release exists.
+pub fn test(site: &mut Site, request: &CommandRequest) -> Result<CommandOutcome> {
+    let root = site.root()?;
+    if site.is_imaginary() {
+        return Ok(CommandOutcome::Planned);
+    }
+    let step = command(site, request)?.test(&root);
+    Ok(CommandOutcome::Done(site.session.ask(step)?, Vec::new()))
+}
+
+/// Whether a program is on the search path of the server's user.
+pub fn has(site: &mut Site, program: &str) -> Result<bool> {
+    if site.session.view().has(program) {
+        return Ok(true);
+    }
+    let mut step = step::has(program);
+    for (key, value) in &site.options().env {
+        step.act.script = step.act.script.export(key, value);
+    }
+    site.session.ask(step)
+}
+
+fn command(site: &mut Site, request: &CommandRequest) -> Result<Command> {
+    let place = place(site)?;
+    site.work.work_in();
+    let mut env = site.options().env.clone();
+    let live = site.session.view().live();
+    let release = if site.is_in_current { live } else { site.release() };
+    if let Some(release) = release {
+        env.push(("RELEASE".to_owned(), release.to_string()));
+    }
+    env.extend(request.env.iter().cloned());
+    let has_stat = site.session.view().has("stat");
+    let guard = site.guarded().map(|(record, _)| record.name.clone());
+    Ok(Command {
+        text: request.text.clone(),
+        place,
+        cwd: request.cwd.clone(),
+        env,
+        timeout: request.timeout,
+        user: request.user.clone(),
+        guard: guard.filter(|_| has_stat),
+    })
+}
+
+/// Where commands work by default; it is there when this returns.
+pub(super) fn place(site: &mut Site) -> Result<Place> {
+    let is_live = site.session.view().live().is_some();
+    if site.is_in_current && is_live || site.swapping.is_live() {
+        return Ok(Place::Current);
+    }
+    // An undo works where its task did.
+    if let Swapping::TakenBack { record } = &site.swapping {
+        return Ok(Place::Release(record.name.clone()));
+    }
+    match site.work.record().map(|record| record.name.clone()) {
+        Some(name) => {
+            site.make_release()?;
+            Ok(Place::Release(name))
         }
-        let step = self.command(asked)?.test(&root);
-        Ok(Ran::Done(self.ask(step)?, Vec::new()))
+        None if is_live => Ok(Place::Current),
+        None => Ok(Place::Site),
     }
+}
 
-    pub fn read_file(&mut self, path: &str) -> Result<Option<Vec<u8>>> {
-        let root = self.root()?;
-        if self.is_imaginary() {
-            return Ok(None);
-        }
-        let step = command::read_file(&root, &self.place()?, path);
-        self.ask(step).map(Some)
-    }
-
-    /// Reads a file of a release by its name, for a diff.
-    pub fn read_from(&mut self, release: &Place, path: &str) -> Result<Vec<u8>> {
-        let root = self.root()?;
-        self.ask(command::read_file(&root, release, path))
-    }
-
-    /// Replaces a file by a new one, so that nothing linked is ever written.
-    pub fn write_file(&mut self, path: &str, content: &str) -> Result<()> {
-        let root = self.root()?;
-        let step = command::write_file(&root, &self.place()?, path, content);
-        self.is_worked_in |= self.release().is_some();
-        if self.act(step)?.is_none() {
-            self.planned(format!("write `{path}`"));
-        }
-        Ok(())
-    }
-
-    pub fn exists(&mut self, path: &str) -> Result<Option<bool>> {
-        let root = self.root()?;
-        if self.is_imaginary() {
-            return Ok(None);
-        }
-        let step = command::exists(&root, &self.place()?, path);
-        self.ask(step).map(Some)
-    }
-
-    pub fn has(&mut self, program: &str) -> Result<bool> {
-        if self.seen.as_ref().is_some_and(|seen| seen.facts.has(program)) {
-            return Ok(true);
-        }
-        let mut step = command::has(program);
-        for (key, value) in &self.options.env {
-            step.act.script = step.act.script.export(key, value);
-        }
-        self.ask(step)
-    }
-
-    fn command(&mut self, asked: &Asked) -> Result<Command> {
-        let place = self.place()?;
-        self.is_worked_in |= self.release().is_some();
-        let mut env = self.options.env.clone();
-        let live = self.seen.as_ref().and_then(|seen| seen.live());
-        let release = if self.is_in_current { live } else { self.release() };
-        if let Some(release) = release {
-            env.push(("RELEASE".to_owned(), release.to_string()));
-        }
-        env.extend(asked.env.iter().cloned());
-        let guard = self.guarded().map(|(record, _)| record.name.clone());
-        Ok(Command {
-            text: asked.text.clone(),
-            place,
-            cwd: asked.cwd.clone(),
-            env,
-            timeout: asked.timeout,
-            user: asked.user.clone(),
-            guard: guard.filter(|_| self.seen.as_ref().is_some_and(|s| s.facts.has("stat"))),
-        })
-    }
-
-    /// Where commands work by default; it is there when this returns.
-    fn place(&mut self) -> Result<Place> {
-        let is_live = self.seen.as_ref().is_some_and(|seen| seen.live().is_some());
-        Ok(match &self.work {
-            _ if self.is_in_current && is_live => Place::Current,
-            // An undo works where its task did.
-            Work::Building { record, .. } | Work::Complete { record, .. } | Work::TakenBack { record } => {
-                let place = Place::Release(record.name.clone());
-                self.make_release()?;
-                place
-            }
-            Work::Swapped { .. } => Place::Current,
-            Work::None if is_live => Place::Current,
-            Work::None => Place::Site,
-        })
-    }
-
-    /// Whether commands would work in a release that a plan has not made.
-    pub(super) fn is_imaginary(&self) -> bool {
-        self.is_planning && !matches!(self.work, Work::None)
-    }
+/// Reads what a command said as text, without the newline at its end.
+pub fn text_of(answer: &Answer) -> String {
+    let text = String::from_utf8_lossy(&answer.stdout);
+    text.strip_suffix('\n').unwrap_or(&text).to_owned()
 }

@@ -5,28 +5,24 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
-use super::{Site, Work};
 use crate::event::{Report, few};
-use crate::release::current::{Current, Target};
+use crate::release::current::Target;
 use crate::release::guard::Guarded;
-use crate::release::history::{self, HistoryEntry, HistoryEvent};
+use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::intent::Intent;
 use crate::release::lifecycle::{self, Finish};
-use crate::release::swap::{self, Phase, Swap, Watch, Watching};
+use crate::release::seen::Seen;
+use crate::release::swap::{self, Phase, Swap, Watching};
 use crate::release::{Record, ReleaseName, SharedPath, State, keep, survey};
 use crate::shell::Word;
+use crate::site::session::{Backlog, UnconfirmedSwap};
+use crate::site::state::Site;
+use crate::site::swapping::Swapping;
+use crate::site::work::{Complete, Work};
 use crate::tree::TreePath;
 
-/// A swap of this run, from when it is armed.
-pub(super) struct Swapping {
-    swap: Swap,
-    watch: Option<Watch>,
-    entry: HistoryEntry,
-    links: Vec<SharedPath>,
-}
-
-/// What a swap is made for.
-pub struct Occasion<'a> {
+/// What a run says of a swap that it wants.
+pub struct SwapRequest<'a> {
     pub run: &'a str,
     /// All hosts that swap.
     pub hosts: &'a [String],
@@ -34,275 +30,240 @@ pub struct Occasion<'a> {
     pub now: Timestamp,
 }
 
+/// Where a swap leads, and what it changes besides.
+struct Course {
+    release: ReleaseName,
+    is_new: bool,
+    /// As they are when it is made, that of the release first, and when it is taken back.
+    records: Vec<Record>,
+    back: Vec<Record>,
+    /// Links into `shared/` that must be in place.
+    linked: Vec<[Word; 2]>,
+}
+
 impl Site {
     /// Whether the release of this run can be swapped to.
     pub fn is_ready(&self) -> Result<()> {
-        match &self.work {
-            Work::Complete { .. } => Ok(()),
-            Work::Building { .. } => bail!("the release is not complete: task `seal` must come first"),
-            Work::None => bail!("there is no release to swap to: task `release` must come first"),
-            Work::Swapped { .. } => bail!("the release is swapped to already"),
-            Work::TakenBack { .. } => bail!("the release was taken back"),
+        self.ready().map(drop)
+    }
+
+    fn ready(&self) -> Result<&Complete> {
+        match (&self.swapping, &self.work) {
+            (Swapping::Made { .. } | Swapping::AlreadyServed { .. }, _) => {
+                bail!("the release is swapped to already")
+            }
+            (Swapping::TakenBack { .. }, _) => bail!("the release was taken back"),
+            (_, Work::Complete(complete)) => Ok(complete),
+            (_, Work::Building(_)) => bail!("the release is not complete: task `seal` must come first"),
+            (_, Work::None) => bail!("there is no release to swap to: task `release` must come first"),
         }
     }
 
-    /// Says what is about to be done: `current` re-pointed to the release of this run.
-    pub fn mean_to_swap(&mut self, occasion: &Occasion) -> Result<()> {
-        self.is_ready()?;
-        let Work::Complete { record, shared, .. } = &self.work else {
-            bail!("the release is not complete");
-        };
+    /// Prepares to re-point `current` to the release of this run.
+    pub fn prepare_swap(&mut self, request: &SwapRequest) -> Result<()> {
+        let Complete { record, shared, .. } = self.ready()?;
         let mut record = record.clone();
-        let links = shared.clone();
-        record.first_served = Some(occasion.now);
-        let back = vec![record.with_state(State::Failed)];
-        self.mean_to(record.clone(), vec![record], back, links, occasion)
+        record.first_served = Some(request.now);
+        let course = Course {
+            release: record.name.clone(),
+            is_new: true,
+            back: vec![record.with_state(State::Failed)],
+            records: vec![record],
+            linked: shared.iter().map(link).collect(),
+        };
+        self.prepare(course, request)
     }
 
     /// The same to an older complete release; the one that it leaves will be marked bad.
-    pub fn mean_to_roll_back(&mut self, to: &ReleaseName, occasion: &Occasion) -> Result<()> {
+    pub fn prepare_rollback(&mut self, to: &ReleaseName, request: &SwapRequest) -> Result<()> {
         let seen = self.seen()?;
         let mut served = seen
             .record(to)
             .filter(|record| seen.is_complete(record))
-            .with_context(|| format!("release `{to}` is not complete on `{}`", self.host.name))?
+            .with_context(|| format!("release `{to}` is not complete on `{}`", self.host().name))?
             .clone();
         let left = seen.live().and_then(|live| seen.record(live)).filter(|left| left.name != served.name);
         // What a rollback left is as good as it was.
         let back = left.map(|left| left.with_state(State::Complete)).into_iter().collect();
         let left = left.map(|left| left.with_state(State::Bad));
-        served.first_served = served.first_served.or(Some(occasion.now));
-        let mut records = vec![served.clone()];
+        served.first_served = served.first_served.or(Some(request.now));
+        let mut records = vec![served];
         records.extend(left);
-        self.mean_to(served, records, back, Vec::new(), occasion)
+        let course = Course { release: to.clone(), is_new: false, records, back, linked: Vec::new() };
+        self.prepare(course, request)
     }
 
-    fn mean_to(
-        &mut self,
-        release: Record,
-        records: Vec<Record>,
-        back: Vec<Record>,
-        links: Vec<SharedPath>,
-        occasion: &Occasion,
-    ) -> Result<()> {
+    fn prepare(&mut self, course: Course, request: &SwapRequest) -> Result<()> {
+        let Course { release, is_new, records, back, linked } = course;
         let from = Target::of(&self.seen()?.current);
-        let is_new = matches!(&self.work, Work::Complete { .. });
         let event = if is_new { HistoryEvent::Swap } else { HistoryEvent::Rollback };
-        let swap = Swap {
-            intent: Intent {
-                run: occasion.run.to_owned(),
-                release: release.name.clone(),
-                is_new,
-                from: from.link(),
-                at: occasion.now,
-                by: occasion.by.to_owned(),
-                hosts: occasion.hosts.to_vec(),
-            },
-            from,
-            linked: links.iter().map(link).collect(),
-            records,
-            back,
-            watching: Watching {
-                within: self.options.confirm_within,
-                revert_command: self.options.revert_command.clone(),
-                env: self.options.env.clone(),
-                is_durable: self.options.is_durable,
-            },
+        let entry = HistoryEntry::new(request.now, event, &release, request.by);
+        let options = self.options();
+        let watching = Watching {
+            within: options.confirm_within,
+            revert_command: options.revert_command.clone(),
+            env: options.env.clone(),
+            is_durable: options.is_durable,
         };
-        let entry = HistoryEntry::new(occasion.now, event, &release.name, occasion.by);
-        self.is_confirmed = false;
-        self.swapping = Some(Swapping { swap, watch: None, entry, links });
+        let intent = Intent {
+            run: request.run.to_owned(),
+            release,
+            is_new,
+            from: from.link(),
+            at: request.now,
+            by: request.by.to_owned(),
+            hosts: request.hosts.to_vec(),
+        };
+        let swap = Swap { intent, from, linked, records, back, watching };
+        self.session.unconfirmed = None;
+        self.swapping = Swapping::Prepared { swap, entry };
         Ok(())
     }
 
     /// Checks that the swap can be made, and has the server watch over it; makes it, unless that is another step. Answers
     /// files of the release that were written in place: then nothing was done.
     pub fn swap(&mut self, phase: Phase) -> Result<Vec<TreePath>> {
-        let lock = self.locked()?;
-        let has_stat = self.seen()?.facts.has("stat");
-        let is_guarded = has_stat && self.guarded().is_some();
-        let Some(Swapping { swap, entry, .. }) = &self.swapping else {
+        let lock = self.session.locked()?;
+        let is_guarded = self.seen()?.facts.has("stat") && self.guarded().is_some();
+        let Swapping::Prepared { swap, entry } = &self.swapping else {
             bail!("no swap is prepared");
         };
         let swap = swap.clone();
         let step = swap::swap(&lock, &swap, phase, is_guarded, entry);
         let commits = phase != Phase::Arm;
-        self.is_in_doubt |= commits;
-        let answer = self.act(step)?;
-        self.is_in_doubt = false;
-        match answer {
-            Some(Guarded::Differs(lines)) => {
-                let written = self.inspect()?;
-                if written.is_empty() {
-                    let names =
-                        self.guarded().map_or(Vec::new(), |(_, manifest)| survey::named(manifest, &lines));
-                    bail!("{} changed since the release was sealed, by no command of this run", few(&names));
-                }
-                return Ok(written);
-            }
-            Some(Guarded::Passed(watch)) => {
-                if let (Some(swapping), Some(watch)) = (&mut self.swapping, watch) {
-                    swapping.watch = Some(watch);
-                }
-            }
-            None if commits => self.planned(format!("re-point `current` to `{}`", swap.intent.to())),
-            None => {}
+        if commits {
+            self.session.view.doubt();
         }
-        self.swapped(&swap, commits)?;
+        let answer = self.session.act(step)?;
+        self.session.view.trust();
+        match answer {
+            Some(Guarded::Differs(lines)) => return self.written_in_place(&lines),
+            Some(Guarded::Passed(Some(watch))) => {
+                let intent = swap.intent.clone();
+                self.session.unconfirmed = Some(UnconfirmedSwap { watch, intent });
+            }
+            Some(Guarded::Passed(None)) | None => {}
+        }
+        if commits {
+            self.session.view.swapped(&swap)?;
+            self.swapping = Swapping::Made { swap };
+        }
         Ok(Vec::new())
     }
 
-    fn swapped(&mut self, swap: &Swap, is_made: bool) -> Result<()> {
-        if !is_made {
-            return Ok(());
+    /// The files that were found to differ before a swap, if a command of this run has written them.
+    fn written_in_place(&mut self, lines: &[Vec<u8>]) -> Result<Vec<TreePath>> {
+        let written = self.inspect()?;
+        if written.is_empty() {
+            let names = self.guarded().map_or(Vec::new(), |(_, manifest)| survey::named(manifest, lines));
+            bail!("{} changed since the release was sealed, by no command of this run", few(&names));
         }
-        let Swap { intent, records, .. } = swap;
-        let seen = self.seen_mut()?;
-        for record in records {
-            match seen.records.iter_mut().find(|other| other.name == record.name) {
-                Some(known) => *known = record.clone(),
-                None => seen.records.push(record.clone()),
-            }
-        }
-        seen.current = Current::Release { link: intent.to(), name: intent.release.clone() };
-        let record = records.first().cloned().context("a swap has a release")?;
-        self.work = Work::Swapped { record };
-        Ok(())
-    }
-
-    /// Whether `current` leads to where this run swapped it.
-    pub(super) fn is_swapped(&self) -> bool {
-        matches!(self.work, Work::Swapped { .. })
-    }
-
-    /// What watches over the swap, until it is confirmed.
-    pub(super) fn watch(&self) -> Option<&Watch> {
-        self.unconfirmed()?.watch.as_ref()
-    }
-
-    fn unconfirmed(&self) -> Option<&Swapping> {
-        self.swapping.as_ref().filter(|_| !self.is_confirmed)
-    }
-
-    /// Where the swap leads that is not confirmed yet.
-    pub(super) fn unconfirmed_to(&self) -> Option<String> {
-        self.unconfirmed().map(|swapping| swapping.swap.intent.to())
-    }
-
-    /// Asks the server whether the swap was confirmed: it is served, and nothing is left that would take it back.
-    pub(super) fn has_confirmed(&mut self) -> Result<bool> {
-        let Some(Swapping { swap: Swap { intent, .. }, .. }) = self.unconfirmed() else {
-            return Ok(true);
-        };
-        let (run, release) = (intent.run.clone(), intent.release.clone());
-        let seen = self.look()?;
-        Ok(seen.live() == Some(&release) && seen.intents.iter().all(|intent| intent.run != run))
+        Ok(written)
     }
 
     /// Takes a swap or a rollback back: `current` leads where it led before this run, unless somebody else moved it. The
     /// answer to the swap may have been lost on its way, so the server looks first where it leads. Answers whether it was
     /// made at all.
     pub fn swap_back(&mut self, now: Timestamp, by: &str) -> Result<bool> {
-        let Some(Swapping { swap, watch, links, .. }) = &self.swapping else {
+        let Some(swap) = self.swapping.swap().cloned() else {
             return Ok(false);
         };
-        let (swap, links) = (swap.clone(), links.clone());
         let entry = HistoryEntry::new(now, HistoryEvent::SwapBack, &swap.intent.release, by);
         // What was confirmed is no longer watched over.
-        let watch = watch.clone().filter(|_| !self.is_confirmed);
-        self.due = super::Due::default();
-        let lock = self.locked()?;
+        let watch = self.session.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.watch.clone());
+        self.session.backlog = Backlog::default();
+        let lock = self.session.locked()?;
         let [step, again] = [(); 2].map(|()| swap::swap_back(&lock, &swap, watch.as_ref(), &entry));
-        self.is_in_doubt = true;
+        self.session.view.doubt();
         // One that was killed on the server is worth a second try.
-        let was_made = match self.act(step) {
-            Err(_) => self.act(again)?,
+        let was_made = match self.session.act(step) {
+            Err(_) => self.session.act(again)?,
             made => made?,
         };
         let was_made = was_made.unwrap_or(false);
-        self.swapping = None;
+        self.session.unconfirmed = None;
         self.look()?;
-        let record = swap.records.first().cloned().context("a swap has a release")?;
-        self.work = match (swap.intent.is_new, was_made) {
-            (true, true) => Work::TakenBack { record },
-            (true, false) => Work::Complete { record, manifest: None, shared: links },
-            (false, _) => Work::None,
-        };
+        self.taken_back(swap, was_made)?;
         Ok(was_made)
+    }
+
+    /// What is left of a release whose swap is not, or was never, in force.
+    fn taken_back(&mut self, swap: Swap, was_made: bool) -> Result<()> {
+        let record = swap.records.into_iter().next().context("a swap has a release")?;
+        self.swapping = Swapping::None;
+        if !swap.intent.is_new {
+            return Ok(());
+        }
+        if was_made {
+            self.work = Work::None;
+            self.swapping = Swapping::TakenBack { record };
+        } else if let Work::Complete(complete) = &mut self.work {
+            complete.record = record;
+            // Arming has looked at it, and no command has run since.
+            complete.manifest = None;
+        }
+        Ok(())
     }
 
     /// Removes all but the newest `keep` releases, or will, once the release is served: what cannot be removed is told
     /// then, and no failure. Answers which.
     pub fn prune(&mut self, keep: NonZeroUsize, now: Timestamp, by: &str) -> Result<Vec<String>> {
-        let lock = self.locked()?;
+        let lock = self.session.locked()?;
         let names = keep::to_prune(self.seen()?, keep);
         let entry = names.last().map(|name| HistoryEntry::new(now, HistoryEvent::Prune, name, by));
-        if self.is_planning {
-            for name in &names {
-                self.planned(format!("prune `{name}`"));
-            }
+        let step =
+            lifecycle::finish(&lock, &Finish { prunes: Some((&names, entry.as_ref())), ..Finish::default() });
+        if self.session.plans(&step.act.op, step.act.effect) {
             return Ok(Vec::new());
         }
-        let removed = names.iter().map(ToString::to_string).collect();
-        if self.is_swapped() {
-            self.due.prunes = Some((names, entry));
+        if self.swapping.is_live() {
+            let removed = names.iter().map(ToString::to_string).collect();
+            self.session.backlog.prunes = Some((names, entry));
             return Ok(removed);
         }
-        let finish = Finish { prunes: Some((&names, entry.as_ref())), ..Finish::default() };
-        let ended = self.act(lifecycle::finish(&lock, &finish))?.unwrap_or_default();
+        let ended = self.session.act(step)?.unwrap_or_default();
         match &ended.unpruned {
             Some(why) => bail!("{why}"),
-            None => Ok(self.pruned(ended)),
+            None => Ok(self.session.pruned(ended)),
         }
     }
 
-    pub fn history(&mut self) -> Result<Vec<Result<HistoryEntry, String>>> {
-        let root = self.root()?;
-        self.ask(history::history(&root))
-    }
-
-    /// Whether the host serves what it served when this run began.
+    /// Asks whether the host serves what it served when this run began.
     pub fn serves_as_before(&mut self) -> Result<bool> {
-        let now = Target::of(&self.look()?.current);
-        Ok(now == self.before)
-    }
-
-    /// The same by what is known, without asking.
-    pub fn served_as_before(&self) -> bool {
-        !self.is_in_doubt && self.seen.as_ref().is_none_or(|seen| Target::of(&seen.current) == self.before)
+        self.look()?;
+        Ok(self.session.view.is_as_before())
     }
 
     /// Takes an older release that is being served already for what this run goes back to.
-    pub fn stay(&mut self) -> Result<()> {
+    pub fn keep_current(&mut self) -> Result<()> {
         let seen = self.seen()?;
         let live = seen.live().and_then(|live| seen.record(live));
-        let record = live.with_context(|| format!("`{}` serves no release", self.host.name))?.clone();
-        self.work = Work::Swapped { record };
+        let record = live.with_context(|| format!("`{}` serves no release", self.host().name))?.clone();
+        self.swapping = Swapping::AlreadyServed { record };
         Ok(())
     }
 
     /// Whether this run put a new release live here.
     pub fn serves_new(&self) -> bool {
-        self.is_swapped() && self.swapping.as_ref().is_some_and(|swapping| swapping.swap.intent.is_new)
+        matches!(&self.swapping, Swapping::Made { swap } if swap.intent.is_new)
     }
+}
 
-    /// The newest complete release older than the live one, which a rollback without a name goes to.
-    pub fn earlier(&self) -> Result<Vec<ReleaseName>> {
-        let seen = self.seen()?;
-        let live = seen.live().and_then(|name| seen.record(name));
-        let Some(live) = live else {
-            bail!(
-                Report::new("nothing is being served, so there is nothing to roll back from")
-                    .hint("deploy first")
-            );
-        };
-        Ok(seen
-            .complete()
-            .rev()
-            .filter(|record| (record.created, &record.name) < (live.created, &live.name))
-            .map(|record| record.name.clone())
-            .collect())
-    }
+/// The complete releases older than the live one, the newest first: to the first a rollback without a name goes.
+pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
+    let live = seen.live().and_then(|name| seen.record(name));
+    let Some(live) = live else {
+        bail!(
+            Report::new("nothing is being served, so there is nothing to roll back from")
+                .hint("deploy first")
+        );
+    };
+    Ok(seen
+        .complete()
+        .rev()
+        .filter(|record| (record.created, &record.name) < (live.created, &live.name))
+        .map(|record| record.name.clone())
+        .collect())
 }
 
 /// A link into `shared/` as it must stand: the path, and its text.

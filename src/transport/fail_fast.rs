@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::time::Duration;
 
-use crate::shell::Act;
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply};
+use crate::shell::{Act, Answer};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote};
 use crate::web::Question;
 
 /// Tries every time, as a recipe that restarts a host needs it, until it is told to fail fast.
@@ -37,7 +37,7 @@ impl Remote for FailFast {
         }
     }
 
-    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
         if let Some(lost) = &self.refused {
             return Err(lost.clone());
         }
@@ -57,7 +57,7 @@ impl Remote for FailFast {
         payload: &mut dyn Read,
         extra: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Reply, Lost> {
+    ) -> Result<Answer, Lost> {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
             None => self.remote.upload(act, payload, extra, listener),

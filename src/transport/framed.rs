@@ -16,7 +16,7 @@ use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits};
 use crate::transport::upload::Uploader;
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply, Silent};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Silent};
 use crate::web::Question;
 
 /// For a channel to be opened, and for the login shell there to read its start files, some of which ask the network.
@@ -93,9 +93,11 @@ impl<L: Link> Framed<L> {
     }
 
     /// Nothing is started while the interrupt is raised.
-    fn refuse(&self) -> Option<Reply> {
-        self.limits.interrupt.is_raised().then(|| {
-            Reply::Answered(Answer { exit: Exit::Interrupted, stdout: Vec::new(), stderr: Vec::new() })
+    fn refuse(&self) -> Option<Answer> {
+        self.limits.interrupt.is_raised().then(|| Answer {
+            exit: Exit::Interrupted,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
         })
     }
 
@@ -107,7 +109,7 @@ impl<L: Link> Framed<L> {
 }
 
 impl<L: Link> Remote for Framed<L> {
-    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost> {
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
         // What is on its way is ended, not left to the next one.
         if let Some(reply) = self.refuse().filter(|_| !self.shell.has_begun()) {
             return Ok(reply);
@@ -117,7 +119,7 @@ impl<L: Link> Remote for Framed<L> {
             Ok(_) => self.heard = Instant::now(),
             Err(_) => self.close_shell(),
         }
-        answer.map(Reply::Answered)
+        answer
     }
 
     fn preopen(&mut self, n_payloads: usize) {
@@ -139,7 +141,7 @@ impl<L: Link> Remote for Framed<L> {
         payload: &mut dyn Read,
         extra: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Reply, Lost> {
+    ) -> Result<Answer, Lost> {
         if let Some(reply) = self.refuse() {
             return Ok(reply);
         }
@@ -151,7 +153,7 @@ impl<L: Link> Remote for Framed<L> {
             Err(Lost::Gone { .. }) => self.close_shell(),
             Err(_) => {}
         }
-        answer.map(Reply::Answered)
+        answer
     }
 
     fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {

@@ -22,11 +22,10 @@ pub mod lost;
 pub mod mark;
 mod nonblocking;
 pub mod payload;
-pub mod planning;
 pub mod remote;
 mod shell;
 #[cfg(test)]
-mod simulated;
+pub mod simulated;
 mod spare;
 pub mod ssh;
 mod streams;
@@ -43,7 +42,7 @@ pub use interrupt::Interrupt;
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
 pub use payload::{ExtraStreams, Fallback};
-pub use remote::{Heartbeat, QuestionOutcome, Remote, Reply};
+pub use remote::{Heartbeat, QuestionOutcome, Remote};
 
 /// This machine as a host. Its shell is started by the first act.
 pub fn local(interrupt: Interrupt) -> Box<dyn Remote> {

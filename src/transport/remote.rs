@@ -8,14 +8,6 @@ use crate::transport::payload::ExtraStreams;
 use crate::transport::{Listener, Lost};
 use crate::web::{Question, Response};
 
-/// What came of an act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    Answered(Answer),
-    /// A planning remote noted a write instead of doing it.
-    Recorded,
-}
-
 /// What came of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuestionOutcome {
@@ -41,7 +33,7 @@ pub struct Heartbeat {
 pub trait Remote: Send {
     /// Performs an act in the host's persistent shell. Its script starts in the shell's working directory, with
     /// `/dev/null` as standard input and nothing left over from earlier scripts.
-    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Reply, Lost>;
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost>;
 
     /// So many payloads may soon be sent: channels for them may be opened, if that needs no other connection.
     fn preopen(&mut self, n_payloads: usize);
@@ -59,7 +51,7 @@ pub trait Remote: Send {
         payload: &mut dyn Read,
         extra: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Reply, Lost>;
+    ) -> Result<Answer, Lost>;
 
     /// The same without extra streams.
     fn send(
@@ -67,7 +59,7 @@ pub trait Remote: Send {
         act: &Act,
         payload: &mut dyn Read,
         listener: &mut dyn Listener,
-    ) -> Result<Reply, Lost> {
+    ) -> Result<Answer, Lost> {
         self.upload(act, payload, ExtraStreams::none(act), listener)
     }
 

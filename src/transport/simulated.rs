@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Answer, Exit};
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Reply};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote};
 use crate::web::Question;
 
-type MakeReply = Box<dyn FnMut(&Act) -> Result<Reply, Lost> + Send>;
+type MakeReply = Box<dyn FnMut(&Act) -> Result<Answer, Lost> + Send>;
 
 /// Replies by a function.
 pub struct Simulated {
@@ -18,11 +18,11 @@ pub struct Simulated {
 
 impl Simulated {
     pub fn answering(mut answer: impl FnMut(&Act) -> Answer + Send + 'static) -> Self {
-        Self::replying(move |act| Ok(Reply::Answered(answer(act))))
+        Self::replying(move |act| Ok(answer(act)))
     }
 
     /// For replies other than answers.
-    pub fn replying(reply: impl FnMut(&Act) -> Result<Reply, Lost> + Send + 'static) -> Self {
+    pub fn replying(reply: impl FnMut(&Act) -> Result<Answer, Lost> + Send + 'static) -> Self {
         Self { reply: Box::new(reply), performed: Performed::default() }
     }
 
@@ -33,7 +33,7 @@ impl Simulated {
 }
 
 impl Remote for Simulated {
-    fn perform(&mut self, act: &Act, _: &mut dyn Listener) -> Result<Reply, Lost> {
+    fn perform(&mut self, act: &Act, _: &mut dyn Listener) -> Result<Answer, Lost> {
         self.performed.0.lock().unwrap_or_else(PoisonError::into_inner).push(act.op.name);
         (self.reply)(act)
     }
@@ -48,7 +48,7 @@ impl Remote for Simulated {
         _: &mut dyn Read,
         _: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Reply, Lost> {
+    ) -> Result<Answer, Lost> {
         self.perform(act, listener)
     }
 

@@ -15,7 +15,7 @@ use runner::parts::transport::framed::Framed;
 use runner::parts::transport::ssh::SshTarget;
 use runner::parts::transport::ssh::dial::{self, Dial};
 use runner::parts::transport::ssh::link::Ssh;
-use runner::parts::transport::{self, Interrupt, Lost, Remote, Reply, Silent};
+use runner::parts::transport::{self, Interrupt, Lost, Remote, Silent};
 
 const KEY: &str = "IdentityFile $D/key";
 
@@ -117,7 +117,7 @@ fn scripts_run_by_every_route() {
         let mut remote = transport::ssh(lab.target(&lines), Interrupt::default());
         let script = Script::new("echo out; echo err >&2; exit 3");
         let act = Step::new("check", Effect::Writes, script, |_| Ok(())).act;
-        let Ok(Reply::Answered(answer)) = remote.perform(&act, &mut Silent) else { panic!("no answer") };
+        let Ok(answer) = remote.perform(&act, &mut Silent) else { panic!("no answer") };
         assert_eq!((answer.exit, &answer.stdout[..]), (Exit::Code(3), &b"out\n"[..]));
     }
 }

@@ -12,7 +12,8 @@ use crate::recipe::failure::{CommandFailed, ScriptResult, mistake, mistake_text}
 use crate::recipe::value::{environment, type_name};
 use crate::run::guard;
 use crate::shell::{Answer, Exit};
-use crate::site::{Asked, Ran, text_of};
+use crate::site::command::{self, CommandOutcome, CommandRequest, text_of};
+use crate::site::file;
 
 /// What a command printed, or how it ended badly.
 pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, CommandFailed> {
@@ -47,8 +48,8 @@ fn last_lines(answer: &Answer) -> String {
 pub const OPTIONS: [&str; 4] = ["cwd", "env", "timeout", "user"];
 
 /// Reads `#{cwd, env, timeout, user}`.
-pub fn asked(context: &Context, command: &str, options: Map) -> ScriptResult<Asked> {
-    let mut asked = Asked { text: command.to_owned(), ..Asked::default() };
+pub fn asked(context: &Context, command: &str, options: Map) -> ScriptResult<CommandRequest> {
+    let mut asked = CommandRequest { text: command.to_owned(), ..CommandRequest::default() };
     for (key, value) in options {
         let kind = type_name(&value);
         let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
@@ -94,10 +95,10 @@ fn output_of(
 ) -> ScriptResult<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
-    let ran = host.site().test(&asked);
+    let ran = command::test(&mut host.site(), &asked);
     match host.outcome(ran)? {
-        Ran::Planned => Ok(context.unanswered(command)),
-        Ran::Done(answer, _) => Ok(ended(command, &answer, None)
+        CommandOutcome::Planned => Ok(context.unanswered(command)),
+        CommandOutcome::Done(answer, _) => Ok(ended(command, &answer, None)
             .map(Dynamic::from)
             .map_err(|end| host.failed(end).raised_in(call))?),
     }
@@ -111,10 +112,10 @@ fn test_it(
 ) -> ScriptResult<Dynamic> {
     let context = &host.context;
     let asked = asked(context, command, options)?;
-    let ran = host.site().test(&asked);
+    let ran = command::test(&mut host.site(), &asked);
     match host.outcome(ran)? {
-        Ran::Planned => Ok(context.unanswered(command)),
-        Ran::Done(answer, _) => match answer.exit {
+        CommandOutcome::Planned => Ok(context.unanswered(command)),
+        CommandOutcome::Done(answer, _) => match answer.exit {
             Exit::Code(code) => Ok((code == 0).into()),
             exit => {
                 let end = CommandFailed {
@@ -195,7 +196,7 @@ pub mod api {
     /// the file cannot be read.
     #[rhai_fn(pure, return_raw)]
     pub fn read(host: &mut ScriptHost, path: &str) -> ScriptResult<Dynamic> {
-        let bytes = host.site().read_file(path);
+        let bytes = file::read(&mut host.site(), path);
         match host.outcome(bytes)? {
             None => Ok(host.context.unanswered(&format!("read {path}"))),
             Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
@@ -207,7 +208,7 @@ pub mod api {
     /// plan only lists the file.
     #[rhai_fn(pure, return_raw)]
     pub fn write(host: &mut ScriptHost, path: &str, text: &str) -> ScriptResult<()> {
-        let written = host.site().write_file(path, text);
+        let written = file::write(&mut host.site(), path, text);
         host.outcome(written)
     }
 
@@ -215,7 +216,7 @@ pub mod api {
     /// `host.run`.
     #[rhai_fn(pure, return_raw)]
     pub fn exists(host: &mut ScriptHost, path: &str) -> ScriptResult<Dynamic> {
-        let exists = host.site().exists(path);
+        let exists = file::exists(&mut host.site(), path);
         match host.outcome(exists)? {
             None => Ok(host.context.unanswered(&format!("exists {path}"))),
             Some(exists) => Ok(exists.into()),
@@ -237,7 +238,7 @@ pub mod api {
     /// Copies a file from the host to this machine. `to` is relative to `runner.toml`. A plan copies nothing.
     #[rhai_fn(pure, return_raw)]
     pub fn download(host: &mut ScriptHost, from: &str, to: &str) -> ScriptResult<()> {
-        let bytes = host.site().read_file(from);
+        let bytes = file::read(&mut host.site(), from);
         let Some(bytes) = host.outcome(bytes)? else {
             return Ok(());
         };

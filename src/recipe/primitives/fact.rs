@@ -8,6 +8,7 @@ use crate::event::Report;
 use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::{Failure, ScriptResult, mistake_text};
 use crate::recipe::value::texts;
+use crate::site::command;
 
 #[export_module]
 pub mod api {
@@ -45,7 +46,7 @@ pub mod api {
     pub fn previous(host: &mut ScriptHost) -> ScriptResult<Dynamic> {
         let site = host.site();
         let root = host.outcome(site.seen().map(|seen| seen.root.clone()))?;
-        let name = site.previous();
+        let name = site.session.view().previous();
         Ok(name.map_or(Dynamic::UNIT, |name| format!("{root}/releases/{name}").into()))
     }
 
@@ -73,7 +74,7 @@ pub mod api {
     /// Whether a program is in the `PATH` of the host. A plan checks it, too.
     #[rhai_fn(pure, return_raw)]
     pub fn has(host: &mut ScriptHost, program: &str) -> ScriptResult<bool> {
-        let has = host.site().has(program);
+        let has = command::has(&mut host.site(), program);
         host.outcome(has)
     }
 

@@ -107,7 +107,7 @@ pub mod api {
     /// The lines of the host's history, oldest first.
     #[rhai_fn(pure, return_raw)]
     pub fn history(host: &mut ScriptHost) -> ScriptResult<Array> {
-        let lines = host.site().history();
+        let lines = host.site().session.history();
         let lines = host.outcome(lines.map_err(|error| anyhow!("{error:#}")))?;
         let text =
             |line: Result<HistoryEntry, String>| line.map_or_else(|text| text, |entry| entry.to_string());

@@ -8,7 +8,7 @@ use crate::event::{Report, Suggestion};
 use crate::recipe::context::Context;
 use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::value::{to_json, type_name};
-use crate::site::Heard;
+use crate::site::RequestOutcome;
 use crate::web::Response;
 
 /// How long an answer is waited for.
@@ -180,11 +180,15 @@ impl Expected {
 }
 
 /// A good answer as scripts have it, none from a plan that does not ask, or what is wrong with it.
-pub(super) fn judged(heard: Heard, title: &str, expected: &Expected) -> Result<Option<Dynamic>, Report> {
+pub(super) fn judged(
+    heard: RequestOutcome,
+    title: &str,
+    expected: &Expected,
+) -> Result<Option<Dynamic>, Report> {
     match heard {
-        Heard::Planned => Ok(None),
-        Heard::Failed(why) => Err(Report::new(format!("`{title}` was not answered: {why}"))),
-        Heard::Answered { response, seconds } => match expected.lacks(&response) {
+        RequestOutcome::Planned => Ok(None),
+        RequestOutcome::Failed(why) => Err(Report::new(format!("`{title}` was not answered: {why}"))),
+        RequestOutcome::Answered { response, seconds } => match expected.lacks(&response) {
             None => Ok(Some(value(response, seconds))),
             Some(lacking) => {
                 let mut report = Report::new(format!("`{title}` answered {}: {lacking}", response.status));

@@ -11,7 +11,7 @@ use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::primitives::request::{Expected, RequestOptions};
 use crate::recipe::primitives::web::{HTTP, http_question};
 use crate::recipe::value::type_name;
-use crate::site::Heard;
+use crate::site::web::{self, RequestOutcome};
 
 const WATCH: [&str; 11] = [
     "host",
@@ -169,7 +169,7 @@ fn watch_it(
     let (began, mut watched) = (Instant::now(), Watched::default());
     loop {
         let asked_at = began.elapsed();
-        let heard = host.site().hear(&question, &title, asked.is_safe());
+        let heard = web::request(&mut host.site(), &question, &title, asked.is_safe());
         let Some(answer) = judged(host.outcome(heard)?, &asked.expected) else {
             return Ok(context.unanswered(&title));
         };
@@ -189,11 +189,11 @@ fn watch_it(
 }
 
 /// The milliseconds of a good answer, or what a bad one did; none from a plan that does not ask.
-fn judged(heard: Heard, expected: &Expected) -> Option<Result<f64, String>> {
+fn judged(heard: RequestOutcome, expected: &Expected) -> Option<Result<f64, String>> {
     match heard {
-        Heard::Planned => None,
-        Heard::Failed(why) => Some(Err(format!("was not answered: {why}"))),
-        Heard::Answered { response, seconds } => Some(match expected.lacks(&response) {
+        RequestOutcome::Planned => None,
+        RequestOutcome::Failed(why) => Some(Err(format!("was not answered: {why}"))),
+        RequestOutcome::Answered { response, seconds } => Some(match expected.lacks(&response) {
             None => Ok(seconds * 1000.0),
             Some(lacking) => Err(format!("answered {}: {lacking}", response.status)),
         }),

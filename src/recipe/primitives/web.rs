@@ -11,6 +11,7 @@ use crate::recipe::callback::Callback;
 use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::{Failure, ScriptResult, Unanswered, mistake_text};
 use crate::recipe::primitives::request::{RequestOptions, judged};
+use crate::site::web;
 use crate::web::http::Url;
 use crate::web::{Address, Protocol, Question, fastcgi, http};
 
@@ -31,7 +32,7 @@ fn ask(
     asked: &RequestOptions,
 ) -> ScriptResult<Dynamic> {
     let question = host.outcome(question)?;
-    let heard = host.site().hear(&question, title, asked.is_safe());
+    let heard = web::request(&mut host.site(), &question, title, asked.is_safe());
     match judged(host.outcome(heard)?, title, &asked.expected) {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Ok(host.context.unanswered(title)),
@@ -73,7 +74,7 @@ fn fastcgi_it(
 ) -> ScriptResult<Dynamic> {
     let asked = RequestOptions::read(&host.context, options, &FASTCGI)?;
     let title = format!("{} {} of {script} at {address}", asked.method, asked.path);
-    let script = host.site().absolute(script);
+    let script = web::absolute(&host.site(), script);
     let question = script.and_then(|script| {
         if !asked.path.starts_with('/') {
             return Err(anyhow!("path `{}` does not begin with `/`", asked.path));

@@ -1,4 +1,4 @@
-//! What a transport says while an act runs, as events: lines of output, bytes on their way.
+//! What a transport says while an act runs becomes events: lines of output, bytes on their way.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::transport::{Listener, Stream};
 use crate::tree::Queue;
 
 /// Puts output together to lines: what is cut in two is no less a secret.
-pub struct Told<'a> {
+pub struct OutputListener<'a> {
     host: &'a str,
     events: &'a Arc<dyn Sink>,
     total: Option<u64>,
@@ -18,7 +18,7 @@ pub struct Told<'a> {
     partial: [Vec<u8>; 2],
 }
 
-impl<'a> Told<'a> {
+impl<'a> OutputListener<'a> {
     pub fn new(host: &'a str, events: &'a Arc<dyn Sink>, total: Option<u64>) -> Self {
         Self { host, events, total, n_sent: 0, queue: None, is_shown: false, partial: Default::default() }
     }
@@ -50,7 +50,7 @@ impl<'a> Told<'a> {
     }
 }
 
-impl Listener for Told<'_> {
+impl Listener for OutputListener<'_> {
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
         if !self.is_shown {
             return;
@@ -80,7 +80,7 @@ impl Listener for Told<'_> {
     }
 }
 
-impl Drop for Told<'_> {
+impl Drop for OutputListener<'_> {
     fn drop(&mut self) {
         for (n, output) in [(0, Output::Stdout), (1, Output::Stderr)] {
             let text = std::mem::take(&mut self.partial[n]);

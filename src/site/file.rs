@@ -1,0 +1,41 @@
+//! Files that a recipe reads and writes on one host.
+
+use anyhow::Result;
+
+use crate::release::command::{self as step, Place};
+use crate::site::command::place;
+use crate::site::state::Site;
+
+/// The bytes of a file; `None` where it is of a release that a plan has not made.
+pub fn read(site: &mut Site, path: &str) -> Result<Option<Vec<u8>>> {
+    let root = site.root()?;
+    if site.is_imaginary() {
+        return Ok(None);
+    }
+    let step = step::read_file(&root, &place(site)?, path);
+    site.session.ask(step).map(Some)
+}
+
+/// Reads a file of a release by its name, for a diff.
+pub fn read_from(site: &mut Site, release: &Place, path: &str) -> Result<Vec<u8>> {
+    let root = site.root()?;
+    site.session.ask(step::read_file(&root, release, path))
+}
+
+/// Replaces a file by a new one, so that nothing linked is ever written.
+pub fn write(site: &mut Site, path: &str, content: &str) -> Result<()> {
+    let root = site.root()?;
+    let step = step::write_file(&root, &place(site)?, path, content);
+    site.work.work_in();
+    site.session.act(step).map(drop)
+}
+
+/// Whether a file is there; `None` as for `read`.
+pub fn exists(site: &mut Site, path: &str) -> Result<Option<bool>> {
+    let root = site.root()?;
+    if site.is_imaginary() {
+        return Ok(None);
+    }
+    let step = step::exists(&root, &place(site)?, path);
+    site.session.ask(step).map(Some)
+}

@@ -1,0 +1,336 @@
+//! The conversation with one host: the only place where a step meets a transport, and where a plan parts from a run. It has
+//! the lock, and does what may wait along with the next step.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+
+use crate::event::{Event, Report, Sink};
+use crate::host::Host;
+use crate::release::ReleaseName;
+use crate::release::fill::{self, HALF};
+use crate::release::history::HistoryEntry;
+use crate::release::intent::Intent;
+use crate::release::lock::{Lock, Owner};
+use crate::release::probe;
+use crate::release::seen::Seen;
+use crate::release::swap::Watch;
+use crate::shell::{Act, Answer, Effect, Op, Step};
+use crate::site::listener::OutputListener;
+use crate::site::options::Options;
+use crate::site::plan;
+use crate::site::view::View;
+use crate::transport::fail_fast::FailFast;
+use crate::transport::{ExtraStreams, Fallback, Lost, QuestionOutcome, Remote, Silent};
+use crate::tree::{Pack, Squeezed};
+use crate::web::Question;
+
+pub struct Session {
+    pub(super) host: Host,
+    pub(super) options: Options,
+    pub(super) remote: FailFast,
+    pub(super) events: Arc<dyn Sink>,
+    /// What writes is told and not done, and what would then be there is only imagined.
+    is_planning: bool,
+    pub(super) view: View,
+    /// In a plan an imagined one.
+    pub(super) lock: Option<Lock>,
+    /// Who this run says that it is, for the lock to be taken again.
+    pub(super) owner: Option<Owner>,
+    /// The connection was lost, and the lock with it.
+    pub(super) is_cut: bool,
+    /// The swap that the server takes back unless it is confirmed.
+    pub(super) unconfirmed: Option<UnconfirmedSwap>,
+    pub(super) backlog: Backlog,
+    /// In how many parts a first deploy would send its pack beside the first, as far as that is known by then.
+    pub(super) n_parts: Option<Box<dyn Fn(Squeezed) -> usize + Send>>,
+}
+
+/// A swap that is armed or made, and who watches over it.
+#[derive(Debug, Clone)]
+pub(super) struct UnconfirmedSwap {
+    pub(super) watch: Watch,
+    pub(super) intent: Intent,
+}
+
+/// What may wait for the next step, or for the last: it needs no answer of its own.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    pub(super) confirms: bool,
+    pub(super) prunes: Option<(Vec<ReleaseName>, Option<HistoryEntry>)>,
+}
+
+impl Session {
+    pub(super) fn new(
+        host: Host,
+        options: Options,
+        remote: Box<dyn Remote>,
+        events: Arc<dyn Sink>,
+        is_planning: bool,
+    ) -> Self {
+        Self {
+            host,
+            options,
+            remote: FailFast::new(remote),
+            events,
+            is_planning,
+            view: View::new(),
+            lock: None,
+            owner: None,
+            is_cut: false,
+            unconfirmed: None,
+            backlog: Backlog::default(),
+            n_parts: None,
+        }
+    }
+
+    pub(super) fn is_planning(&self) -> bool {
+        self.is_planning
+    }
+
+    /// What is known of the site.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Asks the server what it is and what stands in the site. Asked again, it looks again.
+    pub fn look(&mut self) -> Result<&Seen> {
+        let step = probe::probe(self.host.path.as_str(), &self.options.shared);
+        let seen = self.ask(step)?;
+        self.learn(seen)
+    }
+
+    pub(super) fn learn(&mut self, seen: Seen) -> Result<&Seen> {
+        if !seen.facts.has("tar") {
+            bail!(
+                Report::new("the server has no `tar`")
+                    .note(format!("it was looked for in {}", seen.facts.path))
+                    .hint("install it, or set `env` so that `PATH` leads to it")
+            );
+        }
+        if let Some(n_parts) = self.n_parts.take().filter(|_| seen.complete().all(|record| record.adopted)) {
+            self.remote.preopen(n_parts(Squeezed::by(|program| seen.facts.has(program))));
+        }
+        Ok(self.view.learn(seen))
+    }
+
+    /// A pack will be sent to it, and beside it so many parts if the server turns out to have nothing of it.
+    pub fn preopen_pack(&mut self, n_parts: impl Fn(Squeezed) -> usize + Send + 'static) {
+        if !self.is_planning {
+            self.remote.preopen(1);
+            self.n_parts = Some(Box::new(n_parts));
+        }
+    }
+
+    /// What follows undoes the run: a host that is lost is not waited for at each step of that.
+    pub fn begin_undo(&mut self) {
+        self.remote.fail_fast();
+    }
+
+    /// Performs what reads. A plan performs it as well.
+    pub(super) fn ask<A>(&mut self, step: Step<A>) -> Result<A> {
+        match self.act(step)? {
+            Some(answer) => Ok(answer),
+            None => bail!("a plan recorded a step that only reads"),
+        }
+    }
+
+    /// Performs a step; `None` when a plan recorded it instead.
+    pub(super) fn act<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
+        self.perform(step, false)
+    }
+
+    /// The same with every line of its output told.
+    pub(super) fn act_aloud<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
+        self.perform(step, true)
+    }
+
+    fn perform<A>(&mut self, step: Step<A>, is_aloud: bool) -> Result<Option<A>> {
+        if self.plans(&step.act.op, step.act.effect) {
+            return Ok(None);
+        }
+        self.prepare(&step.act)?;
+        let mut listener = OutputListener::new(&self.host.name, &self.events, None);
+        if is_aloud {
+            listener = listener.lines();
+        }
+        let reply = self.remote.perform(&step.act, &mut listener);
+        drop(listener);
+        self.is_cut |= reply.is_err();
+        self.read(step, reply).map(Some)
+    }
+
+    /// Performs a step with a pack on its standard input, or with the first part of it: the others are unpacked into
+    /// `release` once `step` has done its half. Answers as well how many bytes needed not be sent.
+    pub(super) fn send<A>(
+        &mut self,
+        step: Step<A>,
+        release: &ReleaseName,
+        pack: &Pack,
+    ) -> Result<(Option<A>, u64)> {
+        // A payload is sent to be kept, so this writes whatever the act says.
+        if self.plans(&step.act.op, Effect::Writes) {
+            return Ok((None, 0));
+        }
+        self.prepare(&step.act)?;
+        let lock = self.locked()?;
+        let mut parts = pack.parts();
+        let queue = Arc::clone(&parts.queue);
+        let mut listener =
+            OutputListener::new(&self.host.name, &self.events, Some(pack.n_bytes())).of(&queue);
+        let [unpack, expand] = [pack.squeezed.at_once(), pack.squeezed.later()]
+            .map(|packing| fill::unpack(&lock, release, packing).act);
+        let (left, begin) = (|| queue.left(), || queue.squeeze());
+        let fallback = Fallback { act: &expand, payloads: payloads(&mut parts.squeezed), begin: &begin };
+        let extra = ExtraStreams {
+            act: &unpack,
+            payloads: payloads(&mut parts.beside),
+            after: HALF,
+            left: &left,
+            fallback: Some(fallback).filter(|fallback| !fallback.payloads.is_empty()),
+        };
+        let reply = self.remote.upload(&step.act, &mut parts.first, extra, &mut listener);
+        let sent = listener.n_sent();
+        drop(listener);
+        if let Some(failure) = parts.take_failure() {
+            return Err(failure);
+        }
+        // What only the payload failed by leaves the connection as it was.
+        self.is_cut |= matches!(reply, Err(Lost::Gone { .. }));
+        let answer = self
+            .read(step, reply)
+            .with_context(|| format!("{sent} of {} bytes were sent", pack.n_bytes()))?;
+        Ok((Some(answer), queue.saved()))
+    }
+
+    /// Sends a request, which is called `title`, to what listens on the host; `None` when a plan recorded it instead.
+    pub(super) fn request(
+        &mut self,
+        question: &Question,
+        title: &str,
+        effect: Effect,
+    ) -> Result<Option<QuestionOutcome>> {
+        if self.plans(&Op { name: "request", data: vec![("title", title.to_owned())] }, effect) {
+            return Ok(None);
+        }
+        self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
+        let told = self.remote.ask(question);
+        self.is_cut |= told.is_err();
+        told.with_context(|| format!("`{title}` of `{}` was cut off", self.host.name)).map(Some)
+    }
+
+    /// Whether this is a plan, which does nothing that writes: it has taken note of it.
+    pub(super) fn plans(&self, op: &Op, effect: Effect) -> bool {
+        let is_planned = self.is_planning && effect == Effect::Writes;
+        if is_planned {
+            for text in plan::lines(op) {
+                self.events.event(Event::Planned { host: self.host.name.clone(), text });
+            }
+        }
+        is_planned
+    }
+
+    /// Refuses to go on. A plan goes on, and warns.
+    pub(super) fn refuse(&self, report: Report) -> Result<()> {
+        if !self.is_planning {
+            return Err(report.into());
+        }
+        self.warn(format!("a deploy would fail: {}", report.message));
+        Ok(())
+    }
+
+    /// Before a step: what is due goes first, and a step that writes needs the lock, which was lost if the connection was.
+    fn prepare(&mut self, act: &Act) -> Result<()> {
+        let is_due = self.backlog.confirms || self.backlog.prunes.is_some();
+        if is_due || act.effect == Effect::Writes {
+            self.hold()?;
+        }
+        if is_due { self.end(false) } else { Ok(()) }
+    }
+
+    /// An act of this session's own.
+    pub(super) fn perform_silently(&mut self, act: &Act) -> Result<Answer, Lost> {
+        let reply = self.remote.perform(act, &mut Silent);
+        self.is_cut |= reply.is_err();
+        reply
+    }
+
+    pub(super) fn read<A>(&self, step: Step<A>, reply: Result<Answer, Lost>) -> Result<A> {
+        let op = step.act.op.name;
+        let name = &self.host.name;
+        match reply {
+            Ok(answer) => (step.read)(&answer),
+            Err(lost @ Lost::Refused { .. }) => {
+                Err(lost).with_context(|| format!("no connection to `{name}`"))
+            }
+            Err(lost) => Err(lost).with_context(|| format!("step `{op}` on `{name}` was cut off")),
+        }
+    }
+
+    pub(super) fn warn(&self, text: String) {
+        self.events.event(Event::Warning { host: Some(self.host.name.clone()), text });
+    }
+
+    pub(super) fn note(&self, text: String) {
+        self.events.event(Event::Note { host: Some(self.host.name.clone()), text });
+    }
+}
+
+fn payloads<R: Read>(readers: &mut [R]) -> Vec<&mut dyn Read> {
+    readers.iter_mut().map(|reader| reader as &mut dyn Read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::host::{DeployPath, Settings, TransportKind};
+    use crate::shell::Script;
+    use crate::transport::simulated::{Simulated, said};
+
+    /// Keeps what a plan tells.
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<String>>);
+
+    impl Sink for Notes {
+        fn event(&self, event: Event) {
+            if let Event::Planned { host, text } = event {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{host}: {text}"));
+            }
+        }
+    }
+
+    fn host() -> Host {
+        Host {
+            name: "h1".to_owned(),
+            address: "h1".to_owned(),
+            port: None,
+            user: None,
+            path: DeployPath::remote("/srv/shop").unwrap(),
+            roles: None,
+            transport: TransportKind::Local,
+            settings: Settings::default(),
+        }
+    }
+
+    #[test]
+    fn a_plan_performs_what_reads_and_tells_what_writes_in_order() {
+        let remote = Simulated::answering(|_| said("yes"));
+        let performed = remote.performed();
+        let told = Arc::new(Notes::default());
+        let mut session = Session::new(host(), Options::default(), Box::new(remote), told.clone(), true);
+        let step = |name, effect| Step::new(name, effect, Script::new(":"), |_| Ok(()));
+        assert_eq!(session.act(step("probe", Effect::Reads)).unwrap(), Some(()));
+        let link = step("link", Effect::Writes).data_each("path", ["a", "b"]);
+        assert_eq!(session.act(link).unwrap(), None);
+        // What another act tells of.
+        assert_eq!(session.act(step("arm", Effect::Writes).data("to", "releases/1")).unwrap(), None);
+        let swap = step("swap", Effect::Writes).data("to", "releases/1");
+        assert_eq!(session.act(swap).unwrap(), None);
+        assert_eq!(performed.names(), ["probe"]);
+        let told = told.0.lock().unwrap().clone();
+        assert_eq!(told, ["h1: link `a`", "h1: link `b`", "h1: re-point `current` to `releases/1`"]);
+    }
+}

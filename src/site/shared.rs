@@ -1,0 +1,84 @@
+//! What a release shares with others, and what may be written in it.
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use crate::event::few;
+use crate::release::share::{self, Linked};
+use crate::release::{ReleaseName, SharedKind, SharedPath};
+use crate::site::session::Session;
+use crate::site::state::Site;
+use crate::site::work::Work;
+use crate::tree::{Manifest, TreePath};
+
+impl Site {
+    /// Links shared paths; `brought` are the source's own files under them. Answers what was seeded.
+    pub fn link_shared(
+        &mut self,
+        paths: &[SharedPath],
+        brought: &[TreePath],
+        now: Timestamp,
+    ) -> Result<Linked> {
+        let lock = self.session.locked()?;
+        let name = self.work.building_name("link into")?;
+        if paths.is_empty() {
+            return Ok(Linked::default());
+        }
+        self.make_release()?;
+        let step = share::link(&lock, &name, paths, brought, now);
+        let Some(linked) = self.session.act(step)? else {
+            warn_of_missing(&self.session, paths, brought)?;
+            return Ok(Linked::default());
+        };
+        for path in &linked.seeded {
+            self.session.note(format!("`shared/{path}` was made from this release"));
+        }
+        if !linked.hidden.is_empty() {
+            self.session.warn(format!(
+                "the source brings {} under a shared path, where nobody will see it: put it into `shared/` by hand if it is needed",
+                few(&linked.hidden)
+            ));
+        }
+        if let Work::Building(building) = &mut self.work {
+            // A link in the place of a managed file is no drift next time.
+            let managed = building.manifest.iter().flat_map(Manifest::entries);
+            let mut managed = managed.map(|line| &line.entry.path);
+            building.is_worked_in |=
+                managed.any(|path| paths.iter().any(|shared| path.starts_with(&shared.path)));
+            building.shared.extend(paths.iter().cloned());
+        }
+        Ok(linked)
+    }
+
+    pub fn unseed(&mut self, name: &ReleaseName) -> Result<()> {
+        let lock = self.session.locked()?;
+        let kept = self.session.act(share::unseed(&lock, name))?;
+        for path in kept.unwrap_or_default() {
+            self.session.note(format!("`shared/{path}` was written since it was made, and stays"));
+        }
+        Ok(())
+    }
+
+    pub fn writable(&mut self, paths: &[TreePath]) -> Result<()> {
+        let lock = self.session.locked()?;
+        let name = self.work.building_name("make writable in")?;
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.make_release()?;
+        self.session.act(share::writable(&lock, &name, paths)).map(drop)
+    }
+}
+
+/// Shared files that linking would not find: the server tells of them, but for a plan.
+fn warn_of_missing(session: &Session, paths: &[SharedPath], brought: &[TreePath]) -> Result<()> {
+    let has = &session.view().seen()?.shared;
+    for path in paths {
+        let is_there = has.contains(&path.path.to_string());
+        let comes = brought.iter().any(|entry| entry.starts_with(&path.path));
+        if path.kind == SharedKind::File && !is_there && !comes {
+            session.warn(format!("`shared/{path}` is missing: a deploy would fail"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! How far the release of a run has come on one host, until it is swapped to.
+
+use anyhow::{Result, bail};
+
+use crate::release::fill::Begun;
+use crate::release::plan::Plan;
+use crate::release::{Record, ReleaseName, SharedPath};
+use crate::tree::Manifest;
+
+pub(super) enum Work {
+    None,
+    /// A directory that does not count.
+    Building(Building),
+    /// It can be served.
+    Complete(Complete),
+}
+
+pub(super) struct Building {
+    pub(super) record: Record,
+    pub(super) begun: Begun,
+    /// What it was filled with.
+    pub(super) manifest: Option<Manifest>,
+    pub(super) shared: Vec<SharedPath>,
+    /// Something of the recipe may have replaced files of it.
+    pub(super) is_worked_in: bool,
+}
+
+pub(super) struct Complete {
+    pub(super) record: Record,
+    /// What it was filled with, while somebody has to see that nobody writes that in place.
+    pub(super) manifest: Option<Manifest>,
+    pub(super) shared: Vec<SharedPath>,
+}
+
+impl Work {
+    pub(super) fn record(&self) -> Option<&Record> {
+        match self {
+            Work::None => None,
+            Work::Building(Building { record, .. }) | Work::Complete(Complete { record, .. }) => Some(record),
+        }
+    }
+
+    /// The release, and what it was filled with.
+    pub(super) fn filled(&mut self) -> Option<(&mut Record, &Manifest)> {
+        match self {
+            Work::Building(Building { record, manifest: Some(manifest), .. })
+            | Work::Complete(Complete { record, manifest: Some(manifest), .. }) => Some((record, manifest)),
+            _ => None,
+        }
+    }
+
+    /// The release that is being built, for somebody who wants to do `what` in it.
+    pub(super) fn building(&mut self, what: &str) -> Result<&mut Building> {
+        match self {
+            Work::Building(building) => Ok(building),
+            Work::None => bail!("there is no release to {what}: task `release` must come first"),
+            Work::Complete(_) => bail!("the release is sealed: nothing is written in it any more"),
+        }
+    }
+
+    /// Whether the directory of the release is there, with what commands may have left in it.
+    pub(super) fn is_made(&self) -> bool {
+        !matches!(self, Work::Building(Building { begun: Begun::No, .. }))
+    }
+
+    /// A command or a recipe is about to write in the release.
+    pub(super) fn work_in(&mut self) {
+        if let Work::Building(building) = self {
+            building.is_worked_in = true;
+        }
+    }
+
+    /// The name of the release that is being built.
+    pub(super) fn building_name(&mut self, what: &str) -> Result<ReleaseName> {
+        Ok(self.building(what)?.record.name.clone())
+    }
+
+    /// Writes down what the release is filled with. Answers its record, and what is there of it.
+    pub(super) fn begin_fill(&mut self, plan: &Plan) -> Result<(Record, Begun)> {
+        let Work::Building(Building { record, begun, manifest, .. }) = self else {
+            bail!("there is no release to fill: task `release` must come first");
+        };
+        if manifest.is_some() {
+            bail!("the release is filled already");
+        }
+        record.strategy = Some(plan.strategy.name().to_owned());
+        record.manifest = Some(plan.manifest.digest().to_owned());
+        *manifest = Some(plan.manifest.clone());
+        Ok((record.clone(), std::mem::replace(begun, Begun::Yes)))
+    }
+
+    /// The fill started from what was not there: it filled nothing, or what is to go.
+    pub(super) fn fill_anew(&mut self, is_stale: bool) {
+        if let Work::Building(Building { begun, manifest, .. }) = self {
+            *manifest = None;
+            *begun = if is_stale { Begun::Yes } else { Begun::Half };
+        }
+    }
+}
