@@ -1,5 +1,9 @@
 //! What the tests of this repository reach into. Nothing else is public, so that the compiler finds what nobody calls.
 
+pub mod event {
+    pub use crate::event::layout;
+}
+
 pub mod host {
     pub use crate::host::Inventory;
 }

@@ -35,7 +35,7 @@ fn verbs_speak_json_a_line_an_object() {
         assert_eq!(lines.len(), n, "{ran}");
         assert_eq!(lines[1]["host"], "h2");
     }
-    for verb in ["tasks", "docs"] {
+    for verb in ["tasks", "docs", "check"] {
         let ran = test.ends(0, &[verb, "--json"]);
         assert!(ran.out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{ran}");
     }
@@ -62,8 +62,10 @@ fn a_failed_run_in_json_carries_the_report() {
     let ran = test.ends(1, &["--json"]);
     let failed = ran.out.lines().find(|line| line.contains("\"failed\"") && line.contains("report")).unwrap();
     let failed: serde_json::Value = serde_json::from_str(failed).unwrap();
-    assert_eq!(failed["report"]["message"], "task `prepare` failed on `localhost`: no");
-    assert_eq!(failed["report"]["excerpt"]["place"]["file"], "deploy.rhai");
+    assert_eq!(failed["report"]["message"], "no");
+    assert_eq!(failed["report"]["task"], "prepare");
+    assert_eq!(failed["report"]["hosts"], serde_json::json!(["localhost"]));
+    assert_eq!(failed["report"]["place"]["file"], "deploy.rhai");
 }
 
 #[test]
@@ -157,4 +159,41 @@ fn a_release_to_go_back_to_is_no_word_of_a_deployment() {
         .says("names a release to go back to")
         .says("runner rollback --release");
     assert_eq!(test.releases("site").len(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_a_host_or_a_path_points_at_its_line_and_not_into_shipped_scripts() {
+    let toml = |path: &str, host: &str| {
+        format!("[settings]\nsource = \"source\"\n[stage.prod]\npath = \"{path}\"\nhosts = [{host}]\n")
+    };
+    let test = Test::new().source("a", "1").toml(&toml("/nowhere", "\"127.0.0.1:1\""));
+    let ran = test.ends(1, &[]);
+    ran.says("task `lock` failed on `127.0.0.1`: no connection to `127.0.0.1`: nobody answers");
+    ran.says("--> runner.toml:5:10\n").says("5 | hosts = [\"127.0.0.1:1\"]").says_not("shipped/");
+    test.ends(1, &["-v"]).says("--> runner.toml:5:10\n").says("`lock` is declared at shipped/deploy.rhai:");
+    test.ends(1, &["status"]).says("error: `127.0.0.1`: no connection").says("--> runner.toml:5:10\n");
+    // Where the address is said apart from the name.
+    let test = test.toml(&toml("/nowhere", "{ name = \"web\", address = \"127.0.0.1:1\" }"));
+    test.ends(1, &[]).says("failed on `web`").says("--> runner.toml:5:36\n").says("^^^^^^^^^^^^^");
+    let test = test.toml(&toml("a/b", "{ name = \"web\", transport = \"local\" }"));
+    std::fs::write(test.path("a"), "").unwrap();
+    test.ends(1, &[])
+        .says("task `lock` failed on `web`: ")
+        .says("--> runner.toml:4:8\n")
+        .says_not("shipped/");
+}
+
+#[test]
+fn a_hint_is_a_command_that_works_as_it_is_typed() {
+    let test = Test::new().source("a", "1");
+    test.ends(2, &["rolback"]).says("hint: `runner tasks` lists them");
+    test.ends(2, &["-C", ".", "rolback"]).says("hint: `runner -C . tasks` lists them");
+    test.ends(2, &["laravel", "rolback"]).says("hint: `runner tasks laravel` lists them");
+    let dir = test.path("with blank");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::copy(test.path("runner.toml"), dir.join("runner.toml")).unwrap();
+    let ran = test.ends(2, &["-C", "with blank", "--stage", "local", "--release", "20260101000000"]);
+    ran.says(
+        "hint: `runner -C 'with blank' --stage local rollback --release 20260101000000` goes back to it",
+    );
 }

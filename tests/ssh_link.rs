@@ -355,8 +355,8 @@ fn a_host_that_allows_one_channel_only_says_so() {
     let mut remote = open(&sshd, sshd.port, LONG);
     let shell = text(&mut *remote, &act(Script::new("echo $PPID")));
     let lost = remote.send(&act(Script::new("cat")), &mut io::empty(), &mut Silent);
-    let Err(Lost::Refused { why }) = lost else { panic!("not refused but {lost:?}") };
-    assert!(why.contains("`MaxSessions`"), "{why}");
+    let Err(Lost::Refused { report }) = lost else { panic!("not refused but {lost:?}") };
+    assert!(report.message.contains("`MaxSessions`"), "{report}");
     assert_eq!(text(&mut *remote, &act(Script::new("echo $PPID"))), shell);
 }
 

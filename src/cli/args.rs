@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use crate::event::Report;
+use crate::event::{Hint, Report};
 use crate::host::{HostSelection, Settings};
 use crate::recipe::sources;
 
@@ -114,6 +114,25 @@ impl Args {
         Settings::from_cli(&self.set)
     }
 
+    /// The recipe that was typed.
+    pub fn recipe(&self) -> Option<String> {
+        match self.invocation() {
+            Ok(
+                Invocation::Check(recipe)
+                | Invocation::Tasks(recipe)
+                | Invocation::Docs(recipe)
+                | Invocation::Run { recipe, .. },
+            ) => recipe,
+            _ => None,
+        }
+    }
+
+    /// As if these words were typed behind the program's name.
+    #[cfg(test)]
+    pub fn of(words: &[&str]) -> Self {
+        Self::parse_from(std::iter::once("runner").chain(words.iter().copied()))
+    }
+
     pub fn invocation(&self) -> Result<Invocation, Report> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let recipe = |word: &&str| (*word).to_owned();
@@ -132,7 +151,7 @@ impl Args {
             }
             [word, name] if name.len() == 14 && name.bytes().all(|byte| byte.is_ascii_digit()) => {
                 return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
-                    .hint(format!("`runner {word} --release {name}`")));
+                    .hint(Hint::runner([word, "--release", name], " names a release")));
             }
             [word, ..] => {
                 return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
@@ -156,8 +175,7 @@ mod tests {
 
     #[track_caller]
     fn case(words: &[&str], want: Invocation) {
-        let args = Args::parse_from(std::iter::once("runner").chain(words.iter().copied()));
-        assert_eq!(args.invocation().unwrap(), want);
+        assert_eq!(Args::of(words).invocation().unwrap(), want);
     }
 
     #[test]

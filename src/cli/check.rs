@@ -47,12 +47,20 @@ pub fn check(
     if !problems.is_empty() {
         return Err(problems.into());
     }
+    let n_stages = inventory.map_or(0, |inventory| inventory.stages.len());
+    if args.json {
+        out::data(serde_json::json!({
+            "recipe": name.trim_matches('`'), "tasks": recipe.tasks().len(), "flows": recipe.flows().len(),
+            "settings": recipe.settings().len(), "stages": n_stages,
+        }));
+        return Ok(0);
+    }
     out::data(format!(
         "{name} is well written: {} tasks, {} flows, {} settings; {} checked",
         recipe.tasks().len(),
         recipe.flows().len(),
         recipe.settings().len(),
-        size::count(inventory.map_or(0, |inventory| inventory.stages.len()), "stage"),
+        size::count(n_stages, "stage"),
     ));
     Ok(0)
 }

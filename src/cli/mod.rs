@@ -21,23 +21,24 @@ use std::sync::Arc;
 
 use crate::cli::args::{Args, Invocation};
 use crate::cli::verb::VerbResult;
-use crate::event::Sink;
+use crate::event::{Event, Sink};
 use crate::transport::Interrupt;
+use crate::transport::mark::Nonce;
 
 pub fn main() -> ExitCode {
     let args = Args::read();
     report::choose_colour(args.color);
-    let events = report::sink(&args);
-    let code = perform(&args, &events).unwrap_or_else(|stop| {
-        for report in &stop.reports {
-            report::problem(&args, report);
-        }
+    // What no other run is called.
+    let id = Nonce::random().to_string();
+    let events = report::sink(&args, &id);
+    let code = perform(&args, &id, &events).unwrap_or_else(|stop| {
+        stop.reports.into_iter().for_each(|report| events.event(Event::Failed { report }));
         stop.code
     });
     ExitCode::from(code)
 }
 
-fn perform(args: &Args, events: &Arc<dyn Sink>) -> VerbResult {
+fn perform(args: &Args, id: &str, events: &Arc<dyn Sink>) -> VerbResult {
     let interrupt = Interrupt::default();
     match args.invocation()? {
         Invocation::Check(recipe) => check::check(args, recipe, &interrupt, events),
@@ -46,6 +47,6 @@ fn perform(args: &Args, events: &Arc<dyn Sink>) -> VerbResult {
         Invocation::Releases => releases::releases(args, &interrupt, events),
         Invocation::Status => status::status(args, &interrupt, events),
         Invocation::Unlock => unlock::unlock(args, &interrupt, events),
-        Invocation::Run { recipe, what } => run::run(args, recipe, what, &interrupt, events),
+        Invocation::Run { recipe, what } => run::run(args, recipe, what, id, &interrupt, events),
     }
 }

@@ -8,6 +8,7 @@ use crate::cli::signals::hear_signals;
 use crate::cli::table::TextTable;
 use crate::cli::verb::{VerbError, VerbResult};
 use crate::cli::{project, prompt};
+use crate::event::together::together;
 use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
 use crate::fleet::access::Access;
@@ -68,11 +69,10 @@ fn options(
         Ok(recipe) => recipe,
         // Nobody is kept by a recipe that cannot be read from seeing what is served.
         Err(problems) => {
-            let why = problems.first().map(|report| report.message.as_str()).unwrap_or_default();
-            events.event(Event::Warning {
-                host: None,
-                text: format!("the recipe is not well written, and its settings do not count: {why}"),
-            });
+            if let Some(report) = problems.into_iter().next() {
+                let context = "the recipe is not well written, and its settings do not count";
+                events.event(Event::Failed { report: report.warning().context(context) });
+            }
             load(None)?
         }
     };
@@ -86,14 +86,11 @@ fn options(
 
 /// Hosts that could not be asked: they are told last, and make the verb fail.
 pub fn unasked<A>(seen: &HostAnswers<A>) -> VerbResult {
-    let reports: Vec<Report> = seen
-        .iter()
-        .filter_map(|(host, seen)| {
-            let mut report = seen.as_ref().err()?.clone();
-            report.message = format!("`{host}`: {}", report.message);
-            Some(report)
-        })
-        .collect();
+    let report = |(host, seen): &(String, Result<A, Report>)| {
+        let report = seen.as_ref().err()?.clone();
+        Some(Report { hosts: vec![host.clone()], ..report })
+    };
+    let reports = together(seen.iter().filter_map(report));
     match reports.is_empty() {
         true => Ok(0),
         false => Err(VerbError::failed(reports)),

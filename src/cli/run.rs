@@ -7,7 +7,7 @@ use crate::cli::signals::hear_signals;
 use crate::cli::verb::{VerbError, VerbResult};
 use crate::cli::{project, prompt};
 use crate::event::mask::Mask;
-use crate::event::{Event, Report, Sink};
+use crate::event::{Event, Hint, Report, Sink};
 use crate::fleet::Fleet;
 use crate::fleet::access::Access;
 use crate::flow::{Doing, execute};
@@ -29,6 +29,7 @@ pub fn run(
     args: &Args,
     recipe: Option<String>,
     what: Option<String>,
+    id: &str,
     interrupt: &Interrupt,
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
@@ -39,7 +40,7 @@ pub fn run(
     let here = Here::open(order.here(args), mask, interrupt).map_err(|error| stop(error, interrupt))?;
     order.recipe.work_in(&here.project);
     let fleet = order.fleet(&here, prompt::logins(interrupt, events))?;
-    let run = Run::new(here, fleet, order.setup(args));
+    let run = Run::new(here, fleet, order.setup(args, id));
     run.begin();
     let outcome = execute(&run, &order.recipe.playbook, &order.doing);
     note_what_is_gone(&run, &order.doing);
@@ -72,10 +73,11 @@ impl Order {
         let recipe = project::load(source, &inventory.dir, interrupt, events)?;
         let doing = recipe.doing(what.as_deref().unwrap_or(DEFAULT))?;
         let mut problems = recipe.check(Some(&doing));
-        if wanted.is_some() && sends(&recipe, &doing) {
+        if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &doing)) {
             let report =
                 Report::new("`--release` names a release to go back to, and this would make a new one");
-            problems.push(report.hint("`runner rollback --release NAME`"));
+            let hint = Hint::runner(["rollback", "--release", wanted.as_str()], " goes back to it");
+            problems.push(report.hint(hint));
         }
         match recipe.settle(&inventory.settings, &selected.stage.settings, &selected.hosts, &cli) {
             Ok(settled) if problems.is_empty() => {
@@ -121,8 +123,9 @@ impl Order {
         Fleet::open(&self.selected, sites, self.settled.on_host_failure, &access)
     }
 
-    fn setup(&self, args: &Args) -> Setup {
+    fn setup(&self, args: &Args, id: &str) -> Setup {
         Setup {
+            id: id.to_owned(),
             application: self.inventory.application(),
             stage: self.stage(),
             by: deployer(),

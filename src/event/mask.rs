@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::event::{Event, Report, Sink};
+use crate::event::report::Frame;
+use crate::event::{Event, Excerpt, Report, Sink};
 
 pub struct Mask {
     inner: Arc<dyn Sink>,
@@ -40,15 +41,20 @@ impl Mask {
     }
 
     pub fn report(&self, report: Report) -> Report {
+        // Tasks and hosts are names.
+        let Report { label, task, context, hosts, message, excerpt, notes, trail, causes, hint } = report;
+        let masked = |text: String| self.masked(&text);
         Report {
-            message: self.masked(&report.message),
-            hosts: report.hosts,
-            notes: report.notes.iter().map(|note| self.masked(note)).collect(),
-            hint: report.hint.map(|hint| self.masked(&hint)),
-            excerpt: report.excerpt.map(|mut excerpt| {
-                excerpt.text = self.masked(&excerpt.text);
-                excerpt
-            }),
+            label,
+            task,
+            context: context.map(masked),
+            hosts,
+            message: masked(message),
+            excerpt: excerpt.map(|excerpt| Excerpt { text: masked(excerpt.text), ..excerpt }),
+            notes: notes.into_iter().map(masked).collect(),
+            trail: trail.into_iter().map(|frame| Frame { text: masked(frame.text), ..frame }).collect(),
+            causes: causes.into_iter().map(|cause| self.report(cause)).collect(),
+            hint: hint.map(|hint| hint.map(masked)),
         }
     }
 }

@@ -1,13 +1,17 @@
 //! What happened, as plain data: events for the renderers, reports for the user.
 
+pub mod hint;
+pub mod layout;
 pub mod mask;
 pub mod report;
 pub mod suggestion;
+pub mod together;
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+pub use hint::Hint;
 pub use report::{Excerpt, Place, Report, few};
 pub use suggestion::Suggestion;
 
@@ -120,6 +124,7 @@ pub enum Event {
         host: Option<String>,
         text: String,
     },
+    /// Something failed; whether the run goes on, the report's label says.
     Failed {
         report: Report,
     },

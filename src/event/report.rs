@@ -1,8 +1,11 @@
-//! A problem as the user reads it: what, where (with the source line and a caret), and what to do.
+//! A problem as data: what is wrong, where, what is known besides, and what to do. It keeps this shape from where it arises
+//! to the terminal and to `--json`.
 
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::event::hint::Hint;
 
 /// `a`, `b` and 3 more: the first five of some names.
 pub fn few<T: fmt::Display>(names: &[T]) -> String {
@@ -30,12 +33,26 @@ impl fmt::Display for Place {
     }
 }
 
+/// Whose text an excerpt is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provenance {
+    #[default]
+    User,
+    /// A recipe that is shipped with the program.
+    Recipe,
+    /// What every recipe builds on: its lines tell a user nothing that the task's name does not.
+    Stdlib,
+}
+
 /// A place together with the text of its line, for the caret. `width` counts the characters it points at.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Excerpt {
+    #[serde(flatten)]
     pub place: Place,
     pub text: String,
     pub width: usize,
+    pub provenance: Provenance,
 }
 
 impl Excerpt {
@@ -43,7 +60,7 @@ impl Excerpt {
     pub fn new(place: Place, source: &str, width: usize) -> Self {
         let text =
             place.line.checked_sub(1).and_then(|n| source.lines().nth(n)).unwrap_or_default().to_owned();
-        Self { place, text, width }
+        Self { place, text, width, provenance: Provenance::User }
     }
 
     /// The place of the byte `offset` of `source`, pointing at `width` characters.
@@ -57,18 +74,48 @@ impl Excerpt {
         };
         Self::new(place, source, width)
     }
+
+    pub fn of(self, provenance: Provenance) -> Self {
+        Self { provenance, ..self }
+    }
 }
 
-/// One problem. Printed after `error:` or `warning:`, so `message` is a lowercase fragment.
+/// A call of a script on the way to a problem, as a sentence that ends in a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    pub text: String,
+    pub provenance: Provenance,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    #[default]
+    Error,
+    /// The run goes on.
+    Warning,
+}
+
+/// One problem. `message` is a lowercase fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
-    pub message: String,
+    pub label: Label,
+    /// The task that failed.
+    pub task: Option<String>,
+    /// What failed, where "task `...` failed" does not say it.
+    pub context: Option<String>,
     /// The hosts it is about, where the message does not say so.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    pub message: String,
+    #[serde(rename = "place")]
     pub excerpt: Option<Excerpt>,
     pub notes: Vec<String>,
-    pub hint: Option<String>,
+    /// The calls that led there, innermost first.
+    pub trail: Vec<Frame>,
+    /// What each host failed by, where they failed by different things.
+    pub causes: Vec<Report>,
+    pub hint: Option<Hint>,
 }
 
 impl Report {
@@ -78,19 +125,41 @@ impl Report {
 
     /// What an error says: the report in it, under the contexts above it.
     pub fn of(error: &anyhow::Error) -> Self {
-        let Some(report) = error.downcast_ref::<Self>() else {
-            return Self::new(format!("{error:#}"));
-        };
-        let above = error.chain().take_while(|cause| !cause.is::<Self>());
-        let mut report = report.clone();
-        let contexts: String = above.map(|cause| format!("{cause}: ")).collect();
-        report.message.insert_str(0, &contexts);
-        report
+        let mut above = String::new();
+        for cause in error.chain() {
+            if let Some(report) = cause.downcast_ref::<Self>() {
+                let mut report = report.clone();
+                report.message.insert_str(0, &above);
+                return report;
+            }
+            above.push_str(&format!("{cause}: "));
+        }
+        Self::new(format!("{error:#}"))
     }
 
     /// Whether it says the same as another, of whatever hosts; what to do may name one of them.
     pub fn is_like(&self, other: &Self) -> bool {
-        (&self.message, &self.excerpt, &self.notes) == (&other.message, &other.excerpt, &other.notes)
+        let nowhere = |report: &Self| Self { hosts: Vec::new(), hint: None, ..report.clone() };
+        nowhere(self) == nowhere(other)
+    }
+
+    /// The message behind what failed, and on which hosts.
+    pub fn headline(&self) -> String {
+        let what = self.context.clone();
+        let what = what.or_else(|| self.task.as_ref().map(|task| format!("task `{task}` failed")));
+        let hosts: Vec<String> = self.hosts.iter().map(|name| format!("`{name}`")).collect();
+        let (hosts, message) = (hosts.join(", "), &self.message);
+        match (what, hosts.is_empty()) {
+            (Some(what), true) => format!("{what}: {message}"),
+            (Some(what), false) => format!("{what} on {hosts}: {message}"),
+            (None, true) => message.clone(),
+            (None, false) => format!("{hosts}: {message}"),
+        }
+    }
+
+    /// As the message of another problem.
+    pub fn nested(self) -> Self {
+        Self { message: self.headline(), task: None, context: None, ..self }
     }
 
     pub fn at(mut self, excerpt: Excerpt) -> Self {
@@ -98,55 +167,35 @@ impl Report {
         self
     }
 
+    /// The same, unless it knows of a nearer place.
+    pub fn at_least(self, excerpt: &Excerpt) -> Self {
+        Self { excerpt: self.excerpt.or_else(|| Some(excerpt.clone())), ..self }
+    }
+
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+
+    pub fn warning(self) -> Self {
+        Self { label: Label::Warning, ..self }
+    }
+
+    /// Says what failed; see `headline`.
+    pub fn context(self, what: impl Into<String>) -> Self {
+        Self { context: Some(what.into()), ..self }
+    }
 }
 
+/// The message alone: whatever takes a report for a text must not tear its shape apart. `layout::text` shows all of it.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&self.message)?;
-        let margin = match &self.excerpt {
-            None => 0,
-            Some(excerpt) => {
-                let Excerpt { place, text, width } = excerpt;
-                let line = if place.line == 0 { String::new() } else { place.line.to_string() };
-                let margin = line.len().max(1);
-                write!(f, "\n{:margin$}--> {place}", "")?;
-                if place.line > 0 {
-                    write!(f, ":{}", place.column)?;
-                }
-                if !text.trim().is_empty() {
-                    // A tab before the caret is repeated, so that both lines are as wide on any terminal.
-                    let indent: String = text
-                        .chars()
-                        .take(place.column.saturating_sub(1))
-                        .map(|c| if c == '\t' { '\t' } else { ' ' })
-                        .collect();
-                    write!(f, "\n{:margin$} |", "")?;
-                    write!(f, "\n{line:margin$} | {text}")?;
-                    write!(f, "\n{:margin$} | {indent}{}", "", "^".repeat((*width).max(1)))?;
-                }
-                margin
-            }
-        };
-        for note in &self.notes {
-            let mut lines = note.lines();
-            write!(f, "\n{:margin$} = {}", "", lines.next().unwrap_or_default())?;
-            for line in lines {
-                write!(f, "\n{:margin$}   {line}", "")?;
-            }
-        }
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.message)
     }
 }
 
@@ -154,25 +203,28 @@ impl std::error::Error for Report {}
 
 #[cfg(test)]
 mod tests {
+    use anyhow::Context;
+
     use super::*;
-    use expect_test::expect;
 
     #[test]
-    fn a_report_shows_the_line_with_a_caret_notes_and_a_hint() {
-        let source = "one\n\tswpa = 1\nthree";
-        let report = Report::new("no task named `swpa` (did you mean `swap`?)")
-            .at(Excerpt::at_offset("deploy.rhai", source, 5, 4))
-            .note("first\nsecond")
-            .hint("type `runner tasks`");
-        expect![[r#"
-            no task named `swpa` (did you mean `swap`?)
-             --> deploy.rhai:2:2
-              |
-            2 | 	swpa = 1
-              | 	^^^^
-              = first
-                second
-            hint: type `runner tasks`"#]]
-        .assert_eq(&report.to_string());
+    fn an_error_is_the_report_in_it_under_its_contexts() {
+        let report = Report::new("no").note("why").hint("do");
+        let error = anyhow::Error::from(report.clone()).context("inner").context("outer");
+        assert_eq!(Report::of(&error), Report { message: "outer: inner: no".to_owned(), ..report });
+        let other = Err::<(), _>(std::fmt::Error).context("outer").unwrap_err();
+        assert_eq!(Report::of(&other).message, format!("outer: {}", std::fmt::Error));
+    }
+
+    #[test]
+    fn the_headline_says_what_failed_and_where() {
+        let report = Report { hosts: vec!["a".to_owned(), "b".to_owned()], ..Report::new("no") };
+        assert_eq!(report.headline(), "`a`, `b`: no");
+        let report = Report { task: Some("swap".to_owned()), ..report };
+        assert_eq!(report.headline(), "task `swap` failed on `a`, `b`: no");
+        assert_eq!(report.clone().context("undo").headline(), "undo on `a`, `b`: no");
+        let nested = report.nested();
+        assert_eq!(nested.headline(), "`a`, `b`: task `swap` failed on `a`, `b`: no");
+        assert_eq!(Report::new("no").headline(), "no");
     }
 }

@@ -48,5 +48,6 @@ impl Access {
 pub fn missing_transport(host: &Host) -> Report {
     let name = &host.name;
     Report::new(format!("host `{name}` is reached by `openssh`, which this version does not have yet"))
+        .at(host.places.host.clone())
         .hint("write `transport = \"ssh\"`, or leave it out: that is the default")
 }

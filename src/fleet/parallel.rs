@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::event::Report;
+use crate::event::together::as_one;
 
 /// Recipes nest calls on these threads.
 const STACK: usize = 8 << 20;
@@ -50,26 +51,8 @@ pub fn in_parallel<A: Send>(
 
 /// One error for the failures of several hosts.
 pub fn combined<'a>(failures: Failures, name: impl Fn(usize) -> &'a str) -> Option<anyhow::Error> {
-    let mut reports: Vec<Report> = Vec::new();
-    for (host, error) in failures {
-        let new = Report::of(&error);
-        match reports.iter_mut().find(|other| other.is_like(&new)) {
-            Some(report) => report.hosts.push(name(host).to_owned()),
-            None => reports.push(Report { hosts: vec![name(host).to_owned()], ..new }),
-        }
-    }
-    if reports.len() <= 1 {
-        return reports.pop().map(Into::into);
-    }
-    let hosts: Vec<String> = reports.iter().flat_map(|report| report.hosts.clone()).collect();
-    let mut all = Report { hosts, ..Report::new("for different reasons") };
-    for report in reports {
-        let who: Vec<String> = report.hosts.iter().map(|name| format!("`{name}`")).collect();
-        all = all.note(format!("{}: {}", who.join(", "), report.message));
-        all.notes.extend(report.notes.iter().map(|note| format!("  {note}")));
-        all.hint = all.hint.or(report.hint);
-    }
-    Some(all.into())
+    let report = |(host, error)| Report { hosts: vec![name(host).to_owned()], ..Report::of(&error) };
+    as_one(failures.into_iter().map(report)).map(Into::into)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
 
+use crate::event::together::{as_one, keep_first_hint, together};
 use crate::event::{Event, Report, TaskResult};
 use crate::fleet::parallel::in_parallel;
-use crate::flow::outcome::{Failed, Outcome, Verdict};
+use crate::flow::outcome::{Outcome, Verdict};
 use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call, Function, Task};
 use crate::flow::{notice, unwind};
@@ -106,9 +107,10 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, doing: &Doing) -> Outcome {
         failures.extend(ended);
     }
     let was_interrupted = was_interrupted || run.interrupt.is_raised();
-    let failures = failed(run, failures);
-    for failed in &failures {
-        run.events.event(Event::Failed { report: failed.told() });
+    let mut failures = together(reports(run, failures));
+    keep_first_hint(&mut failures);
+    for report in &failures {
+        run.events.event(Event::Failed { report: report.clone() });
     }
     let verdict = if failures.is_empty() {
         run.undo.confirm();
@@ -236,15 +238,10 @@ fn orphaned(run: &Run, task: &Task) -> Option<Error> {
 pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among: &[usize]) -> Result<()> {
     for task in names.iter().filter_map(|name| playbook.tasks.get(name)) {
         let failures = perform(run, task, &run.fleet.left_of(among));
-        let mut failures = failed(run, failures).into_iter();
-        if let Some(first) = failures.next() {
-            let mut report = first.told();
-            for other in failures {
-                let mut other = other.told();
-                report.hint = report.hint.or(other.hint.take());
-                report.notes.push(other.to_string());
-            }
-            return Err(report.into());
+        let failures = reports(run, failures).into_iter();
+        // The task is said once, of all of them.
+        if let Some(report) = as_one(failures.map(|report| Report { task: None, ..report })) {
+            return Err(Report { task: Some(task.name.clone()), ..report }.nested().into());
         }
     }
     Ok(())
@@ -318,21 +315,12 @@ fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
     });
 }
 
-/// One for each different failure; hosts that failed in the same way stand together. Of several hints the first is
-/// given: what to do next is one thing.
-fn failed(run: &Run, failures: Vec<Failure>) -> Vec<Failed> {
-    let mut all: Vec<Failed> = Vec::new();
-    for Failure { task, host, error } in failures {
-        let mut report = Report::of(&error);
-        let mut hosts = std::mem::take(&mut report.hosts);
-        hosts.extend(host.map(|host| run.fleet.name(host).to_owned()));
-        match all.iter_mut().find(|other| other.task == task && other.report.is_like(&report)) {
-            Some(other) => other.hosts.extend(hosts),
-            None => all.push(Failed { task, hosts, report }),
-        }
-    }
-    for failed in all.iter_mut().skip_while(|failed| failed.report.hint.is_none()).skip(1) {
-        failed.report.hint = None;
-    }
-    all
+/// Each failure with its task and its hosts.
+fn reports(run: &Run, failures: Vec<Failure>) -> Vec<Report> {
+    let report = |Failure { task, host, error }| {
+        let mut report = Report { task: Some(task), ..Report::of(&error) };
+        report.hosts.extend(host.map(|host| run.fleet.name(host).to_owned()));
+        report
+    };
+    failures.into_iter().map(report).collect()
 }

@@ -10,6 +10,6 @@ pub mod task;
 pub mod unwind;
 
 pub use execute::{Doing, execute};
-pub use outcome::{Failed, Outcome, Serving};
+pub use outcome::{Outcome, Serving};
 pub use playbook::Playbook;
 pub use task::{Body, Call, Task};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::event::{Event, Report};
 use crate::flow::outcome::{Outcome, Verdict};
 use crate::flow::playbook::Playbook;
 use crate::run::Run;
@@ -50,8 +51,8 @@ pub fn give(run: &Arc<Run>, playbook: &Playbook, flow: &str, outcome: &Outcome) 
             return run.warn(format!("interrupted: `{name}` of `{flow}` is not run"));
         }
         if let Err(error) = (notice.body)(run, outcome) {
-            let report = crate::event::Report::of(&error);
-            run.warn(format!("`{name}` of `{flow}` failed: {report}"));
+            let report = Report::of(&error).warning().context(format!("`{name}` of `{flow}` failed"));
+            run.events.event(Event::Failed { report });
         }
     }
 }

@@ -47,28 +47,6 @@ impl Verdict {
     }
 }
 
-/// A task that failed, on all hosts where it did in the same way.
-#[derive(Debug, Clone)]
-pub struct Failed {
-    pub task: String,
-    /// Empty when it failed here.
-    pub hosts: Vec<String>,
-    pub report: Report,
-}
-
-impl Failed {
-    /// The report as the user reads it.
-    pub fn told(&self) -> Report {
-        let hosts: Vec<String> = self.hosts.iter().map(|name| format!("`{name}`")).collect();
-        let on = match hosts.is_empty() {
-            true => String::new(),
-            false => format!(" on {}", hosts.join(", ")),
-        };
-        let message = format!("task `{}` failed{on}: {}", self.task, self.report.message);
-        Report { message, hosts: self.hosts.clone(), ..self.report.clone() }
-    }
-}
-
 /// What a host serves when the run is over.
 #[derive(Debug, Clone)]
 pub struct Serving {
@@ -89,7 +67,8 @@ impl Serving {
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub verdict: Verdict,
-    pub failures: Vec<Failed>,
+    /// One for each different failure, with the task and all its hosts.
+    pub failures: Vec<Report>,
     pub took: Duration,
     /// All hosts of the run, in file order.
     pub serving: Vec<Serving>,

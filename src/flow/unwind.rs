@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::event::together::together;
 use crate::event::{Event, Report};
 use crate::fleet::parallel::in_parallel;
 use crate::flow::outcome::Serving;
@@ -98,7 +99,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
         first
     });
     let idle = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
-    tell(run, &failures, |on| format!("undo{on}"));
+    tell(run, &failures, "undo");
     let failed: Vec<usize> = failures.iter().map(|(host, _)| *host).collect();
     // A swap that was only armed was none.
     let undone: Vec<usize> =
@@ -114,19 +115,12 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
 }
 
 /// What went wrong on the way back. What to do next is said of what led here, and only of that.
-fn tell(run: &Run, failures: &[(usize, anyhow::Error)], what: impl Fn(&str) -> String) {
-    let mut reports: Vec<Report> = Vec::new();
-    for (host, error) in failures {
-        let name = run.fleet.name(*host).to_owned();
-        let new = Report { hint: None, ..Report::of(error) };
-        match reports.iter_mut().find(|other| other.is_like(&new)) {
-            Some(report) => report.hosts.push(name),
-            None => reports.push(Report { hosts: vec![name], ..new }),
-        }
-    }
-    for mut report in reports {
-        let on = format!(" on `{}`", report.hosts.join("`, `"));
-        report.message.insert_str(0, &format!("{}: ", what(&on)));
+fn tell(run: &Run, failures: &[(usize, anyhow::Error)], context: &str) {
+    let reports = failures.iter().map(|(host, error)| {
+        let hosts = vec![run.fleet.name(*host).to_owned()];
+        Report { hosts, hint: None, ..Report::of(error) }.context(context)
+    });
+    for report in together(reports) {
         run.events.event(Event::Failed { report });
     }
 }
@@ -150,7 +144,7 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
             run.fleet.site(host).is_in_current = false;
             done
         });
-        tell(run, &failures, |on| format!("`{}` after the swap back{on}", task.name));
+        tell(run, &failures, &format!("`{}` after the swap back", task.name));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use crate::event::Report;
 
@@ -13,9 +13,6 @@ pub fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T
     let kept = once.get_or_init(|| make().map(Arc::new).map_err(Arc::new));
     match kept {
         Ok(value) => Ok(value.clone()),
-        Err(error) => Err(match error.downcast_ref::<Report>() {
-            Some(report) => report.clone().into(),
-            None => anyhow!("{error:#}"),
-        }),
+        Err(error) => Err(Report::of(error).into()),
     }
 }

@@ -196,13 +196,14 @@ pub fn value_of(value: &DeValue) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::layout::plain;
     use expect_test::{Expect, expect};
 
     #[track_caller]
     fn refused(text: &str, want: Expect) {
         let document = Document { file: "runner.toml", text };
         let error = document.parse().expect_err("must be refused");
-        want.assert_eq(&error.to_string());
+        want.assert_eq(&plain(&Report::of(&error)));
     }
 
     #[test]

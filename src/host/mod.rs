@@ -10,6 +10,8 @@ pub mod kind;
 pub mod selection;
 pub mod settings;
 
+use crate::event::Excerpt;
+
 pub use deploy_path::DeployPath;
 pub use inventory::{Inventory, Stage};
 pub use kind::TransportKind;
@@ -33,6 +35,16 @@ pub struct Host {
     pub transport: TransportKind,
     /// The host's own settings only; those of its stage and file are layers below.
     pub settings: Settings,
+    pub places: Places,
+}
+
+/// Where `runner.toml` says of a host what may turn out wrong when it is met.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Places {
+    /// Its address, or its name where it needs no address.
+    pub host: Excerpt,
+    /// Its `path`, or its stage's.
+    pub path: Excerpt,
 }
 
 impl Host {

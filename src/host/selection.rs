@@ -130,6 +130,7 @@ fn nothing_selected(stage: &Stage, selection: &HostSelection) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::layout::plain;
     use crate::host::inventory::tests::parse;
     use expect_test::{Expect, expect};
 
@@ -172,7 +173,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
 
     #[track_caller]
     fn refused(text: &str, words: &str, want: Expect) {
-        want.assert_eq(&select(text, words).unwrap_err().to_string());
+        want.assert_eq(&plain(&Report::of(&select(text, words).unwrap_err())));
     }
 
     #[test]

@@ -141,12 +141,14 @@ fn read_value(text: &str) -> Value {
 
 fn argument_place(argument: &str, pointed_at: &str) -> Excerpt {
     let place = Place { file: "--set".to_owned(), line: 0, column: 1 };
-    Excerpt { place, text: argument.to_owned(), width: pointed_at.chars().count() }
+    let width = pointed_at.chars().count();
+    Excerpt { place, text: argument.to_owned(), width, ..Excerpt::default() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::layout::plain;
     use crate::host::document::Document;
     use expect_test::{Expect, expect};
 
@@ -180,7 +182,7 @@ mod tests {
 
     #[track_caller]
     fn refused(arguments: &[&str], want: Expect) {
-        want.assert_eq(&from_cli(arguments).unwrap_err().to_string());
+        want.assert_eq(&plain(&Report::of(&from_cli(arguments).unwrap_err())));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Error;
 use rhai::{Dynamic, EvalAltResult};
 
-use crate::event::Report;
+use crate::event::{Excerpt, Report};
 use crate::flow::notice::Notice;
 use crate::flow::playbook::Hook;
 use crate::flow::task::Function;
@@ -41,15 +41,16 @@ fn report(world: &World, kept: &Callback, task: &str, error: &EvalAltResult) -> 
         return found;
     }
     let (source, inner) = kept.inner(error);
-    let report = trail::report(&world.engine, &world.declared, source, inner);
-    let declared = world.declared.excerpt(&kept.caller, kept.position).map(|excerpt| excerpt.place);
-    let raised = report.excerpt.as_ref().map(|excerpt| &excerpt.place);
-    match declared {
-        Some(declared) if raised.is_none_or(|at| (&at.file, at.line) != (&declared.file, declared.line)) => {
-            report.note(format!("`{task}` is declared at {declared}"))
-        }
-        _ => report,
+    let mut report = trail::report(&world.engine, &world.declared, source, inner);
+    let Some(declared) = world.declared.excerpt(&kept.caller, kept.position) else {
+        return report;
+    };
+    let line = |excerpt: &Excerpt| (excerpt.place.file.clone(), excerpt.place.line);
+    if report.excerpt.as_ref().map(line) != Some(line(&declared)) {
+        let text = format!("`{task}` is declared at {}", declared.place);
+        report.trail.push(trail::frame(text, &declared));
     }
+    report
 }
 
 /// An error of a script. In a plan, one that came of an answer nobody knows only ends the task's plan.

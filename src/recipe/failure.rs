@@ -93,8 +93,12 @@ impl Failure {
     }
 
     pub fn message(&self) -> String {
-        let hosts = self.error.downcast_ref::<Report>().map(|report| on(&report.hosts));
-        format!("{}{:#}", hosts.unwrap_or_default(), self.error)
+        let Some(report) = self.error.downcast_ref::<Report>() else {
+            return format!("{:#}", self.error);
+        };
+        let causes: Vec<String> = report.causes.iter().map(Report::headline).collect();
+        let causes = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
+        format!("{}{:#}{causes}", on(&report.hosts), self.error)
     }
 
     /// The report without a place; whoever knows the script adds it.

@@ -25,7 +25,7 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::event::{Report, Sink, Suggestion};
+use crate::event::{Hint, Report, Sink, Suggestion};
 use crate::fleet::dropping::OnHostFailure;
 use crate::flow::{Doing, Playbook};
 use crate::here::options::SourceOptions;
@@ -101,7 +101,8 @@ impl Recipe {
         }
         let known = self.playbook.flows.keys().chain(self.playbook.tasks.keys());
         let near = Suggestion::new(name, known.map(String::as_str));
-        Err(Report::new(format!("no flow or task named `{name}`{near}")).hint("`runner tasks` lists them"))
+        let report = Report::new(format!("no flow or task named `{name}`{near}"));
+        Err(report.hint(Hint::runner(["tasks"], " lists them")))
     }
 
     /// What is wrong with the settings given outside of the recipe.

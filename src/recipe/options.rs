@@ -44,7 +44,16 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, key: &str, message: String) {
-        let mut report = Report::new(message);
+        self.report(key, Report::new(message));
+    }
+
+    fn refused(&mut self, key: &str, error: &anyhow::Error) {
+        let report = Report::of(error);
+        self.report(key, Report { message: format!("setting `{key}`: {}", report.message), ..report });
+    }
+
+    /// Says it at the place that gave the setting its value.
+    fn report(&mut self, key: &str, mut report: Report) {
         report.excerpt = self.resolved.get(key).map(|setting| setting.place.clone());
         if !self.problems.contains(&report) {
             self.problems.push(report);
@@ -63,7 +72,7 @@ impl Reader<'_> {
         let kind = type_name(&value);
         match read(value) {
             Some(Ok(read)) => return read,
-            Some(Err(error)) => self.problem(key, format!("setting `{key}`: {error:#}")),
+            Some(Err(error)) => self.refused(key, &error),
             None => self.problem(key, format!("setting `{key}` is {wanted}, not {kind}")),
         }
         T::default()
@@ -114,7 +123,7 @@ impl Reader<'_> {
 
     fn checked<T: Default>(&mut self, key: &str, result: Result<T>) -> T {
         result.unwrap_or_else(|error| {
-            self.problem(key, format!("setting `{key}`: {error:#}"));
+            self.refused(key, &error);
             T::default()
         })
     }

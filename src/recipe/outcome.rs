@@ -2,7 +2,8 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use crate::flow::{Failed, Outcome, Serving};
+use crate::event::Report;
+use crate::flow::{Outcome, Serving};
 use crate::run::Run;
 
 fn text_or_nothing(text: Option<String>) -> Dynamic {
@@ -39,15 +40,23 @@ fn host(serving: &Serving) -> Dynamic {
     map.into()
 }
 
-fn failure(run: &Run, failed: &Failed) -> Dynamic {
-    let report = run.here.mask.report(failed.report.clone());
+fn failure(run: &Run, failed: &Report) -> Dynamic {
+    let report = run.here.mask.report(failed.clone());
+    let notes: Vec<String> = notes(&report).collect();
     let mut map = Map::new();
-    map.insert("task".into(), failed.task.clone().into());
-    map.insert("hosts".into(), texts(&failed.hosts));
+    map.insert("task".into(), text_or_nothing(report.task));
+    map.insert("hosts".into(), texts(&report.hosts));
     map.insert("message".into(), report.message.into());
-    // What the server said last, among other things.
-    map.insert("notes".into(), texts(&report.notes));
+    map.insert("notes".into(), texts(&notes));
     map.insert("place".into(), text_or_nothing(report.excerpt.map(|excerpt| excerpt.place.to_string())));
-    map.insert("hint".into(), text_or_nothing(report.hint));
+    map.insert("hint".into(), text_or_nothing(report.hint.map(|hint| hint.to_string())));
     map.into()
+}
+
+/// What the server said last, among other things, and what each host failed by if that differs.
+fn notes(report: &Report) -> impl Iterator<Item = String> {
+    let causes =
+        report.causes.iter().flat_map(|cause| [cause.headline()].into_iter().chain(cause.notes.clone()));
+    let calls = report.trail.iter().map(|frame| frame.text.clone());
+    report.notes.iter().cloned().chain(causes).chain(calls)
 }

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use rhai::Dynamic;
 
-use crate::event::{Excerpt, Report, Suggestion};
+use crate::event::{Excerpt, Hint, Report, Suggestion};
 use crate::host::{self, Settings};
 use crate::recipe::callback::Callback;
 use crate::recipe::draft::Declared;
@@ -29,7 +29,7 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
             let report =
                 Report::new(format!("no recipe has a setting `{key}`{near}")).at(setting.place.clone());
             problems.push(match near.is_empty() {
-                true => report.hint("`runner docs` lists the settings"),
+                true => report.hint(Hint::runner(["docs"], " lists the settings")),
                 false => report,
             });
             continue;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
+use crate::event::report::Provenance;
 use crate::event::{Excerpt, Place};
 
 static STDLIB: Dir = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
@@ -35,10 +36,18 @@ impl RecipeSource {
         matches!(&self.origin, Origin::Shipped(name) if stdlib_names().contains(&name.as_str()))
     }
 
+    fn provenance(&self) -> Provenance {
+        match self.origin {
+            Origin::File(_) => Provenance::User,
+            Origin::Shipped(_) if self.is_stdlib() => Provenance::Stdlib,
+            Origin::Shipped(_) => Provenance::Recipe,
+        }
+    }
+
     pub fn excerpt(&self, line: usize, column: usize) -> Excerpt {
         let place = Place { file: self.name.clone(), line, column };
         let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        Excerpt::new(place, &self.text, width(text, column))
+        Excerpt::new(place, &self.text, width(text, column)).of(self.provenance())
     }
 
     /// The place of `text` where the statement that begins at a place writes it out; that place itself if it does not.
@@ -50,7 +59,8 @@ impl RecipeSource {
         let statement = &rest[..rest.find(';').unwrap_or(rest.len())];
         let quoted = format!("\"{text}\"");
         match statement.find(&quoted) {
-            Some(at) => Excerpt::at_offset(&self.name, &self.text, start + at, quoted.chars().count()),
+            Some(at) => Excerpt::at_offset(&self.name, &self.text, start + at, quoted.chars().count())
+                .of(self.provenance()),
             None => self.excerpt(line, column),
         }
     }

@@ -2,6 +2,7 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult};
 
+use crate::event::report::{Frame, Provenance};
 use crate::event::{Excerpt, Report, Suggestion};
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::Failure;
@@ -14,7 +15,7 @@ const LONGEST: usize = 8;
 
 /// What went wrong, told from inside out. `outer` is the file that the outermost position belongs to.
 pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAltResult) -> Report {
-    let mut trail: Vec<String> = Vec::new();
+    let mut trail: Vec<Frame> = Vec::new();
     let (source, innermost) = innermost(declared, outer, error, &mut trail);
     let mut report = message(engine, innermost);
     if report.excerpt.is_none() {
@@ -23,16 +24,22 @@ pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAlt
             && let Some(thrown) = report.excerpt.replace(raised)
             && report.excerpt.as_ref() != Some(&thrown)
         {
-            report.notes.push(format!("thrown again at {}", thrown.place));
+            report.trail.push(frame(format!("thrown again at {}", thrown.place), &thrown));
         }
     }
     trail.reverse();
     if trail.len() > LONGEST {
         let n = trail.len() - LONGEST;
-        trail.splice(LONGEST / 2..LONGEST / 2 + n, [format!("... {n} more calls ...")]);
+        let text = format!("... {n} more calls ...");
+        trail.splice(LONGEST / 2..LONGEST / 2 + n, [Frame { text, provenance: Provenance::User }]);
     }
-    report.notes.extend(trail);
+    report.trail.extend(trail);
     report
+}
+
+/// `text` ends in the place of `excerpt`.
+pub fn frame(text: String, excerpt: &Excerpt) -> Frame {
+    Frame { text, provenance: excerpt.provenance }
 }
 
 /// What a recipe has looked for and found: it is told without a trail.
@@ -48,7 +55,7 @@ fn innermost<'a>(
     declared: &Declared,
     outer: &str,
     error: &'a EvalAltResult,
-    trail: &mut Vec<String>,
+    trail: &mut Vec<Frame>,
 ) -> (String, &'a EvalAltResult) {
     match error {
         EvalAltResult::ErrorInFunctionCall(name, callee, inner, position) => {
@@ -57,14 +64,15 @@ fn innermost<'a>(
                     true => "a closure".to_owned(),
                     false => format!("`{name}`"),
                 };
-                trail.push(format!("{who} called at {}:{}", excerpt.place, excerpt.place.column));
+                let text = format!("{who} called at {}:{}", excerpt.place, excerpt.place.column);
+                trail.push(frame(text, &excerpt));
             }
             let source = if callee.is_empty() { outer } else { callee };
             innermost(declared, source, inner, trail)
         }
         EvalAltResult::ErrorInModule(file, inner, position) => {
             if let Some(excerpt) = declared.excerpt(outer, *position) {
-                trail.push(format!("`{file}` is imported at {}", excerpt.place));
+                trail.push(frame(format!("`{file}` is imported at {}", excerpt.place), &excerpt));
             }
             innermost(declared, file, inner, trail)
         }

@@ -1,7 +1,8 @@
 //! What the scripts of this layer answer: fields `key=value`, each ended by NUL.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 
+use crate::event::Report;
 use crate::shell::Answer;
 
 /// The fields of an answer, in the order they were said.
@@ -12,14 +13,13 @@ impl Fields {
     pub fn read(answer: &Answer, end: &str) -> Result<Self> {
         let fields = Self::parse(&answer.stdout);
         if let Some(why) = fields.get("refused") {
-            let said = tail(&answer.stderr);
-            return Err(anyhow!("{why}{said}"));
+            return Err(failed(&why, answer));
         }
         if !answer.exit.is_success() {
-            bail!("the server's script {}{}", answer.exit, tail(&answer.stderr));
+            return Err(failed(&format!("the server's script {}", answer.exit), answer));
         }
         if fields.get(end).is_none() {
-            bail!("the server's script ended early{}", tail(&answer.stderr));
+            return Err(failed("the server's script ended early", answer));
         }
         Ok(fields)
     }
@@ -65,17 +65,18 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The last lines a server said, for the end of a message.
-fn tail(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
+/// The error of a script that says why, with the last lines that its server said.
+fn failed(why: &str, answer: &Answer) -> anyhow::Error {
+    let text = String::from_utf8_lossy(&answer.stderr);
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(5)..];
-    last.iter().map(|line| format!("\n{line}")).collect()
+    let last = lines[lines.len().saturating_sub(5)..].iter();
+    last.fold(Report::new(why), |report, line| report.note(*line)).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::layout::plain;
     use crate::shell::Exit;
 
     fn answer(exit: Exit, stdout: &str, stderr: &str) -> Answer {
@@ -84,9 +85,11 @@ mod tests {
 
     #[test]
     fn a_refusal_and_a_failure_and_a_silence_are_errors() {
-        let read =
-            |exit, out, err| Fields::read(&answer(exit, out, err), "done").err().map(|e| e.to_string());
-        assert_eq!(read(Exit::Code(1), "refused=no room\0", "df: 0\n").as_deref(), Some("no room\ndf: 0"));
+        let read = |exit, out, err| {
+            Fields::read(&answer(exit, out, err), "done").err().map(|e| plain(&Report::of(&e)))
+        };
+        let refused = read(Exit::Code(1), "refused=no room\0", "df: 0\n");
+        assert_eq!(refused.as_deref(), Some("no room\n = df: 0"));
         assert_eq!(
             read(Exit::Signal(9), "done=yes\0", "").as_deref(),
             Some("the server's script was killed by signal 9")

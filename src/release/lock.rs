@@ -7,7 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::event::Report;
+use crate::event::{Hint, Report};
 use crate::release::scripts::LIB;
 use crate::shell::Script;
 
@@ -81,7 +81,9 @@ impl Held {
                 processes => format!("that run is over, and of what it started still work: {processes}"),
             });
         }
-        report.hint("`--wait` waits for it; `runner unlock` ends it, whatever it is doing")
+        let before = "use `--wait` to wait for it, or ".to_owned();
+        let (words, after) = (vec!["unlock".to_owned()], " to stop that run".to_owned());
+        report.hint(Hint::Runner { before, words, after })
     }
 }
 

@@ -92,7 +92,7 @@ fn free_inodes(text: &str) -> Option<u64> {
 }
 
 fn unreadable(root: &str, name: &str, error: &anyhow::Error) -> anyhow::Error {
-    Report::new(format!("{error:#}"))
+    Report::of(error)
         .hint(format!(
             "`rm {root}/.runner/records/{name}` makes it a directory that is left alone, or adopted if it is being served"
         ))

@@ -74,6 +74,7 @@ pub fn writable(lock: &Lock, name: &ReleaseName, paths: &[TreePath]) -> Step<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::layout::plain;
     use crate::shell::{Answer, Exit};
     use expect_test::expect;
 
@@ -106,6 +107,6 @@ mod tests {
         expect![[r#"
             shared files `a`, `b c` are missing
             hint: put it at `/srv/shop/shared/a`; if it is a directory, write `a/` in the recipe"#]]
-        .assert_eq(&(step.read)(&answer).unwrap_err().to_string());
+        .assert_eq(&plain(&Report::of(&(step.read)(&answer).unwrap_err())));
     }
 }

@@ -25,9 +25,8 @@ pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
         return failures;
     }
     for (host, error) in &failures {
-        let mut report = Report::of(error);
+        let report = Report { task: Some(task.to_owned()), ..Report::of(error) }.warning();
         let host = run.fleet.name(*host).to_owned();
-        report.message = format!("`{host}` is dropped: task `{task}` failed: {}", report.message);
         run.events.event(Event::Dropped { host, report });
     }
     in_parallel(&failed, failed.len(), |host| take_back(run, host));
@@ -45,8 +44,10 @@ fn take_back(run: &Arc<Run>, host: usize) {
                 run.events.event(Event::Undone { what, hosts });
             }
             Err(error) => {
-                let name = run.fleet.name(host);
-                run.warn(format!("undo on `{name}`: this was not done: {what}: {error:#}"));
+                let error = error.context(format!("this was not done: {what}"));
+                let hosts = vec![run.fleet.name(host).to_owned()];
+                let report = Report { hosts, ..Report::of(&error) }.warning().context("undo");
+                run.events.event(Event::Failed { report });
             }
         }
     }

@@ -146,7 +146,8 @@ pub fn finish(run: &Run) -> Result<()> {
 /// The same after a failure. A lock that cannot be released frees itself when the program ends, so that is no failure.
 pub fn release_locks(run: &Run) {
     if let Err(error) = finish(run) {
-        let Report { message, .. } = Report::of(&error);
-        run.warn(format!("the lock was not let go, and frees itself: {message}"));
+        let error = error.context("the lock was not let go, and frees itself");
+        let report = Report { hint: None, ..Report::of(&error) };
+        run.events.event(Event::Failed { report: report.warning() });
     }
 }

@@ -28,7 +28,6 @@ use crate::release::ReleaseName;
 use crate::run::contact::Contact;
 use crate::run::undo::{Undo, UndoLog};
 use crate::transport::Interrupt;
-use crate::transport::mark::Nonce;
 
 pub struct Run {
     pub here: Here,
@@ -64,6 +63,8 @@ pub struct Run {
 
 /// What the user asked for, and of whom.
 pub struct Setup {
+    /// What no other run is called.
+    pub id: String,
     pub application: String,
     pub stage: String,
     pub by: String,
@@ -83,7 +84,7 @@ impl Run {
             application: setup.application,
             stage: setup.stage,
             by: setup.by,
-            id: Nonce::random().to_string(),
+            id: setup.id,
             flow: setup.flow,
             wanted: setup.wanted,
             waits: setup.waits,

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::event::{Event, Report};
+use crate::event::{Event, Hint, Report};
 use crate::fleet::Fleet;
 use crate::release::ReleaseName;
 use crate::run::Run;
@@ -25,7 +25,7 @@ pub fn way_back(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Result<Re
         Err(why) => bail!(
             Report::new("there is no earlier complete release to go back to")
                 .note(why)
-                .hint("`runner releases` shows what each host has")
+                .hint(Hint::runner(["releases"], " shows what each host has"))
         ),
     }
 }
@@ -73,8 +73,9 @@ fn serve_the_same(fleet: &Fleet, hosts: &[usize]) -> Result<()> {
         report = report.note(format!("{} {verb} {live}", names.join(", ")));
     }
     bail!(match meeting_point(fleet, hosts)? {
-        Some(name) => report.hint(format!(
-            "`runner rollback --release {name}` brings them together; `--set allow_apart=true` goes to what is older than all"
+        Some(name) => report.hint(Hint::runner(
+            ["rollback", "--release", name.as_str()],
+            " brings them together; `--set allow_apart=true` goes to what is older than all",
         )),
         None => report.hint("deploy: that brings them together"),
     })

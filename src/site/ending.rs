@@ -55,7 +55,7 @@ impl Session {
         match self.hold().and_then(|()| self.end(true)) {
             Err(error) if !confirms => {
                 self.lock = None;
-                self.warn(format!("the lock was not let go, and frees itself: {error:#}"));
+                self.warn_of(error.context("the lock was not let go, and frees itself"));
                 Ok(())
             }
             ended => ended,
@@ -91,7 +91,7 @@ impl Session {
             Ok(ended) => ended,
             // Nothing that is left of it matters to what is served.
             Err(error) if prunes && !confirms => {
-                self.warn(format!("old releases were not pruned: {error:#}"));
+                self.warn_of(error.context("old releases were not pruned"));
                 return Ok(());
             }
             Err(error) => {

@@ -31,12 +31,12 @@ impl Session {
         }
         let reply = self.perform_silently(&step.act);
         let host = self.host.name.clone();
-        match self.read(step, reply)? {
+        match self.read(step, reply).map_err(|error| self.at_path(error))? {
             LockReply::Taken { root, seen } => {
                 self.is_cut = false;
                 // Whatever is found now, the lock is to be released.
                 self.lock = Some(Lock { root, run: owner.run.clone() });
-                self.learn(seen?).map(|_| Some(true))
+                self.learn(seen.map_err(|error| self.at_path(error))?).map(|_| Some(true))
             }
             LockReply::Absent(seen) => self.learn(seen).map(|_| Some(false)),
             LockReply::Held { owner, ending, seen } => {
@@ -46,6 +46,7 @@ impl Session {
             }
             LockReply::Same(other) => bail!(
                 Report::new(format!("`{other}` and `{host}` are the same site"))
+                    .at(self.host.places.path.clone())
                     .hint("leave one of them out of `runner.toml`, or give it another `path`")
             ),
         }

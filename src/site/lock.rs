@@ -56,12 +56,11 @@ impl Site {
         let Seen { root, facts, current, .. } = self.seen()?;
         if !facts.is_writable {
             let (nearest, user) = (&facts.nearest, &facts.user);
-            bail!(Report::new(format!("`{nearest}` is not writable by `{user}`")).hint(
-                match nearest.starts_with(root) {
-                    true => format!("on the server: `sudo chown -R {user} {root}`"),
-                    false => format!("on the server: `sudo install -d -o {user} {root}`"),
-                }
-            ));
+            let report = Report::new(format!("`{nearest}` is not writable by `{user}`"));
+            bail!(report.at(self.host().places.path.clone()).hint(match nearest.starts_with(root) {
+                true => format!("on the server: `sudo chown -R {user} {root}`"),
+                false => format!("on the server: `sudo install -d -o {user} {root}`"),
+            }));
         }
         if matches!(current, Current::Dangling { .. }) {
             self.session.warn(format!("`{root}/current` leads to nothing"));

@@ -97,7 +97,7 @@ impl Session {
     /// Asks the server what it is and what stands in the site. Asked again, it looks again.
     pub fn look(&mut self) -> Result<&Seen> {
         let step = probe::probe(self.host.path.as_str(), &self.options.shared);
-        let seen = self.ask(step)?;
+        let seen = self.ask(step).map_err(|error| self.at_path(error))?;
         self.learn(seen)
     }
 
@@ -105,6 +105,7 @@ impl Session {
         if !seen.facts.has("tar") {
             bail!(
                 Report::new("the server has no `tar`")
+                    .at(self.host.places.host.clone())
                     .note(format!("it was looked for in {}", seen.facts.path))
                     .hint("install it, or set `env` so that `PATH` leads to it")
             );
@@ -261,11 +262,26 @@ impl Session {
         let name = &self.host.name;
         match reply {
             Ok(answer) => (step.read)(&answer),
-            Err(lost @ Lost::Refused { .. }) => {
-                Err(lost).with_context(|| format!("no connection to `{name}`"))
+            Err(Lost::Refused { report }) => {
+                let report = report.at_least(&self.host.places.host);
+                Err(report).with_context(|| format!("no connection to `{name}`"))
             }
             Err(lost) => Err(lost).with_context(|| format!("step `{op}` on `{name}` was cut off")),
         }
+    }
+
+    /// What is wrong with a site is shown where `runner.toml` says where it is.
+    pub(super) fn at_path(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast_ref::<Report>() {
+            Some(_) => Report::of(&error).at_least(&self.host.places.path).into(),
+            None => error,
+        }
+    }
+
+    /// An error that the run goes on after.
+    pub(super) fn warn_of(&self, error: anyhow::Error) {
+        let report = Report { hosts: vec![self.host.name.clone()], ..Report::of(&error) };
+        self.events.event(Event::Failed { report: report.warning() });
     }
 
     pub(super) fn warn(&self, text: String) {
@@ -286,7 +302,7 @@ mod tests {
     use std::sync::{Mutex, PoisonError};
 
     use super::*;
-    use crate::host::{DeployPath, Settings, TransportKind};
+    use crate::host::{DeployPath, Places, Settings, TransportKind};
     use crate::shell::Script;
     use crate::transport::simulated::{Simulated, said};
 
@@ -312,6 +328,7 @@ mod tests {
             roles: None,
             transport: TransportKind::Local,
             settings: Settings::default(),
+            places: Places::default(),
         }
     }
 

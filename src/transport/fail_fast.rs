@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_host_that_is_away_is_tried_once_more_and_then_not_again() {
         let act = Step::new("check", Effect::Reads, Script::new(":"), |_| Ok(())).act;
-        let lost = |n| Lost::Refused { why: format!("try {n}") };
+        let lost = |n| Lost::refused(format!("try {n}"));
         let mut n_tries = 0;
         let away = Simulated::replying(move |_| {
             n_tries += 1;

@@ -120,9 +120,8 @@ fn connect(to: &Address) -> io::Result<File> {
 
 impl Link for Local {
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
-        let child = self
-            .spawn(command)
-            .map_err(|error| Lost::Refused { why: format!("failed to start `sh`: {error}") })?;
+        let child =
+            self.spawn(command).map_err(|error| Lost::refused(format!("failed to start `sh`: {error}")))?;
         Ok(self.opened(FarEnd::Child(child)))
     }
 

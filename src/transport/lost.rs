@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io;
 
+use crate::event::Report;
+
 /// The act was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
     /// There is no connection, or the host starts nothing more on it: the act was not started.
-    Refused { why: String },
+    Refused { report: Box<Report> },
     /// The connection or the shell broke. Whether the act was done is unknown; `sent` bytes of its payload were
     /// taken before. The next act opens a new shell, which holds nothing of what the old one held.
     Gone { why: String, sent: u64 },
@@ -17,11 +19,16 @@ pub enum Lost {
 }
 
 impl Lost {
+    /// For what a message alone explains.
+    pub fn refused(why: impl Into<String>) -> Self {
+        Lost::Refused { report: Report::new(why).into() }
+    }
+
     /// What an error of the link means.
     pub fn broken(error: &io::Error, sent: u64) -> Self {
         let why = error.to_string();
         match error.kind() {
-            io::ErrorKind::ConnectionRefused => Lost::Refused { why },
+            io::ErrorKind::ConnectionRefused => Lost::refused(why),
             _ => Lost::Gone { why, sent },
         }
     }
@@ -30,7 +37,7 @@ impl Lost {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Lost::Refused { why } => f.write_str(why),
+            Lost::Refused { report } => report.fmt(f),
             Lost::Gone { why, .. } => write!(f, "connection lost: {why}"),
             Lost::Payload { why } => write!(f, "failed to read what was to be sent: {why}"),
         }

@@ -104,6 +104,7 @@ fn add(builder: &mut GitignoreBuilder, pattern: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::layout::plain;
     use expect_test::expect;
 
     fn rules(exclude: &[&str]) -> Arc<Rules> {
@@ -164,7 +165,7 @@ mod tests {
     fn a_bad_pattern_is_named() {
         let bad = |pattern: &str| {
             let error = Rules::new(&[pattern.to_owned()]).err().unwrap();
-            format!("{error:#}")
+            plain(&Report::of(&error))
         };
         expect!["bad pattern `log[a` in `exclude`: unclosed character class; missing ']'"]
             .assert_eq(&bad("log[a"));

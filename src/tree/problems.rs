@@ -70,6 +70,7 @@ impl fmt::Display for Names<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::layout::plain;
     use expect_test::expect;
 
     #[test]
@@ -82,6 +83,6 @@ mod tests {
         let error = problems.into_result().unwrap_err();
         expect![[r#"
             failed to read `f10` (permission denied), `f11` (permission denied), `f12` (permission denied), `f13` (permission denied), `f14` (permission denied), `f15` (permission denied), `f16` (permission denied), `f17` (permission denied), `f18` (permission denied), `f19` (permission denied) and 3 more
-            hint: make it readable for this user, or list it in `exclude` or `.runnerignore`"#]].assert_eq(&error.to_string());
+            hint: make it readable for this user, or list it in `exclude` or `.runnerignore`"#]].assert_eq(&plain(&Report::of(&error)));
     }
 }

@@ -252,6 +252,7 @@ pub(super) fn walk_anew(selection: &Selection) -> Result<Tree> {
 mod tests {
     use super::super::sample;
     use super::*;
+    use crate::event::layout::plain;
     use expect_test::expect;
     use std::ffi::OsStr;
     use std::fs::File;
@@ -269,7 +270,7 @@ mod tests {
     }
 
     fn error(selection: &Selection, root: &Path) -> String {
-        let text = format!("{:#}", walk_anew(selection).unwrap_err());
+        let text = plain(&Report::of(&walk_anew(selection).unwrap_err()));
         text.replace(root.to_str().unwrap(), "ROOT")
     }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use runner::parts::event::layout::plain;
 use runner::parts::transport::ssh::{Connection, Logins, Prompt, SshTarget, dial};
 use runner::parts::transport::{Interrupt, Lost};
 use tempfile::TempDir;
@@ -155,7 +156,7 @@ pub fn until(is_so: impl Fn() -> bool) {
 
 /// How a login ends that nobody wants any more.
 pub fn interrupted() -> Lost {
-    Lost::Refused { why: "interrupted".to_owned() }
+    Lost::refused("interrupted")
 }
 
 #[track_caller]
@@ -170,7 +171,7 @@ pub fn entered(target: &SshTarget) -> Connection {
 pub fn refused(target: &SshTarget) -> String {
     match dial::connect(target, &Interrupt::default()) {
         Ok(_) => panic!("not refused"),
-        Err(Lost::Refused { why }) => why,
+        Err(Lost::Refused { report }) => plain(&report),
         Err(lost) => panic!("not refused but {lost:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Renderers of events: for a terminal, for a log, for machines. Only these print what happens in a run.
 
+mod command_line;
 mod json;
-mod label;
 mod progress;
 pub mod size;
 mod terminal;
@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 
 use crate::cli::args::{Args, When};
 use crate::cli::out;
-use crate::event::{Report, Sink};
+use crate::cli::report::command_line::CommandLine;
+use crate::event::{Event, Sink};
 
 pub fn choose_colour(when: When) {
     let is_on = match when {
@@ -28,17 +29,30 @@ pub fn choose_colour(when: When) {
     out::IS_COLOURED.store(when == When::Always, Ordering::Relaxed);
 }
 
-pub fn sink(args: &Args) -> Arc<dyn Sink> {
+/// What shows all that happens, in a run, before one and beside one.
+pub fn sink(args: &Args, run: &str) -> Arc<dyn Sink> {
+    let line = CommandLine::of(args);
     match args.json {
-        true => Arc::new(json::Json),
-        false => Arc::new(terminal::Terminal::new(args.verbose, args.quiet, args.diff)),
+        true => Arc::new(Hinting { line, inner: json::Json::new(run) }),
+        false => {
+            let inner = terminal::Terminal::new(args.verbose, args.quiet, args.diff);
+            Arc::new(Hinting { line, inner })
+        }
     }
 }
 
-/// A problem that ends a command before or beside a run.
-pub fn problem(args: &Args, report: &Report) {
-    match args.json {
-        true => json::failed(report),
-        false => out::talk(label::error(report)),
+/// Makes the hints of reports work as they are typed.
+struct Hinting<S> {
+    line: CommandLine,
+    inner: S,
+}
+
+impl<S: Sink> Sink for Hinting<S> {
+    fn event(&self, event: Event) {
+        self.inner.event(match event {
+            Event::Failed { report } => Event::Failed { report: self.line.complete(report) },
+            Event::Dropped { host, report } => Event::Dropped { host, report: self.line.complete(report) },
+            event => event,
+        });
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use colored::Colorize;
 
-use crate::cli::report::label::{error, warning};
 use crate::cli::report::progress::Progress;
 use crate::cli::report::size::{bytes, count};
-use crate::event::{Event, Output, Report, Sent, Sink, TaskResult};
+use crate::event::report::Label;
+use crate::event::{Event, Output, Report, Sent, Sink, TaskResult, layout};
 
 pub struct Terminal {
     is_verbose: bool,
@@ -112,9 +112,14 @@ impl Terminal {
         }
     }
 
-    fn warning(&self, host: Option<&str>, text: &str) {
-        let host = host.map_or(String::new(), |host| format!("`{host}`: "));
-        self.progress.line(&warning(&Report::new(format!("{host}{text}"))));
+    /// Every problem is laid out here, from its fields.
+    fn problem(&self, report: &Report) {
+        let label = match report.label {
+            Label::Error => "error:".red().bold(),
+            Label::Warning => "warning:".yellow().bold(),
+        };
+        let text = layout::text(report, self.is_verbose, "hint:".cyan().bold());
+        self.progress.line(&format!("{label} {text}"));
     }
 }
 
@@ -198,16 +203,19 @@ impl Sink for Terminal {
                 let host = host.map_or(String::new(), |host| format!("`{host}`: "));
                 self.say(format!("  {host}{text}"));
             }
-            Event::Warning { host, text } => self.warning(host.as_deref(), &text),
+            Event::Warning { host, text } => {
+                self.problem(&Report { hosts: Vec::from_iter(host), ..Report::new(text) }.warning());
+            }
             Event::Failed { report } => {
                 self.progress.clear();
-                self.progress.line(&error(&report));
+                self.problem(&report);
             }
             Event::Question { is_open } => self.progress.give_way(is_open),
             Event::Undone { what, hosts } => self.say(format!("  {what} on {}", hosts.join(", "))),
-            Event::Dropped { report, .. } => {
+            Event::Dropped { host, report } => {
                 self.progress.clear();
-                self.progress.line(&warning(&report));
+                let report = Report { hosts: Vec::new(), ..report }.nested();
+                self.problem(&report.context(format!("`{host}` is dropped")));
             }
             Event::Serving { host, release, is_dropped, problem } => {
                 self.progress.clear();

@@ -8,7 +8,7 @@ use super::address::HostAddress;
 use super::reach::{Reach, deploy_path};
 use crate::event::{Excerpt, Report};
 use crate::host::document::{Field, Table};
-use crate::host::{Host, Settings, TransportKind};
+use crate::host::{Host, Places, Settings, TransportKind};
 
 const KEYS: [&str; 8] = ["address", "name", "roles", "user", "port", "path", "transport", "settings"];
 
@@ -25,6 +25,7 @@ pub struct HostEntry {
 struct Written<'a> {
     name: Option<String>,
     address: Option<HostAddress>,
+    address_place: Option<Excerpt>,
     roles: Option<Vec<String>>,
     reach: Reach<'a>,
     settings: Settings,
@@ -69,6 +70,7 @@ fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
     Ok(Written {
         name: name.transpose()?,
         address: address.transpose()?,
+        address_place: table.get("address").map(|field| field.place()),
         roles: roles.transpose()?,
         settings: Settings::below(table)?,
         reach,
@@ -99,7 +101,7 @@ fn resolve(
     stage: &Reach,
     dir: &Path,
 ) -> Result<HostEntry> {
-    let Written { name, address, roles, reach, settings } = written;
+    let Written { name, address, address_place, roles, reach, settings } = written;
     let transport = reach.transport.or(stage.transport).unwrap_or_default();
     let is_named = name.is_some();
     let label = name.clone().or_else(|| address.as_ref().map(|a| a.name.clone()));
@@ -115,6 +117,7 @@ fn resolve(
             ))
             .into());
     };
+    let places = Places { host: address_place.unwrap_or_else(|| place.clone()), path: path.place() };
     let path = deploy_path(path, transport, dir)?;
     // Nobody logs in to this machine, so what the stage says for servers is not for a local host.
     let (address, user, port) = match (transport, address) {
@@ -128,7 +131,7 @@ fn resolve(
             return Err(Report::new(format!("host `{label}` has no `address`")).at(place).into());
         }
     };
-    let host = Host { name: label, address, port, user, path, roles, transport, settings };
+    let host = Host { name: label, address, port, user, path, roles, transport, settings, places };
     Ok(HostEntry { host, is_named, place })
 }
 

@@ -74,6 +74,7 @@ pub fn without_dots(path: &Path) -> PathBuf {
 mod tests {
     use super::super::Inventory;
     use super::*;
+    use crate::event::layout::plain;
     use expect_test::expect;
 
     fn project(text: &[u8]) -> tempfile::TempDir {
@@ -106,7 +107,7 @@ mod tests {
         let dir = project(b"");
         let refused = |path: &str| {
             let error = Inventory::find_from(dir.path(), Some(Path::new(path))).unwrap_err();
-            error.to_string()
+            plain(&Report::of(&error))
         };
         expect![[r#"
             no `runner.toml` in `src`
@@ -128,7 +129,7 @@ mod tests {
                 path = "/var/www/shop"
                 user = "deploy"
                 hosts = ["web1.example.com"]"#]]
-        .assert_eq(&in_parents(Path::new("/nowhere/at/all")).unwrap_err().to_string());
+        .assert_eq(&plain(&Report::of(&in_parents(Path::new("/nowhere/at/all")).unwrap_err())));
     }
 
     #[test]
@@ -141,7 +142,7 @@ mod tests {
               |
             1 | # caf�
               |      ^"#]]
-        .assert_eq(&error.to_string());
+        .assert_eq(&plain(&Report::of(&error)));
     }
 
     #[track_caller]

@@ -111,6 +111,8 @@ fn read_stages(root: &Table, dir: &Path) -> Result<Vec<Stage>> {
 #[cfg(test)]
 pub(in crate::host) mod tests {
     use super::*;
+    use crate::event::Report;
+    use crate::event::layout::plain;
     use crate::host::Host;
     use expect_test::{Expect, expect};
 
@@ -120,7 +122,7 @@ pub(in crate::host) mod tests {
 
     #[track_caller]
     pub fn refused(text: &str, want: Expect) {
-        want.assert_eq(&parse(text).unwrap_err().to_string());
+        want.assert_eq(&plain(&Report::of(&parse(text).unwrap_err())));
     }
 
     /// Everything that does not depend on where the file is, one line a thing.

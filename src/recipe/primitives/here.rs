@@ -57,7 +57,7 @@ fn cached(value: Dynamic) -> ScriptResult<Cached> {
         return Err(wrong("needs `key` and `paths`, lists of paths"));
     }
     let [key, made] =
-        [key, made].map(|texts| paths("cache", &texts).map_err(|error| mistake_text(format!("{error:#}"))));
+        [key, made].map(|texts| paths("cache", &texts).map_err(|error| mistake(Report::of(&error))));
     let (key, made) = (key?, made?);
     for (n, path) in made.iter().enumerate() {
         if made[..n].iter().any(|other| path.starts_with(other) || other.starts_with(path)) {

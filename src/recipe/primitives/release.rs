@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 
-use anyhow::anyhow;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
@@ -108,7 +107,7 @@ pub mod api {
     #[rhai_fn(pure, return_raw)]
     pub fn history(host: &mut ScriptHost) -> ScriptResult<Array> {
         let lines = host.site().session.history();
-        let lines = host.outcome(lines.map_err(|error| anyhow!("{error:#}")))?;
+        let lines = host.outcome(lines)?;
         let text =
             |line: Result<HistoryEntry, String>| line.map_or_else(|text| text, |entry| entry.to_string());
         Ok(lines.into_iter().map(text).map(Dynamic::from).collect())

@@ -69,7 +69,7 @@ impl Ssh {
                 let connection = (self.connect)()?;
                 let silence = connection.silence.map_or(self.silence, |told| told.min(self.silence));
                 let started = Driven::start(connection, silence);
-                let why = |error| Lost::Refused { why: format!("failed to start a thread: {error}") };
+                let why = |error| Lost::refused(format!("failed to start a thread: {error}"));
                 Ok(none.insert(started.map_err(why)?))
             }
         }
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_made_when_a_channel_is_opened_and_its_refusal_is_told() {
-        let refused = || Lost::Refused { why: "no route to host".to_owned() };
+        let refused = || Lost::refused("no route to host");
         let mut n_tries = 0;
         let mut ssh = Ssh::new(Duration::from_secs(45), move || {
             n_tries += 1;

@@ -19,7 +19,7 @@ pub enum CallFailure {
     /// Nothing came for so long.
     Silent(Duration),
     /// The agent did not answer.
-    NoAgent(Report),
+    NoAgent(Box<Report>),
     Interrupted,
 }
 

@@ -244,6 +244,7 @@ mod tests {
     use super::super::walk::{Selection, walk, walk_anew};
     use super::parts::PackReader;
     use super::*;
+    use crate::event::layout::plain;
     use expect_test::expect;
     use std::ffi::OsStr;
     use std::fs::Permissions;
@@ -382,7 +383,7 @@ mod tests {
             change(dir.path());
             let mut reader = first(&pack);
             assert!(read(&mut reader).is_err());
-            format!("{:#}", reader.failure.unwrap())
+            plain(&Report::of(&reader.failure.unwrap()))
         };
         let write = |content: &'static str| text(&move |dir| fs::write(dir.join("file"), content).unwrap());
         let file_changed = write("54321");

@@ -67,7 +67,7 @@ impl Agent {
         match apart(PERSON, interrupt, move || agent.userauth(&user, &identity)) {
             Ok(shown) => shown.map_err(CallFailure::Failed),
             Err(Abandoned::Interrupted) => Err(CallFailure::Interrupted),
-            Err(Abandoned::Late) => Err(CallFailure::NoAgent(late(&self.path))),
+            Err(Abandoned::Late) => Err(CallFailure::NoAgent(late(&self.path).into())),
         }
     }
 }

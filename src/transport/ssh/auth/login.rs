@@ -91,7 +91,7 @@ impl Login<'_> {
     fn lost(&self, stop: &CallFailure) -> LoginFailure {
         match stop {
             CallFailure::Interrupted => LoginFailure::Interrupted,
-            CallFailure::NoAgent(report) => LoginFailure::Final(report.clone()),
+            CallFailure::NoAgent(report) => LoginFailure::Final((**report).clone()),
             _ => LoginFailure::Final(self.tried.hung_up(self.config, self.accepted.as_deref(), stop)),
         }
     }

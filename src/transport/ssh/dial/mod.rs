@@ -54,13 +54,11 @@ impl Dial {
 
     /// Reaches the target, checks who it is and logs in.
     pub fn connect(&mut self) -> Result<Connection, Lost> {
-        self.try_to_connect().map_err(|failure| Lost::Refused {
-            why: match failure {
-                LoginFailure::Interrupted => "interrupted".to_owned(),
-                LoginFailure::Nobody(report)
-                | LoginFailure::Dropped(report)
-                | LoginFailure::Final(report) => report.to_string(),
-            },
+        self.try_to_connect().map_err(|failure| match failure {
+            LoginFailure::Interrupted => Lost::refused("interrupted"),
+            LoginFailure::Nobody(report) | LoginFailure::Dropped(report) | LoginFailure::Final(report) => {
+                Lost::Refused { report: report.into() }
+            }
         })
     }
 

@@ -1,0 +1,114 @@
+//! The command line of this program for a hint: words, with the options that led this run to its project, stage and hosts.
+
+use crate::cli::args::Args;
+use crate::event::{Hint, Report};
+use crate::shell::Word;
+
+/// What this run was started with, as far as another command needs it to be about the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// `-C`, for every command.
+    directory: Vec<String>,
+    /// `--stage`, `--host` and `--role`, for those about hosts.
+    selection: Vec<String>,
+    recipe: Option<String>,
+}
+
+impl CommandLine {
+    pub fn of(args: &Args) -> Self {
+        let directory = args.directory.iter().map(|dir| dir.display().to_string());
+        let selection = args.selection();
+        let all = [
+            ("--stage", Vec::from_iter(selection.stage)),
+            ("--host", selection.hosts),
+            ("--role", selection.roles),
+        ];
+        let selection = all.into_iter().flat_map(|(option, names)| options(option, names));
+        Self {
+            directory: options("-C", directory).collect(),
+            selection: selection.collect(),
+            recipe: args.recipe(),
+        }
+    }
+
+    /// `report` with hints that work as they are typed.
+    pub fn complete(&self, report: Report) -> Report {
+        Report {
+            hint: report.hint.map(|hint| self.typed(hint)),
+            causes: report.causes.into_iter().map(|cause| self.complete(cause)).collect(),
+            ..report
+        }
+    }
+
+    fn typed(&self, hint: Hint) -> Hint {
+        match hint {
+            Hint::Runner { before, words, after } => Hint::Runner {
+                before,
+                words: self.words(words).iter().map(|word| quoted(word)).collect(),
+                after,
+            },
+            text => text,
+        }
+    }
+
+    /// The options, and the recipe where a command takes one.
+    fn words(&self, words: Vec<String>) -> Vec<String> {
+        let (mut all, recipe) = (self.directory.clone(), self.recipe.clone());
+        match words.first().map(String::as_str) {
+            Some("check" | "tasks" | "docs") => all.extend(words.into_iter().chain(recipe)),
+            Some("releases" | "status" | "unlock") => all.extend(self.selection.iter().cloned().chain(words)),
+            _ => all.extend(self.selection.iter().cloned().chain(recipe).chain(words)),
+        }
+        all
+    }
+}
+
+fn options(option: &str, values: impl IntoIterator<Item = String>) -> impl Iterator<Item = String> {
+    values.into_iter().flat_map(move |value| [option.to_owned(), value])
+}
+
+/// A word as a shell reads it as one: in quotes only where it needs them.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => String::from_utf8_lossy(&Word::from(word).quoted()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn case(typed: &[&str], words: &[&str], want: &str) {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let hint = Hint::Runner { before: "type ".to_owned(), words, after: "!".to_owned() };
+        let report = CommandLine::of(&Args::of(typed)).complete(Report::new("no").hint(hint));
+        assert_eq!(report.hint.unwrap().to_string(), format!("type `{want}`!"));
+    }
+
+    #[test]
+    fn a_command_is_about_the_same_project_stage_and_hosts() {
+        case(&[], &["unlock"], "runner unlock");
+        let typed = ["-C", "/srv/my shop", "--stage", "prod", "--host", "web1", "--host=b", "--role", "web"];
+        let want = "runner -C '/srv/my shop' --stage prod --host web1 --host b --role web unlock";
+        case(&typed, &["unlock"], want);
+        case(&typed, &["tasks"], "runner -C '/srv/my shop' tasks");
+        case(&["--stage", "it's"], &["status"], "runner --stage 'it'\\''s' status");
+        case(&["--set", "a=b", "-v", "--stage", "x"], &["releases"], "runner --stage x releases");
+    }
+
+    #[test]
+    fn the_recipe_that_was_typed_is_typed_again_where_it_is_taken() {
+        case(&["laravel", "rollbak"], &["tasks"], "runner tasks laravel");
+        case(&["check", "a b.rhai"], &["docs"], "runner docs 'a b.rhai'");
+        case(
+            &["laravel", "--stage", "x"],
+            &["rollback", "--release", "1"],
+            "runner --stage x laravel rollback --release 1",
+        );
+        case(&["laravel"], &["unlock"], "runner unlock");
+        case(&["rollback"], &["rollback", "--release", "1"], "runner rollback --release 1");
+    }
+}

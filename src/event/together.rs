@@ -1,0 +1,71 @@
+//! Alike problems put together: one report for each different problem, with all the hosts that had it.
+
+use crate::event::Report;
+
+/// One for each different problem, in the order in which they came.
+pub fn together(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
+    let mut all: Vec<Report> = Vec::new();
+    for report in reports {
+        match all.iter_mut().find(|other| other.is_like(&report)) {
+            Some(other) => other.hosts.extend(report.hosts),
+            None => all.push(report),
+        }
+    }
+    all
+}
+
+/// All of them as one report, for a caller that passes on one error; `None` if there are none.
+pub fn as_one(reports: impl IntoIterator<Item = Report>) -> Option<Report> {
+    let mut causes = together(reports);
+    if causes.len() <= 1 {
+        return causes.pop();
+    }
+    let hosts = causes.iter().flat_map(|report| report.hosts.clone()).collect();
+    let hint = causes.iter().find_map(|report| report.hint.clone());
+    Some(Report { hosts, hint, causes, ..Report::new("for different reasons") })
+}
+
+/// Of several hints the first is given: what to do next is one thing.
+pub fn keep_first_hint(reports: &mut [Report]) {
+    for report in reports.iter_mut().skip_while(|report| report.hint.is_none()).skip(1) {
+        report.hint = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(host: &str, message: &str, hint: Option<&str>) -> Report {
+        Report { hosts: vec![host.to_owned()], hint: hint.map(Into::into), ..Report::new(message) }
+    }
+
+    #[test]
+    fn hosts_with_the_same_problem_stand_together() {
+        let all = [report("a", "full", Some("rm a")), report("b", "gone", None), report("c", "full", None)];
+        let grouped = together(all);
+        assert_eq!(grouped.len(), 2);
+        assert_eq!(grouped[0].headline(), "`a`, `c`: full");
+        assert_eq!(grouped[1].headline(), "`b`: gone");
+        // Notes are part of what is said.
+        let said = report("a", "full", None).note("1 kB");
+        assert_eq!(together([said, report("b", "full", None)]).len(), 2);
+    }
+
+    #[test]
+    fn several_problems_are_the_causes_of_one() {
+        assert_eq!(as_one([]), None);
+        assert_eq!(as_one([report("a", "full", None)]), Some(report("a", "full", None)));
+        let one = as_one([report("a", "full", None), report("b", "gone", Some("do"))]).unwrap();
+        assert_eq!(one.headline(), "`a`, `b`: for different reasons");
+        assert_eq!(one.causes.len(), 2);
+        assert_eq!(one.hint, Some("do".into()));
+    }
+
+    #[test]
+    fn only_the_first_hint_stays() {
+        let mut all = [report("a", "1", None), report("b", "2", Some("x")), report("c", "3", Some("y"))];
+        keep_first_hint(&mut all);
+        assert_eq!(all.map(|report| report.hint), [None, Some("x".into()), None]);
+    }
+}
