@@ -10,7 +10,7 @@ pub mod kind;
 pub mod selection;
 pub mod settings;
 
-use crate::event::Excerpt;
+use crate::event::{Excerpt, Report};
 
 pub use deploy_path::DeployPath;
 pub use inventory::{Inventory, Stage};
@@ -48,6 +48,14 @@ pub struct Places {
 }
 
 impl Host {
+    /// What is wrong with its site is shown where `runner.toml` says where that is.
+    pub fn at_path(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast_ref::<Report>() {
+            Some(_) => Report::of(&error).at_least(&self.places.path).into(),
+            None => error,
+        }
+    }
+
     /// A host that names no roles has them all, so that a stage of one host needs none.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.as_ref().is_none_or(|roles| roles.iter().any(|r| r == role))

@@ -31,12 +31,12 @@ impl Session {
         }
         let reply = self.perform_silently(&step.act);
         let host = self.host.name.clone();
-        match self.read(step, reply).map_err(|error| self.at_path(error))? {
+        match self.read(step, reply).map_err(|error| self.host.at_path(error))? {
             LockReply::Taken { root, seen } => {
                 self.is_cut = false;
                 // Whatever is found now, the lock is to be released.
                 self.lock = Some(Lock { root, run: owner.run.clone() });
-                self.learn(seen.map_err(|error| self.at_path(error))?).map(|_| Some(true))
+                self.learn(seen.map_err(|error| self.host.at_path(error))?).map(|_| Some(true))
             }
             LockReply::Absent(seen) => self.learn(seen).map(|_| Some(false)),
             LockReply::Held { owner, ending, seen } => {

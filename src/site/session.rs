@@ -97,7 +97,7 @@ impl Session {
     /// Asks the server what it is and what stands in the site. Asked again, it looks again.
     pub fn look(&mut self) -> Result<&Seen> {
         let step = probe::probe(self.host.path.as_str(), &self.options.shared);
-        let seen = self.ask(step).map_err(|error| self.at_path(error))?;
+        let seen = self.ask(step).map_err(|error| self.host.at_path(error))?;
         self.learn(seen)
     }
 
@@ -267,14 +267,6 @@ impl Session {
                 Err(report).with_context(|| format!("no connection to `{name}`"))
             }
             Err(lost) => Err(lost).with_context(|| format!("step `{op}` on `{name}` was cut off")),
-        }
-    }
-
-    /// What is wrong with a site is shown where `runner.toml` says where it is.
-    pub(super) fn at_path(&self, error: anyhow::Error) -> anyhow::Error {
-        match error.downcast_ref::<Report>() {
-            Some(_) => Report::of(&error).at_least(&self.host.places.path).into(),
-            None => error,
         }
     }
 
