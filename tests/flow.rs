@@ -95,6 +95,33 @@ fn a_failure_after_watch_leaves_the_new_release_live_everywhere() {
     }
 }
 
+/// A recipe's own flow, in which `boom` fails, ends with this code.
+#[track_caller]
+fn settled(flow: &str, code: i32) {
+    let test = Test::new().source("a", "old");
+    test.deploy();
+    let boom = r#"task("boom", |host| host.fail("no"));"#;
+    let test = test.source("a", "new").recipe(&format!("{boom}\n{flow}\n"));
+    let name = flow.split('"').nth(1).unwrap();
+    test.ends(code, &[name]).says("task `boom` failed");
+    assert_eq!(test.serves("site", "a"), if code == 5 { "new" } else { "old" }, "{flow}");
+}
+
+#[test]
+fn what_a_flow_did_stays_from_the_end_of_the_task_that_settles_it() {
+    let flow = |name: &str, rest: &str| {
+        format!(r#"flow("{name}", ["lock", "build", "release", "upload", "share", "seal", "swap", {rest});"#)
+    };
+    for name in ["deploy", "blue"] {
+        // What the shipped flow says, or what settles other flows.
+        settled(&flow(name, r#""watch", "boom"]"#), 5);
+        settled(&flow(name, r#""boom", "watch"]"#), 1);
+        settled(&flow(name, r#""boom"]"#), 1);
+    }
+    settled(&flow("deploy", r#""verify", "boom", "watch"], #{ settles: "verify" }"#), 5);
+    settled(&flow("blue", r#""verify", "watch", "boom", "prune"], #{ settles: "prune" }"#), 1);
+}
+
 #[test]
 fn a_first_deploy_that_fails_after_the_swap_leaves_nothing_live() {
     let test = Test::new().source("a", "1").recipe("task(\"verify\", |host| host.fail(\"no\"));\n");

@@ -998,6 +998,34 @@ fn a_flow_that_holds_a_function() {
 }
 
 #[test]
+fn a_flow_that_is_settled_by_a_task_that_it_does_not_run() {
+    refused(
+        r#"flow("again", ["lock", "reload", "verify"], #{ settles: "verifi" });"#,
+        expect![[r#"
+        error: flow `again` does not run task `verifi`, which must settle it (did you mean `verify`?)
+         --> deploy.rhai:1:57
+          |
+        1 | flow("again", ["lock", "reload", "verify"], #{ settles: "verifi" });
+          |                                                         ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_flow_with_an_option_that_there_is_not() {
+    refused(
+        r#"flow("again", ["lock", "reload"], #{ setles: "reload" });"#,
+        expect![[r#"
+        error: a flow has no option `setles` (did you mean `settles`?)
+         --> deploy.rhai:1:1
+          |
+        1 | flow("again", ["lock", "reload"], #{ setles: "reload" });
+          | ^^^^
+    "#]],
+    );
+}
+
+#[test]
 fn a_task_of_two_parameters() {
     refused(
         r#"task("prepare", |host, command| host.run(command));"#,

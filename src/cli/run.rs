@@ -10,7 +10,7 @@ use crate::event::mask::Mask;
 use crate::event::{Event, Hint, Report, Sink};
 use crate::fleet::Fleet;
 use crate::fleet::access::Access;
-use crate::flow::{Doing, execute};
+use crate::flow::{Goal, execute};
 use crate::here::Here;
 use crate::here::mode::Mode;
 use crate::here::options::HereOptions;
@@ -42,8 +42,8 @@ pub fn run(
     let fleet = order.fleet(&here, prompt::logins(interrupt, events))?;
     let run = Run::new(here, fleet, order.setup(args, id));
     run.begin();
-    let outcome = execute(&run, &order.recipe.playbook, &order.doing);
-    note_what_is_gone(&run, &order.doing);
+    let outcome = execute(&run, &order.recipe.playbook, &order.goal);
+    note_what_is_gone(&run, &order.goal);
     Ok(outcome.verdict.exit_code())
 }
 
@@ -52,7 +52,7 @@ struct Order {
     inventory: Inventory,
     selected: Selected,
     recipe: Recipe,
-    doing: Doing,
+    goal: Goal,
     wanted: Option<ReleaseName>,
     settled: Settled,
 }
@@ -71,9 +71,9 @@ impl Order {
         let wanted = args.release.as_deref().map(ReleaseName::new).transpose()?;
         let source = project::source(Some(&inventory), recipe.as_deref())?;
         let recipe = project::load(source, &inventory.dir, interrupt, events)?;
-        let doing = recipe.doing(what.as_deref().unwrap_or(DEFAULT))?;
-        let mut problems = recipe.check(Some(&doing));
-        if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &doing)) {
+        let goal = recipe.goal(what.as_deref().unwrap_or(DEFAULT))?;
+        let mut problems = recipe.check(Some(&goal));
+        if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &goal)) {
             let report =
                 Report::new("`--release` names a release to go back to, and this would make a new one");
             let hint = Hint::runner(["rollback", "--release", wanted.as_str()], " goes back to it");
@@ -81,7 +81,7 @@ impl Order {
         }
         match recipe.settle(&inventory.settings, &selected.stage.settings, &selected.hosts, &cli) {
             Ok(settled) if problems.is_empty() => {
-                Ok(Self { inventory, selected, recipe, doing, wanted, settled })
+                Ok(Self { inventory, selected, recipe, goal, wanted, settled })
             }
             settled => {
                 problems.extend(settled.err().into_iter().flatten());
@@ -104,7 +104,7 @@ impl Order {
             source: self.settled.source.clone(),
             env: self.settled.env.clone(),
             skip: project::local_sites(&self.inventory),
-            sends: sends(&self.recipe, &self.doing),
+            sends: sends(&self.recipe, &self.goal),
         }
     }
 
@@ -129,17 +129,17 @@ impl Order {
             application: self.inventory.application(),
             stage: self.stage(),
             by: deployer(),
-            flow: self.doing.name().to_owned(),
+            flow: self.goal.name().to_owned(),
             wanted: self.wanted.clone(),
             waits: args.wait,
         }
     }
 }
 
-fn sends(recipe: &Recipe, doing: &Doing) -> bool {
-    match doing {
-        Doing::Flow(name) => recipe.playbook.order(name).iter().any(|task| task == "upload"),
-        Doing::Task(_) => false,
+fn sends(recipe: &Recipe, goal: &Goal) -> bool {
+    match goal {
+        Goal::Flow(name) => recipe.playbook.sends_at(&recipe.playbook.order(name)).is_some(),
+        Goal::Task(_) => false,
     }
 }
 
@@ -150,8 +150,8 @@ fn stop(error: anyhow::Error, interrupt: &Interrupt) -> VerbError {
     }
 }
 
-fn note_what_is_gone(run: &Run, doing: &Doing) {
-    if matches!(doing, Doing::Task(_)) && run.here.project.has_export() {
+fn note_what_is_gone(run: &Run, goal: &Goal) {
+    if matches!(goal, Goal::Task(_)) && run.here.project.has_export() {
         let text = "what was made here, in the export, is gone with it; `--set ref=` works in the work tree"
             .to_owned();
         run.events.event(Event::Note { host: None, text });

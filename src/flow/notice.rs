@@ -8,7 +8,6 @@ use anyhow::Result;
 
 use crate::event::{Event, Report};
 use crate::flow::outcome::{Outcome, Verdict};
-use crate::flow::playbook::Playbook;
 use crate::run::Run;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub struct Notice {
     pub body: Body,
 }
 
-pub fn give(run: &Arc<Run>, playbook: &Playbook, flow: &str, outcome: &Outcome) {
+pub fn give(run: &Arc<Run>, notices: &[Notice], flow: &str, outcome: &Outcome) {
     let occasion = match outcome.verdict {
         Verdict::Done => Occasion::Success,
         _ => Occasion::Failure,
@@ -44,7 +43,7 @@ pub fn give(run: &Arc<Run>, playbook: &Playbook, flow: &str, outcome: &Outcome) 
     if run.mode.is_plan() {
         return;
     }
-    for notice in playbook.notices.iter().filter(|n| n.occasion == occasion && n.flow == flow) {
+    for notice in notices.iter().filter(|n| n.occasion == occasion && n.flow == flow) {
         let name = occasion.name();
         // Who wants out has said so twice.
         if run.interrupt.is_raised() {

@@ -41,6 +41,8 @@ pub struct Task {
     pub limit: Option<usize>,
     pub timeout: Option<Duration>,
     pub undo: Option<Function>,
+    /// It sends the source, which has to be ready by then.
+    pub sends: bool,
     /// Run forward again after a swap back: it tells services which release they serve.
     pub is_repeated: bool,
     /// No recipe has replaced what it does.
@@ -62,6 +64,7 @@ impl Task {
             limit: None,
             timeout: None,
             undo: None,
+            sends: false,
             is_repeated: false,
             is_stdlib: false,
         }

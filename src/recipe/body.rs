@@ -7,7 +7,7 @@ use rhai::{Dynamic, EvalAltResult};
 
 use crate::event::{Excerpt, Report};
 use crate::flow::notice::Notice;
-use crate::flow::playbook::Hook;
+use crate::flow::playbook::{Hook, TaskSequence};
 use crate::flow::task::Function;
 use crate::flow::{Body, Call, Playbook, Task};
 use crate::recipe::callback::Callback;
@@ -82,6 +82,7 @@ fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
         limit: draft.limit,
         timeout: draft.timeout,
         undo: draft.undo.as_ref().map(|kept| function(world, kept)),
+        sends: draft.sends,
         is_repeated: draft.is_repeated,
         is_stdlib: draft.is_stdlib,
         ..Task::new(name, body)
@@ -115,7 +116,7 @@ pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
         .iter()
         .map(|(name, flow)| {
             let tasks = flow.tasks.iter().filter(|task| !is_removed(task)).cloned().collect();
-            (name.clone(), tasks)
+            (name.clone(), TaskSequence { tasks, settles: flow.settles.clone() })
         })
         .collect();
     let hooks = declared

@@ -11,18 +11,18 @@ use std::collections::HashSet;
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 
 use crate::event::Report;
-use crate::flow::Doing;
+use crate::flow::Goal;
 use crate::recipe::check::natives::Natives;
 use crate::recipe::draft::Declared;
 use crate::recipe::sources::RecipeSource;
 use crate::recipe::world::World;
 
-/// A recipe that was evaluated. `doing` is what is about to be run.
-pub fn check(world: &World, trees: &[(RecipeSource, AST)], doing: Option<&Doing>) -> Vec<Report> {
+/// A recipe that was evaluated. `goal` is what is about to be run.
+pub fn check(world: &World, trees: &[(RecipeSource, AST)], goal: Option<&Goal>) -> Vec<Report> {
     let natives = Natives::of(&world.engine);
     let mut problems = hidden::check(&natives, trees);
     problems.extend(calls::check(&natives, &world.declared, trees, true));
-    problems.extend(names::check(world, doing, &settings_read(trees)));
+    problems.extend(names::check(world, goal, &settings_read(trees)));
     in_order(problems)
 }
 

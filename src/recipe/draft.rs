@@ -38,6 +38,7 @@ pub struct TaskDraft {
     pub limit: Option<usize>,
     pub timeout: Option<Duration>,
     pub undo: Option<Callback>,
+    pub sends: bool,
     pub is_repeated: bool,
     /// To be run by name: no flow needs to run it.
     pub is_alone: bool,
@@ -47,6 +48,10 @@ pub struct FlowDraft {
     pub tasks: Vec<String>,
     /// Of each task, where the flow names it.
     pub task_places: Vec<Excerpt>,
+    /// Kept by a flow that is declared again and does not say it.
+    pub settles: Option<String>,
+    /// Where this declaration says it.
+    pub settles_place: Option<Excerpt>,
     pub place: Excerpt,
     pub doc: String,
 }

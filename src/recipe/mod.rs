@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use crate::event::{Hint, Report, Sink, Suggestion};
 use crate::fleet::dropping::OnHostFailure;
-use crate::flow::{Doing, Playbook};
+use crate::flow::{Goal, Playbook};
 use crate::here::options::SourceOptions;
 use crate::here::project::Project;
 use crate::host::{Host, Settings};
@@ -86,18 +86,18 @@ impl Recipe {
         Ok(Self { trees, world, playbook })
     }
 
-    /// What is wrong with the recipe that can be seen without a host. `doing` is what is about to be run.
-    pub fn check(&self, doing: Option<&Doing>) -> Vec<Report> {
-        check::check(&self.world, &self.trees, doing)
+    /// What is wrong with the recipe that can be seen without a host. `goal` is what is about to be run.
+    pub fn check(&self, goal: Option<&Goal>) -> Vec<Report> {
+        check::check(&self.world, &self.trees, goal)
     }
 
     /// The flow or task of that name.
-    pub fn doing(&self, name: &str) -> Result<Doing, Report> {
+    pub fn goal(&self, name: &str) -> Result<Goal, Report> {
         if self.playbook.flows.contains_key(name) {
-            return Ok(Doing::Flow(name.to_owned()));
+            return Ok(Goal::Flow(name.to_owned()));
         }
         if self.playbook.tasks.contains_key(name) {
-            return Ok(Doing::Task(name.to_owned()));
+            return Ok(Goal::Task(name.to_owned()));
         }
         let known = self.playbook.flows.keys().chain(self.playbook.tasks.keys());
         let near = Suggestion::new(name, known.map(String::as_str));

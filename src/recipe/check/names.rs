@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 
 use crate::event::{Report, Suggestion};
-use crate::flow::Doing;
+use crate::flow::Goal;
 use crate::recipe::draft::Declared;
 use crate::recipe::world::World;
 
-pub fn check(world: &World, doing: Option<&Doing>, settings_read: &HashSet<String>) -> Vec<Report> {
+pub fn check(world: &World, goal: Option<&Goal>, settings_read: &HashSet<String>) -> Vec<Report> {
     let declared = &world.declared;
     let mut problems = Vec::new();
     unknown_tasks(declared, &mut problems);
     removed_anchors(declared, &mut problems);
     unknown_flows(declared, &mut problems);
     tasks_and_flows(declared, &mut problems);
-    idle_tasks(world, doing, &mut problems);
+    settling_tasks(world, &mut problems);
+    idle_tasks(world, goal, &mut problems);
     unread_settings(declared, settings_read, &mut problems);
     problems
 }
@@ -93,8 +94,23 @@ fn tasks_and_flows(declared: &Declared, problems: &mut Vec<Report>) {
     }
 }
 
+/// A flow would be confirmed when it ends, and not where its author meant it.
+fn settling_tasks(world: &World, problems: &mut Vec<Report>) {
+    let playbook = world.playbook.get().and_then(|playbook| playbook.upgrade());
+    for (name, flow) in &world.declared.flows {
+        let (Some(task), Some(place)) = (&flow.settles, &flow.settles_place) else { continue };
+        let is_removed = world.declared.removed.iter().any(|removal| removal.task == *task);
+        let order = playbook.as_ref().map(|playbook| playbook.order(name)).unwrap_or_default();
+        if !is_removed && !order.contains(task) {
+            let near = Suggestion::new(task, order.iter().map(String::as_str));
+            let message = format!("flow `{name}` does not run task `{task}`, which must settle it{near}");
+            problems.push(Report::new(message).at(place.clone()));
+        }
+    }
+}
+
 /// A task of the user's that nothing runs is a misspelt override, most often.
-fn idle_tasks(world: &World, doing: Option<&Doing>, problems: &mut Vec<Report>) {
+fn idle_tasks(world: &World, goal: Option<&Goal>, problems: &mut Vec<Report>) {
     let declared = &world.declared;
     let playbook = world.playbook.get().and_then(|playbook| playbook.upgrade());
     let run: HashSet<String> = playbook
@@ -102,7 +118,7 @@ fn idle_tasks(world: &World, doing: Option<&Doing>, problems: &mut Vec<Report>) 
         .flat_map(|playbook| playbook.flows.keys().flat_map(|flow| playbook.order(flow)))
         .collect();
     for (name, task) in declared.tasks.iter().filter(|(_, task)| !task.is_shipped) {
-        let is_asked_for = matches!(doing, Some(Doing::Task(asked)) if asked == name);
+        let is_asked_for = matches!(goal, Some(Goal::Task(asked)) if asked == name);
         let is_removed = declared.removed.iter().any(|removal| removal.task == *name);
         // A hook that does not work is told of already.
         let is_hooked = declared.hooks.iter().any(|hook| hook.task == *name);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rhai::plugin::*;
-use rhai::{Array, FnPtr};
+use rhai::{Array, FnPtr, Map};
 
-use crate::event::Report;
+use crate::event::{Report, Suggestion};
 use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
 use crate::recipe::callback::Callback;
@@ -13,7 +13,7 @@ use crate::recipe::draft::{FlowDraft, HookDraft, NoticeDraft, Removal, TaskDraft
 use crate::recipe::failure::ScriptResult;
 use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::statement::Statement;
-use crate::recipe::value::texts;
+use crate::recipe::value::{texts, type_name};
 
 /// A declared task, so that more can be said of it: `task("x", f).once()`.
 #[derive(Clone)]
@@ -66,6 +66,41 @@ fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> Sc
     }
     declared.tasks.insert(name.to_owned(), task);
     ScriptTask { name: name.to_owned() }
+}
+
+fn declare_flow(statement: &Statement, name: &str, tasks: Array, settles: Option<String>) {
+    statement.check_name("flow", name);
+    let tasks = match texts(tasks, "a flow") {
+        Ok(tasks) => tasks,
+        Err(message) => return statement.refuse(Report::new(message)),
+    };
+    let mut declared = statement.draft.lock();
+    let place = statement.place_of(&declared, name);
+    declared.once_per_file("flow", name, &statement.file, &place);
+    let doc = declared.pending_doc.take();
+    let replaced = declared.flows.get(name);
+    let doc = doc.or_else(|| replaced.map(|flow| flow.doc.clone())).unwrap_or_default();
+    let settles_place = settles.as_ref().map(|task| statement.place_of(&declared, task));
+    let settles = settles.or_else(|| replaced.and_then(|flow| flow.settles.clone()));
+    let task_places = tasks.iter().map(|task| statement.place_of(&declared, task)).collect();
+    let flow = FlowDraft { tasks, task_places, settles, settles_place, place, doc };
+    declared.flows.insert(name.to_owned(), flow);
+}
+
+/// What the options of a flow say of `settles`. The first mistake in them is told.
+fn settles(options: Map) -> Result<Option<String>, String> {
+    let mut settles = None;
+    for (key, value) in options {
+        if key != "settles" {
+            let near = Suggestion::new(&key, ["settles"]);
+            return Err(format!("a flow has no option `{key}`{near}"));
+        }
+        let kind = type_name(&value);
+        let task =
+            value.into_string().map_err(|_| format!("`settles` must be the name of a task, not {kind}"))?;
+        settles = Some(task);
+    }
+    Ok(settles)
 }
 
 fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> ScriptResult<()> {
@@ -168,6 +203,13 @@ pub mod api {
         Ok(task.change(&statement, |task| task.undo = body))
     }
 
+    /// Declares that the task sends the source. Tasks before it may still change the source; the first task of a flow
+    /// that sends it fixes what is sent.
+    #[rhai_fn(return_raw)]
+    pub fn sends(context: NativeCallContext, task: &mut ScriptTask) -> ScriptResult<ScriptTask> {
+        Ok(task.change(&Statement::of(&context)?, |task| task.sends = true))
+    }
+
     /// Runs the task again after a swap back, so that services load the previous release.
     #[rhai_fn(return_raw)]
     pub fn repeat_on_swap_back(
@@ -192,26 +234,25 @@ pub mod api {
         Ok(())
     }
 
-    /// Declares a flow: a list of task names, in order. All hosts finish a task before any host starts the next one.
+    /// Declares a flow: a list of task names, in order. All hosts finish a task before any host starts the next one. A
+    /// flow that an imported file declared gets the new tasks and keeps what it said of `settles`.
     #[rhai_fn(return_raw)]
     pub fn flow(context: NativeCallContext, name: &str, tasks: Array) -> ScriptResult<()> {
+        declare_flow(&Statement::of(&context)?, name, tasks, None);
+        Ok(())
+    }
+
+    /// Declares a flow with the option `settles`: the task after which the run is confirmed. If a task up to there
+    /// fails, the flow is undone on all hosts; if a later one fails, what was done stays. A flow without the option is
+    /// confirmed after the task that another flow names, if it runs that task, or else when it ends.
+    #[rhai_fn(name = "flow", return_raw)]
+    pub fn flow_with(context: NativeCallContext, name: &str, tasks: Array, options: Map) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
-        statement.check_name("flow", name);
-        let tasks = match texts(tasks, "a flow") {
-            Ok(tasks) => tasks,
-            Err(message) => {
-                statement.refuse(Report::new(message));
-                return Ok(());
-            }
-        };
-        let mut declared = statement.draft.lock();
-        let place = statement.place_of(&declared, name);
-        declared.once_per_file("flow", name, &statement.file, &place);
-        let doc = declared.pending_doc.take();
-        let doc = doc.or_else(|| declared.flows.get(name).map(|flow| flow.doc.clone()));
-        let task_places = tasks.iter().map(|task| statement.place_of(&declared, task)).collect();
-        let flow = FlowDraft { tasks, task_places, place, doc: doc.unwrap_or_default() };
-        declared.flows.insert(name.to_owned(), flow);
+        let settles = settles(options).unwrap_or_else(|message| {
+            statement.refuse(Report::new(message));
+            None
+        });
+        declare_flow(&statement, name, tasks, settles);
         Ok(())
     }
 

@@ -86,7 +86,7 @@ pub mod api {
         open.push(hosts.context.task().to_owned());
         drop(open);
         let done =
-            hosts.outcome(|run, indices| crate::flow::execute::perform_all(run, &playbook, &names, indices));
+            hosts.outcome(|run, indices| crate::flow::perform::perform_all(run, &playbook, &names, indices));
         locked(&world.performing).pop();
         done
     }

@@ -1,0 +1,147 @@
+//! One task on the hosts that it is for: who they are, its undo entered first, its failures collected.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Error, Result};
+
+use crate::event::together::as_one;
+use crate::event::{Event, Report, TaskResult};
+use crate::fleet::parallel::in_parallel;
+use crate::flow::failure::{Failure, reports};
+use crate::flow::playbook::Playbook;
+use crate::flow::task::{Body, Call, Function, Task};
+use crate::run::Run;
+use crate::run::dropping::drop_hosts;
+
+/// Tasks on some of the hosts, asked for by a task that runs once. All failures of one task in one error.
+pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among: &[usize]) -> Result<()> {
+    for task in names.iter().filter_map(|name| playbook.tasks.get(name)) {
+        let failures = perform(run, task, &run.fleet.left_of(among));
+        let failures = reports(run, failures).into_iter();
+        // The task is said once, of all of them.
+        if let Some(report) = as_one(failures.map(|report| Report { task: None, ..report })) {
+            return Err(Report { task: Some(task.name.clone()), ..report }.nested().into());
+        }
+    }
+    Ok(())
+}
+
+/// Runs one task on those of `among` that it is for, and waits for all of them.
+pub fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
+    let (hosts, body) = match &task.body {
+        Body::Nothing => return Vec::new(),
+        Body::Here(body) => return perform_here(run, task, body),
+        Body::EachHost(body) => (hosts_of(run, task, among), body),
+    };
+    if let Some(error) = orphaned(run, task) {
+        return vec![Failure::of(&task.name, None, error)];
+    }
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    let began = begin(run, task, hosts.len());
+    if task.is_once {
+        hosts.iter().for_each(|&host| run.fleet.keep_for(host, &task.name));
+    }
+    let deadline = task.timeout.map(|limit| began + limit);
+    let call = |host: usize| -> Result<()> {
+        if let Some(undo) = &task.undo {
+            enter_undo(run, &task.name, host, undo);
+        }
+        body(&Call { run, task: &task.name, host: Some(host), deadline })
+    };
+    let failures = in_parallel(&hosts, task.limit.unwrap_or(hosts.len()), |host| call(host).err())
+        .into_iter()
+        .filter_map(|(host, error)| Some((host, error?)))
+        .collect();
+    let failures = drop_hosts(run, &task.name, failures);
+    let failures =
+        failures.into_iter().map(|(host, error)| Failure::of(&task.name, Some(host), error)).collect();
+    finish(run, task, began, run.fleet.left_of(&hosts).len(), failures)
+}
+
+/// Runs a task on this machine.
+fn perform_here(run: &Arc<Run>, task: &Task, body: &Function) -> Vec<Failure> {
+    let began = begin(run, task, 0);
+    let deadline = task.timeout.map(|limit| began + limit);
+    let done = body(&Call { run, task: &task.name, host: None, deadline });
+    let failures = done.err().into_iter().map(|error| Failure::of(&task.name, None, error)).collect();
+    // It may have acted on a set of hosts.
+    finish(run, task, began, run.n_acted().min(run.fleet.all().len()), failures)
+}
+
+fn begin(run: &Run, task: &Task, n_hosts: usize) -> Instant {
+    run.begin_task();
+    run.events.event(Event::TaskStarted { task: task.name.clone(), n_hosts });
+    Instant::now()
+}
+
+fn finish(run: &Run, task: &Task, began: Instant, n_hosts: usize, failures: Vec<Failure>) -> Vec<Failure> {
+    let ended = match failures.is_empty() {
+        true => TaskResult::Well,
+        false => TaskResult::Failed,
+    };
+    run.events.event(Event::TaskFinished { task: task.name.clone(), n_hosts, took: began.elapsed(), ended });
+    failures
+}
+
+/// Entered before the task begins: one that was cut off half-way needs its undo as well.
+fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
+    let (name, undo) = (task.to_owned(), undo.clone());
+    run.enter_undo(host, &format!("undid `{task}`"), move |run| {
+        undo(&Call { run, task: &name, host: Some(host), deadline: None })
+    });
+}
+
+/// Hosts that a task of the flow runs on once are nobody's to drop.
+pub fn keep_for_once(run: &Run, playbook: &Playbook, order: &[String]) {
+    for task in order.iter().filter_map(|name| playbook.tasks.get(name)) {
+        if task.is_once
+            && matches!(task.body, Body::EachHost(_))
+            && let Some(host) = once_on(run, task).and_then(|name| run.fleet.position(name))
+        {
+            run.fleet.keep_for(host, &task.name);
+        }
+    }
+}
+
+/// The first host of the fleet that a task fits.
+fn once_on<'a>(run: &'a Run, task: &Task) -> Option<&'a str> {
+    let role = task.role.as_deref();
+    let first = run.fleet.stage.iter().find(|host| role.is_none_or(|role| host.has_role(role)));
+    first.map(|host| host.name.as_str())
+}
+
+/// The hosts of this run that a task is for.
+fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
+    let role = task.role.as_deref();
+    let fits = |role: Option<&str>, n: &usize| role.is_none_or(|r| run.fleet.hosts[*n].has_role(r));
+    if !task.is_once {
+        return among.iter().copied().filter(|n| fits(role, n)).collect();
+    }
+    let Some(first) = once_on(run, task) else {
+        return Vec::new();
+    };
+    match run.fleet.position(first) {
+        Some(n) if among.contains(&n) => vec![n],
+        Some(_) => Vec::new(),
+        None => {
+            run.warn(format!(
+                "task `{}` runs once, on `{first}`, which is not part of this run: left out",
+                task.name
+            ));
+            Vec::new()
+        }
+    }
+}
+
+/// A task that runs once and whose host was dropped before anybody could know of the task: it goes to no other host.
+fn orphaned(run: &Run, task: &Task) -> Option<Error> {
+    let name = once_on(run, task).filter(|_| task.is_once)?;
+    let host = run.fleet.position(name)?;
+    run.fleet.is_dropped(host).then(|| {
+        let report = Report::new(format!("it runs once, on `{name}`, which was dropped"));
+        report.note("what runs once goes to no other host: a migration might meet another database").into()
+    })
+}
