@@ -123,6 +123,35 @@ fn what_a_flow_did_stays_from_the_end_of_the_task_that_settles_it() {
 }
 
 #[test]
+fn rollouts_of_one_run_are_taken_back_or_confirmed_all_together() {
+    let serve = |test: &Test, want: &str| {
+        for n in 1..=3 {
+            let site = format!("sites/h{n}");
+            assert_eq!(test.serves(&site, "a"), want, "{site}");
+            let left = fs::read_dir(test.path(&site).join(".runner")).unwrap();
+            let left = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+            let left: Vec<String> = left.filter(|name| name.starts_with("intent")).collect();
+            assert!(left.is_empty(), "{site}: {left:?}");
+        }
+    };
+    let test = Test::with_sites(3).source("a", "old");
+    test.deploy();
+    let swap = "task(\"swap\", || { for batch in hosts().batches(2) { batch.swap(); } });\n";
+    let verify = "task(\"verify\", |host| { if host.name == \"h3\" { host.fail(\"no\"); } });\n";
+    let test = test.source("a", "new").recipe(&format!("{swap}{verify}"));
+    test.ends(1, &[]).says("task `verify` failed on `h3`").says("h1 serves ");
+    serve(&test, "old");
+    // The second is never begun.
+    let test = test
+        .recipe("task(\"swap\", || { for batch in hosts().batches(2) { batch.swap(); fail(\"no\"); } });\n");
+    test.ends(1, &[]).says("task `swap` failed");
+    serve(&test, "old");
+    let test = test.recipe(swap);
+    test.deploy();
+    serve(&test, "new");
+}
+
+#[test]
 fn a_first_deploy_that_fails_after_the_swap_leaves_nothing_live() {
     let test = Test::new().source("a", "1").recipe("task(\"verify\", |host| host.fail(\"no\"));\n");
     test.ends(1, &[]).says("localhost serves nothing");

@@ -443,7 +443,7 @@ fn is_clean(site: &Path, clean: &BTreeSet<String>) -> Result<()> {
 fn is_settled(site: &Path) -> bool {
     let runner = site.join(".runner");
     let is_pending = names(runner.clone()).iter().any(|name| {
-        // `intent.RUN`, `reverting.RUN`, `busy.PID.START`: the last of a process that died means nothing.
+        // `intent.RUN.N`, `reverting.RUN.N`, `busy.PID.START`: the last of a process that died means nothing.
         let pid = name.strip_prefix("busy.").and_then(|rest| rest.split('.').next());
         let is_busy = pid.is_some_and(|pid| Path::new("/proc").join(pid).exists());
         name.starts_with("intent") || name.starts_with("reverting") || is_busy

@@ -105,7 +105,7 @@ fn nothing_is_at_work(test: &Test) {
     over.unwrap_or_else(|why| panic!("{why}"));
 }
 
-/// No swap of a site is in the balance: `intent.RUN` and `reverting.RUN` are gone.
+/// No swap of a site is in the balance: `intent.RUN.N` and `reverting.RUN.N` are gone.
 #[track_caller]
 fn no_swap_is_pending(test: &Test, site: &str) {
     let entries = fs::read_dir(test.path(site).join(".runner")).unwrap();
@@ -680,6 +680,53 @@ fn a_swap_whose_client_is_killed_is_taken_back_by_the_servers_themselves() {
             assert!(!test.releases(site).contains(&new));
         }
     });
+}
+
+/// The intents on a site, by what names them.
+fn intents(test: &Test, site: &str) -> Vec<String> {
+    let entries = fs::read_dir(test.path(site).join(".runner")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter_map(|name| name.strip_prefix("intent.").map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_run_that_dies_between_two_rollouts_is_healed_on_the_hosts_of_each() {
+    let all = ["sites/h1", "sites/h2", "sites/h3"];
+    let test = Test::with_sites(3).source("a", "old");
+    test.deploy();
+    let mut gate = Gate::new(&test, "gate");
+    let recipe = format!(
+        "task(\"swap\", || {{ for batch in hosts().batches(1) {{ batch.swap(); local(`{}`); }} }});\n",
+        gate.text()
+    );
+    let test = test.source("a", "new").recipe(&recipe);
+    let run = Running::start(&test, "ann", &[]);
+    gate.is_reached(1, &run);
+    gate.opens(1);
+    gate.is_reached(1, &run);
+    serve(&test, &all[..2], "new");
+    serve(&test, &all[2..], "old");
+    let (first, second) = (intents(&test, all[0]), intents(&test, all[1]));
+    let said = run.dies();
+    gate.opens(2);
+    let id = first[0].strip_suffix(".1").unwrap_or_else(|| panic!("{first:?}\n{said}"));
+    assert_eq!((first.len(), second, intents(&test, all[2])), (1, vec![format!("{id}.2")], vec![]));
+    // As a program names it that knows one rollout a run.
+    let runner = test.path(all[0]).join(".runner");
+    let text = fs::read_to_string(runner.join(format!("intent.{id}.1"))).unwrap();
+    let old = text.replace(&format!("\"{id}.1\""), &format!("\"{id}\""));
+    assert_ne!(text, old);
+    fs::remove_file(runner.join(format!("intent.{id}.1"))).unwrap();
+    fs::write(runner.join(format!("intent.{id}")), old).unwrap();
+    let test = test.recipe("task(\"preflight\", |host| host.fail(\"no\"));");
+    Running::start(&test, "bob", &[]).ends(1).says("task `preflight` failed");
+    serve(&test, &all, "old");
+    for site in all {
+        no_swap_is_pending(&test, site);
+    }
+    let test = test.recipe("");
+    test.deploy();
+    serve(&test, &all, "new");
 }
 
 #[test]

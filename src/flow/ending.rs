@@ -62,7 +62,6 @@ pub fn end(run: &Arc<Run>, playbook: &Playbook, settles: &str, mut done: Progres
 pub fn settle(run: &Run, settles: &str, done: &mut Progress) {
     done.failures = unconfirmed(settles, lock::confirm(run));
     done.is_settled = done.failures.is_empty();
-    run.end_dropping();
 }
 
 fn unconfirmed(settles: &str, confirmed: Result<()>) -> Vec<Failure> {
@@ -71,7 +70,7 @@ fn unconfirmed(settles: &str, confirmed: Result<()>) -> Vec<Failure> {
 
 /// A host that was lost touch with ended the task at work: the others go back as this host does.
 fn hear_of_loss(run: &Run, settles: &str, done: &mut Progress) {
-    let Some(host) = run.contact.settle().filter(|_| !done.is_settled) else { return };
+    let Some(host) = run.rollouts.settle_contact().filter(|_| !done.is_settled) else { return };
     // It was no user's wish.
     run.interrupt.clear();
     let report = run.fleet.site(host).session.out_of_touch("it takes the swap back by itself");

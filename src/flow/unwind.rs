@@ -106,7 +106,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
         hosts.iter().copied().filter(|host| !failed.contains(host) && !idle.contains(host)).collect();
     if !undone.is_empty() {
         run.events.event(Event::Undone { what, hosts: run.fleet.names(&undone) });
-        if let Some(time) = run.served_for().filter(|_| is_swap) {
+        if let Some(time) = run.rollouts.served_for(&undone).filter(|_| is_swap) {
             let text = format!("what was taken back was served for {:.1} s", time.as_secs_f64());
             run.events.event(Event::Note { host: None, text });
         }

@@ -43,7 +43,7 @@ impl Healing {
     }
 }
 
-/// Where each cut swap goes, by its run. A host that serves its release and has no intent has confirmed it; and where
+/// Where each cut swap goes, by its rollout. A host that serves its release and has no intent has confirmed it; and where
 /// what a host would go back to is gone, it can only go forward.
 pub fn directions<'a>(
     fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone,
@@ -53,10 +53,10 @@ pub fn directions<'a>(
         let has_confirmed = |(host, seen): (&str, &Seen)| {
             cut.hosts.iter().any(|name| name == host)
                 && seen.live() == Some(&cut.release)
-                && !seen.intents.iter().any(|other| other.run == cut.run)
+                && !seen.intents.iter().any(|other| other.rollout == cut.rollout)
         };
         let cannot_go_back = |(_, seen): (&str, &Seen)| {
-            let mine = seen.intents.iter().filter(|other| other.run == cut.run);
+            let mine = seen.intents.iter().filter(|other| other.rollout == cut.rollout);
             // What lies elsewhere, another tool's release for example, was not looked for.
             let mut left = mine.filter_map(|other| other.from.strip_prefix("releases/"));
             left.any(|left| !seen.directories.contains(left))
@@ -65,7 +65,7 @@ pub fn directions<'a>(
             true => HealDirection::Forward,
             false => HealDirection::Back,
         };
-        (cut.run.clone(), direction)
+        (cut.rollout.clone(), direction)
     })
     .collect()
 }
@@ -79,7 +79,7 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
         let can_go_on = record.is_some_and(|record| seen.is_complete(record));
         let left = cut.left().and_then(|left| seen.record(&left).cloned());
         let is_live = seen.live() == Some(&cut.release);
-        match directions.get(&cut.run) {
+        match directions.get(&cut.rollout) {
             Some(HealDirection::Forward) if can_go_on => {
                 healing.cuts.push((cut.clone(), cut.to()));
                 let served = |record: &Record| Record {
@@ -120,7 +120,8 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
 
 /// Answers the releases that hold what a command of a dead run wrote in place.
 pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Vec<String>> {
-    let cuts = healing.cuts.iter().map(|(cut, lead)| [&cut.run, &cut.from, &cut.to(), lead].map(Word::from));
+    let cuts =
+        healing.cuts.iter().map(|(cut, lead)| [&cut.rollout, &cut.from, &cut.to(), lead].map(Word::from));
     let entry = |event, name| [Word::from(&HistoryEntry::new(now, event, name, by))];
     let entries = healing.cuts.iter().map(|(cut, _)| entry(HistoryEvent::Heal, &cut.release));
     let entries = entries.chain(healing.leftovers.iter().map(|name| entry(HistoryEvent::Discard, name)));
@@ -172,7 +173,7 @@ mod tests {
         }
         if has_intent {
             seen.intents.push(Intent {
-                run: "r".to_owned(),
+                rollout: "r.1".to_owned(),
                 release: name("2"),
                 is_new: true,
                 from: "releases/1".to_owned(),

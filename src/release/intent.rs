@@ -9,7 +9,10 @@ use crate::shell::Word;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    pub run: String,
+    /// The rollout it belongs to, which names its file: RUN.N, or RUN if a program made it that knew one rollout a run.
+    /// Such a program calls it the run, and heals either.
+    #[serde(rename = "run")]
+    pub rollout: String,
     /// The release that is swapped to.
     pub release: ReleaseName,
     /// A deploy's own; a rollback's was there before.

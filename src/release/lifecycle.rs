@@ -3,6 +3,7 @@
 use crate::release::answer::Fields;
 use crate::release::guard::{self, Guarded};
 use crate::release::history::HistoryEntry;
+use crate::release::intent::Intent;
 use crate::release::lock::Lock;
 use crate::release::scripts::{CREATE, LOCK, SWAP, flag};
 use crate::release::swap::Watch;
@@ -54,8 +55,8 @@ pub fn discard(lock: &Lock, record: &Record, entry: &HistoryEntry) -> Step<()> {
 /// What a run does last.
 #[derive(Debug, Default)]
 pub struct Finish<'a> {
-    /// Confirms the swap to where this link leads; the watch that then ends.
-    pub confirms: Option<(&'a Watch, &'a str)>,
+    /// Confirms this swap; the watch over it then ends.
+    pub confirms: Option<(&'a Watch, &'a Intent)>,
     /// Removes releases, with a line of history.
     pub prunes: Option<(&'a [ReleaseName], Option<&'a HistoryEntry>)>,
     /// Releases the lock.
@@ -78,14 +79,15 @@ pub struct FinishReport {
 
 pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
     let (names, entry) = finish.prunes.unwrap_or_default();
-    let (watch, to) = finish.confirms.map_or(("", ""), |(watch, to)| (watch.0.as_str(), to));
+    let (watch, intent) = finish.confirms.unzip();
     let script = lock
         .script(include_str!("sh/end.sh"))
         .with(LOCK)
         .with(SWAP)
         .var("confirms", flag(finish.confirms.is_some()))
-        .var("watch", watch)
-        .var("to", to)
+        .var("rollout", intent.map_or("", |intent| &intent.rollout))
+        .var("watch", watch.map_or("", |watch| &watch.0))
+        .var("to", intent.map(Intent::to).unwrap_or_default())
         .var("prunes", flag(finish.prunes.is_some()))
         .var("frees", flag(finish.frees))
         .var("entry", entry)

@@ -49,6 +49,7 @@ fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
     lock.script(body)
         .with(LOCK)
         .with(SWAP)
+        .var("rollout", &swap.intent.rollout)
         .var("from", swap.from.link())
         .var("dangled", flag(matches!(swap.from, Target::Dangling(_))))
         .var("to", swap.intent.to())

@@ -3,7 +3,6 @@
 //! **Invariant:** from the swap on no host is dropped: a fleet is never split behind the user's back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::event::{Event, Report};
 use crate::fleet::parallel::{Failures, in_parallel};
@@ -15,7 +14,7 @@ pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
         || !run.fleet.may_drop()
         || run.interrupt.is_raised()
         || run.met_lock()
-        || run.is_dropping_over.load(Ordering::SeqCst)
+        || !run.rollouts.allow_dropping()
     {
         return failures;
     }

@@ -122,7 +122,7 @@ fn pause(run: &Run, mut left: Duration) {
     }
 }
 
-/// The release is found good: no server takes its swap back by itself any more. A single host hears it with the next
+/// What all rollouts of the run did is found good: no server takes its swap back by itself any more. A single host hears it with the next
 /// step. Several are told one right after the other, before any answer is waited for: if this program dies between
 /// the first and the last, they stay apart until the next run.
 pub fn confirm(run: &Run) -> Result<()> {
@@ -134,6 +134,7 @@ pub fn confirm(run: &Run) -> Result<()> {
         }
     }
     let failures = run.on_each(&hosts, |host| run.fleet.site(host).session.confirm(at_once));
+    run.rollouts.settle(&failures.iter().map(|(host, _)| *host).collect::<Vec<_>>());
     run.fleet.none_failed(failures)
 }
 

@@ -1,6 +1,5 @@
 //! One run: its hosts and this machine, its release, what takes its steps back, and what is done to all hosts.
 
-mod contact;
 pub mod deploy;
 pub mod dropping;
 pub mod guard;
@@ -8,13 +7,13 @@ mod heal;
 pub mod heartbeat;
 pub mod lock;
 mod plan;
+mod rollout;
 pub mod serve;
 pub mod undo;
 pub mod way_back;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -25,7 +24,7 @@ use crate::fleet::parallel::Failures;
 use crate::here::Here;
 use crate::here::mode::Mode;
 use crate::release::ReleaseName;
-use crate::run::contact::Contact;
+use crate::run::rollout::Rollouts;
 use crate::run::undo::{Undo, UndoLog};
 use crate::transport::Interrupt;
 
@@ -49,12 +48,8 @@ pub struct Run {
     began: Timestamp,
     met_lock: AtomicBool,
     pub undo: UndoLog<Run>,
-    /// From here on a host that fails is everybody's failure.
-    is_dropping_over: AtomicBool,
-    pub contact: Contact,
+    pub rollouts: Rollouts,
     release: OnceLock<ReleaseName>,
-    /// When it first told hosts to swap.
-    swapped: OnceLock<Instant>,
     /// How many tasks have begun: the order of what they enter into the undo log.
     n_begun: AtomicUsize,
     /// On how many hosts the task at work has acted as on a set.
@@ -91,10 +86,8 @@ impl Run {
             began: Timestamp::now(),
             met_lock: AtomicBool::new(false),
             undo: UndoLog::default(),
-            is_dropping_over: AtomicBool::new(false),
-            contact: Contact::default(),
+            rollouts: Rollouts::default(),
             release: OnceLock::new(),
-            swapped: OnceLock::new(),
             n_begun: AtomicUsize::new(0),
             n_acted: AtomicUsize::new(0),
         })
@@ -165,11 +158,6 @@ impl Run {
         self.met_lock.load(Ordering::SeqCst)
     }
 
-    /// No host is dropped from here on.
-    pub fn end_dropping(&self) {
-        self.is_dropping_over.store(true, Ordering::SeqCst);
-    }
-
     /// The name of this run's release: after every name that any host has.
     pub fn release_name(&self) -> Result<ReleaseName> {
         if let Some(name) = self.release.get() {
@@ -191,11 +179,6 @@ impl Run {
     /// The release of this run, once it has a name.
     pub fn release(&self) -> Option<&ReleaseName> {
         self.release.get()
-    }
-
-    /// For how long what this run has swapped to is served by now.
-    pub fn served_for(&self) -> Option<Duration> {
-        self.swapped.get().map(Instant::elapsed)
     }
 
     pub fn warn(&self, text: impl Into<String>) {

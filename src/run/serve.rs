@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -17,7 +17,6 @@ use crate::site::SwapRequest;
 
 /// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
 pub fn swap(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
-    run.end_dropping();
     for &host in hosts {
         run.fleet.site(host).is_ready().with_context(|| format!("`{}` cannot swap", run.fleet.name(host)))?;
     }
@@ -37,7 +36,6 @@ pub fn roll_back(run: &Arc<Run>, hosts: &[usize], diverged: Diverged) -> Result<
 
 /// Rolls `hosts` back to `name`. Those that serve it already stay, unless all do.
 pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Result<ReleaseName> {
-    run.end_dropping();
     let (mut staying, mut going) = (Vec::new(), Vec::new());
     for &host in hosts {
         let site = run.fleet.site(host);
@@ -68,26 +66,40 @@ pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Resu
     Ok(name.clone())
 }
 
-/// Re-points `current` on all hosts: every one is armed before any is told to, and then all do it at once. What some
-/// did is in the undo log before it is known whether all did.
+/// Re-points `current` on all hosts, as one rollout: every one is armed before any is told to, and then all do it at
+/// once. What some did is in the undo log before it is known whether all did.
 fn point(
     run: &Arc<Run>,
     hosts: &[usize],
     prepare: impl Fn(&Arc<Run>, usize, &SwapRequest) -> Result<()> + Sync,
 ) -> Result<()> {
     let names = run.fleet.names(hosts);
-    let request = SwapRequest { run: &run.id, hosts: &names, by: &run.by, now: run.now() };
+    let rollout = run.rollouts.begin(&run.id, hosts);
+    let request = SwapRequest { rollout: &rollout, hosts: &names, by: &run.by, now: run.now() };
     for &host in hosts {
         prepare(run, host, &request)?;
     }
-    let is_one = hosts.len() == 1;
-    if !is_one {
+    if hosts.len() > 1 {
         run.fleet.none_failed(run.on_each(hosts, |host| {
             enter_swap_back(run, host);
             swap_one(run, host, Phase::Arm)
         }))?;
     }
     let began = Instant::now();
+    let spread = commit(run, hosts, began)?;
+    let took = began.elapsed();
+    run.rollouts.swapped(&rollout, began);
+    let release = hosts.first().and_then(|&host| run.fleet.site(host).release().map(ToString::to_string));
+    if !run.mode.is_plan() {
+        let release = release.unwrap_or_default();
+        run.events.event(Event::Swapped { release, hosts: names, took, spread });
+    }
+    Ok(())
+}
+
+/// Tells all hosts of a rollout to swap, and answers within how long all did. A single one is armed by the same step.
+fn commit(run: &Arc<Run>, hosts: &[usize], began: Instant) -> Result<Duration> {
+    let is_one = hosts.len() == 1;
     let done = Mutex::new(Vec::new());
     run.fleet.none_failed(run.on_each(hosts, |host| {
         let phase = match is_one {
@@ -102,23 +114,11 @@ fn point(
         done.lock().unwrap_or_else(PoisonError::into_inner).push((told, began.elapsed()));
         Ok(())
     }))?;
-    let took = began.elapsed();
-    let _ = run.swapped.set(began);
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Each has swapped at some time between what it was told and what it answered.
     let first = done.iter().map(|(told, _)| *told).min();
     let last = done.iter().map(|(_, answered)| *answered).max();
-    let spread = last.zip(first).map(|(last, first)| last.saturating_sub(first));
-    let release = hosts.first().and_then(|&host| run.fleet.site(host).release().map(ToString::to_string));
-    if !run.mode.is_plan() {
-        run.events.event(Event::Swapped {
-            release: release.unwrap_or_default(),
-            hosts: names,
-            took,
-            spread: spread.unwrap_or_default(),
-        });
-    }
-    Ok(())
+    Ok(last.zip(first).map(|(last, first)| last.saturating_sub(first)).unwrap_or_default())
 }
 
 /// Entered before the swap is asked for: an answer that never came may have been a yes.

@@ -39,8 +39,7 @@ impl Session {
 
     fn ending(&self, lock: &Lock, backlog: &Backlog, frees: bool) -> Step<FinishReport> {
         let unconfirmed = self.unconfirmed.as_ref().filter(|_| backlog.confirms);
-        let to = unconfirmed.map_or(String::new(), |unconfirmed| unconfirmed.intent.to());
-        let confirms = unconfirmed.map(|unconfirmed| (&unconfirmed.watch, to.as_str()));
+        let confirms = unconfirmed.map(|unconfirmed| (&unconfirmed.watch, &unconfirmed.intent));
         let prunes = backlog.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_ref()));
         lifecycle::finish(lock, &Finish { confirms, prunes, frees })
     }
@@ -134,7 +133,7 @@ impl Session {
             return Ok(true);
         };
         let seen = self.look()?;
-        Ok(seen.live() == Some(&intent.release) && seen.intents.iter().all(|other| other.run != intent.run))
+        Ok(seen.live() == Some(&intent.release) && seen.intents.iter().all(|other| other.rollout != intent.rollout))
     }
 
     /// Tells what a prune could not remove. Answers what it did.

@@ -23,7 +23,7 @@ use crate::tree::TreePath;
 
 /// What a run says of a swap that it wants.
 pub struct SwapRequest<'a> {
-    pub run: &'a str,
+    pub rollout: &'a str,
     /// All hosts that swap.
     pub hosts: &'a [String],
     pub by: &'a str,
@@ -106,7 +106,7 @@ impl Site {
             is_durable: options.is_durable,
         };
         let intent = Intent {
-            run: request.run.to_owned(),
+            rollout: request.rollout.to_owned(),
             release,
             is_new,
             from: from.link(),

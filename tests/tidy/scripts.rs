@@ -180,7 +180,7 @@ impl Samples {
             shared: SharedPath::parse_all(["a/", "b"]).unwrap(),
             paths: vec![path("a"), path("b")],
             intent: Intent {
-                run: "r".to_owned(),
+                rollout: "r.1".to_owned(),
                 release: name("7"),
                 is_new: true,
                 from: "releases/6".to_owned(),

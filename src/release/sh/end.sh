@@ -2,7 +2,8 @@
 # Given:
 #   root, holder    the site, and the run that holds its lock
 #   confirms        yes if the swap is confirmed
-#   watch, to       then the watch over it, and where `current` leads since
+#   rollout         then the swaps that it was made with
+#   watch, to       the watch over it, and where `current` leads since
 #   prunes          yes if releases are removed
 #   releases(name)  then these
 #   entry           the line for the history, or nothing

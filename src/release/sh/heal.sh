@@ -1,7 +1,7 @@
 # Puts right what dead runs left. Who has the lock may: no other run is there, and what still writes is waited for.
 # Given:
 #   root, holder           the site, and the run that holds its lock
-#   cut(run from to lead)  cut swaps: where `current` led before and after, and where it is to lead
+#   cut(rollout from to lead)  cut swaps: where `current` led before and after, and where it is to lead
 #   records(name record)   records as they are to be
 #   releases(name)         those that were never served
 #   entries(line)          lines for the history
@@ -18,7 +18,7 @@ decide() {
   return 0
 }
 
-# $1 is the run, $2 where `current` led before its swap, $3 where it led after, $4 where it is to lead.
+# $1 is the rollout, $2 where `current` led before its swap, $3 where it led after, $4 where it is to lead.
 mend() {
   if [ "$4" != "$(readlink current)" ]; then
     if [ "$4" ]; then

@@ -1,6 +1,7 @@
 # Re-points `current`. Nothing moves unless it still leads to where this run saw it lead.
 # Given:
 #   root, holder             the site, and the run that holds its lock
+#   rollout                  the swaps that this one is made with: of the run, by number
 #   arms, commits            yes for the parts of the swap that are made
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap

@@ -1,6 +1,7 @@
 # Takes a swap of this run back, if `current` leads there. The server may be about to do it, or may have done it.
 # Given:
 #   root, holder             the site, and the run that holds its lock
+#   rollout                  the swaps that this one is made with: of the run, by number
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
 #   dangled                  yes if `from` leads to nothing

@@ -1,8 +1,9 @@
-# A swap is armed before it is made: `.runner/intent.RUN` says what is about to happen, and a watch takes the swap back if
-# no sign of life comes for `$within` seconds. Whoever removes or renames that file has decided: to confirm is to remove
-# it, to take back is to rename it to `reverting.RUN` first. Each is one call, so only one of all who try succeeds.
+# A swap is armed before it is made: `.runner/intent.ROLLOUT` says what is about to happen, and a watch takes the swap back
+# if no sign of life comes for `$within` seconds. Whoever removes or renames that file has decided: to confirm is to remove
+# it, to take back is to rename it to `reverting.ROLLOUT` first. Each is one call, so only one of all who try succeeds.
 # Given:
 #   root, holder             the site, and the run that holds its lock
+#   rollout                  the swaps that this one is made with: of the run, by number
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
 #   dangled                  yes if `from` leads to nothing
@@ -15,9 +16,9 @@
 #   guarded                  to arm: yes if files that releases share are guarded
 #   text                     to arm: the intent
 #   within                   to arm: seconds that the swap may go unconfirmed without a sign of life
-intent=.runner/intent.$holder
-reverting=.runner/reverting.$holder
-seen=.runner/seen.$holder
+intent=.runner/intent.$rollout
+reverting=.runner/reverting.$rollout
+seen=.runner/seen.$rollout
 
 leads_to() { [ "$(readlink current)" = "$1" ]; }
 

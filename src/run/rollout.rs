@@ -1,0 +1,152 @@
+//! The rollouts of a run: each a swap that a group of hosts makes together. They are confirmed or taken back all together.
+//!
+//! **Invariant:** from the first rollout on no host is dropped: a fleet is never split behind the user's back.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::transport::Interrupt;
+
+/// Hosts that swap together. If the run dies, the next one takes all of them back, or none.
+#[derive(Debug)]
+struct Rollout {
+    /// Names its intent on every host: RUN.N.
+    id: String,
+    hosts: Vec<usize>,
+    /// When its hosts were told to swap, once all have.
+    began: Option<Instant>,
+    /// Every host has heard that it stays.
+    is_settled: bool,
+}
+
+/// Contact with the hosts between a swap and its confirmation: where it is lost, the server takes the swap back by itself,
+/// so what runs on the others has to end, for them to go back as well.
+#[derive(Debug, Clone, Copy, Default)]
+enum Contact {
+    #[default]
+    Kept,
+    /// With this host.
+    Lost(usize),
+    /// Nothing that is in the balance can be lost any more.
+    Settled,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    all: Vec<Rollout>,
+    contact: Contact,
+    is_settled: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Rollouts(Mutex<State>);
+
+impl Rollouts {
+    /// Begins a rollout of `run` on `hosts`, and answers its id. A host that swaps once more before the first swap is
+    /// settled stays in its rollout: on the server there is one intent, and it says where the host is to go.
+    pub fn begin(&self, run: &str, hosts: &[usize]) -> String {
+        let mut state = self.lock();
+        let has_one = |rollout: &&mut Rollout| hosts.iter().any(|host| rollout.hosts.contains(host));
+        if let Some(rollout) = state.all.iter_mut().filter(|rollout| !rollout.is_settled).find(has_one) {
+            let new: Vec<usize> =
+                hosts.iter().copied().filter(|host| !rollout.hosts.contains(host)).collect();
+            rollout.hosts.extend(new);
+            return rollout.id.clone();
+        }
+        let id = format!("{run}.{}", state.all.len() + 1);
+        state.all.push(Rollout { id: id.clone(), hosts: hosts.to_vec(), began: None, is_settled: false });
+        id
+    }
+
+    /// All hosts of a rollout have swapped, which they were told at `began`.
+    pub fn swapped(&self, id: &str, began: Instant) {
+        if let Some(rollout) = self.lock().all.iter_mut().find(|rollout| rollout.id == id) {
+            rollout.began.get_or_insert(began);
+        }
+    }
+
+    /// For how long by now any of `hosts` serves what it swapped to, where its whole rollout has swapped.
+    pub fn served_for(&self, hosts: &[usize]) -> Option<Duration> {
+        let state = self.lock();
+        let of_hosts = state.all.iter().filter(|one| one.hosts.iter().any(|host| hosts.contains(host)));
+        of_hosts.filter_map(|rollout| rollout.began).min().map(|began| began.elapsed())
+    }
+
+    /// What all rollouts did stays, but on hosts that could not be told.
+    pub fn settle(&self, untold: &[usize]) {
+        let mut state = self.lock();
+        state.is_settled = true;
+        for rollout in &mut state.all {
+            rollout.is_settled |= !rollout.hosts.iter().any(|host| untold.contains(host));
+        }
+    }
+
+    /// Whether a host that fails may still be dropped.
+    pub fn allow_dropping(&self) -> bool {
+        let state = self.lock();
+        state.all.is_empty() && !state.is_settled
+    }
+
+    /// Contact with `host` is lost: running acts are ended, unless all is settled.
+    pub fn lose_contact(&self, host: usize, interrupt: &Interrupt) {
+        let mut state = self.lock();
+        if let Contact::Kept = state.contact {
+            state.contact = Contact::Lost(host);
+            interrupt.raise();
+        }
+    }
+
+    /// From here on nothing is ended by a loss of contact. Answers the host with which there was one.
+    pub fn settle_contact(&self) -> Option<usize> {
+        match std::mem::replace(&mut self.lock().contact, Contact::Settled) {
+            Contact::Lost(host) => Some(host),
+            Contact::Kept | Contact::Settled => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_loss_before_all_is_settled_ends_what_runs() {
+        let interrupt = Interrupt::default();
+        let rollouts = Rollouts::default();
+        rollouts.lose_contact(2, &interrupt);
+        rollouts.lose_contact(1, &interrupt);
+        assert!(interrupt.is_raised());
+        assert_eq!(rollouts.settle_contact(), Some(2));
+        interrupt.clear();
+        rollouts.lose_contact(1, &interrupt);
+        assert!(!interrupt.is_raised());
+        assert_eq!(rollouts.settle_contact(), None);
+    }
+
+    #[test]
+    fn each_rollout_has_an_intent_of_its_own_and_a_host_one_that_is_not_settled() {
+        let rollouts = Rollouts::default();
+        assert!(rollouts.allow_dropping());
+        assert_eq!(rollouts.begin("r", &[0, 1]), "r.1");
+        assert!(!rollouts.allow_dropping());
+        assert_eq!(rollouts.begin("r", &[2]), "r.2");
+        assert_eq!(rollouts.begin("r", &[1]), "r.1");
+        rollouts.settle(&[2]);
+        assert_eq!(rollouts.begin("r", &[0]), "r.3");
+        assert_eq!(rollouts.begin("r", &[2]), "r.2");
+    }
+
+    #[test]
+    fn a_rollout_is_served_from_when_all_its_hosts_have_swapped() {
+        let rollouts = Rollouts::default();
+        let id = rollouts.begin("r", &[0, 1]);
+        assert_eq!(rollouts.served_for(&[0]), None);
+        rollouts.swapped(&id, Instant::now());
+        assert!(rollouts.served_for(&[0]).is_some());
+        assert_eq!(rollouts.served_for(&[2]), None);
+    }
+}
