@@ -14,7 +14,7 @@ use crate::run::{Run, lock};
 
 /// How far a run has come.
 #[derive(Default)]
-pub struct Progress {
+pub struct FlowProgress {
     pub failures: Vec<Failure>,
     /// The task that settles the flow is over, and every host has heard so: what was done stays.
     pub is_settled: bool,
@@ -22,7 +22,7 @@ pub struct Progress {
 
 /// What the verdict depends on.
 #[derive(Debug, Clone, Copy)]
-struct Facts {
+struct EndFacts {
     has_failed: bool,
     is_settled: bool,
     /// What the undo came to, where there was one.
@@ -32,7 +32,12 @@ struct Facts {
 }
 
 /// Confirms what was done, or undoes it. `settles` is the task that failures of the confirmation are told of.
-pub fn end(run: &Arc<Run>, playbook: &Playbook, settles: &str, mut done: Progress) -> (Verdict, Vec<Report>) {
+pub fn end(
+    run: &Arc<Run>,
+    playbook: &Playbook,
+    settles: &str,
+    mut done: FlowProgress,
+) -> (Verdict, Vec<Report>) {
     if done.failures.is_empty() && !done.is_settled {
         done.failures = unconfirmed(settles, lock::confirm(run));
     }
@@ -54,12 +59,12 @@ pub fn end(run: &Arc<Run>, playbook: &Playbook, settles: &str, mut done: Progres
     }
     lock::release_locks(run);
     let facts =
-        Facts { has_failed, is_settled: done.is_settled, back, was_interrupted, met_lock: run.met_lock() };
+        EndFacts { has_failed, is_settled: done.is_settled, back, was_interrupted, met_lock: run.met_lock() };
     (verdict(facts), failures)
 }
 
 /// The task that settles a flow is over: no host is dropped any more, and none goes back.
-pub fn settle(run: &Run, settles: &str, done: &mut Progress) {
+pub fn settle(run: &Run, settles: &str, done: &mut FlowProgress) {
     done.failures = unconfirmed(settles, lock::confirm(run));
     done.is_settled = done.failures.is_empty();
 }
@@ -69,7 +74,7 @@ fn unconfirmed(settles: &str, confirmed: Result<()>) -> Vec<Failure> {
 }
 
 /// A host that was lost touch with ended the task at work: the others go back as this host does.
-fn hear_of_loss(run: &Run, settles: &str, done: &mut Progress) {
+fn hear_of_loss(run: &Run, settles: &str, done: &mut FlowProgress) {
     let Some(host) = run.rollouts.settle_contact().filter(|_| !done.is_settled) else { return };
     // It was no user's wish.
     run.interrupt.clear();
@@ -79,7 +84,7 @@ fn hear_of_loss(run: &Run, settles: &str, done: &mut Progress) {
 }
 
 /// Does what was left for the last step, where what was done stays. Answers whether the user interrupted the run.
-fn finish(run: &Run, settles: &str, done: &mut Progress) -> bool {
+fn finish(run: &Run, settles: &str, done: &mut FlowProgress) -> bool {
     let was_interrupted = run.interrupt.is_raised();
     if done.is_settled {
         // What is live and found good stays so, and the hosts are to hear of it.
@@ -94,15 +99,17 @@ fn finish(run: &Run, settles: &str, done: &mut Progress) -> bool {
     was_interrupted || run.interrupt.is_raised()
 }
 
-fn verdict(facts: Facts) -> Verdict {
+fn verdict(facts: EndFacts) -> Verdict {
     match facts {
-        Facts { has_failed: false, .. } => Verdict::Done,
-        Facts { is_settled: true, .. } => Verdict::LiveButFailed,
-        Facts { back: Some(Back::Apart), .. } => Verdict::Apart,
+        EndFacts { has_failed: false, .. } => Verdict::Done,
+        EndFacts { is_settled: true, .. } => Verdict::LiveButFailed,
+        EndFacts { back: Some(Back::Apart), .. } => Verdict::Apart,
         // The undo was given up; nothing was swapped.
-        Facts { back: Some(Back::HalfWay), .. } | Facts { was_interrupted: true, .. } => Verdict::Interrupted,
-        Facts { met_lock: true, .. } => Verdict::Held,
-        Facts { .. } => Verdict::Failed,
+        EndFacts { back: Some(Back::HalfWay), .. } | EndFacts { was_interrupted: true, .. } => {
+            Verdict::Interrupted
+        }
+        EndFacts { met_lock: true, .. } => Verdict::Held,
+        EndFacts { .. } => Verdict::Failed,
     }
 }
 
@@ -110,11 +117,11 @@ fn verdict(facts: Facts) -> Verdict {
 mod tests {
     use super::*;
 
-    /// Facts by their first letters: failed, settled, interrupted, met a lock.
+    /// EndFacts by their first letters: failed, settled, interrupted, met a lock.
     #[track_caller]
     fn case(facts: &str, back: Option<Back>, want: Verdict) {
         let has = |letter: char| facts.contains(letter);
-        let facts = Facts {
+        let facts = EndFacts {
             has_failed: has('f'),
             is_settled: has('s'),
             back,

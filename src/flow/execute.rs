@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, TaskResult};
-use crate::flow::ending::{self, Progress};
+use crate::flow::ending::{self, FlowProgress};
 use crate::flow::failure::Failure;
 use crate::flow::outcome::{Outcome, Verdict};
 use crate::flow::perform::{keep_for_once, perform};
@@ -97,8 +97,8 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, goal: &Goal) -> Outcome {
 }
 
 /// The barrier: no task begins before all hosts left the one before, and none after a failure.
-fn work_off(run: &Arc<Run>, playbook: &Playbook, order: &TaskOrder, failures: Vec<Failure>) -> Progress {
-    let mut done = Progress { failures, is_settled: false };
+fn work_off(run: &Arc<Run>, playbook: &Playbook, order: &TaskOrder, failures: Vec<Failure>) -> FlowProgress {
+    let mut done = FlowProgress { failures, is_settled: false };
     for (n, name) in order.tasks.iter().enumerate() {
         if order.walks_from == Some(n) {
             run.here.source.walk_ahead();

@@ -133,7 +133,8 @@ impl Session {
             return Ok(true);
         };
         let seen = self.look()?;
-        Ok(seen.live() == Some(&intent.release) && seen.intents.iter().all(|other| other.rollout != intent.rollout))
+        Ok(seen.live() == Some(&intent.release)
+            && seen.intents.iter().all(|other| other.rollout != intent.rollout))
     }
 
     /// Tells what a prune could not remove. Answers what it did.

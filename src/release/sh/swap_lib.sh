@@ -2,7 +2,7 @@
 # if no sign of life comes for `$within` seconds. Whoever removes or renames that file has decided: to confirm is to remove
 # it, to take back is to rename it to `reverting.ROLLOUT` first. Each is one call, so only one of all who try succeeds.
 # Given:
-#   root, holder             the site, and the run that holds its lock
+#   root                     the site
 #   rollout                  the swaps that this one is made with: of the run, by number
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
