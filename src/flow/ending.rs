@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::event::together::{keep_first_hint, together};
 use crate::event::{Event, Report};
-use crate::flow::failure::{Failure, reports};
+use crate::flow::failure::{TaskFailure, reports};
 use crate::flow::outcome::Verdict;
 use crate::flow::playbook::Playbook;
 use crate::flow::unwind::{self, Back};
@@ -15,7 +15,7 @@ use crate::run::{Run, lock};
 /// How far a run has come.
 #[derive(Default)]
 pub struct FlowProgress {
-    pub failures: Vec<Failure>,
+    pub failures: Vec<TaskFailure>,
     /// The task that settles the flow is over, and every host has heard so: what was done stays.
     pub is_settled: bool,
 }
@@ -69,8 +69,8 @@ pub fn settle(run: &Run, settles: &str, done: &mut FlowProgress) {
     done.is_settled = done.failures.is_empty();
 }
 
-fn unconfirmed(settles: &str, confirmed: Result<()>) -> Vec<Failure> {
-    confirmed.err().into_iter().map(|error| Failure::of(settles, None, error)).collect()
+fn unconfirmed(settles: &str, confirmed: Result<()>) -> Vec<TaskFailure> {
+    confirmed.err().into_iter().map(|error| TaskFailure::of(settles, None, error)).collect()
 }
 
 /// A host that was lost touch with ended the task at work: the others go back as this host does.
@@ -80,7 +80,7 @@ fn hear_of_loss(run: &Run, settles: &str, done: &mut FlowProgress) {
     run.interrupt.clear();
     let report = run.fleet.site(host).session.out_of_touch("it takes the swap back by itself");
     let task = done.failures.first().map_or(settles, |failure| &failure.task);
-    done.failures.insert(0, Failure::of(task, Some(host), report.into()));
+    done.failures.insert(0, TaskFailure::of(task, Some(host), report.into()));
 }
 
 /// Does what was left for the last step, where what was done stays. Answers whether the user interrupted the run.

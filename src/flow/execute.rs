@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Event, TaskResult};
 use crate::flow::ending::{self, FlowProgress};
-use crate::flow::failure::Failure;
+use crate::flow::failure::TaskFailure;
 use crate::flow::outcome::{Outcome, Verdict};
 use crate::flow::perform::{keep_for_once, perform};
 use crate::flow::playbook::Playbook;
@@ -97,7 +97,12 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, goal: &Goal) -> Outcome {
 }
 
 /// The barrier: no task begins before all hosts left the one before, and none after a failure.
-fn work_off(run: &Arc<Run>, playbook: &Playbook, order: &TaskOrder, failures: Vec<Failure>) -> FlowProgress {
+fn work_off(
+    run: &Arc<Run>,
+    playbook: &Playbook,
+    order: &TaskOrder,
+    failures: Vec<TaskFailure>,
+) -> FlowProgress {
     let mut done = FlowProgress { failures, is_settled: false };
     for (n, name) in order.tasks.iter().enumerate() {
         if order.walks_from == Some(n) {
@@ -125,9 +130,9 @@ fn skip(run: &Run, task: &str) {
     });
 }
 
-fn lock_all(run: &Arc<Run>) -> Vec<Failure> {
+fn lock_all(run: &Arc<Run>) -> Vec<TaskFailure> {
     let error = lock::lock_all(run, &run.fleet.all()).err();
-    error.into_iter().map(|error| Failure::of("lock", None, error)).collect()
+    error.into_iter().map(|error| TaskFailure::of("lock", None, error)).collect()
 }
 
 /// The last words of a run.

@@ -26,13 +26,13 @@ impl Occasion {
     }
 }
 
-pub type Body = Arc<dyn Fn(&Arc<Run>, &Outcome) -> Result<()> + Send + Sync>;
+pub type NoticeBody = Arc<dyn Fn(&Arc<Run>, &Outcome) -> Result<()> + Send + Sync>;
 
 /// A function of a recipe's that is given the outcome of a flow.
 pub struct Notice {
     pub occasion: Occasion,
     pub flow: String,
-    pub body: Body,
+    pub body: NoticeBody,
 }
 
 pub fn give(run: &Arc<Run>, notices: &[Notice], flow: &str, outcome: &Outcome) {

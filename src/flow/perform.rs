@@ -8,7 +8,7 @@ use anyhow::{Error, Result};
 use crate::event::together::as_one;
 use crate::event::{Event, Report, TaskResult};
 use crate::fleet::parallel::in_parallel;
-use crate::flow::failure::{Failure, reports};
+use crate::flow::failure::{TaskFailure, reports};
 use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call, Function, Task};
 use crate::run::Run;
@@ -28,14 +28,14 @@ pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among:
 }
 
 /// Runs one task on those of `among` that it is for, and waits for all of them.
-pub fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
+pub fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<TaskFailure> {
     let (hosts, body) = match &task.body {
         Body::Nothing => return Vec::new(),
         Body::Here(body) => return perform_here(run, task, body),
         Body::EachHost(body) => (hosts_of(run, task, among), body),
     };
     if let Some(error) = orphaned(run, task) {
-        return vec![Failure::of(&task.name, None, error)];
+        return vec![TaskFailure::of(&task.name, None, error)];
     }
     if hosts.is_empty() {
         return Vec::new();
@@ -57,16 +57,16 @@ pub fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<Failure> {
         .collect();
     let failures = drop_hosts(run, &task.name, failures);
     let failures =
-        failures.into_iter().map(|(host, error)| Failure::of(&task.name, Some(host), error)).collect();
+        failures.into_iter().map(|(host, error)| TaskFailure::of(&task.name, Some(host), error)).collect();
     finish(run, task, began, run.fleet.left_of(&hosts).len(), failures)
 }
 
 /// Runs a task on this machine.
-fn perform_here(run: &Arc<Run>, task: &Task, body: &Function) -> Vec<Failure> {
+fn perform_here(run: &Arc<Run>, task: &Task, body: &Function) -> Vec<TaskFailure> {
     let began = begin(run, task, 0);
     let deadline = task.timeout.map(|limit| began + limit);
     let done = body(&Call { run, task: &task.name, host: None, deadline });
-    let failures = done.err().into_iter().map(|error| Failure::of(&task.name, None, error)).collect();
+    let failures = done.err().into_iter().map(|error| TaskFailure::of(&task.name, None, error)).collect();
     // It may have acted on a set of hosts.
     finish(run, task, began, run.n_acted().min(run.fleet.all().len()), failures)
 }
@@ -77,7 +77,13 @@ fn begin(run: &Run, task: &Task, n_hosts: usize) -> Instant {
     Instant::now()
 }
 
-fn finish(run: &Run, task: &Task, began: Instant, n_hosts: usize, failures: Vec<Failure>) -> Vec<Failure> {
+fn finish(
+    run: &Run,
+    task: &Task,
+    began: Instant,
+    n_hosts: usize,
+    failures: Vec<TaskFailure>,
+) -> Vec<TaskFailure> {
     let ended = match failures.is_empty() {
         true => TaskResult::Well,
         false => TaskResult::Failed,
