@@ -220,17 +220,17 @@ fn answers_that_mean_nothing_are_found_before_a_host_is_touched() {
         ("min_healthy = \"most\"", "`most` is neither a number of hosts nor a share of them, as `75%`"),
         (
             "min_healthy = 1.5",
-            "setting `min_healthy` is a number of hosts or a share such as `75%`, not a number",
+            "setting `min_healthy` must be a whole number of hosts or a share such as `75%`, not a number",
         ),
         (
             "on_host_failure = \"ignore\"",
-            "setting `on_host_failure`: `ignore` is none of `abort` and `continue`",
+            "setting `on_host_failure`: `ignore` is neither `abort` nor `continue`",
         ),
         (
             "on_host_failure = 3",
-            "setting `on_host_failure` is `abort`, `continue` or `{ min_healthy = ... }`",
+            "setting `on_host_failure` must be `abort`, `continue` or `{ min_healthy = ... }`",
         ),
-        ("on_host_failure = { healthy = 3 }", "such a table has `min_healthy`, and nothing else"),
+        ("on_host_failure = { healthy = 3 }", "the table must contain `min_healthy` and nothing else"),
         ("on_host_failure = { min_healthy = 0 }", "at least one host must be left, not 0"),
     ];
     for (settings, want) in cases {
@@ -248,7 +248,7 @@ fn answers_that_mean_nothing_are_found_before_a_host_is_touched() {
         "[stage.local]\ntransport = \"local\"\n\
          hosts = [{ name = \"h1\", path = \"h1\", settings = { min_healthy = 2 } }]\n",
     );
-    test.ends(2, &[]).says("setting `min_healthy` is about all hosts, and cannot be one host's");
+    test.ends(2, &[]).says("setting `min_healthy` applies to all hosts and cannot be set for one host");
     let test = Test::new().recipe("set(\"min_healthy\", \"most\");\n");
     test.ends(2, &[]).says("`most` is neither").says("deploy.rhai:1");
 }

@@ -187,46 +187,37 @@ fn what_goes_wrong_is_said() {
             format!("http_get(\"{}\")", url("/no")),
             vec![
                 "`GET http://127.0.0.1:",
-                "/no` answered 500: 200 to 399 was expected",
+                "/no` returned 500: expected 200 to 399",
                 "it is broken",
                 "and says why",
             ],
         ),
         (
             format!("http_post(\"{}\", \"\")", url("/no")),
-            vec!["`POST http://", "answered 500", "it is broken"],
+            vec!["`POST http://", "returned 500", "it is broken"],
         ),
         (
             format!("http_post(\"{}\", \"\")", url("/old")),
-            vec!["answered 301: it has moved, and was not sent there"],
+            vec!["returned 301: the redirect was not followed"],
         ),
-        (format!("http_get(\"{}\", #{{ expect: \"down\" }})", url("/up")), vec!["`down` was expected in it"]),
-        (format!("http_get(\"{}\")", url("/round")), vec!["was not answered: too many redirects"]),
-        (format!("http_get(\"http://{free}/\")"), vec!["was not answered: Connection refused"]),
+        (
+            format!("http_get(\"{}\", #{{ expect: \"down\" }})", url("/up")),
+            vec!["the body does not contain `down`"],
+        ),
+        (format!("http_get(\"{}\")", url("/round")), vec!["` failed: too many redirects"]),
+        (format!("http_get(\"http://{free}/\")"), vec!["` failed: Connection refused"]),
         (
             format!("http_get(\"http://u:pass@{free}/\")"),
-            vec![&format!("`GET http://{free}/` was not answered: Connection refused")],
+            vec![&format!("`GET http://{free}/` failed: Connection refused")],
         ),
-        (
-            "http_get(\"http://none.invalid/\")".to_owned(),
-            vec!["`GET http://none.invalid/` was not answered: "],
-        ),
-        (
-            format!("http_get(\"{mute_url}\", #{{ timeout: 0.2 }})"),
-            vec!["was not answered: no answer within 0.2 s"],
-        ),
+        ("http_get(\"http://none.invalid/\")".to_owned(), vec!["`GET http://none.invalid/` failed: "]),
+        (format!("http_get(\"{mute_url}\", #{{ timeout: 0.2 }})"), vec!["` failed: no answer within 0.2 s"]),
         (
             format!("http_post(\"{mute_url}\", \"\", #{{ timeout: 0.2 }})"),
-            vec!["was not answered: no answer within 0.2 s"],
+            vec!["` failed: no answer within 0.2 s"],
         ),
-        (
-            format!("http_get(\"{}\")", large.url("/")),
-            vec!["was not answered: its body has more than 16 MiB"],
-        ),
-        (
-            format!("http_get(\"{}\")", endless.url("/")),
-            vec!["was not answered: its body has more than 16 MiB"],
-        ),
+        (format!("http_get(\"{}\")", large.url("/")), vec!["` failed: its body has more than 16 MiB"]),
+        (format!("http_get(\"{}\")", endless.url("/")), vec!["` failed: its body has more than 16 MiB"]),
         (
             "http_get(\"ftp://u:pass@a/\")".to_owned(),
             vec![
@@ -239,16 +230,16 @@ fn what_goes_wrong_is_said() {
             vec!["`http://a b/` cannot be asked: it has a blank in it"],
         ),
         ("http_get(\"http://u:pass@/\")".to_owned(), vec!["`http:///` cannot be asked: "]),
-        ("http_get(\"http://a/\", #{ method: \"POST\" })".to_owned(), vec!["there is no option `method`"]),
-        ("http_post(\"http://a/\", \"\", #{ body: \"\" })".to_owned(), vec!["there is no option `body`"]),
+        ("http_get(\"http://a/\", #{ method: \"POST\" })".to_owned(), vec!["unknown option `method`"]),
+        ("http_post(\"http://a/\", \"\", #{ body: \"\" })".to_owned(), vec!["unknown option `body`"]),
         ("http_post(\"http://a/\", \"\", #{ method: \"get it\" })".to_owned(), vec!["`get it` is no method"]),
         (
             "http_post(\"http://a/\", 7)".to_owned(),
-            vec!["a body is text, a table or a list, not a whole number"],
+            vec!["the body must be text, a table or a list, not a whole number"],
         ),
         (
             "http_post(\"http://a/\", #{ a: || 1 })".to_owned(),
-            vec!["a table with a function in it cannot be sent as JSON"],
+            vec!["cannot send a table as JSON: it contains a function"],
         ),
         (
             "http_get(\"http://a/\", #{ headers: #{ \"a b\": 1 } })".to_owned(),
@@ -311,18 +302,17 @@ fn only_a_certificate_that_this_machine_trusts_is_believed() {
         format!("http_post(\"https://127.0.0.1:{port}/\", \"\")"),
     ] {
         test = task(test, &format!("note({call}.body);"));
-        test.ends(1, &[]).says(&format!(
-            " https://127.0.0.1:{port}/` was not answered: invalid peer certificate: UnknownIssuer"
-        ));
+        test.ends(1, &[])
+            .says(&format!(" https://127.0.0.1:{port}/` failed: invalid peer certificate: UnknownIssuer"));
     }
     let cert = test.path("cert.pem").display().to_string();
     let mut test = test.env("SSL_CERT_FILE", &cert);
     test.deploy().says("by https");
     // Another name than the certificate's.
     test = task(test, &format!("http_get(\"https://localhost:{port}/\");"));
-    test.ends(1, &[]).says("was not answered: invalid peer certificate: ");
+    test.ends(1, &[]).says("` failed: invalid peer certificate: ");
     test = task(test, &format!("http_get(\"https://127.0.0.1:{port}/plain\");"));
-    test.ends(1, &[]).says("was not answered: it is redirected from https to http").says_not("pass");
+    test.ends(1, &[]).says("` failed: it is redirected from https to http").says_not("pass");
     let test = test.env("SSL_CERT_FILE", "/dev/null");
     test.ends(1, &[]).says("No CA certificates were loaded from the system");
 }
@@ -331,7 +321,7 @@ fn only_a_certificate_that_this_machine_trusts_is_believed() {
 fn a_proxy_of_the_environment_is_used_where_it_may_be() {
     let proxy = Server::start(|_| says("403 No", ""));
     let test = task(test(), "http_get(\"https://shop.invalid/up\");").env("HTTPS_PROXY", &proxy.url(""));
-    test.ends(1, &[]).says("`GET https://shop.invalid/up` was not answered: ");
+    test.ends(1, &[]).says("`GET https://shop.invalid/up` failed: ");
     let asked = proxy.asked();
     assert!(asked[0].starts_with("CONNECT shop.invalid:443 HTTP/1.1\n"), "{asked:#?}");
     test.env("NO_PROXY", "*.invalid").ends(1, &[]);
@@ -380,7 +370,7 @@ fn the_waiting_ends_with_the_task_and_with_ctrl_c() {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let call = format!("http_get(\"http://{}/\", #{{ timeout: 3600 }})", mute.local_addr().unwrap());
     let test = test().recipe(&format!("task(\"preflight\", || {call}).timeout(1);\n"));
-    test.ends(1, &[]).says("was not answered: no answer within ");
+    test.ends(1, &[]).says("` failed: no answer within ");
     // The first run's connection is there still.
     mute.accept().unwrap();
     let test = task(test, &format!("{call};"));
@@ -433,5 +423,5 @@ fn a_team_hears_of_each_flow_by_a_webhook() {
     assert!(asked[0].contains("exited with status 3") && asked[0].contains("deploy.rhai:"), "{asked:#?}");
     // Nobody there: the deployment is well all the same.
     let gone = test.recipe(example).env("SLACK_URL", "http://127.0.0.1:1/services/x");
-    gone.deploy().says("warning: ").says("was not answered").says_not("/services/");
+    gone.deploy().says("warning: ").says("` failed: ").says_not("/services/");
 }

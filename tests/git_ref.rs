@@ -54,7 +54,7 @@ fn a_tag_is_sent_clean_and_recorded_and_the_work_tree_stays_as_it_is() {
     );
     test.ends(0, &["status"]).says(&commit[..10]);
     test.ends(0, &["--set", "ref=\"1.10\""]).says("(`1.10`)");
-    test.ends(2, &["--set", "ref.add=1.10"]).says("setting `ref` cannot be added to");
+    test.ends(2, &["--set", "ref.add=1.10"]).says("cannot add to setting `ref`");
     // Nothing but what differs between the two travels.
     test.ends(0, &["--set", "ref=main"]).says("1 of ");
     assert_eq!(test.serves("site", "app/index"), "two");
@@ -145,19 +145,20 @@ fn whatever_sends_or_works_here_does_so_from_the_export() {
 #[test]
 fn what_cannot_be_meant_is_refused() {
     let test = shop().recipe("set(\"ref\", || \"main\");");
-    test.ends(2, &[]).says("setting `ref` cannot be worked out by a function");
+    test.ends(2, &[]).says("setting `ref` must be text, not a function");
     let mut test = test;
-    for (file, why) in [("../out", "`../out`"), ("/out", "`/out`"), ("up/x", "lies in `up`, which is shared")]
+    for (file, why) in
+        [("../out", "`../out`"), ("/out", "`/out`"), ("up/x", "must not be in the shared path `up`")]
     {
         test = test.recipe(&format!("set(\"release_file\", \"{file}\"); set(\"shared\", [\"up/\"]);"));
         test.ends(2, &[]).says("setting `release_file`").says(why);
     }
     let build = |cache: &str| format!("task(\"build\", || local(\"true\", #{{ cache: #{{ {cache} }} }}));");
     for (cache, why) in [
-        ("key: [\"a\"]", "needs `key` and `paths`"),
-        ("key: [\"a\"], paths: [\"m\", \"m/b\"]", "has `m/b` twice in `paths`"),
-        ("key: [\"a\"], paths: [\"../m\"]", "`../m` cannot be a path"),
-        ("key: [\"a\"], paths: [\"m\"], keys: 1", "has no `keys` (did you mean `key`?)"),
+        ("key: [\"a\"]", "must have `key` and `paths`"),
+        ("key: [\"a\"], paths: [\"m\", \"m/b\"]", "has overlapping `paths`: `m` and `m/b`"),
+        ("key: [\"a\"], paths: [\"../m\"]", "invalid path `../m` in `cache`"),
+        ("key: [\"a\"], paths: [\"m\"], keys: 1", "has no field `keys` (did you mean `key`?)"),
     ] {
         test = test.recipe(&build(cache));
         test.ends(1, &[]).says(why);

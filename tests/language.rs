@@ -208,12 +208,12 @@ base::declare("verify", |host| host.run("exit 3"));
     fails(
         &test,
         expect![[r#"
-            error: task `verify` failed on `localhost`: no constant `global::WHO` is seen here
+            error: task `verify` failed on `localhost`: constant `global::WHO` not found
              --> deploy.rhai:7:41
               |
             7 | base::declare("verify", |host| host.run(global::WHO));
               |                                         ^^^^^^
-              = a closure that was handed to a function of an import sees the constants of that file
+              = a closure that is passed to an imported function can only use constants of the imported file
               = `verify` is declared at base.rhai:4
         "#]],
     );
@@ -424,7 +424,7 @@ fn waiting_ends_with_the_time_of_the_task() {
     fails(
         &project(recipe),
         expect![[r#"
-        error: task `build` failed: the time of the task is over
+        error: task `build` failed: the task timed out
          --> deploy.rhai:3:5
           |
         3 |     sleep(600);
@@ -437,7 +437,7 @@ fn waiting_ends_with_the_time_of_the_task() {
 #[test]
 fn a_missing_program_is_told_with_the_search_path() {
     let ran = project("task(\"prepare\", |host| host.run(\"no-such-program\"));").ends(1, &[]);
-    ran.says("= PATH was /").says("hint: install the program, or set `env`");
+    ran.says("= PATH was /").says("hint: install the program, or set `PATH` in the setting `env`");
 }
 
 #[test]
@@ -445,19 +445,19 @@ fn a_mistake_of_types_shows_what_there_is() {
     fails(
         &project("task(\"prepare\", |host| host.run(5));"),
         expect![[r#"
-            error: task `prepare` failed on `localhost`: `run` does not take (Host, number)
+            error: task `prepare` failed on `localhost`: `run` cannot be called with (Host, number)
              --> deploy.rhai:1:29
               |
             1 | task("prepare", |host| host.run(5));
               |                             ^^^
-              = there is `host.run(command: text) -> value`
-              = there is `host.run(command: text, options: table) -> value`
+              = usage: `host.run(command: text) -> value`
+              = usage: `host.run(command: text, options: table) -> value`
         "#]],
     );
     fails(
         &project("task(\"prepare\", |host| host.run(\"true\", #{ timeout: \"5\" }));"),
         expect![[r#"
-            error: task `prepare` failed on `localhost`: option `timeout` is a number of seconds, not text
+            error: task `prepare` failed on `localhost`: option `timeout` must be a number of seconds, not text
              --> deploy.rhai:1:29
               |
             1 | task("prepare", |host| host.run("true", #{ timeout: "5" }));
@@ -471,13 +471,13 @@ fn declaring_in_a_task_is_refused() {
     fails(
         &project("task(\"prepare\", |host| {\n    set(\"durable\", true);\n});"),
         expect![[r#"
-            error: task `prepare` failed on `localhost`: `set` declares, and cannot be used in a task
+            error: task `prepare` failed on `localhost`: `set` cannot be called in a task
              --> deploy.rhai:2:5
               |
             2 |     set("durable", true);
               |     ^^^
               = `prepare` is declared at deploy.rhai:1
-            hint: write it at the top level of the file
+            hint: move it to the top level of the file
         "#]],
     );
 }
@@ -487,7 +487,7 @@ fn a_loop_that_never_ends_is_ended() {
     fails(
         &project("task(\"build\", || {\n    loop { }\n});"),
         expect![[r#"
-        error: task `build` failed: this runs for ever: more than 50 million operations
+        error: task `build` failed: the script exceeded the limit of 50 million operations: does a loop never end?
          --> deploy.rhai:1:1
           |
         1 | task("build", || {
@@ -607,7 +607,7 @@ task("prepare", |host| host.note(host.get("a")));
     fails(
         &project(recipe),
         expect![[r#"
-            error: task `prepare` failed on `localhost`: setting `a` is worked out from itself: a -> b -> a
+            error: task `prepare` failed on `localhost`: setting `a` depends on itself: a -> b -> a
              --> deploy.rhai:3:22
               |
             3 | set("b", |host| host.get("a"));
@@ -652,7 +652,7 @@ fn a_setting_that_only_hosts_have_is_read_from_them() {
     let test = Test::new().toml(toml).source("a", "1").recipe(recipe);
     test.deploy().says("`a`: id 1").says("`b`: id 2");
     let test = test.recipe(&(recipe.to_owned() + "task(\"verify\", || print(get(\"id\")));\n"));
-    test.ends(1, &[]).says("setting `id` has no value for the whole stage");
+    test.ends(1, &[]).says("setting `id` has no value for the stage, only for each host");
 }
 
 // Hosts.
@@ -751,34 +751,34 @@ fn a_question_without_a_terminal_is_refused_with_a_way_forward() {
     fails(
         &project("task(\"build\", || ask(\"Which?\"));"),
         expect![[r#"
-            error: task `build` failed: there is no terminal to ask on: Which?
+            error: task `build` failed: cannot ask without a terminal: Which?
              --> deploy.rhai:1:18
               |
             1 | task("build", || ask("Which?"));
               |                  ^^^
-            hint: run it in a terminal, or have the recipe read the answer from a setting: `get("answer")`, `--set answer=...`
+            hint: run it in a terminal, or read a setting instead: `get("answer")` in the recipe, `--set answer=...` on the command line
         "#]],
     );
     fails(
         &project("task(\"build\", || secret(\"TOKEN\"));"),
         expect![[r#"
-            error: task `build` failed: there is no terminal to ask on: secret `TOKEN` is not in the environment
+            error: task `build` failed: cannot ask without a terminal: secret `TOKEN` is not set in the environment
              --> deploy.rhai:1:18
               |
             1 | task("build", || secret("TOKEN"));
               |                  ^^^^^^
-            hint: run it in a terminal, or set it: `TOKEN=... runner ...`
+            hint: run it in a terminal, or set the variable: `TOKEN=... runner ...`
         "#]],
     );
     fails(
         &project("task(\"build\", || if confirm(\"Go?\") { print(\"x\"); });"),
         expect![[r#"
-            error: task `build` failed: there is no terminal to ask on: Go?
+            error: task `build` failed: cannot ask without a terminal: Go?
              --> deploy.rhai:1:21
               |
             1 | task("build", || if confirm("Go?") { print("x"); });
               |                     ^^^^^^^
-            hint: run it in a terminal, or have the recipe read the answer from a setting: `get("answer")`, `--set answer=...`
+            hint: run it in a terminal, or read a setting instead: `get("answer")` in the recipe, `--set answer=...` on the command line
         "#]],
     );
 }

@@ -233,7 +233,7 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
     let text = fs::read_to_string(&page).unwrap();
     fs::write(&page, text.replace("return response('up')", "abort(500, 'broken')")).unwrap();
     let ran = shop.test.ends(1, &[]);
-    ran.says("error: task `smoke` failed").says("answered 500").says("gave up the new release");
+    ran.says("error: task `smoke` failed").says("returned 500").says("gave up the new release");
     assert_eq!(shop.live(), live);
 
     // Its migration fails.
@@ -252,9 +252,13 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
     fs::write(&page, text.replace("return response('up')", &breaks)).unwrap();
     let ran = shop.test.ends(1, &["--set", "watch_seconds=40"]);
     ran.says("smoke        ok").says("verify       ok").says("error: task `watch` failed");
-    ran.says("is not well: 3 bad answers in a row, 3 of ").says("the first after ").says("swapped back on");
-    let told =
-        ran.err.lines().filter(|line| line.contains("bad answers for") || line.contains("was served for"));
+    ran.says("is unhealthy: 3 requests in a row failed (3 of ")
+        .says("the first after ")
+        .says("swapped back on");
+    let told = ran
+        .err
+        .lines()
+        .filter(|line| line.contains("requests failed for") || line.contains("was served for"));
     println!("{}", told.collect::<Vec<_>>().join("\n"));
     assert_eq!(shop.live(), live);
     let heard = load.end();
@@ -401,7 +405,7 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     assert!(site() == was, "something in the site is not as it was");
     let ran = shop.test.ends(1, &["doctor", "--set", "health=/nothing", "--set", "fpm=/nowhere"]);
     ran.says("2 problems found")
-        .says("/nothing` answered 404: 200 was expected")
+        .says("/nothing` returned 404: expected 200")
         .says("check the settings `url`, `domain` and `health`");
     ran.says("nothing listens at `/nowhere`")
         .says("set `fpm` to the address of the pool")

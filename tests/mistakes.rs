@@ -38,7 +38,7 @@ fn a_syntax_error() {
     refused(
         r#"set("keep_releases" 5);"#,
         expect![[r#"
-        error: `,` is needed here to separate the arguments of `set`
+        error: expected `,` to separate the arguments of `set`
          --> deploy.rhai:1:21
           |
         1 | set("keep_releases" 5);
@@ -52,12 +52,12 @@ fn text_in_single_quotes() {
     refused(
         r#"task("build", || local('npm ci'));"#,
         expect![[r#"
-        error: single quotes hold one character
+        error: single quotes are for one character
          --> deploy.rhai:1:24
           |
         1 | task("build", || local('npm ci'));
           |                        ^^^^^^^^
-        hint: text is written in "double quotes" or `backticks`
+        hint: use "double quotes" or `backticks` for text
     "#]],
     );
 }
@@ -69,7 +69,7 @@ fn a_missing_semicolon() {
 
 set("durable", true);"#,
         expect![[r#"
-            error: a `;` is missing here
+            error: missing `;`
              --> deploy.rhai:1:24
               |
             1 | set("keep_releases", 5)   // five
@@ -84,12 +84,12 @@ fn a_doc_comment_before_a_closure() {
         r#"/// Builds.
 task("build", || local("true"));"#,
         expect![[r#"
-            error: `///` stands before something that is no `fn`
+            error: `///` must be followed by a function
              --> deploy.rhai:1:1
               |
             1 | /// Builds.
               | ^
-            hint: write `//`, or `desc("...")` before the task of a closure
+            hint: use `//` for a comment, or `desc("...")` to describe a task
         "#]],
     );
 }
@@ -100,7 +100,7 @@ fn a_file_that_ends_early() {
         r#"task("build", || {
     local("true");"#,
         expect![[r#"
-            error: `}` is needed here to terminate this block
+            error: expected `}` to terminate this block
              --> deploy.rhai:2:19
               |
             2 |     local("true");
@@ -121,7 +121,8 @@ task("build", build);"#,
               |
             2 | fn build() { local(php); }
               |                    ^^^
-            hint: functions do not see the `let` variables of their file: hand it over as a parameter, or write `const php = ...` and `global::php`
+              = functions cannot use `let` variables of the file
+            hint: pass it as a parameter, or declare `const php = ...` and write `global::php`
         "#]],
     );
 }
@@ -138,7 +139,7 @@ task("build", build);"#,
               |
             2 | fn build() { local(PHP); }
               |                    ^^^
-            hint: functions see constants of their file as `global::PHP`
+            hint: write `global::PHP` to use a constant of the file
         "#]],
     );
 }
@@ -180,7 +181,7 @@ fn an_import_of_another_alias() {
             .write("base.rhai", BASE),
         &[],
         expect![[r#"
-            error: no import is called `bsae` (did you mean `base`?)
+            error: no import named `bsae` (did you mean `base`?)
              --> deploy.rhai:2:24
               |
             2 | task("prepare", |host| bsae::migrate(host));
@@ -310,7 +311,7 @@ fn an_unknown_property_of_a_host() {
     refused(
         r#"task("prepare", |host| host.run(`echo ${host.nmae}`));"#,
         expect![[r#"
-        error: a host has no `nmae` (did you mean `name`?)
+        error: a host has no property `nmae` (did you mean `name`?)
          --> deploy.rhai:1:46
           |
         1 | task("prepare", |host| host.run(`echo ${host.nmae}`));
@@ -338,7 +339,7 @@ fn a_property_with_arguments() {
     refused(
         r#"task("prepare", |host| host.run(host.name()));"#,
         expect![[r#"
-        error: `name` is no method: write `host.name`
+        error: `name` is a property: write `host.name`
          --> deploy.rhai:1:38
           |
         1 | task("prepare", |host| host.run(host.name()));
@@ -352,7 +353,7 @@ fn a_set_of_hosts_is_no_host() {
     refused(
         r#"task("prepare", || hosts().on("web").run("true"));"#,
         expect![[r#"
-        error: a set of hosts has no method `run`: a host has
+        error: `run` is a method of a host, not of a set of hosts
          --> deploy.rhai:1:38
           |
         1 | task("prepare", || hosts().on("web").run("true"));
@@ -367,7 +368,7 @@ fn an_unknown_option_of_a_command() {
     refused(
         r#"task("prepare", |host| host.run("true", #{ cwd: "/", timeuot: 5 }));"#,
         expect![[r#"
-        error: a command has no option `timeuot` (did you mean `timeout`?)
+        error: unknown option `timeuot` (did you mean `timeout`?)
          --> deploy.rhai:1:54
           |
         1 | task("prepare", |host| host.run("true", #{ cwd: "/", timeuot: 5 }));
@@ -381,12 +382,12 @@ fn a_word_that_the_language_does_not_have() {
     refused(
         r#"task("prepare", |host| exit());"#,
         expect![[r#"
-        error: `exit` is not for recipes
+        error: recipes cannot use `exit`
          --> deploy.rhai:1:24
           |
         1 | task("prepare", |host| exit());
           |                        ^^^^
-        hint: `return;` ends a function
+        hint: use `return;` to end a function
     "#]],
     );
 }
@@ -410,12 +411,12 @@ fn the_wrong_type_at_the_top_level() {
     refused(
         r#"add("shared", "storage/");"#,
         expect![[r#"
-        error: `add` does not take (text, text)
+        error: `add` cannot be called with (text, text)
          --> deploy.rhai:1:1
           |
         1 | add("shared", "storage/");
           | ^^^
-          = there is `add(key: text, items: list)`
+          = usage: `add(key: text, items: list)`
     "#]],
     );
 }
@@ -425,7 +426,7 @@ fn a_setting_that_no_recipe_has() {
     refused(
         r#"task("prepare", |host| host.run(host.get("keep_relases")));"#,
         expect![[r#"
-        error: no recipe has a setting `keep_relases` (did you mean `keep_releases`?)
+        error: unknown setting `keep_relases` (did you mean `keep_releases`?)
          --> deploy.rhai:1:42
           |
         1 | task("prepare", |host| host.run(host.get("keep_relases")));
@@ -445,7 +446,7 @@ task("prepare", |host| host.run("true"));"#,
               |
             1 | fn run(command) { this.run(command); }
               |    ^^^
-            hint: give the function another name; a task may keep the name
+            hint: rename the function; a task may have this name
         "#]],
     );
 }
@@ -461,7 +462,7 @@ task("build", || local("true"));"#,
               |
             1 | fn local(command) { print(command); }
               |    ^^^^^
-            hint: give the function another name; a task may keep the name
+            hint: rename the function; a task may have this name
         "#]],
     );
 }
@@ -471,12 +472,12 @@ fn a_command_at_the_top_level() {
     refused(
         r#"local("npm ci");"#,
         expect![[r#"
-        error: `local` acts, and cannot be used at the top level of a file
+        error: `local` cannot be called at the top level of a file
          --> deploy.rhai:1:1
           |
         1 | local("npm ci");
           | ^^^^^
-        hint: put it into a task: `task("name", || ...);`
+        hint: call it in a task: `task("name", || ...);`
     "#]],
     );
 }
@@ -486,12 +487,12 @@ fn hosts_at_the_top_level() {
     refused(
         r#"for host in hosts() { host.run("true"); }"#,
         expect![[r#"
-        error: `hosts` acts, and cannot be used at the top level of a file
+        error: `hosts` cannot be called at the top level of a file
          --> deploy.rhai:1:13
           |
         1 | for host in hosts() { host.run("true"); }
           |             ^^^^^
-        hint: put it into a task: `task("name", || ...);`
+        hint: call it in a task: `task("name", || ...);`
     "#]],
     );
 }
@@ -505,7 +506,7 @@ task("prepare", |host, x| host.rnu(x));
 task("prepare", |host| host.run(host.get("paht")));
 after("swpa", "prepare");"#,
         expect![[r#"
-            error: setting `keep_releases` is a whole number, not text
+            error: setting `keep_releases` must be a whole number, not text
              --> deploy.rhai:1:5
               |
             1 | set("keep_releases", "5");
@@ -521,12 +522,12 @@ after("swpa", "prepare");"#,
               |
             2 | task("biuld", || locla("true"));
               |                  ^^^^^
-            error: a task takes no parameter or one, the host; this function has 2
+            error: the function of a task must have no parameter or one (the host), not 2
              --> deploy.rhai:3:1
               |
             3 | task("prepare", |host, x| host.rnu(x));
               | ^^^^
-            hint: `|host| ...` runs on every host, `|| ...` once, on this machine
+            hint: write `|host| ...` to run on every host, or `|| ...` to run once, on this machine
             error: a host has no method `rnu` (did you mean `run`?)
              --> deploy.rhai:3:32
               |
@@ -537,8 +538,8 @@ after("swpa", "prepare");"#,
               |
             4 | task("prepare", |host| host.run(host.get("paht")));
               |      ^^^^^^^^^
-              = the first time at deploy.rhai:3
-            error: no recipe has a setting `paht`
+              = first declared at deploy.rhai:3
+            error: unknown setting `paht`
              --> deploy.rhai:4:42
               |
             4 | task("prepare", |host| host.run(host.get("paht")));
@@ -560,7 +561,7 @@ fn run(command) {}
 task("build", || locla("true"));
 throw "no more";"#,
         expect![[r#"
-            error: no setting `sahred` to add to (did you mean `shared`?)
+            error: cannot add to unknown setting `sahred` (did you mean `shared`?)
              --> deploy.rhai:1:5
               |
             1 | add("sahred", ["x"]);
@@ -570,7 +571,7 @@ throw "no more";"#,
               |
             2 | fn run(command) {}
               |    ^^^
-            hint: give the function another name; a task may keep the name
+            hint: rename the function; a task may have this name
             error: no function `locla` (did you mean `local`?)
              --> deploy.rhai:3:18
               |
@@ -597,7 +598,7 @@ declare("build");"#,
               |
             1 | fn declare(name) { task(name, || local("true")); }
               |                    ^^^^
-              = both times by this statement
+              = this statement ran twice
         "#]],
     );
 }
@@ -643,7 +644,7 @@ fn an_unknown_recipe() {
           |
         1 | import "bsae" as base;
           |        ^^^^^^
-        hint: for the file beside this one write "./bsae.rhai"
+        hint: write "./bsae.rhai" to import the file beside this one
     "#]],
     );
 }
@@ -654,7 +655,7 @@ fn a_file_that_is_not_there() {
         Test::new().recipe("import \"./team/bsae.rhai\" as base;\n").write("team/base.rhai", BASE),
         &[],
         expect![[r#"
-            error: no file `team/bsae.rhai` to import (did you mean `base.rhai`?)
+            error: cannot import `team/bsae.rhai`: file not found (did you mean `base.rhai`?)
              --> deploy.rhai:1:8
               |
             1 | import "./team/bsae.rhai" as base;
@@ -708,7 +709,7 @@ fn two_files_that_import_each_other() {
         Test::new().recipe("import \"./a.rhai\" as a;\n").write("a.rhai", "import \"deploy.rhai\" as d;\n"),
         &[],
         expect![[r#"
-            error: imports go round in a circle: deploy.rhai -> a.rhai -> deploy.rhai
+            error: cyclic imports: deploy.rhai -> a.rhai -> deploy.rhai
              --> a.rhai:1:8
               |
             1 | import "deploy.rhai" as d;
@@ -728,7 +729,7 @@ fn three_files_that_import_each_other() {
             .write("c.rhai", "import \"./a\" as a;\n"),
         &[],
         expect![[r#"
-            error: imports go round in a circle: a.rhai -> b.rhai -> c.rhai -> a.rhai
+            error: cyclic imports: a.rhai -> b.rhai -> c.rhai -> a.rhai
              --> c.rhai:1:8
               |
             1 | import "./a" as a;
@@ -762,12 +763,12 @@ fn an_import_after_a_declaration() {
             .write("base.rhai", BASE),
         &[],
         expect![[r#"
-            error: import of `./base.rhai` comes too late: imports come first
+            error: cannot import `./base.rhai` here: imports must come before declarations
              --> deploy.rhai:2:8
               |
             2 | import "./base.rhai" as base;
               |        ^^^^^^^^^^^^^
-            hint: move it to the top of the file, so that what this file declares overrides it
+            hint: move it to the top of the file, so that declarations of this file override it
         "#]],
     );
 }
@@ -775,7 +776,7 @@ fn an_import_after_a_declaration() {
 #[test]
 fn an_import_in_a_function() {
     told(Test::new().recipe("fn build() { import \"./base.rhai\" as base; base::artisan(1, 2); }\ntask(\"build\", build);\n").write("base.rhai", BASE), &[], expect![[r#"
-        error: an `import` stands at the top of a file, outside of everything
+        error: an `import` must be at the top level of a file
          --> deploy.rhai:1:14
           |
         1 | fn build() { import "./base.rhai" as base; base::artisan(1, 2); }
@@ -791,12 +792,12 @@ fn a_function_of_an_import_as_a_value() {
             .write("base.rhai", BASE),
         &[],
         expect![[r#"
-            error: `base::migrate` is no value: a function of an import can only be called
+            error: `base::migrate` cannot be used as a value: imported functions can only be called
              --> deploy.rhai:2:17
               |
             2 | task("prepare", base::migrate);
               |                 ^^^^
-            hint: write `|host| base::migrate(host)`
+            hint: wrap it in a closure: `|host| base::migrate(host)`
         "#]],
     );
 }
@@ -863,7 +864,7 @@ task("build", || local("false"));"#,
               |
             2 | task("build", || local("false"));
               |      ^^^^^^^
-              = the first time at deploy.rhai:1
+              = first declared at deploy.rhai:1
         "#]],
     );
 }
@@ -879,7 +880,7 @@ flow("restart", ["lock"]);"#,
               |
             2 | flow("restart", ["lock"]);
               |      ^^^^^^^^^
-              = the first time at deploy.rhai:1
+              = first declared at deploy.rhai:1
         "#]],
     );
 }
@@ -903,7 +904,7 @@ fn a_task_named_like_a_verb() {
     refused(
         r#"task("status", || local("true")).alone();"#,
         expect![[r#"
-        error: no task can be named `status`: it is a verb of the command line
+        error: a task cannot be named `status`: `runner status` is a command
          --> deploy.rhai:1:6
           |
         1 | task("status", || local("true")).alone();
@@ -917,7 +918,7 @@ fn a_flow_named_like_a_verb() {
     refused(
         r#"flow("unlock", ["lock"]);"#,
         expect![[r#"
-        error: no flow can be named `unlock`: it is a verb of the command line
+        error: a flow cannot be named `unlock`: `runner unlock` is a command
          --> deploy.rhai:1:6
           |
         1 | flow("unlock", ["lock"]);
@@ -931,12 +932,13 @@ fn a_name_that_cannot_be_typed() {
     refused(
         r#"task("re index", || local("true")).alone();"#,
         expect![[r#"
-        error: `re index` cannot be the name of a task
+        error: `re index` is not a valid name for a task
          --> deploy.rhai:1:6
           |
         1 | task("re index", || local("true")).alone();
           |      ^^^^^^^^^^
-          = a name has letters, digits, `_`, `-`, `:` and `.` only
+          = a name may only contain letters, digits, `_`, `-`, `:` and `.`
+          = it must not begin with `-` or end in `.rhai`
     "#]],
     );
 }
@@ -946,7 +948,7 @@ fn a_task_and_a_flow_of_one_name() {
     refused(
         r#"flow("build", ["lock"]);"#,
         expect![[r#"
-        error: `build` is the name of a task and of a flow
+        error: a task and a flow have the same name `build`
          --> deploy.rhai:1:6
           |
         1 | flow("build", ["lock"]);
@@ -988,7 +990,7 @@ fn a_flow_that_holds_a_function() {
     refused(
         r#"flow("again", ["lock", || 1]);"#,
         expect![[r#"
-        error: a flow is a list of texts, and this holds a function
+        error: a flow must be a list of texts, but it contains a function
          --> deploy.rhai:1:1
           |
         1 | flow("again", ["lock", || 1]);
@@ -1030,12 +1032,12 @@ fn a_task_of_two_parameters() {
     refused(
         r#"task("prepare", |host, command| host.run(command));"#,
         expect![[r#"
-        error: a task takes no parameter or one, the host; this function has 2
+        error: the function of a task must have no parameter or one (the host), not 2
          --> deploy.rhai:1:1
           |
         1 | task("prepare", |host, command| host.run(command));
           | ^^^^
-        hint: `|host| ...` runs on every host, `|| ...` once, on this machine
+        hint: write `|host| ...` to run on every host, or `|| ...` to run once, on this machine
     "#]],
     );
 }
@@ -1045,7 +1047,7 @@ fn an_undo_without_a_parameter() {
     refused(
         r#"task("prepare", |host| host.run("true")).undo(|| local("true"));"#,
         expect![[r#"
-        error: an undo takes one parameter, the host; this function has none
+        error: the function of `undo` must have one parameter (the host), not none
          --> deploy.rhai:1:42
           |
         1 | task("prepare", |host| host.run("true")).undo(|| local("true"));
@@ -1060,12 +1062,12 @@ fn an_undo_of_a_task_that_runs_here() {
     refused(
         r#"task("build", || local("true")).undo(|host| host.run("true"));"#,
         expect![[r#"
-        error: task `build` runs once, on this machine: its undo would never run on a host
+        error: `undo` needs a task that runs on hosts, but `build` runs on this machine
          --> deploy.rhai:1:33
           |
         1 | task("build", || local("true")).undo(|host| host.run("true"));
           |                                 ^^^^
-        hint: `|host| ...` makes a task run on hosts
+        hint: write `|host| ...` to run the task on hosts
     "#]],
     );
 }
@@ -1075,12 +1077,12 @@ fn limits_of_zero() {
     refused(
         r#"task("prepare", |host| host.run("true")).limit(0).timeout(0);"#,
         expect![[r#"
-        error: `limit` is 1 or more hosts, not 0
+        error: `limit` must be at least 1 host, not 0
          --> deploy.rhai:1:42
           |
         1 | task("prepare", |host| host.run("true")).limit(0).timeout(0);
           |                                          ^^^^^
-        error: `timeout` is 1 or more seconds, not 0
+        error: `timeout` must be at least 1 second, not 0
          --> deploy.rhai:1:51
           |
         1 | task("prepare", |host| host.run("true")).limit(0).timeout(0);
@@ -1102,7 +1104,7 @@ set("keep_releases", 6);"#,
               |
             2 | set("keep_releases", 6);
               |     ^^^^^^^^^^^^^^^
-              = the first time at deploy.rhai:1
+              = first set at deploy.rhai:1
         "#]],
     );
 }
@@ -1112,7 +1114,7 @@ fn a_setting_of_another_type() {
     refused(
         r#"set("keep_releases", "5");"#,
         expect![[r#"
-            error: setting `keep_releases` is a whole number, not text
+            error: setting `keep_releases` must be a whole number, not text
              --> deploy.rhai:1:5
               |
             1 | set("keep_releases", "5");
@@ -1127,7 +1129,7 @@ fn a_misspelt_setting() {
     refused(
         r#"set("keep_relases", 5);"#,
         expect![[r#"
-        error: no recipe has a setting `keep_relases`, and nothing reads it (did you mean `keep_releases`?)
+        error: no script reads setting `keep_relases` (did you mean `keep_releases`?)
          --> deploy.rhai:1:5
           |
         1 | set("keep_relases", 5);
@@ -1141,7 +1143,7 @@ fn adding_to_an_unknown_setting() {
     refused(
         r#"add("sahred", ["storage/"]);"#,
         expect![[r#"
-        error: no setting `sahred` to add to (did you mean `shared`?)
+        error: cannot add to unknown setting `sahred` (did you mean `shared`?)
          --> deploy.rhai:1:5
           |
         1 | add("sahred", ["storage/"]);
@@ -1155,7 +1157,7 @@ fn adding_to_what_is_no_list() {
     refused(
         r#"add("keep_releases", [1]);"#,
         expect![[r#"
-            error: setting `keep_releases` is a whole number: only a list can be added to
+            error: cannot add to setting `keep_releases`: it is a whole number, not a list
              --> deploy.rhai:1:5
               |
             1 | add("keep_releases", [1]);
@@ -1173,12 +1175,12 @@ fn x() {}
 set("domain", ());
 task("prepare", |host| host.run(host.get("domain")));"#,
         expect![[r#"
-            error: setting `domain` has no value: the project must give it
+            error: setting `domain` is required but has no value
              --> deploy.rhai:3:5
               |
             3 | set("domain", ());
               |     ^^^^^^^^
-            hint: write `domain = ...` below `[settings]` in `runner.toml`
+            hint: add `domain = ...` to `[settings]` in `runner.toml`
         "#]],
     );
 }
@@ -1224,7 +1226,7 @@ set("keep_releases", 0);"#,
               |
             1 | set("strategy", "copy");
               |     ^^^^^^^^^^
-            error: setting `keep_releases` is 1 or more, not 0
+            error: setting `keep_releases` must be at least 1, not 0
              --> deploy.rhai:4:5
               |
             4 | set("keep_releases", 0);
@@ -1248,7 +1250,7 @@ fn a_bad_name_of_an_environment_variable() {
     refused(
         r#"set("env", #{ "APP-ENV": "prod" });"#,
         expect![[r#"
-        error: setting `env`: `APP-ENV` cannot be the name of an environment variable
+        error: setting `env`: `APP-ENV` is not a valid name for an environment variable
          --> deploy.rhai:1:5
           |
         1 | set("env", #{ "APP-ENV": "prod" });
@@ -1260,7 +1262,7 @@ fn a_bad_name_of_an_environment_variable() {
 #[test]
 fn unknown_settings_and_wrong_types_in_runner_toml() {
     told(Test::new().toml("[settings]\nsource = \"source\"\nkeep_relases = 5\ndurable = \"yes\"\n\n[stage.local]\npath = \"site\"\ntransport = \"local\"\nhosts = [{ name = \"a\", settings = { copy = \"lnik\", strategyy = 1 } }]\n\n[stage.local.settings]\nshared.add = [\"../x\"]\nexclude = 3\n"), &[], expect![[r#"
-        error: no recipe has a setting `keep_relases` (did you mean `keep_releases`?)
+        error: unknown setting `keep_relases` (did you mean `keep_releases`?)
          --> runner.toml:3:1
           |
         3 | keep_relases = 5
@@ -1277,7 +1279,7 @@ fn unknown_settings_and_wrong_types_in_runner_toml() {
         13 | exclude = 3
            | ^^^^^^^
            = its default is set at shipped/settings.rhai:10
-        error: no recipe has a setting `strategyy` (did you mean `strategy`?)
+        error: unknown setting `strategyy` (did you mean `strategy`?)
          --> runner.toml:9:52
           |
         9 | hosts = [{ name = "a", settings = { copy = "lnik", strategyy = 1 } }]
@@ -1317,7 +1319,7 @@ fn unknown_settings_and_wrong_types_on_the_command_line() {
         Test::new(),
         &["--set", "keep_relases=5", "--set", "keep_releases=many", "--set", "durable.add=1"],
         expect![[r#"
-            error: no recipe has a setting `keep_relases` (did you mean `keep_releases`?)
+            error: unknown setting `keep_relases` (did you mean `keep_releases`?)
              --> --set
               |
               | keep_relases=5
@@ -1328,7 +1330,7 @@ fn unknown_settings_and_wrong_types_on_the_command_line() {
               | keep_releases=many
               | ^^^^^^^^^^^^^
               = its default is set at shipped/settings.rhai:31
-            error: setting `durable` cannot be added to: it is true or false, not a list
+            error: cannot add to setting `durable`: it must be true or false, not a list
              --> --set
               |
               | durable.add=1
@@ -1491,7 +1493,7 @@ fn an_unknown_flow() {
         &["rolback"],
         expect![[r#"
         error: no flow or task named `rolback` (did you mean `rollback`?)
-        hint: `runner tasks` lists them
+        hint: run `runner tasks` to list them
     "#]],
     );
 }
@@ -1561,7 +1563,7 @@ on_failure("build", |outcome| note(outcome.verdict));"#,
               |
             1 | on_success("depoly", |outcome| note(outcome.verdict));
               |            ^^^^^^^^
-            error: `build` is a task: only the end of a flow is told of
+            error: `on_failure` needs a flow, but `build` is a task
              --> deploy.rhai:2:12
               |
             2 | on_failure("build", |outcome| note(outcome.verdict));
@@ -1578,13 +1580,13 @@ on_success("deploy", || note("done"));
 on_failure("deploy", tell);
 on_failure("deploy");"#,
         expect![[r#"
-            error: `on_success` takes one parameter, the outcome; this function has none
+            error: the function of `on_success` must have one parameter (the outcome), not none
              --> deploy.rhai:2:1
               |
             2 | on_success("deploy", || note("done"));
               | ^^^^^^^^^^
             hint: write `|outcome| ...`
-            error: `on_failure` takes one parameter, the outcome; this function has 2
+            error: the function of `on_failure` must have one parameter (the outcome), not 2
              --> deploy.rhai:3:1
               |
             3 | on_failure("deploy", tell);
@@ -1605,7 +1607,7 @@ fn an_end_of_a_flow_that_is_declared_in_a_task() {
         .source("a", "1")
         .recipe(r#"task("build", || on_success("deploy", |outcome| note("done")));"#);
     let ran = test.ends(1, &[]);
-    ran.says("`on_success` declares, and cannot be used in a task").says("deploy.rhai:1:");
+    ran.says("`on_success` cannot be called in a task").says("deploy.rhai:1:");
 }
 
 #[test]
@@ -1619,7 +1621,7 @@ task("build", || note("x"));"#,
               |
             1 | fn on_failure(flow, body) { note("mine"); }
               |    ^^^^^^^^^^
-            hint: give the function another name; a task may keep the name
+            hint: rename the function; a task may have this name
         "#]],
     );
 }

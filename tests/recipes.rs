@@ -67,7 +67,7 @@ fn the_shipped_recipes_are_well_written() {
         test.ends(0, &["check", recipe]).says("is well written");
     }
     test.ends(0, &["check", "node", "--set", "restart=true"]).says("is well written");
-    test.ends(2, &["check", "node"]).says("setting `restart` has no value: the project must give it");
+    test.ends(2, &["check", "node"]).says("setting `restart` is required but has no value");
 }
 
 #[test]

@@ -74,27 +74,24 @@ fn an_answer_that_is_not_good_fails_the_task_with_what_it_said() {
     for (call, words) in [
         (
             url("none"),
-            vec!["`GET http://127.0.0.1:", "/none` answered 404: 200 to 399 was expected", "404 Not Found"],
+            vec!["`GET http://127.0.0.1:", "/none` returned 404: expected 200 to 399", "404 Not Found"],
         ),
         (
             format!("{}, #{{ expect: \"welcome\" }}", url("")),
-            vec!["answered 200: `welcome` was expected in it", "please wait"],
+            vec!["returned 200: the body does not contain `welcome`", "please wait"],
         ),
-        (format!("{}, #{{ expect: [201, 204] }}", url("")), vec!["answered 200: 201 or 204 was expected"]),
-        (format!("\"http://127.0.0.1:{free}/\""), vec!["was not answered: ", &format!("`127.0.0.1:{free}`")]),
-        ("\"http://unix:/none.sock:/\"".to_owned(), vec!["was not answered: ", "`/none.sock`"]),
+        (format!("{}, #{{ expect: [201, 204] }}", url("")), vec!["returned 200: expected 201 or 204"]),
+        (format!("\"http://127.0.0.1:{free}/\""), vec!["` failed: ", &format!("`127.0.0.1:{free}`")]),
+        ("\"http://unix:/none.sock:/\"".to_owned(), vec!["` failed: ", "`/none.sock`"]),
         (
             format!("\"http://127.0.0.1:{mute_port}/\", #{{ timeout: 0.2 }}"),
-            vec!["was not answered: no answer within 0.2 s"],
+            vec!["` failed: no answer within 0.2 s"],
         ),
         (
             "\"https://localhost/\"".to_owned(),
             vec!["`https://localhost/` cannot be asked: it is https", "hint: say `http://"],
         ),
-        (
-            format!("{}, #{{ expct: 200 }}", url("")),
-            vec!["there is no option `expct` (did you mean `expect`?)"],
-        ),
+        (format!("{}, #{{ expct: 200 }}", url("")), vec!["unknown option `expct` (did you mean `expect`?)"]),
         (
             format!("{}, #{{ headers: #{{ \"a b\": 1 }} }}", url("")),
             vec!["`a b` cannot be the name of a header"],
@@ -154,10 +151,10 @@ fn the_new_release_runs_in_the_real_pool_before_it_is_served() {
     // A release that is broken never gets a request.
     let test = test.source("public/version", "three").source("public/broken", "");
     let ran = test.ends(1, &[]);
-    ran.says("error: task `smoke` failed").says("answered 500: 200 to 399 was expected").says("it is broken");
+    ran.says("error: task `smoke` failed").says("returned 500: expected 200 to 399").says("it is broken");
     assert_eq!(test.live("site"), live);
     let test = test.recipe(&recipe.replace("index.php\"", "none.php\""));
-    test.ends(1, &[]).says("answered 404").says("Primary script unknown");
+    test.ends(1, &[]).says("returned 404").says("Primary script unknown");
     // Nothing is asked by a plan of a release that is not there.
     test.ends(0, &["--plan"])
         .says("ask `POST /up?a=b of public/none.php at ")
@@ -169,18 +166,18 @@ fn waiting_ends_when_it_is_so_or_when_the_time_is_over() {
     let mut test = Test::new().source("a", "b");
     let cases = [
         ("let name = \"a\"; host.wait_until(5, |h| h.exists(name))", 0, "done"),
-        (
-            "host.wait_until(5, || host.exists(\"a\"))",
-            1,
-            "hint: let the function take it as a parameter: `host.wait_until(",
-        ),
-        ("host.wait_until(0, |h| h.exists(\"b\"))", 1, "what is waited for is not so within 0 s"),
+        ("host.wait_until(5, || host.exists(\"a\"))", 1, "hint: use a parameter instead: `host.wait_until("),
+        ("host.wait_until(0, |h| h.exists(\"b\"))", 1, "`wait_until` timed out after 0 s"),
         (
             "host.wait_until(0, |h| h.http(\"http://unix:/none:/\").status == 200)",
             1,
-            "`GET http://unix:/none:/` was not answered",
+            "`GET http://unix:/none:/` failed: ",
         ),
-        ("host.wait_until(9, || 7)", 1, "what is waited for answers i64, not true or false"),
+        (
+            "host.wait_until(9, || 7)",
+            1,
+            "the function of `wait_until` must return true or false, not a whole number",
+        ),
         ("host.wait_until(9, || nothing_known())", 2, "no function `nothing_known`"),
         ("host.wait_until(9, |h| h.path + 1 - 2 == 3)", 1, "wait_until"),
         (
@@ -208,11 +205,15 @@ fn what_is_watched_is_judged_by_all_its_answers() {
     let url = format!("http://127.0.0.1:{}/", nginx.port);
     for (options, code, words) in [
         ("seconds: 0.2, rate: 50", 0, " asked, 0 bad"),
-        ("seconds: 0.2, rate: 50, expect: \"ill\"", 1, "is not well: 3 bad answers in a row, 3 of 3"),
-        ("seconds: 0.2, rate: 50, max_p99_ms: 0", 1, "(p99), and 0 may be"),
-        ("seconds: 0.1, rate: 10, min_samples: 3", 1, "answers decide nothing: 3 are needed"),
-        ("second: 1", 1, "there is no option `second` (did you mean `seconds`?)"),
-        ("rate: 0", 1, "option `rate` is a number of 0.01 or more"),
+        (
+            "seconds: 0.2, rate: 50, expect: \"ill\"",
+            1,
+            "is unhealthy: 3 requests in a row failed (3 of 3 in total)",
+        ),
+        ("seconds: 0.2, rate: 50, max_p99_ms: 0", 1, "ms (limit 0 ms)"),
+        ("seconds: 0.1, rate: 10, min_samples: 3", 1, "(minimum 3)"),
+        ("second: 1", 1, "unknown option `second` (did you mean `seconds`?)"),
+        ("rate: 0", 1, "option `rate` must be a number of at least 0.01"),
     ] {
         let call = format!(
             "let w = host.watch(\"{url}\", #{{ {options} }}); note(`${{w.n}} asked, ${{w.bad}} bad`);"

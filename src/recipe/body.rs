@@ -1,4 +1,4 @@
-//! A recipe's functions as the bodies of tasks: what the flow calls knows nothing of Rhai.
+//! Makes the functions of a recipe the bodies of tasks, so that `flow` knows nothing about Rhai.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn function(world: &Arc<World>, kept: &Callback) -> Function {
     })
 }
 
-/// An error of a script as a report. The outermost call is that of the flow, which stands in no file.
+/// Turns an error of a script into a report. The flow made the outermost call, which has no place in a file.
 fn report(world: &World, kept: &Callback, task: &str, error: &EvalAltResult) -> Report {
     if let Some(found) = trail::found(error) {
         return found;
@@ -53,7 +53,7 @@ fn report(world: &World, kept: &Callback, task: &str, error: &EvalAltResult) -> 
     report
 }
 
-/// An error of a script. In a plan, one that came of an answer nobody knows only ends the task's plan.
+/// Handles an error of a script. In a plan, an error caused by an unknown answer only ends the plan of the task.
 fn settle(world: &World, kept: &Callback, context: &Context, error: &EvalAltResult) -> Result<(), Error> {
     let report = report(world, kept, context.task(), error);
     if context.run().mode.is_plan()
@@ -106,7 +106,7 @@ fn notice(world: &Arc<World>, draft: &NoticeDraft) -> Notice {
     }
 }
 
-/// The playbook of a recipe that was checked.
+/// The playbook of a recipe.
 pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
     let declared = &world.declared;
     let is_removed = |name: &str| declared.removed.iter().any(|removal| removal.task == name);
@@ -127,7 +127,7 @@ pub fn playbook(world: &Arc<World>) -> Arc<Playbook> {
         .collect();
     let notices = declared.notices.iter().map(|draft| notice(world, draft)).collect();
     let playbook = Arc::new(Playbook { tasks, flows, hooks, notices });
-    // The first recipe of a world is its only one.
+    // A world has one recipe, so this is called once.
     let _ = world.playbook.set(Arc::downgrade(&playbook));
     playbook
 }

@@ -1,4 +1,4 @@
-//! A function of a recipe, kept to be called later: from other threads, with the world it was written in.
+//! A function of a recipe that is kept and called later, from other threads, in the world that it was written in.
 //!
 //! **Invariant:** a kept function shares nothing with its script or with other calls of itself.
 
@@ -8,14 +8,14 @@ use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, NativeCall
 
 use crate::event::Report;
 
-/// A function pointer of Rhai's is a name and captured values; `world` is where the name means something.
+/// A function pointer of Rhai is a name and captured values. `world` is the state of Rhai that knows the name.
 #[derive(Clone)]
 pub struct Callback {
     function: FnPtr,
     world: Arc<GlobalRuntimeState>,
     /// How many arguments it takes.
     pub arity: usize,
-    /// Where it was handed over, and in which file.
+    /// Where a script passed it to a primitive, and in which file.
     pub position: Position,
     pub caller: String,
 }
@@ -25,7 +25,7 @@ impl Callback {
         let mut world = context.global_runtime_state().clone();
         let curried = function.curry().len();
         let name = function.fn_name();
-        // A closure may be handed to a function of another file, which hands it on: both are in the world then.
+        // A closure may be passed to a function of another file, which passes it on. Then the world has both files.
         let found = world.lib.iter().rev().find_map(|module| {
             let n_params = module.iter_script_fn_info().find(|(_, _, known, ..)| *known == name)?.3;
             Some((n_params.saturating_sub(curried), module.id().map(Into::into)))
@@ -36,15 +36,15 @@ impl Callback {
         if file.is_some() {
             world.source = file;
         }
-        // Captured variables are shared cells, which threads would fight over: each call gets a copy of what they
-        // hold now.
+        // Captured variables are cells that threads would share and compete for. The callback gets a copy of their
+        // present values.
         for value in function.iter_curry_mut() {
             *value = flat(value);
         }
         Ok(Self { function, world: Arc::new(world), arity, position: context.call_position(), caller })
     }
 
-    /// Calls it with `tag` as what primitives find their surroundings by.
+    /// Calls it. Primitives find their context in `tag`.
     pub fn call(
         &self,
         engine: &Engine,
@@ -64,7 +64,7 @@ impl Callback {
         self.function.call_raw(&context, None, arguments)
     }
 
-    /// An error of a call, less the call itself, which stands in no file; and the file that it arose in.
+    /// An error without the outermost call, which has no place in a file; and the file where the error arose.
     pub fn inner<'a>(&'a self, error: &'a EvalAltResult) -> (&'a str, &'a EvalAltResult) {
         match error {
             EvalAltResult::ErrorInFunctionCall(_, callee, inner, position) if *position == self.position => {
@@ -74,7 +74,7 @@ impl Callback {
         }
     }
 
-    /// The same error with `name` as what was called: by a primitive, which will be shown as the caller's place.
+    /// The same error with `name` as the called function, and without a place: that of the calling primitive is shown.
     pub fn named(&self, error: EvalAltResult, name: &str) -> Box<EvalAltResult> {
         match error {
             EvalAltResult::ErrorInFunctionCall(_, callee, inner, position) if position == self.position => {
@@ -95,7 +95,7 @@ impl Callback {
     }
 }
 
-/// A copy with no shared cell in it, however deep.
+/// A deep copy without shared cells.
 fn flat(value: &Dynamic) -> Dynamic {
     let value = value.flatten_clone();
     if let Some(array) = value.read_lock::<rhai::Array>() {

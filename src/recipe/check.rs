@@ -1,4 +1,4 @@
-//! The static check: what is wrong with a recipe, found before any host is touched, and told all at once.
+//! The static check: finds all mistakes in a recipe that can be found before any host is touched.
 
 mod calls;
 mod hidden;
@@ -17,7 +17,7 @@ use crate::recipe::draft::Declared;
 use crate::recipe::sources::RecipeSource;
 use crate::recipe::world::World;
 
-/// A recipe that was evaluated. `goal` is what is about to be run.
+/// Checks a recipe that was evaluated. `goal` is what will be run.
 pub fn check(world: &World, trees: &[(RecipeSource, AST)], goal: Option<&Goal>) -> Vec<Report> {
     let natives = Natives::of(&world.engine);
     let mut problems = hidden::check(&natives, trees);
@@ -26,7 +26,7 @@ pub fn check(world: &World, trees: &[(RecipeSource, AST)], goal: Option<&Goal>) 
     in_order(problems)
 }
 
-/// As they stand in their files.
+/// Sorts problems by their places.
 pub fn in_order(mut problems: Vec<Report>) -> Vec<Report> {
     problems.sort_by_key(|problem| {
         let place = problem.excerpt.as_ref().map(|excerpt| excerpt.place.clone()).unwrap_or_default();
@@ -35,7 +35,7 @@ pub fn in_order(mut problems: Vec<Report>) -> Vec<Report> {
     problems
 }
 
-/// A recipe whose evaluation stopped: what can be said of it nevertheless, and why it stopped.
+/// Checks what is possible in a recipe whose evaluation stopped, and adds why it stopped.
 pub fn of_rest(
     engine: &Engine,
     declared: Declared,
@@ -45,7 +45,7 @@ pub fn of_rest(
     let natives = Natives::of(engine);
     let mut problems = hidden::check(&natives, trees);
     problems.extend(calls::check(&natives, &declared, trees, false));
-    // A call that cannot work is told better by the check than by the engine that tried it.
+    // For a call that cannot work, the message of the check is better than that of the engine.
     let is_told = stopped.excerpt.is_some() && problems.iter().any(|p| p.excerpt == stopped.excerpt);
     problems.extend(declared.problems);
     let mut problems = in_order(problems);

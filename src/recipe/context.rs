@@ -1,4 +1,4 @@
-//! What primitives find while a task runs: the run, the task, the host; and the values of scripts that stand for them.
+//! What primitives know while a task runs: the run, the task, the host; and the values for hosts in scripts.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ use crate::recipe::world::World;
 use crate::run::Run;
 use crate::site::Site;
 
-/// One task at work, on one host or here. The tag of every call below it.
+/// A running task, on one host or on this machine. It is the tag of every call that the task makes.
 #[derive(Clone)]
 pub struct Context {
     inner: Arc<Inner>,
-    /// The settings whose functions are at work, outermost first: of a host, or of the stage.
+    /// The settings that are being computed, outermost first: of a host, or of the stage.
     settings: Vec<(Option<usize>, String)>,
 }
 
@@ -27,7 +27,7 @@ struct Inner {
     task: String,
     host: Option<usize>,
     deadline: Option<Instant>,
-    /// The last command of a plan whose answer nobody knows.
+    /// The last command that the plan did not run, so that its answer is unknown.
     unanswered: Mutex<Option<String>>,
 }
 
@@ -50,7 +50,7 @@ impl Context {
         Self { inner, settings: Vec::new() }
     }
 
-    /// A setting as a host has it, or as the stage does. A function is called once, and its value kept.
+    /// The value of a setting for a host, or for the stage. A function is called once, and its value is kept.
     pub fn setting(&self, host: Option<usize>, key: &str) -> ScriptResult<Option<Dynamic>> {
         let world = self.world();
         let Some(settings) = world.settings.get() else {
@@ -77,9 +77,9 @@ impl Context {
             return Ok(value);
         }
         let context = self.working_out(host, key)?;
-        // Whoever works a setting of the stage out already has the turn.
+        // While a setting of the stage is being computed, this thread has the turn already.
         let turn = (host.is_none() && !self.works_out_stage()).then(|| world.turn());
-        // Another host may have been faster.
+        // Another host may have computed it in the meantime.
         if let Some(value) = world.worked_out(host, key) {
             return Ok(value);
         }
@@ -87,8 +87,10 @@ impl Context {
             (1, Some(index)) => vec![Dynamic::from(ScriptHost { context: context.clone(), index })],
             (1, None) => {
                 return Err(mistake(
-                    Report::new(format!("setting `{key}` is worked out for each host"))
-                        .hint(format!("write `host.get(\"{key}\")`")),
+                    Report::new(format!(
+                        "setting `{key}` has no value for the stage: it is computed for each host"
+                    ))
+                    .hint(format!("use `host.get(\"{key}\")`")),
                 ));
             }
             _ => Vec::new(),
@@ -101,33 +103,30 @@ impl Context {
         Ok(value)
     }
 
-    /// The same task while it works a setting out; refused when that is being worked out already.
+    /// The context in which a setting is computed. Fails if the setting is already being computed.
     fn working_out(&self, host: Option<usize>, key: &str) -> ScriptResult<Self> {
         let mut inner = self.clone();
         inner.settings.push((host, key.to_owned()));
         if self.settings.contains(&(host, key.to_owned())) {
             let names: Vec<&str> = inner.settings.iter().map(|(_, key)| key.as_str()).collect();
-            let message = format!("setting `{key}` is worked out from itself: {}", names.join(" -> "));
+            let message = format!("setting `{key}` depends on itself: {}", names.join(" -> "));
             return Err(mistake(Report::new(message)));
         }
         Ok(inner)
     }
 
-    /// Whether a function of the stage's settings is at work.
+    /// Whether a setting of the stage is being computed.
     fn works_out_stage(&self) -> bool {
         self.settings.iter().any(|(host, _)| host.is_none())
     }
 
-    /// The task that a primitive was called in; at the top level of a file there is none.
+    /// The context of the task that called a primitive. Fails at the top level of a file, where no task runs.
     pub fn of(context: &NativeCallContext) -> ScriptResult<Self> {
         let found = context.tag().and_then(|tag| tag.read_lock::<Context>().map(|c| c.clone()));
         found.ok_or_else(|| {
             mistake(
-                Report::new(format!(
-                    "`{}` acts, and cannot be used at the top level of a file",
-                    context.fn_name()
-                ))
-                .hint("put it into a task: `task(\"name\", || ...);`"),
+                Report::new(format!("`{}` cannot be called at the top level of a file", context.fn_name()))
+                    .hint("call it in a task: `task(\"name\", || ...);`"),
             )
         })
     }
@@ -148,7 +147,7 @@ impl Context {
         self.inner.host
     }
 
-    /// How long a command may take: its own limit, and what is left of the task's.
+    /// The time limit of a command: its own, or what is left of the task's if that is less.
     pub fn timeout(&self, own: Option<Duration>) -> Option<Duration> {
         let left = self.inner.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         match (own, left) {
@@ -157,7 +156,7 @@ impl Context {
         }
     }
 
-    /// Waits, unless the user or the task's timeout ends it.
+    /// Waits. Fails when the user interrupts the run or the task times out.
     pub fn wait(&self, time: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + self.timeout(Some(time)).unwrap_or(time);
         while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
@@ -167,7 +166,7 @@ impl Context {
             std::thread::sleep(left.min(Duration::from_millis(50)));
         }
         match self.inner.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            true => bail!("the time of the task is over"),
+            true => bail!("the task timed out"),
             false => Ok(()),
         }
     }
@@ -193,7 +192,7 @@ impl Context {
     }
 }
 
-/// A server, as scripts see it: `host`.
+/// A host, as scripts see it: `host`.
 #[derive(Clone)]
 pub struct ScriptHost {
     pub context: Context,
@@ -219,7 +218,7 @@ impl ScriptHost {
     }
 }
 
-/// Several servers, as scripts see them: `hosts()`.
+/// Several hosts, as scripts see them: `hosts()`.
 #[derive(Clone)]
 pub struct ScriptHosts {
     pub context: Context,
@@ -227,7 +226,7 @@ pub struct ScriptHosts {
 }
 
 impl ScriptHosts {
-    /// Those that the run still has.
+    /// The hosts of the set that the run has not dropped.
     pub fn left(&self) -> Vec<usize> {
         self.context.run().fleet.left_of(&self.indices)
     }
@@ -236,16 +235,17 @@ impl ScriptHosts {
         self.left().into_iter().map(|index| ScriptHost { context: self.context.clone(), index })
     }
 
-    /// Acts on several hosts belong to a task that runs once: on every host they would be done over and over.
+    /// Acts on the hosts of the set. Only a task that runs once can do this: one that runs on every host would repeat it
+    /// for each of them.
     pub fn outcome<T>(&self, act: impl FnOnce(&Arc<Run>, &[usize]) -> anyhow::Result<T>) -> ScriptResult<T> {
         if self.context.host().is_some() {
             return Err(mistake(
-                Report::new("a set of hosts is acted on in a task without a parameter")
-                    .hint("write `task(\"name\", || hosts().swap())`"),
+                Report::new("a task that runs on every host cannot act on a set of hosts")
+                    .hint("use a task without a parameter: `task(\"name\", || hosts().swap())`"),
             ));
         }
         if !self.context.settings.is_empty() {
-            return Err(mistake(Report::new("the function of a setting asks; it does not act on hosts")));
+            return Err(mistake(Report::new("the function of a setting must not act on hosts")));
         }
         let result = act(self.context.run(), &self.left());
         Ok(result.map_err(|error| self.context.failure("", error))?)

@@ -1,4 +1,4 @@
-//! What `runner tasks` and `runner docs` show: the recipe's own words.
+//! What `runner tasks` and `runner docs` show: the recipe's own documentation.
 
 use crate::recipe::Recipe;
 use crate::recipe::functions::{FunctionDoc, functions, plain};
@@ -8,7 +8,7 @@ use crate::recipe::value::shown;
 pub struct NamedDoc {
     pub name: String,
     pub doc: String,
-    /// Where a task runs: "here", "each host", "once", with its role; the tasks of a flow.
+    /// Where a task runs (`empty`, `here`, `once` or `each host`) and its role; the tasks of a flow.
     pub detail: String,
 }
 
@@ -47,7 +47,7 @@ impl Recipe {
             .collect()
     }
 
-    /// Said by `desc`, else the comment above the task's function.
+    /// The text of `desc`; else the comment above the task's function; else the description of the task it replaced.
     fn task_doc(&self, name: &str) -> String {
         let Some(task) = self.world.declared.tasks.get(name) else {
             return String::new();
@@ -70,7 +70,7 @@ impl Recipe {
             .map(|(name, setting)| SettingDoc {
                 name: name.clone(),
                 default: match &setting.function {
-                    Some(_) => "(worked out by a function)".to_owned(),
+                    Some(_) => "(computed by a function)".to_owned(),
                     None => shown(&setting.default),
                 },
                 doc: setting.doc.clone(),

@@ -1,4 +1,4 @@
-//! What scripts declare while they are evaluated: settings, tasks, flows, hooks, each with where it was said.
+//! What scripts declare while they are evaluated: settings, tasks, flows, hooks, each with its place.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::recipe::sources::RecipeSource;
 #[derive(Clone)]
 pub struct SettingDraft {
     pub default: Dynamic,
-    /// The function of a setting whose value is worked out, once a host.
+    /// The function that computes the value, if there is one.
     pub function: Option<Callback>,
     pub place: Excerpt,
-    /// Whether a shipped file made it.
+    /// Whether a shipped file declared it.
     pub is_shipped: bool,
     pub doc: String,
 }
 
 #[derive(Clone, Default)]
 pub struct TaskDraft {
-    /// `None` for a place that a recipe may fill.
+    /// `None` for an empty task, which a recipe can fill.
     pub body: Option<Callback>,
     pub place: Option<Excerpt>,
     pub is_shipped: bool,
     pub is_stdlib: bool,
     pub doc: String,
-    /// What the tasks that it replaces said of themselves.
+    /// The description of the task that it replaced.
     pub inherited_doc: String,
     pub is_once: bool,
     pub role: Option<String>,
@@ -40,13 +40,13 @@ pub struct TaskDraft {
     pub undo: Option<Callback>,
     pub sends: bool,
     pub is_repeated: bool,
-    /// To be run by name: no flow needs to run it.
+    /// It is run by name, so no flow needs to contain it.
     pub is_alone: bool,
 }
 
 pub struct FlowDraft {
     pub tasks: Vec<String>,
-    /// Of each task, where the flow names it.
+    /// For each task, the place where the flow names it.
     pub task_places: Vec<Excerpt>,
     /// Kept by a flow that is declared again and does not say it.
     pub settles: Option<String>,
@@ -74,14 +74,14 @@ pub struct NoticeDraft {
 pub struct Removal {
     pub task: String,
     pub place: Excerpt,
-    /// How many hooks were declared before it. In other files: they go with the task.
+    /// How many hooks were declared before it. Those in other files are removed with the task.
     pub n_hooks: usize,
 }
 
 #[derive(Default)]
 pub struct Declared {
     pub sources: Vec<RecipeSource>,
-    /// Importer, what it wrote, and the file that this meant.
+    /// The importing file, the path that it wrote, and the file that was found.
     pub imports: Vec<(String, String, String)>,
     pub settings: IndexMap<String, SettingDraft>,
     pub tasks: IndexMap<String, TaskDraft>,
@@ -89,17 +89,17 @@ pub struct Declared {
     pub hooks: Vec<HookDraft>,
     pub notices: Vec<NoticeDraft>,
     pub removed: Vec<Removal>,
-    /// Files that have declared something: too late to import.
+    /// Files that have declared something: they can no longer import.
     pub has_declared: Vec<String>,
-    /// Said by `desc` for the next task or flow.
+    /// The text of `desc`, for the next task, flow or setting.
     pub pending_doc: Option<String>,
-    /// What is wrong with declarations; they are all told, not the first one only.
+    /// Mistakes in declarations. All of them are reported, not only the first.
     pub problems: Vec<Report>,
-    /// Which file gave a setting, a task or a flow its present meaning, and where.
+    /// The file and the place that last declared a setting, a task or a flow.
     said_in: IndexMap<(&'static str, String), (String, Excerpt)>,
 }
 
-/// Shared by the engine's tag; locked for one declaration at a time.
+/// Shared through the engine's tag, and locked for one declaration at a time.
 #[derive(Clone, Default)]
 pub struct Draft(Arc<Mutex<Declared>>);
 
@@ -120,7 +120,7 @@ impl Declared {
         Some(self.source(source)?.excerpt(line, column))
     }
 
-    /// The same thing said twice in one file is a mistake; said again in a later file it is an override.
+    /// Reports a declaration that is made twice in one file. Made again in a later file, it is an override.
     pub fn once_per_file(&mut self, kind: &'static str, name: &str, file: &str, place: &Excerpt) {
         let said = (file.to_owned(), place.clone());
         let Some((_, before)) =
@@ -130,8 +130,8 @@ impl Declared {
         };
         let said = if kind == "setting" { "set" } else { "declared" };
         let note = match before == *place {
-            true => "both times by this statement".to_owned(),
-            false => format!("the first time at {}", before.place),
+            true => "this statement ran twice".to_owned(),
+            false => format!("first {said} at {}", before.place),
         };
         self.problems.push(
             Report::new(format!("{kind} `{name}` is {said} twice in this file")).at(place.clone()).note(note),

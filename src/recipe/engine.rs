@@ -8,7 +8,7 @@ use crate::recipe::primitives;
 use crate::recipe::resolver::Resolver;
 use crate::transport::Interrupt;
 
-/// Enough for any recipe, and a loop that never ends is noticed within a second.
+/// Enough for any recipe; an endless loop reaches it within a second.
 const MAX_OPERATIONS: u64 = 50_000_000;
 
 pub fn engine(
@@ -22,12 +22,12 @@ pub fn engine(
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         .set_max_call_levels(64)
-        // Debug builds of Rhai would refuse an ordinary recipe with their default of 16 inside functions.
+        // In debug builds, the default of Rhai is 16 inside functions, which refuses ordinary recipes.
         .set_max_expr_depths(128, 64)
         .set_max_operations(MAX_OPERATIONS)
         .set_max_modules(64)
         .set_max_string_size(64 << 20)
-        // A lock that every interpolation would take.
+        // Interning would take a lock in every interpolation.
         .set_max_strings_interned(0)
         .disable_symbol("eval")
         .set_default_tag(Dynamic::from(draft.clone()))

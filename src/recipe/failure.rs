@@ -1,4 +1,4 @@
-//! What a primitive raises: catchable in scripts, with properties, and the original error for the report.
+//! The errors that primitives throw. Scripts can catch them and read their properties; reports use the original error.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::shell::Exit;
 
 pub type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
 
-/// A command that ended badly.
+/// A command that failed.
 #[derive(Debug, Clone)]
 pub struct CommandFailed {
     pub command: String,
     pub exit: Exit,
-    /// The last lines it said, on both outputs.
+    /// The last lines of its standard error and standard output.
     pub output: String,
-    /// The search path, when a program was not found on it.
+    /// `PATH`, if the program was not found in it.
     pub path: Option<String>,
 }
 
@@ -44,13 +44,13 @@ impl CommandFailed {
         if let Some(path) = &self.path {
             report = report
                 .note(format!("PATH was {path}"))
-                .hint("install the program, or set `env` to `#{ PATH: \"...\" }` so that it is found");
+                .hint("install the program, or set `PATH` in the setting `env`: `#{ PATH: \"...\" }`");
         }
         report
     }
 }
 
-/// The answer of a command that a plan does not run was asked for.
+/// The unknown answer of a command that a plan does not run. Using it is an error.
 #[derive(Debug, Clone)]
 pub struct Unanswered {
     pub command: String,
@@ -64,7 +64,7 @@ impl std::fmt::Display for Unanswered {
 
 impl std::error::Error for Unanswered {}
 
-/// Seen by scripts as `failure`, with `.message .host .task .command .status .output`.
+/// What scripts catch: `failure`, with `.message .host .task .command .status .output`.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub host: String,
@@ -72,7 +72,7 @@ pub struct Failure {
     pub error: Arc<Error>,
     /// The file and the place of the command that failed.
     pub raised: Option<(String, Position)>,
-    /// A recipe has looked for it and found it: where in the recipe is of no matter.
+    /// A problem that the recipe looked for and found. Its place in the recipe does not matter to the user.
     pub is_found: bool,
 }
 
@@ -82,7 +82,7 @@ impl Failure {
         Self { host, task, error: Arc::new(error.into()), raised: None, is_found: false }
     }
 
-    /// Remembers where it arose, for when a script catches it and throws it again.
+    /// Remembers where it was thrown, in case a script catches it and throws it again.
     pub fn raised_in(self, context: &NativeCallContext) -> Self {
         let file = context.global_runtime_state().source.as_deref().unwrap_or_default().to_owned();
         Self { raised: Some((file, context.call_position())), ..self }
@@ -101,7 +101,7 @@ impl Failure {
         format!("{}{:#}{causes}", on(&report.hosts), self.error)
     }
 
-    /// The report without a place; whoever knows the script adds it.
+    /// The report without a place in the script, which the caller adds.
     pub fn report(&self) -> Report {
         if let Some(ended) = self.ended() {
             return ended.report();
@@ -110,7 +110,7 @@ impl Failure {
     }
 }
 
-/// Where a failure of several hosts was, before its message.
+/// The hosts of a failure, as a prefix of its message.
 fn on(hosts: &[String]) -> String {
     match hosts {
         [] => String::new(),
@@ -120,12 +120,12 @@ fn on(hosts: &[String]) -> String {
 
 impl From<Failure> for Box<EvalAltResult> {
     fn from(failure: Failure) -> Self {
-        // `ErrorSystem` could not be caught by a script.
+        // Scripts cannot catch an `ErrorSystem`.
         EvalAltResult::ErrorRuntime(Dynamic::from(failure), Position::NONE).into()
     }
 }
 
-/// A mistake in how a recipe is written, raised where it is made.
+/// A mistake in the recipe, thrown where it is made.
 pub fn mistake(report: Report) -> Box<EvalAltResult> {
     Failure::new("", "", report).into()
 }

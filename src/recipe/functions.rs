@@ -15,12 +15,12 @@ pub struct FunctionDoc {
 /// The primitives, by their Rust signatures and comments.
 pub fn functions(engine: &Engine) -> Vec<FunctionDoc> {
     let mut all = engine.collect_fn_metadata(None, |info| documented(info.metadata), false);
-    // Overloads may look alike: their words keep the order the same.
+    // Overloads can have the same signature. Comparing their text, too, keeps the order stable.
     all.sort_by(|a, b| (&a.is_method_of, &a.signature, &a.doc).cmp(&(&b.is_method_of, &b.signature, &b.doc)));
     all
 }
 
-/// What is said of a function that has a comment and is no setter of a property.
+/// The documentation of a function; `None` if it has no comment or sets a property.
 fn documented(of: &FuncMetadata) -> Option<FunctionDoc> {
     let name = of.name.as_str();
     if of.comments.is_empty() || name.starts_with("set$") {
@@ -51,7 +51,7 @@ fn parameter(text: &str) -> (String, String) {
     (name.trim().to_owned(), plain_type(kind))
 }
 
-/// The text of a comment without its slashes. Items of a list and paragraphs keep their lines, others are joined.
+/// The text of a comment without its slashes. List items and paragraphs keep their lines; other lines are joined.
 pub fn plain(comments: &[&str]) -> String {
     let mut text = String::new();
     for line in comments.iter().flat_map(|comment| comment.lines()) {

@@ -38,14 +38,14 @@ use crate::recipe::world::World;
 use crate::site;
 use crate::transport::Interrupt;
 
-/// A recipe that was loaded and found well written.
+/// A recipe that was loaded without errors.
 pub struct Recipe {
     world: Arc<World>,
     trees: Vec<(RecipeSource, rhai::AST)>,
     pub playbook: Arc<Playbook>,
 }
 
-/// Where a recipe is loaded.
+/// What is needed to load a recipe.
 pub struct LoadContext<'a> {
     /// Where `runner.toml` is.
     pub directory: &'a Path,
@@ -55,7 +55,7 @@ pub struct LoadContext<'a> {
 }
 
 impl Recipe {
-    /// Evaluates the standard library and the recipe. Nothing acts: the top level of a file only declares.
+    /// Evaluates the standard library, then the recipe. This changes nothing: the top level of a file only declares.
     pub fn load(source: Option<RecipeSource>, context: &LoadContext) -> Result<Self, Vec<Report>> {
         let draft = Draft::default();
         let resolver = Resolver::new(draft.clone());
@@ -86,7 +86,7 @@ impl Recipe {
         Ok(Self { trees, world, playbook })
     }
 
-    /// What is wrong with the recipe that can be seen without a host. `goal` is what is about to be run.
+    /// The mistakes in the recipe that can be found without a host. `goal` is what will be run.
     pub fn check(&self, goal: Option<&Goal>) -> Vec<Report> {
         check::check(&self.world, &self.trees, goal)
     }
@@ -105,19 +105,19 @@ impl Recipe {
         Err(report.hint(Hint::runner(["tasks"], " lists them")))
     }
 
-    /// What is wrong with the settings given outside of the recipe.
+    /// The mistakes in settings that are given outside of the recipe.
     pub fn check_settings(&self, layers: &[&Settings]) -> Vec<Report> {
         settings::check(&self.world.declared, layers)
     }
 
-    /// Whether a host of these settings, lowest layer first, is remembered if nobody knows it. What is wrong with other
-    /// settings is not looked at: who only asks a host need not know the recipe that it is deployed by.
+    /// Whether the key of an unknown host is accepted and remembered, by these settings (lowest layer first). Mistakes in
+    /// other settings are ignored: a verb that only reads from hosts may run without the recipe that deploys them.
     pub fn accepts_new_keys(&self, layers: &[&Settings]) -> bool {
         let (resolved, _) = settings::resolve(&self.world.declared, layers);
         options::of_host(&resolved).0.accepts_new_keys
     }
 
-    /// Settles the settings of the stage and of every host; answers what the core takes from them.
+    /// Resolves the settings of the stage and of every host, and returns those that the core acts on.
     pub fn settle(
         &self,
         file: &Settings,
@@ -150,30 +150,31 @@ impl Recipe {
         if !problems.is_empty() {
             return Err(different(problems));
         }
-        // A recipe is settled once, for the one run it is loaded for.
+        // This is called once: a recipe is loaded for one run.
         let _ = self.world.settings.set(world::RunSettings { stage: of_stage, hosts: all });
         Ok(Settled { source, sites, env: here.env, on_host_failure })
     }
 
-    /// What is here, for the one run that the recipe is loaded for.
+    /// Sets the project that scripts work in. This is called once: a recipe is loaded for one run.
     pub fn work_in(&self, project: &Arc<Project>) {
         let _ = self.world.project.set(project.clone());
     }
 }
 
-/// What is said of all hosts cannot be said of one.
+/// Reports settings of one host that apply to all hosts.
 fn not_of_one(host: &Settings) -> Vec<Report> {
     let said = |key| Some((key, host.get(key)?.place.clone()));
     let keys =
         ["on_host_failure", "min_healthy", "allow_apart", "source", "ref"].into_iter().filter_map(said);
     keys.map(|(key, place)| {
-        let report = Report::new(format!("setting `{key}` is about all hosts, and cannot be one host's"));
-        report.at(place).hint("write it below `[settings]` or the stage's settings")
+        let report =
+            Report::new(format!("setting `{key}` applies to all hosts and cannot be set for one host"));
+        report.at(place).hint("move it to `[settings]` or to the settings of the stage")
     })
     .collect()
 }
 
-/// What is wrong with a setting of the stage is wrong on each of its hosts.
+/// Removes duplicates: a mistake in a setting of the stage is found on each host.
 fn different(problems: Vec<Report>) -> Vec<Report> {
     let mut all = Vec::new();
     for problem in problems {
@@ -184,12 +185,12 @@ fn different(problems: Vec<Report>) -> Vec<Report> {
     all
 }
 
-/// What the core takes from the settings.
+/// The settings that the core acts on.
 pub struct Settled {
     pub source: SourceOptions,
-    /// Of each host, in the hosts' order.
+    /// One for each host, in the order of the hosts.
     pub sites: Vec<site::Options>,
-    /// Of the stage: for commands on this machine.
+    /// The environment variables of the stage, for commands on this machine.
     pub env: Vec<(String, String)>,
     pub on_host_failure: OnHostFailure,
 }

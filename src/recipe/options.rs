@@ -25,19 +25,19 @@ pub fn paths(what: &str, texts: &[String]) -> Result<Vec<TreePath>> {
         .iter()
         .map(|text| {
             let bare = text.strip_suffix('/').unwrap_or(text);
-            TreePath::new(bare.as_bytes()).with_context(|| format!("`{text}` cannot be a path of `{what}`"))
+            TreePath::new(bare.as_bytes()).with_context(|| format!("invalid path `{text}` in `{what}`"))
         })
         .collect()
 }
 
-/// Reads settings one by one and collects what is wrong with them.
+/// Reads settings one by one and collects mistakes in them.
 struct Reader<'a> {
     resolved: &'a Resolved,
     problems: Vec<Report>,
 }
 
 impl Reader<'_> {
-    /// A setting that no recipe made, or that is worked out later, has no value here.
+    /// The value of a setting; `None` if no recipe declares it, or if a function computes it later.
     fn value(&self, key: &str) -> Option<Dynamic> {
         let setting = self.resolved.get(key)?;
         (setting.function.is_none() && !setting.value.is_unit()).then(|| setting.value.clone())
@@ -73,7 +73,7 @@ impl Reader<'_> {
         match read(value) {
             Some(Ok(read)) => return read,
             Some(Err(error)) => self.refused(key, &error),
-            None => self.problem(key, format!("setting `{key}` is {wanted}, not {kind}")),
+            None => self.problem(key, format!("setting `{key}` must be {wanted}, not {kind}")),
         }
         T::default()
     }
@@ -81,8 +81,12 @@ impl Reader<'_> {
     fn texts(&mut self, key: &str) -> Vec<String> {
         self.read(key, "a list of texts", |value| {
             let list = value.try_cast::<rhai::Array>()?;
-            let texts: Option<Vec<String>> = list.into_iter().map(|item| item.into_string().ok()).collect();
-            texts.map(Ok)
+            let wrong = |kind| anyhow!("the list must only contain texts, not {kind}");
+            let text = |item: Dynamic| {
+                let kind = type_name(&item);
+                item.into_string().map_err(|_| wrong(kind))
+            };
+            Some(list.into_iter().map(text).collect())
         })
     }
 
@@ -97,17 +101,17 @@ impl Reader<'_> {
         self.read(key, "true or false", |value| value.as_bool().ok().map(Ok))
     }
 
-    /// A whole number of 1 or more; 0 where there is none.
+    /// A whole number of 1 or more; 0 if there is none.
     fn positive(&mut self, key: &str, unit: &str) -> u64 {
         let number = self.read(key, "a whole number", |value| value.as_int().ok().map(Ok));
         let positive = u64::try_from(number).unwrap_or(0);
         if positive == 0 && self.value(key).is_some() {
-            self.problem(key, format!("setting `{key}` is 1 or more{unit}, not {number}"));
+            self.problem(key, format!("setting `{key}` must be at least 1{unit}, not {number}"));
         }
         positive
     }
 
-    /// The shared paths of a host, and how a fill treats these and others.
+    /// The shared paths of a host, and the rules for paths of a release.
     fn paths(&mut self) -> (Vec<SharedPath>, PathRules) {
         let texts = self.texts("shared");
         let shared = self.checked("shared", shared(&texts));
@@ -116,7 +120,7 @@ impl Reader<'_> {
         let texts = self.texts("writable");
         let mut writable = self.checked("writable", paths("writable", &texts));
         let tops: Vec<TreePath> = shared.iter().map(|path| path.path.clone()).collect();
-        // What is shared is not in the release at all.
+        // Shared paths are not in the release.
         writable.retain(|path| !tops.iter().any(|top| path.starts_with(top)));
         (shared, PathRules { generated, writable, shared: tops })
     }
@@ -129,7 +133,7 @@ impl Reader<'_> {
     }
 }
 
-/// What one host's settings mean for its site.
+/// The options of a host's site, from its settings.
 pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
     let (shared, rules) = reader.paths();
@@ -145,7 +149,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         shared,
         env,
         accepts_new_keys: reader.text("host_keys", accepts_new_keys).unwrap_or(false),
-        confirm_within: reader.positive("confirm_within", " seconds"),
+        confirm_within: reader.positive("confirm_within", " second"),
         revert_command: reader.text("revert_command", |text| Ok(text.to_owned())).unwrap_or_default(),
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
@@ -154,32 +158,31 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     (options, reader.problems)
 }
 
-/// Whether a host that nobody knows is remembered.
+/// Whether the key of an unknown host is accepted and remembered.
 fn accepts_new_keys(text: &str) -> Result<bool> {
     match text {
         "strict" => Ok(false),
         "accept-new" => Ok(true),
-        _ => bail!("`{text}` is none of `strict` and `accept-new`"),
+        _ => bail!("`{text}` is neither `strict` nor `accept-new`"),
     }
 }
 
-/// A file of the release itself; without a name, none.
+/// Checks the name of a file that is in the release itself. An empty name means no file.
 fn release_file(text: &str, shared: &[TreePath]) -> Result<()> {
     if text.is_empty() {
         return Ok(());
     }
-    let path =
-        TreePath::new(text.as_bytes()).with_context(|| format!("`{text}` cannot be a file of a release"))?;
+    let path = TreePath::new(text.as_bytes()).with_context(|| format!("invalid path `{text}`"))?;
     match shared.iter().find(|top| path.starts_with(top)) {
-        Some(top) => bail!("`{text}` lies in `{top}`, which is shared"),
+        Some(top) => bail!("`{text}` must not be in the shared path `{top}`"),
         None => Ok(()),
     }
 }
 
-/// What the stage's settings say of a host that fails.
+/// What to do when a host fails, from the settings of the stage.
 pub fn of_failure(resolved: &Resolved) -> (OnHostFailure, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
-    let min = reader.read("min_healthy", "a number of hosts or a share such as `75%`", min_healthy);
+    let min = reader.read("min_healthy", "a whole number of hosts or a share such as `75%`", min_healthy);
     let wanted = "`abort`, `continue` or `{ min_healthy = ... }`";
     let policy = reader.read("on_host_failure", wanted, |value| {
         if let Some(table) = value.read_lock::<rhai::Map>() {
@@ -189,7 +192,7 @@ pub fn of_failure(resolved: &Resolved) -> (OnHostFailure, Vec<Report>) {
         Some(match text.as_str() {
             "abort" => Ok(OnHostFailure::Abort),
             "continue" => Ok(OnHostFailure::Continue(min)),
-            _ => Err(anyhow!("`{text}` is none of `abort` and `continue`")),
+            _ => Err(anyhow!("`{text}` is neither `abort` nor `continue`")),
         })
     });
     (policy, reader.problems)
@@ -202,23 +205,23 @@ fn min_healthy(value: Dynamic) -> Option<Result<MinHealthy>> {
     }
 }
 
-/// `{ min_healthy = 2 }`: goes on with so many.
+/// `{ min_healthy = 2 }`: the run continues with at least this many hosts.
 fn of_table(table: &rhai::Map) -> Result<OnHostFailure> {
     let (Some(value), 1) = (table.get("min_healthy"), table.len()) else {
-        bail!("such a table has `min_healthy`, and nothing else");
+        bail!("the table must contain `min_healthy` and nothing else");
     };
     let min = min_healthy(value.clone());
-    min.unwrap_or_else(|| bail!("`min_healthy` is a number of hosts or a share such as `75%`"))
+    min.unwrap_or_else(|| bail!("`min_healthy` must be a whole number of hosts or a share such as `75%`"))
         .map(OnHostFailure::Continue)
 }
 
-/// What the stage's settings say of the source.
+/// The options of the source, from the settings of the stage.
 pub fn of_source(resolved: &Resolved) -> (SourceOptions, Vec<Report>) {
     let mut reader = Reader { resolved, problems: Vec::new() };
     for key in ["source", "ref"] {
         if resolved.get(key).is_some_and(|setting| setting.function.is_some()) {
-            let message = "cannot be worked out by a function, which would work on it";
-            reader.problem(key, format!("setting `{key}` {message}"));
+            // A function may work on the source, so it cannot say where that is.
+            reader.problem(key, format!("setting `{key}` must be text, not a function"));
         }
     }
     let text = |text: &str| Ok(text.to_owned());

@@ -1,4 +1,4 @@
-//! The outcome of a flow as data, for whom a recipe tells of it.
+//! The outcome of a flow as data for scripts.
 
 use rhai::{Array, Dynamic, Map};
 
@@ -14,7 +14,8 @@ fn texts(list: &[String]) -> Dynamic {
     list.iter().cloned().map(Dynamic::from).collect::<Array>().into()
 }
 
-/// What `on_success` and `on_failure` are called with. It goes to chats and mails, so secrets are hidden in it.
+/// The parameter of functions for `on_success` and `on_failure`. They send it to chats and by mail, so secrets are
+/// masked in it.
 pub fn map(run: &Run, flow: &str, outcome: &Outcome) -> Map {
     let mut map = Map::new();
     let mut put = |key: &str, value: Dynamic| map.insert(key.into(), value);
@@ -47,6 +48,7 @@ fn failure(run: &Run, failed: &Report) -> Dynamic {
     map.insert("task".into(), text_or_nothing(report.task));
     map.insert("hosts".into(), texts(&report.hosts));
     map.insert("message".into(), report.message.into());
+    // Among others, the last lines that the command printed.
     map.insert("notes".into(), texts(&notes));
     map.insert("place".into(), text_or_nothing(report.excerpt.map(|excerpt| excerpt.place.to_string())));
     map.insert("hint".into(), text_or_nothing(report.hint.map(|hint| hint.to_string())));

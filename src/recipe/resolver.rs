@@ -1,4 +1,4 @@
-//! Imports: shipped recipes by name, files relative to the importing one, each evaluated once, in a world of its own.
+//! Imports: shipped recipes by name, files relative to the importing file. Each is evaluated once, in a state of its own.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::recipe::syntax;
 
 type Loaded = Result<Shared<Module>, Box<EvalAltResult>>;
 
-/// The engine's module resolver, and what loads the recipe itself.
+/// The engine's module resolver. It also loads the recipe itself.
 #[derive(Clone)]
 pub struct Resolver {
     draft: Draft,
@@ -24,7 +24,7 @@ pub struct Resolver {
 #[derive(Default)]
 struct ResolverState {
     done: Vec<(Origin, Shared<Module>)>,
-    /// What is being evaluated, outermost first: an import of one of these is a cycle.
+    /// The scripts that are being evaluated, outermost first: an import of one of these is a cycle.
     open: Vec<RecipeSource>,
     /// The syntax trees of all files, for the static check.
     trees: Vec<(RecipeSource, rhai::AST)>,
@@ -58,7 +58,7 @@ impl Resolver {
         state.open.push(source.clone());
         state.trees.push((source.clone(), ast.clone()));
         drop(state);
-        // Nothing of the importer leaks in: a module is evaluated in a fresh state.
+        // A module is evaluated in a fresh state, so that nothing of the importer leaks into it.
         let mut global: GlobalRuntimeState = engine.new_global_runtime_state();
         let module = Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast);
         let mut state = self.lock();
@@ -68,7 +68,7 @@ impl Resolver {
         Ok(module)
     }
 
-    /// The file that an import means, unless that is one of those that wait for it.
+    /// The file that an import names. Fails if that file is being evaluated itself.
     fn find(&self, importer: &RecipeSource, path: &str) -> Result<RecipeSource, Report> {
         let found = match path.ends_with(".rhai") || path.contains('/') {
             true => file(importer, path)?,
@@ -80,7 +80,7 @@ impl Resolver {
             names.push(&found.name);
             return Err(match names.as_slice() {
                 [_, _] => Report::new(format!("`{}` imports itself", found.name)),
-                names => Report::new(format!("imports go round in a circle: {}", names.join(" -> "))),
+                names => Report::new(format!("cyclic imports: {}", names.join(" -> "))),
             });
         }
         Ok(found)
@@ -96,7 +96,7 @@ fn shipped(importer: &RecipeSource, path: &str) -> Result<RecipeSource, Report> 
     let report = Report::new(format!("no shipped recipe `{path}`{near}"));
     if matches!(&importer.origin, Origin::File(file) if file.with_file_name(format!("{path}.rhai")).exists())
     {
-        return Err(report.hint(format!("for the file beside this one write \"./{path}.rhai\"")));
+        return Err(report.hint(format!("write \"./{path}.rhai\" to import the file beside this one")));
     }
     Err(match names.as_slice() {
         [] => report,
@@ -119,9 +119,9 @@ fn file(importer: &RecipeSource, path: &str) -> Result<RecipeSource, Report> {
             let known = sources::beside(&file);
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let near = Suggestion::new(&name, known.iter().map(String::as_str));
-            Report::new(format!("no file `{}` to import{near}", sources::shown(&file)))
+            Report::new(format!("cannot import `{}`: file not found{near}", sources::shown(&file)))
         }
-        _ => Report::new(format!("`{}` cannot be imported: {error}", sources::shown(&file))),
+        _ => Report::new(format!("cannot import `{}`: {error}", sources::shown(&file))),
     })
 }
 
@@ -137,12 +137,15 @@ impl ModuleResolver for Resolver {
             mistake(report)
         };
         let Some(importer) = importer else {
-            return Err(refused(Report::new(format!("`{path}` is imported by no file"))));
+            return Err(refused(Report::new(format!(
+                "cannot import `{path}`: the importing file is unknown"
+            ))));
         };
         if is_late {
-            let report = Report::new(format!("import of `{path}` comes too late: imports come first"));
+            let report =
+                Report::new(format!("cannot import `{path}` here: imports must come before declarations"));
             return Err(refused(
-                report.hint("move it to the top of the file, so that what this file declares overrides it"),
+                report.hint("move it to the top of the file, so that declarations of this file override it"),
             ));
         }
         let found = self.find(&importer, path).map_err(refused)?;

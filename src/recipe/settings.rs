@@ -1,4 +1,4 @@
-//! Settings resolved: a recipe's default, then the layers of `runner.toml`, then `--set`; types and names checked.
+//! Resolves settings: the recipe's default, then the layers of `runner.toml`, then `--set`. Checks names and types.
 
 use indexmap::IndexMap;
 use rhai::Dynamic;
@@ -12,22 +12,21 @@ use crate::recipe::value::{AS_TYPED, OF_SEVERAL_TYPES, fits, to_dynamic, type_na
 #[derive(Clone)]
 pub struct ResolvedSetting {
     pub value: Dynamic,
-    /// Worked out when it is asked for.
+    /// Computes the value when it is needed.
     pub function: Option<Callback>,
-    /// Where the value is given: in a recipe, in `runner.toml`, or by `--set`.
+    /// Where the value was set: in a recipe, in `runner.toml`, or by `--set`.
     pub place: Excerpt,
 }
 
 pub type Resolved = IndexMap<String, ResolvedSetting>;
 
-/// The problems of `layers`: settings that no recipe has, and values of another type than the recipe's.
+/// The mistakes in `layers`: unknown settings, and values of another type than the default.
 pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
     let mut problems = Vec::new();
     for (key, setting) in layers.iter().flat_map(|layer| layer.iter()) {
         let Some(known) = declared.settings.get(key) else {
             let near = Suggestion::new(key, declared.settings.keys().map(String::as_str)).to_string();
-            let report =
-                Report::new(format!("no recipe has a setting `{key}`{near}")).at(setting.place.clone());
+            let report = Report::new(format!("unknown setting `{key}`{near}")).at(setting.place.clone());
             problems.push(match near.is_empty() {
                 true => report.hint(Hint::runner(["docs"], " lists the settings")),
                 false => report,
@@ -35,14 +34,14 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
             continue;
         };
         let what = match &setting.change {
-            host::SettingChange::Set(_) => "must be",
-            host::SettingChange::Add(_) => "cannot be added to: it is",
+            host::SettingChange::Set(_) => format!("setting `{key}`"),
+            host::SettingChange::Add(_) => format!("cannot add to setting `{key}`: it"),
         };
         let value = value_of(&meant(key, setting));
         if !may_be(key, &known.default, &value) {
             problems.push(
                 Report::new(format!(
-                    "setting `{key}` {what} {}, not {}",
+                    "{what} must be {}, not {}",
                     type_name(&known.default),
                     type_name(&value)
                 ))
@@ -54,12 +53,12 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
     problems
 }
 
-/// Whether a setting may have a value, by the type of its default.
+/// Whether a value has a type that the setting may have.
 pub fn may_be(key: &str, default: &Dynamic, value: &Dynamic) -> bool {
     OF_SEVERAL_TYPES.contains(&key) || fits(default, value)
 }
 
-/// What a layer does to a setting that may look like something else than the text it is.
+/// The change that a layer makes. A setting of `AS_TYPED` stays text, even if the text looks like another type.
 fn meant(key: &str, setting: &host::Setting) -> host::SettingChange {
     match (&setting.typed, &setting.change) {
         (Some(text), host::SettingChange::Set(value)) if AS_TYPED.contains(&key) && !value.is_str() => {
@@ -69,7 +68,7 @@ fn meant(key: &str, setting: &host::Setting) -> host::SettingChange {
     }
 }
 
-/// What a layer says, as a value of its type.
+/// The value of a change, for Rhai.
 fn value_of(change: &host::SettingChange) -> Dynamic {
     match change {
         host::SettingChange::Set(value) => to_dynamic(value),
@@ -77,7 +76,7 @@ fn value_of(change: &host::SettingChange) -> Dynamic {
     }
 }
 
-/// The value of every setting under `layers`, lowest first, and what is wrong with them. One that nobody gave is left out.
+/// The values of all settings under `layers` (lowest first), and mistakes in them. A setting without a value is left out.
 pub fn resolve(declared: &Declared, layers: &[&Settings]) -> (Resolved, Vec<Report>) {
     let mut resolved = Resolved::new();
     let mut problems = Vec::new();
@@ -88,9 +87,9 @@ pub fn resolve(declared: &Declared, layers: &[&Settings]) -> (Resolved, Vec<Repo
         match layered(layers, key, default) {
             Err(report) => problems.push(report),
             Ok(setting) if setting.value.is_unit() && setting.function.is_none() => problems.push(
-                Report::new(format!("setting `{key}` has no value: the project must give it"))
+                Report::new(format!("setting `{key}` is required but has no value"))
                     .at(setting.place)
-                    .hint(format!("write `{key} = ...` below `[settings]` in `runner.toml`")),
+                    .hint(format!("add `{key} = ...` to `[settings]` in `runner.toml`")),
             ),
             Ok(setting) => {
                 resolved.insert(key.clone(), setting);
@@ -100,25 +99,24 @@ pub fn resolve(declared: &Declared, layers: &[&Settings]) -> (Resolved, Vec<Repo
     (resolved, problems)
 }
 
-/// What the layers make of a default.
+/// Applies the layers to a default.
 fn layered(layers: &[&Settings], key: &str, mut setting: ResolvedSetting) -> Result<ResolvedSetting, Report> {
     let default = setting.value.clone();
     for given in layers.iter().filter_map(|layer| layer.get(key)) {
         let change = meant(key, given);
-        // A value of another type is a problem of its own, and not looked at any further.
+        // `check` reports a value of another type. It is skipped here.
         if !may_be(key, &default, &value_of(&change)) {
             continue;
         }
         setting.value = match &change {
             host::SettingChange::Set(new) => to_dynamic(new),
             host::SettingChange::Add(items) => {
-                let kind = match setting.function {
-                    Some(_) => "worked out by a function",
-                    None => type_name(&setting.value),
+                let why = match setting.function {
+                    Some(_) => "a function computes its value".to_owned(),
+                    None => format!("it is {}, not a list", type_name(&setting.value)),
                 };
                 let mut list = setting.value.try_cast::<rhai::Array>().ok_or_else(|| {
-                    Report::new(format!("setting `{key}` is {kind}: only a list can be added to"))
-                        .at(given.place.clone())
+                    Report::new(format!("cannot add to setting `{key}`: {why}")).at(given.place.clone())
                 })?;
                 list.extend(items.iter().map(to_dynamic));
                 list.into()

@@ -1,4 +1,4 @@
-//! The scripts of a recipe by the names that messages call them by, with their texts.
+//! The scripts of a recipe: where they come from, how messages name them, and their texts.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::event::{Excerpt, Place};
 static STDLIB: Dir = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 static RECIPES: Dir = include_dir!("$CARGO_MANIFEST_DIR/recipes");
 
-/// Where a script comes from. Shipped ones are declared before a user's, and may be overridden by it.
+/// Where a script comes from. Shipped scripts are evaluated first, so that the user's can override them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// Embedded in the program, known by its name alone.
@@ -31,7 +31,7 @@ impl RecipeSource {
         matches!(self.origin, Origin::Shipped(_))
     }
 
-    /// Whether every recipe builds on it.
+    /// Whether it belongs to the standard library, which every recipe builds on.
     pub fn is_stdlib(&self) -> bool {
         matches!(&self.origin, Origin::Shipped(name) if stdlib_names().contains(&name.as_str()))
     }
@@ -50,7 +50,7 @@ impl RecipeSource {
         Excerpt::new(place, &self.text, width(text, column)).of(self.provenance())
     }
 
-    /// The place of `text` where the statement that begins at a place writes it out; that place itself if it does not.
+    /// The place of the literal `text` in the statement that begins here; the beginning if it is not in there.
     pub fn excerpt_of(&self, line: usize, column: usize, text: &str) -> Excerpt {
         let Some(start) = self.offset(line, column) else {
             return self.excerpt(line, column);
@@ -65,7 +65,7 @@ impl RecipeSource {
         }
     }
 
-    /// The byte at which a place begins.
+    /// The byte offset of a place.
     pub fn offset(&self, line: usize, column: usize) -> Option<usize> {
         let before: usize = self.text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
         let text = self.text.get(before..)?.lines().next().unwrap_or_default();
@@ -74,7 +74,7 @@ impl RecipeSource {
     }
 }
 
-/// How many characters the caret covers: the word or the text in quotes that begins at `column`, or one.
+/// How many characters the caret marks: the word or the quoted text that begins at `column`, or one.
 fn width(line: &str, column: usize) -> usize {
     let mut rest = line.chars().skip(column.saturating_sub(1));
     match rest.next() {
@@ -135,14 +135,14 @@ pub fn file(path: &Path) -> std::io::Result<RecipeSource> {
     Ok(RecipeSource { name: shown(&path), origin: Origin::File(path), text })
 }
 
-/// The names of the scripts in the directory of a file, to suggest one for a name that is not there.
+/// The names of the scripts beside a file, to suggest one if the file does not exist.
 pub fn beside(file: &Path) -> Vec<String> {
     let entries = file.parent().and_then(|dir| dir.read_dir().ok());
     let names = entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     names.filter(|name| name.ends_with(".rhai")).collect()
 }
 
-/// A path as messages name it: relative to the working directory where it is below it.
+/// A path as messages name it: relative to the working directory if it is below it.
 pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().and_then(|dir| dir.canonicalize());
     let below = here.ok().and_then(|dir| path.strip_prefix(&dir).ok());

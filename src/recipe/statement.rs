@@ -1,6 +1,6 @@
-//! One call of a declaring function: which file makes it, where, and how it is refused.
+//! One call of a function that declares something: its file, its place, and how mistakes in it are reported.
 //!
-//! **Invariant:** a mistake in a declaration does not stop the file, so that all mistakes are told at once.
+//! **Invariant:** a mistake in a declaration does not stop the file, so that all mistakes are reported at once.
 
 use rhai::{NativeCallContext, Position};
 
@@ -9,7 +9,7 @@ use crate::recipe::draft::{Declared, Draft};
 use crate::recipe::failure::{ScriptResult, mistake};
 use crate::recipe::sources;
 
-/// Words that the command line takes for itself.
+/// Verbs of the command line: no task or flow can have their names.
 const VERBS: [&str; 6] = ["check", "unlock", "releases", "status", "tasks", "docs"];
 
 pub struct Statement {
@@ -21,13 +21,13 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Marks the file as one that declares. A task that runs has nothing left to declare to.
+    /// Marks the file as one that has declared something. Fails in a running task, which cannot declare anything.
     pub fn of(context: &NativeCallContext) -> ScriptResult<Self> {
         let draft = context.tag().and_then(|tag| tag.read_lock::<Draft>().map(|d| d.clone()));
         let draft = draft.ok_or_else(|| {
             mistake(
-                Report::new(format!("`{}` declares, and cannot be used in a task", context.fn_name()))
-                    .hint("write it at the top level of the file"),
+                Report::new(format!("`{}` cannot be called in a task", context.fn_name()))
+                    .hint("move it to the top level of the file"),
             )
         })?;
         let file = context.global_runtime_state().source.as_deref().unwrap_or_default().to_owned();
@@ -41,7 +41,7 @@ impl Statement {
         Ok(Self { draft, file, is_shipped, is_stdlib, position: context.call_position() })
     }
 
-    /// Where the statement says `text`, else where it begins.
+    /// The place of the literal `text` in the statement; its beginning if it is not in there.
     pub fn place_of(&self, declared: &Declared, text: &str) -> Excerpt {
         let (line, column) = (self.position.line().unwrap_or(1), self.position.position().unwrap_or(1));
         match declared.source(&self.file) {
@@ -54,30 +54,32 @@ impl Statement {
         self.draft.lock().excerpt(&self.file, self.position).unwrap_or_default()
     }
 
-    /// A mistake in the statement as a whole.
+    /// Reports a mistake in the statement as a whole.
     pub fn refuse(&self, report: Report) {
         let report = report.at(self.place());
         self.draft.lock().problems.push(report);
     }
 
-    /// A mistake in one of the texts it says.
+    /// Reports a mistake in one of its literals.
     pub fn refuse_text(&self, text: &str, report: Report) {
         let mut declared = self.draft.lock();
         let report = report.at(self.place_of(&declared, text));
         declared.problems.push(report);
     }
 
-    /// Names of tasks and flows are words of the command line.
+    /// Reports a name that the command line could not use.
     pub fn check_name(&self, kind: &str, name: &str) {
         if VERBS.contains(&name) {
-            let message = format!("no {kind} can be named `{name}`: it is a verb of the command line");
+            let message = format!("a {kind} cannot be named `{name}`: `runner {name}` is a command");
             self.refuse_text(name, Report::new(message));
         } else if sources::recipe_names().contains(&name) {
-            let message = format!("no {kind} can be named `{name}`: it is a shipped recipe's name");
+            let message = format!("a {kind} cannot be named `{name}`: a shipped recipe has that name");
             self.refuse_text(name, Report::new(message));
         } else if name.is_empty() || name.starts_with('-') || name.ends_with(".rhai") || !is_plain(name) {
-            let message = format!("`{name}` cannot be the name of a {kind}");
-            let report = Report::new(message).note("a name has letters, digits, `_`, `-`, `:` and `.` only");
+            let message = format!("`{name}` is not a valid name for a {kind}");
+            let report = Report::new(message)
+                .note("a name may only contain letters, digits, `_`, `-`, `:` and `.`")
+                .note("it must not begin with `-` or end in `.rhai`");
             self.refuse_text(name, report);
         }
     }

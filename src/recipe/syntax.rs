@@ -1,4 +1,4 @@
-//! A script that cannot be parsed, as a report: the place, the line, and what a newcomer may have meant.
+//! Turns a syntax error into a report: the place, the line, and what a newcomer may have meant.
 
 use rhai::{LexError, ParseError, ParseErrorType, Position};
 
@@ -7,7 +7,7 @@ use crate::recipe::sources::RecipeSource;
 
 pub fn report(source: &RecipeSource, error: &ParseError) -> Report {
     let place = match error.err_type() {
-        // Found at the next word, which may be lines below.
+        // Rhai reports it at the next word, which may be lines below.
         ParseErrorType::MissingToken(token, _) if token == ";" => behind_last_word(source, error.position()),
         ParseErrorType::UnexpectedEOF => behind_last_word(source, Position::NONE),
         _ => at(source, error.position()),
@@ -24,26 +24,26 @@ fn message(source: &RecipeSource, error: &ParseErrorType) -> Report {
         ParseErrorType::VariableUndefined(name) => no_variable(source, name),
         ParseErrorType::ModuleUndefined(name) => {
             let near = Suggestion::new(name, declared(&source.text, &["as"])).to_string();
-            let report = Report::new(format!("no import is called `{name}`{near}"));
+            let report = Report::new(format!("no import named `{name}`{near}"));
             match near.is_empty() {
-                true => report.hint(format!("write `import \"{name}\" as {name};` at the top of the file")),
+                true => report.hint(format!("add `import \"{name}\" as {name};` at the top of the file")),
                 false => report,
             }
         }
         ParseErrorType::BadInput(LexError::MalformedChar(_)) => {
-            Report::new("single quotes hold one character")
-                .hint("text is written in \"double quotes\" or `backticks`")
+            Report::new("single quotes are for one character")
+                .hint("use \"double quotes\" or `backticks` for text")
         }
-        ParseErrorType::WrongDocComment => Report::new("`///` stands before something that is no `fn`")
-            .hint("write `//`, or `desc(\"...\")` before the task of a closure"),
-        ParseErrorType::MissingToken(token, _) if token == ";" => Report::new("a `;` is missing here"),
+        ParseErrorType::WrongDocComment => Report::new("`///` must be followed by a function")
+            .hint("use `//` for a comment, or `desc(\"...\")` to describe a task"),
+        ParseErrorType::MissingToken(token, _) if token == ";" => Report::new("missing `;`"),
         ParseErrorType::MissingToken(token, what) => {
             let what = fragment(what).replace("to function call", "of");
-            Report::new(format!("`{token}` is needed here {what}"))
+            Report::new(format!("expected `{token}` {what}"))
         }
-        ParseErrorType::UnexpectedEOF => Report::new("the file ends in the middle of something"),
+        ParseErrorType::UnexpectedEOF => Report::new("unexpected end of file"),
         ParseErrorType::FnDuplicatedDefinition(name, n) => {
-            Report::new(format!("function `{name}` with as many parameters ({n}) is there already"))
+            Report::new(format!("two functions `{name}` have the same number of parameters ({n})"))
         }
         error => Report::new(fragment(&error.to_string())),
     }
@@ -54,10 +54,9 @@ fn no_variable(source: &RecipeSource, name: &str) -> Report {
     if declared(text, &["let", "const"]).any(|known| known == name) {
         let report = Report::new(format!("no variable `{name}` in this function"));
         return match declared(text, &["const"]).any(|known| known == name) {
-            true => report.hint(format!("functions see constants of their file as `global::{name}`")),
-            false => report.hint(format!(
-                "functions do not see the `let` variables of their file: hand it over as a parameter, or write \
-                 `const {name} = ...` and `global::{name}`"
+            true => report.hint(format!("write `global::{name}` to use a constant of the file")),
+            false => report.note("functions cannot use `let` variables of the file").hint(format!(
+                "pass it as a parameter, or declare `const {name} = ...` and write `global::{name}`"
             )),
         };
     }
@@ -66,7 +65,7 @@ fn no_variable(source: &RecipeSource, name: &str) -> Report {
     Report::new(format!("no variable or function `{name}`{}", Suggestion::new(name, known)))
 }
 
-/// The names that follow one of the keywords somewhere in a text.
+/// The names that follow one of the keywords in a text.
 fn declared<'a>(text: &'a str, keywords: &'a [&str]) -> impl Iterator<Item = &'a str> {
     let words = || text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
     words().zip(words().skip(1)).filter(|(keyword, _)| keywords.contains(keyword)).map(|(_, name)| name)
@@ -85,7 +84,7 @@ fn at(source: &RecipeSource, position: Position) -> Option<Excerpt> {
     Some(source.excerpt(position.line()?, position.position().unwrap_or(1)))
 }
 
-/// Behind the last word before a position, comments left out; `NONE` is the end.
+/// The place after the last word before a position, ignoring comments. `NONE` is the end of the file.
 fn behind_last_word(source: &RecipeSource, position: Position) -> Option<Excerpt> {
     let end = position.line().and_then(|line| source.offset(line, position.position().unwrap_or(1)));
     let before = source.text.get(..end.unwrap_or(source.text.len()))?;
@@ -102,7 +101,7 @@ fn behind_last_word(source: &RecipeSource, position: Position) -> Option<Excerpt
     Some(Excerpt::at_offset(&source.name, &source.text, found?, 1))
 }
 
-/// A sentence of Rhai's in the manner of our messages.
+/// A message of Rhai in the form of ours.
 pub fn fragment(text: &str) -> String {
     let text = text.trim_end_matches('.').replace('\'', "`");
     let mut chars = text.chars();

@@ -10,10 +10,10 @@ use crate::recipe::functions::{FunctionDoc, functions};
 use crate::recipe::syntax::fragment;
 use crate::recipe::value::plain_type;
 
-/// How many calls are shown; of more the middle is left out.
+/// At most this many calls are shown. Of a longer trail, the middle is left out.
 const LONGEST: usize = 8;
 
-/// What went wrong, told from inside out. `outer` is the file that the outermost position belongs to.
+/// The error, then its calls, innermost first. `outer` is the file that the outermost position belongs to.
 pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAltResult) -> Report {
     let mut trail: Vec<Frame> = Vec::new();
     let (source, innermost) = innermost(declared, outer, error, &mut trail);
@@ -42,7 +42,7 @@ pub fn frame(text: String, excerpt: &Excerpt) -> Frame {
     Frame { text, provenance: excerpt.provenance }
 }
 
-/// What a recipe has looked for and found: it is told without a trail.
+/// A problem that the recipe looked for and found. It is reported without a trail.
 pub fn found(error: &EvalAltResult) -> Option<Report> {
     let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else {
         return None;
@@ -50,7 +50,7 @@ pub fn found(error: &EvalAltResult) -> Option<Report> {
     value.read_lock::<Failure>().filter(|failure| failure.is_found).map(|failure| failure.report())
 }
 
-/// Walks down to where the error arose. The position of a call belongs to the caller, its source to the callee.
+/// Walks down to where the error arose. The position of a call is in the caller's file, its source is the callee's file.
 fn innermost<'a>(
     declared: &Declared,
     outer: &str,
@@ -84,37 +84,35 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
     match error {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(engine, signature),
-        EvalAltResult::ErrorVariableNotFound(name, _) if name.starts_with("global::") => {
-            Report::new(format!("no constant `{name}` is seen here"))
-                .note("a closure that was handed to a function of an import sees the constants of that file")
-        }
+        EvalAltResult::ErrorVariableNotFound(name, _) if name.starts_with("global::") => Report::new(
+            format!("constant `{name}` not found"),
+        )
+        .note("a closure that is passed to an imported function can only use constants of the imported file"),
         EvalAltResult::ErrorVariableNotFound(name, _) if name.contains("::") => {
-            Report::new(format!("`{name}` is no value: a function of an import can only be called"))
-                .hint(format!("write `|host| {name}(host)`"))
+            Report::new(format!("`{name}` cannot be used as a value: imported functions can only be called"))
+                .hint(format!("wrap it in a closure: `|host| {name}(host)`"))
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => Report::new(format!("no variable `{name}`")),
         EvalAltResult::ErrorPropertyNotFound(name, _) => Report::new(format!("no property `{name}`")),
-        EvalAltResult::ErrorModuleNotFound(name, _) => Report::new(format!("no import is called `{name}`")),
+        EvalAltResult::ErrorModuleNotFound(name, _) => Report::new(format!("no import named `{name}`")),
         EvalAltResult::ErrorTooManyOperations(_) => {
-            Report::new("this runs for ever: more than 50 million operations")
+            Report::new("the script exceeded the limit of 50 million operations: does a loop never end?")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
             Report::new("calls are nested more than 64 deep: does a function call itself?")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
-            Report::new(format!("{} is needed here, not {}", plain_type(wanted), plain_type(got)))
+            Report::new(format!("expected {}, not {}", plain_type(wanted), plain_type(got)))
         }
         EvalAltResult::ErrorTerminated(..) => Report::new("interrupted"),
-        // Rhai lends a variable to the method that is called on it.
-        EvalAltResult::ErrorDataRace(what, _) => Report::new(format!(
-            "{what}: its function uses what it is called on"
-        ))
-        .hint(
-            "let the function take it as a parameter: `host.wait_until(30, |host| host.exists(\"ready\"))`",
-        ),
+        // While a method runs, Rhai lends it the variable that it was called on.
+        EvalAltResult::ErrorDataRace(..) => {
+            Report::new("a closure cannot use the variable whose method it is passed to")
+                .hint("use a parameter instead: `host.wait_until(30, |host| host.exists(\"ready\"))`")
+        }
         error => {
             let text = error.to_string();
-            // The place is shown apart.
+            // The excerpt shows the place.
             Report::new(fragment(text.rsplit_once(" (line ").map_or(text.as_str(), |(text, _)| text)))
         }
     }
@@ -129,7 +127,7 @@ fn thrown(value: &Dynamic) -> Report {
     Report::new(message.as_ref().unwrap_or(value).to_string())
 }
 
-/// Where a command failed, whatever a script did with the failure since.
+/// Where a command failed, even if a script caught the failure and threw it again.
 fn raised(declared: &Declared, error: &EvalAltResult) -> Option<Excerpt> {
     let EvalAltResult::ErrorRuntime(value, _) = error else {
         return None;
@@ -146,8 +144,8 @@ fn no_function(engine: &Engine, signature: &str) -> Report {
     let same: Vec<&FunctionDoc> = known.iter().filter(|function| function.name == name).collect();
     if same.is_empty() {
         let near = Suggestion::new(name, known.iter().map(|function| function.name.as_str()));
-        return Report::new(format!("no function `{name}`{near} takes ({})", types.join(", ")));
+        return Report::new(format!("no function `{name}({})`{near}", types.join(", ")));
     }
-    let report = Report::new(format!("`{name}` does not take ({})", types.join(", ")));
-    same.iter().fold(report, |report, function| report.note(format!("there is `{}`", function.signature)))
+    let report = Report::new(format!("`{name}` cannot be called with ({})", types.join(", ")));
+    same.iter().fold(report, |report, function| report.note(format!("usage: `{}`", function.signature)))
 }

@@ -1,4 +1,4 @@
-//! Values of settings: between `runner.toml` and Rhai, and the names of their types in messages.
+//! Converts values between `runner.toml`, Rhai and JSON, and names their types in messages.
 
 use rhai::{Array, Dynamic, Map};
 use toml::Value;
@@ -6,10 +6,10 @@ use toml::Value;
 use crate::event::Report;
 use crate::shell::script::is_identifier;
 
-/// Settings whose values are of more than one type: what they may be is read in `options`.
+/// Settings whose values can have more than one type. `options` checks them.
 pub const OF_SEVERAL_TYPES: [&str; 2] = ["on_host_failure", "min_healthy"];
 
-/// Settings whose text is taken from the command line as it is typed: the tag `1.10` is no number.
+/// Settings that are always text on the command line: the tag `1.10` is not a number.
 pub const AS_TYPED: [&str; 1] = ["ref"];
 
 pub fn to_dynamic(value: &Value) -> Dynamic {
@@ -26,7 +26,7 @@ pub fn to_dynamic(value: &Value) -> Dynamic {
     }
 }
 
-/// A value as JSON, or the name of a type that JSON has not.
+/// A value as JSON, or the name of a type that JSON does not have.
 pub fn to_json(value: &Dynamic) -> Result<serde_json::Value, &'static str> {
     if value.is_unit() {
         return Ok(serde_json::Value::Null);
@@ -44,7 +44,7 @@ pub fn to_json(value: &Dynamic) -> Result<serde_json::Value, &'static str> {
         return Ok(number.into());
     }
     if let Ok(number) = value.as_float() {
-        return serde_json::Number::from_f64(number).map(Into::into).ok_or("a number without an end");
+        return serde_json::Number::from_f64(number).map(Into::into).ok_or("a number that is not finite");
     }
     match value.is_string() || value.is_char() {
         true => Ok(value.to_string().into()),
@@ -52,7 +52,7 @@ pub fn to_json(value: &Dynamic) -> Result<serde_json::Value, &'static str> {
     }
 }
 
-/// What a user calls the type of a value.
+/// The type of a value, as messages name it.
 pub fn type_name(value: &Dynamic) -> &'static str {
     if value.is_unit() {
         "nothing"
@@ -71,11 +71,11 @@ pub fn type_name(value: &Dynamic) -> &'static str {
     } else if value.is_fnptr() {
         "a function"
     } else {
-        "something else"
+        "a value of another type"
     }
 }
 
-/// A type as scripts know it, from the name that Rust or Rhai has for it.
+/// The name that scripts use for a type, from its name in Rust or Rhai.
 pub fn plain_type(kind: &str) -> String {
     let kind = kind.trim().trim_start_matches("&mut ").trim();
     let kind =
@@ -100,7 +100,7 @@ pub fn texts(list: Array, what: &str) -> Result<Vec<String>, String> {
     list.into_iter()
         .map(|item| {
             let kind = type_name(&item);
-            item.into_string().map_err(|_| format!("{what} is a list of texts, and this holds {kind}"))
+            item.into_string().map_err(|_| format!("{what} must be a list of texts, but it contains {kind}"))
         })
         .collect()
 }
@@ -110,7 +110,7 @@ pub fn environment(map: Map) -> Result<Vec<(String, String)>, Report> {
     map.into_iter()
         .map(|(key, value)| {
             if !is_identifier(&key) {
-                return Err(Report::new(format!("`{key}` cannot be the name of an environment variable")));
+                return Err(Report::new(format!("`{key}` is not a valid name for an environment variable")));
             }
             Ok((key.to_string(), value.to_string()))
         })
@@ -128,7 +128,7 @@ pub fn fits(default: &Dynamic, value: &Dynamic) -> bool {
 /// A value as `runner docs` shows it.
 pub fn shown(value: &Dynamic) -> String {
     if value.is_unit() {
-        return "(the project must give it)".to_owned();
+        return "(must be set)".to_owned();
     }
     if value.is_fnptr() {
         return "(a function)".to_owned();
@@ -171,7 +171,7 @@ mod tests {
         let want = r#"{"a":"it's \"so\"\n","b":[1,2.5,true,null],"c":"x","d":{},"n":7}"#;
         assert_eq!(json(script).unwrap().to_string(), want);
         assert_eq!(json("[1, [|x| x]]"), Err("a function"));
-        assert_eq!(json("1.0 / 0.0"), Err("a number without an end"));
+        assert_eq!(json("1.0 / 0.0"), Err("a number that is not finite"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A recipe, loaded: its engine, its declarations, its settings. Kept alive by the tasks that were made from it.
+//! A loaded recipe: its engine, declarations and settings. The tasks made from it keep it alive.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,14 +16,15 @@ pub struct World {
     pub declared: Declared,
     /// The settings of the stage, then of each host of the run; empty until a run begins.
     pub settings: OnceLock<RunSettings>,
-    /// Set once it is made; tasks call other tasks by it.
+    /// Set when it is made. `perform` finds tasks in it.
     pub playbook: OnceLock<Weak<Playbook>>,
     /// Where `runner.toml` is.
     directory: PathBuf,
     /// Set before a run begins.
     pub project: OnceLock<Arc<Project>>,
     pub can_prompt: bool,
-    /// Secrets that the user typed. Locked while a question is open: one at a time, and a secret once.
+    /// Secrets that the user typed. Locked while a question is open, so that there is only one at a time, and each secret
+    /// is asked for once.
     pub typed: Mutex<HashMap<String, String>>,
     /// Tasks that perform other tasks, outermost first.
     pub performing: Mutex<Vec<String>>,
@@ -53,18 +54,18 @@ impl World {
         }
     }
 
-    /// Where local paths start: at `runner.toml`, or there in the export.
+    /// The directory that local paths are relative to: that of `runner.toml`, or its copy in the export.
     pub fn directory(&self) -> anyhow::Result<PathBuf> {
         self.project.get().map_or_else(|| Ok(self.directory.clone()), |project| project.directory())
     }
 
-    /// The source where that is an export: the setting says where it is otherwise.
+    /// The directory of the source if it is an export. Otherwise, the setting `source` names it.
     pub fn export(&self) -> anyhow::Result<Option<PathBuf>> {
         let project = self.project.get().filter(|project| project.is_export());
         project.map(|project| project.source()).transpose()
     }
 
-    /// What a function of a setting has answered before.
+    /// The value that a setting's function returned earlier.
     pub fn worked_out(&self, host: Option<usize>, key: &str) -> Option<Dynamic> {
         locked(&self.worked_out).get(&(host, key.to_owned())).cloned()
     }
@@ -73,7 +74,7 @@ impl World {
         locked(&self.worked_out).insert((host, key.to_owned()), value.clone());
     }
 
-    /// Held while a function of the stage's settings is at work: several hosts may ask for its value at once.
+    /// Held while a setting of the stage is computed, because several hosts may need it at the same time.
     pub fn turn(&self) -> MutexGuard<'_, ()> {
         locked(&self.turn)
     }

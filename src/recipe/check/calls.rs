@@ -1,4 +1,4 @@
-//! Calls that cannot work: unknown functions, wrong numbers of arguments.
+//! Finds calls that cannot work: unknown functions, wrong numbers of arguments.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use crate::recipe::check::natives::{ArgumentCounts, Natives};
 use crate::recipe::draft::Declared;
 use crate::recipe::sources::RecipeSource;
 
-/// Functions that the language itself knows, or that any value may have.
+/// Functions of the language itself, and methods that any value has.
 pub(super) const BUILT_IN: [&str; 10] =
     ["Fn", "call", "curry", "print", "debug", "type_of", "is_def_var", "is_def_fn", "is_shared", "tag"];
 
@@ -22,18 +22,18 @@ pub(super) struct File<'a> {
     pub(super) own: Functions,
     /// The functions of its imports, by alias; `None` for one that could not be loaded.
     imports: BTreeMap<String, Option<Functions>>,
-    /// Of all recipes; `None` while they are not all known.
+    /// The settings of all recipes; `None` if not all of them are known.
     settings: Option<&'a HashSet<&'a str>>,
-    /// By convention `host` is a host, unless the file gives the name to something else.
+    /// By convention, a variable `host` is a host, unless the file declares one itself.
     pub(super) has_own_host: bool,
-    /// Names of properties and of the keys of tables: what they hold may be a function, called like a method.
+    /// Names of properties and of keys of tables. Their values may be functions, which are called like methods.
     pub(super) keys: HashSet<String>,
-    /// Calls whose receiver is known, and that were looked at with it.
+    /// Calls that have been checked already, because the type of the receiver is known.
     pub(super) seen: HashSet<Position>,
     problems: Vec<Report>,
 }
 
-/// Looks at every call of every file. Settings are left out if a file could not be evaluated to its end.
+/// Checks every call in every file. Names of settings are left out if a file could not be evaluated to its end.
 pub fn check(
     natives: &Natives,
     declared: &Declared,
@@ -78,7 +78,7 @@ fn functions_of(ast: &AST) -> Functions {
     functions
 }
 
-/// The keys of a table that is written out.
+/// The keys of a table literal.
 pub(super) fn keys_of(expr: &Expr) -> Vec<String> {
     match expr {
         Expr::Map(map, _) => map.0.iter().map(|(key, _)| key.name.to_string()).collect(),
@@ -115,7 +115,7 @@ impl File<'_> {
         }
     }
 
-    /// What the file imports, and whether it has variables that are called `host`.
+    /// Collects the imports and the keys of the file, and whether it declares a variable `host`.
     fn statements(&mut self, ast: &AST, declared: &Declared, functions: &HashMap<&str, Functions>) {
         let is_import = |stmt: &&Stmt| matches!(stmt, Stmt::Import(..));
         let first: HashSet<Position> =
@@ -148,10 +148,7 @@ impl File<'_> {
             true
         });
         for position in late {
-            self.problem(
-                position,
-                Report::new("an `import` stands at the top of a file, outside of everything"),
-            );
+            self.problem(position, Report::new("an `import` must be at the top level of a file"));
         }
     }
 
@@ -176,7 +173,7 @@ impl File<'_> {
         if name == "exit" {
             self.problem(
                 position,
-                Report::new("`exit` is not for recipes").hint("`return;` ends a function"),
+                Report::new("recipes cannot use `exit`").hint("use `return;` to end a function"),
             );
             return;
         }
@@ -216,12 +213,12 @@ impl File<'_> {
             None if alias == "global" => return,
             None => {
                 let near = Suggestion::new(alias, self.imports.keys().map(String::as_str)).to_string();
-                let report = Report::new(format!("no import is called `{alias}`{near}"));
+                let report = Report::new(format!("no import named `{alias}`{near}"));
                 self.problem(
                     namespace.position(),
                     match near.is_empty() {
                         true => report
-                            .hint(format!("write `import \"{alias}\" as {alias};` at the top of the file")),
+                            .hint(format!("add `import \"{alias}\" as {alias};` at the top of the file")),
                         false => report,
                     },
                 );
@@ -240,7 +237,7 @@ impl File<'_> {
         self.problem(position, report);
     }
 
-    /// `get("name")` of a setting that no recipe has.
+    /// Reports `get("name")` of an unknown setting.
     pub(super) fn setting(&mut self, call: &FnCallExpr) {
         let Some(settings) = self.settings.filter(|_| call.name == "get" && call.args.len() == 1) else {
             return;
@@ -250,7 +247,7 @@ impl File<'_> {
         };
         if !settings.contains(key.as_str()) {
             let near = Suggestion::new(key, settings.iter().copied());
-            self.problem(*position, Report::new(format!("no recipe has a setting `{key}`{near}")));
+            self.problem(*position, Report::new(format!("unknown setting `{key}`{near}")));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Functions of a script that hide a primitive: `host.upload(x)` would call a script's `fn upload(x)`, with the host
+//! Finds functions of a script that hide a primitive: `host.upload(x)` would call a script's `fn upload(x)`, with the host
 //! as its `this`.
 
 use rhai::AST;
@@ -22,7 +22,7 @@ pub fn check(natives: &Natives, trees: &[(RecipeSource, AST)]) -> Vec<Report> {
             };
             let shown = format!("fn {name}({})", function.params.join(", "));
             let mut report = Report::new(format!("`{shown}` hides the primitive `{hidden}`"))
-                .hint("give the function another name; a task may keep the name");
+                .hint("rename the function; a task may have this name");
             report.excerpt = place_of(source, name, n);
             problems.push(report);
         }
@@ -30,7 +30,7 @@ pub fn check(natives: &Natives, trees: &[(RecipeSource, AST)]) -> Vec<Report> {
     problems
 }
 
-/// Functions have no position in a syntax tree: the line is looked for that declares one with so many parameters.
+/// Functions have no position in a syntax tree: the text is searched for one with this many parameters.
 fn place_of(source: &RecipeSource, name: &str, n_params: usize) -> Option<Excerpt> {
     let head = format!("fn {name}");
     let places = source.text.match_indices(&head).filter_map(|(at, _)| {

@@ -1,4 +1,4 @@
-//! What stands behind a dot: methods and properties that a host, a set of hosts or a task does not have.
+//! Finds methods and properties that a host, a set of hosts or a task does not have.
 
 use rhai::{Expr, FnCallExpr, Position};
 
@@ -8,7 +8,7 @@ use crate::recipe::check::natives::{ArgumentCounts, ValueKind};
 use crate::recipe::primitives::command::OPTIONS;
 
 impl File<'_> {
-    /// A method of a value whose type nobody knows.
+    /// Checks a method call on a value of unknown type.
     pub(super) fn method(&mut self, call: &FnCallExpr, position: Position) {
         let (name, n) = (call.name.as_str(), call.args.len());
         let is_own = self.own.get(name).is_some_and(|counts| counts.contains(&n));
@@ -24,7 +24,7 @@ impl File<'_> {
         let report = if let Some((_, method)) = self.natives.has_method(name) {
             Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
         } else if self.natives.globals.contains_key(name) {
-            Report::new(format!("`{name}` is no method: write `{name}(...)`"))
+            Report::new(format!("`{name}` is not a method: write `{name}(...)`"))
         } else if let Some(counts) = self.natives.functions.get(name) {
             let counts: ArgumentCounts = counts.iter().filter_map(|n| n.checked_sub(1)).collect();
             Report::new(format!("`{name}` takes {}, not {n}", arguments(&counts)))
@@ -36,7 +36,7 @@ impl File<'_> {
         self.problem(position, report);
     }
 
-    /// The type of an expression, if it is plain to see.
+    /// The type of an expression, if the expression alone shows it.
     pub(super) fn kind(&self, expr: &Expr) -> Option<ValueKind> {
         match expr {
             Expr::Variable(variable, ..) if variable.1 == "host" && !self.has_own_host => {
@@ -55,7 +55,7 @@ impl File<'_> {
         }
     }
 
-    /// What comes behind the dot of a value of that type, and behind the dots after it.
+    /// Checks what follows the dot of a value of this type, and the dots after that.
     pub(super) fn members(&mut self, kind: ValueKind, rhs: &Expr) {
         match rhs {
             Expr::Dot(dot, ..) => {
@@ -72,7 +72,7 @@ impl File<'_> {
         }
     }
 
-    /// Answers the type of the member's value.
+    /// Checks one member and returns the type of its value.
     fn member(&mut self, kind: ValueKind, member: &Expr) -> Option<ValueKind> {
         match member {
             Expr::Property(property, position) => self.property(kind, &property.2, *position),
@@ -88,12 +88,12 @@ impl File<'_> {
         }
         let message = match self.natives.method(kind, name) {
             Some(_) => format!("`{name}` is a method: write `{}.{name}(...)`", kind.example()),
-            None => format!("{} has no `{name}`{}", kind.words(), self.near_member(kind, name)),
+            None => format!("{} has no property `{name}`{}", kind.words(), self.near_member(kind, name)),
         };
         self.problem(position, Report::new(message));
     }
 
-    /// A method of a value whose type is known; answers the type of what it returns.
+    /// Checks a method call on a value of known type and returns the type of its result.
     fn method_of(&mut self, kind: ValueKind, call: &FnCallExpr, position: Position) -> Option<ValueKind> {
         self.setting(call);
         self.options(call);
@@ -112,17 +112,17 @@ impl File<'_> {
         None
     }
 
-    /// What is wrong with a call of `n` arguments that no method of such a value takes.
+    /// The mistake in a call with `n` arguments that no method of such a value takes.
     fn no_method(&self, kind: ValueKind, name: &str, n: usize) -> Report {
         let words = kind.words();
         if let Some(method) = self.natives.method(kind, name) {
             Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
         } else if self.natives.has_property(kind, name) {
-            Report::new(format!("`{name}` is no method: write `{}.{name}`", kind.example()))
+            Report::new(format!("`{name}` is a property: write `{}.{name}`", kind.example()))
         } else if self.natives.globals.contains_key(name) {
             Report::new(format!("{words} has no method `{name}`: write `{name}(...)`"))
         } else if kind == ValueKind::Hosts && self.natives.method(ValueKind::Host, name).is_some() {
-            Report::new(format!("{words} has no method `{name}`: a host has"))
+            Report::new(format!("`{name}` is a method of a host, not of {words}"))
                 .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
         } else {
             let near = self.near_member(kind, name);
@@ -134,7 +134,7 @@ impl File<'_> {
         Suggestion::new(name, self.natives.members(kind)).to_string()
     }
 
-    /// The options of a command, where they are written out.
+    /// Checks the options of a command, if they are a table literal.
     fn options(&mut self, call: &FnCallExpr) {
         let Some(options) = call.args.last().filter(|_| ["output", "run", "test"].contains(&&*call.name))
         else {
@@ -143,12 +143,12 @@ impl File<'_> {
         let keys = keys_of(options);
         for key in keys.iter().filter(|key| !OPTIONS.contains(&key.as_str())) {
             let near = Suggestion::new(key, OPTIONS);
-            let report = Report::new(format!("a command has no option `{key}`{near}"));
+            let report = Report::new(format!("unknown option `{key}`{near}"));
             self.problem_at(self.place_of(options.position(), key), report);
         }
     }
 
-    /// Where a word stands next from a position on.
+    /// The place of the next occurrence of a word after a position.
     fn place_of(&self, position: Position, word: &str) -> Excerpt {
         let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
         let source = self.source;

@@ -1,4 +1,4 @@
-//! Names that must mean something: tasks in flows and hooks, flows that run tasks, settings that are read.
+//! Checks names: tasks of flows and hooks must exist, a flow must run each task, and something must read each setting.
 
 use std::collections::HashSet;
 
@@ -40,12 +40,12 @@ fn unknown_tasks(declared: &Declared, problems: &mut Vec<Report>) {
     }
 }
 
-/// Whoever waits for the end of a flow that nobody declares would wait for ever.
+/// A function for the end of an unknown flow would never be called.
 fn unknown_flows(declared: &Declared, problems: &mut Vec<Report>) {
     for notice in declared.notices.iter().filter(|notice| !declared.flows.contains_key(&notice.flow)) {
         let flow = &notice.flow;
         let report = match declared.tasks.contains_key(flow) {
-            true => Report::new(format!("`{flow}` is a task: only the end of a flow is told of")),
+            true => Report::new(format!("`{}` needs a flow, but `{flow}` is a task", notice.occasion.name())),
             false => {
                 let near = Suggestion::new(flow, declared.flows.keys().map(String::as_str));
                 Report::new(format!("no flow named `{flow}`{near}"))
@@ -55,7 +55,7 @@ fn unknown_flows(declared: &Declared, problems: &mut Vec<Report>) {
     }
 }
 
-/// A hook on a task that is removed would never run; one of an imported recipe just goes with the task.
+/// A hook on a removed task would never run. One of an imported recipe is removed with the task.
 fn removed_anchors(declared: &Declared, problems: &mut Vec<Report>) {
     for (n, hook) in declared.hooks.iter().enumerate() {
         for (name, at) in [(&hook.anchor, &hook.anchor_place), (&hook.task, &hook.task_place)] {
@@ -78,7 +78,7 @@ fn tasks_and_flows(declared: &Declared, problems: &mut Vec<Report>) {
     for (name, flow) in &declared.flows {
         if declared.tasks.contains_key(name) {
             problems.push(
-                Report::new(format!("`{name}` is the name of a task and of a flow")).at(flow.place.clone()),
+                Report::new(format!("a task and a flow have the same name `{name}`")).at(flow.place.clone()),
             );
         }
         if flow.tasks.is_empty() {
@@ -109,7 +109,7 @@ fn settling_tasks(world: &World, problems: &mut Vec<Report>) {
     }
 }
 
-/// A task of the user's that nothing runs is a misspelt override, most often.
+/// A user's task that nothing runs is usually a misspelt override.
 fn idle_tasks(world: &World, goal: Option<&Goal>, problems: &mut Vec<Report>) {
     let declared = &world.declared;
     let playbook = world.playbook.get().and_then(|playbook| playbook.upgrade());
@@ -120,7 +120,7 @@ fn idle_tasks(world: &World, goal: Option<&Goal>, problems: &mut Vec<Report>) {
     for (name, task) in declared.tasks.iter().filter(|(_, task)| !task.is_shipped) {
         let is_asked_for = matches!(goal, Some(Goal::Task(asked)) if asked == name);
         let is_removed = declared.removed.iter().any(|removal| removal.task == *name);
-        // A hook that does not work is told of already.
+        // A hook that cannot work has been reported already.
         let is_hooked = declared.hooks.iter().any(|hook| hook.task == *name);
         if run.contains(name) || task.is_alone || is_asked_for || is_removed || is_hooked {
             continue;
@@ -129,7 +129,7 @@ fn idle_tasks(world: &World, goal: Option<&Goal>, problems: &mut Vec<Report>) {
         let mut report = Report::new(format!("no flow runs task `{name}`{near}"));
         if near.is_empty() {
             report = report.hint(format!(
-                "write `after(\"swap\", \"{name}\");`, or `.alone()` behind the task to run it by name"
+                "add `after(\"swap\", \"{name}\");` to run it in flows, or `.alone()` to run it by name"
             ));
         }
         report.excerpt = task.place.clone();
@@ -137,7 +137,7 @@ fn idle_tasks(world: &World, goal: Option<&Goal>, problems: &mut Vec<Report>) {
     }
 }
 
-/// A setting of the user's that nobody reads and whose name is nearly that of another is misspelt.
+/// A user's setting that nothing reads, and whose name resembles another, is misspelt.
 fn unread_settings(declared: &Declared, read: &HashSet<String>, problems: &mut Vec<Report>) {
     for (name, setting) in &declared.settings {
         if setting.is_shipped || read.contains(name) {
@@ -147,8 +147,7 @@ fn unread_settings(declared: &Declared, read: &HashSet<String>, problems: &mut V
         let near = Suggestion::new(name, others.map(|(other, _)| other.as_str())).to_string();
         if !near.is_empty() {
             problems.push(
-                Report::new(format!("no recipe has a setting `{name}`, and nothing reads it{near}"))
-                    .at(setting.place.clone()),
+                Report::new(format!("no script reads setting `{name}`{near}")).at(setting.place.clone()),
             );
         }
     }

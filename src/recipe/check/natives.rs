@@ -1,4 +1,4 @@
-//! The functions that the engine has, as the static check asks for them.
+//! The functions of the engine, as the static check needs them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -6,7 +6,7 @@ use rhai::Engine;
 
 use crate::recipe::value::plain_type;
 
-/// The values of scripts whose type can be seen without running anything.
+/// The types of script values that can be known without running anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ValueKind {
     Host,
@@ -38,7 +38,7 @@ impl ValueKind {
         }
     }
 
-    /// How a recipe gets at one.
+    /// How a recipe writes one.
     pub fn example(self) -> &'static str {
         match self {
             ValueKind::Host => "host",
@@ -48,7 +48,7 @@ impl ValueKind {
     }
 }
 
-/// Numbers of arguments, as a call writes them.
+/// The numbers of arguments that a call may have.
 pub type ArgumentCounts = BTreeSet<usize>;
 
 /// A method of one of our values.
@@ -60,11 +60,11 @@ pub struct NativeMethod {
 
 #[derive(Default)]
 pub struct Natives {
-    /// Everything, called as `f(a, b)`; the receiver of a method counts.
+    /// All functions, called as `f(a, b)`: the receiver of a method counts.
     pub functions: BTreeMap<String, ArgumentCounts>,
     methods: BTreeMap<(ValueKind, String), NativeMethod>,
     properties: BTreeSet<(ValueKind, String)>,
-    /// Ours that are called without a receiver.
+    /// Primitives that are called without a receiver.
     pub globals: BTreeMap<String, ArgumentCounts>,
 }
 
@@ -120,7 +120,7 @@ impl Natives {
         self.methods.get(&(kind, name.to_owned()))
     }
 
-    /// The first of our values that has a method.
+    /// The first of our types that has the method.
     pub fn has_method(&self, name: &str) -> Option<(ValueKind, &NativeMethod)> {
         ValueKind::ALL.into_iter().find_map(|kind| Some((kind, self.method(kind, name)?)))
     }
@@ -129,7 +129,7 @@ impl Natives {
         self.properties.contains(&(kind, name.to_owned()))
     }
 
-    /// The names behind a dot.
+    /// The names that can follow a dot.
     pub fn members(&self, kind: ValueKind) -> impl Iterator<Item = &str> {
         let methods = self.methods.keys().filter(move |(of, _)| *of == kind);
         methods
@@ -137,7 +137,7 @@ impl Natives {
             .map(|(_, name)| name.as_str())
     }
 
-    /// Whether some value, whatever its type, has such a method.
+    /// Whether a value of any type has such a method.
     pub fn any_method(&self, name: &str, n_arguments: usize) -> bool {
         self.functions.get(name).is_some_and(|counts| counts.contains(&(n_arguments + 1)))
     }

@@ -1,4 +1,4 @@
-//! A function that a recipe hands over: kept if it takes what it will be called with, else refused.
+//! A function that a recipe passes: kept if it has the right parameters, otherwise reported.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::event::Report;
 use crate::recipe::callback::Callback;
 use crate::recipe::statement::Statement;
 
-/// What a function that a recipe hands over may take.
+/// The parameters that a function must have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Arity {
     NoneOrHost,
@@ -25,14 +25,14 @@ impl Arity {
 impl fmt::Display for Arity {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
-            Arity::NoneOrHost => "no parameter or one, the host",
-            Arity::Host => "one parameter, the host",
-            Arity::Outcome => "one parameter, the outcome",
+            Arity::NoneOrHost => "no parameter or one (the host)",
+            Arity::Host => "one parameter (the host)",
+            Arity::Outcome => "one parameter (the outcome)",
         })
     }
 }
 
-/// The function a declaration is given; refused if it does not take what it will be called with.
+/// Keeps the function of a declaration. Reports a mistake if it has the wrong parameters.
 pub fn kept(
     statement: &Statement,
     context: &NativeCallContext,
@@ -44,11 +44,11 @@ pub fn kept(
         Ok(kept) if arity.allows(kept.arity) => return Some(kept),
         Ok(kept) => {
             let n = if kept.arity == 0 { "none".to_owned() } else { kept.arity.to_string() };
-            let report = Report::new(format!("{what} takes {arity}; this function has {n}"));
+            let report = Report::new(format!("the function of {what} must have {arity}, not {n}"));
             statement.refuse(match arity {
-                Arity::NoneOrHost => {
-                    report.hint("`|host| ...` runs on every host, `|| ...` once, on this machine")
-                }
+                Arity::NoneOrHost => report.hint(
+                    "write `|host| ...` to run on every host, or `|| ...` to run once, on this machine",
+                ),
                 Arity::Host => report.hint("write `|host| ...`"),
                 Arity::Outcome => report.hint("write `|outcome| ...`"),
             });

@@ -15,7 +15,7 @@ use crate::shell::{Answer, Exit};
 use crate::site::command::{self, CommandOutcome, CommandRequest, text_of};
 use crate::site::file;
 
-/// What a command printed, or how it ended badly.
+/// The output of a command, or how it failed.
 pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, CommandFailed> {
     if answer.exit.is_success() {
         return Ok(text_of(answer));
@@ -29,7 +29,7 @@ pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<Strin
     })
 }
 
-/// The last ten lines of each output: errors first, since they are what one looks for.
+/// The last ten lines of each output, standard error first: the reader looks for errors.
 fn last_lines(answer: &Answer) -> String {
     let tail = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -44,7 +44,7 @@ fn last_lines(answer: &Answer) -> String {
     }
 }
 
-/// What a command may be told.
+/// The options of a command.
 pub const OPTIONS: [&str; 4] = ["cwd", "env", "timeout", "user"];
 
 /// Reads `#{cwd, env, timeout, user}`.
@@ -52,14 +52,15 @@ pub fn asked(context: &Context, command: &str, options: Map) -> ScriptResult<Com
     let mut asked = CommandRequest { text: command.to_owned(), ..CommandRequest::default() };
     for (key, value) in options {
         let kind = type_name(&value);
-        let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
+        let wrong = |wanted: &str| mistake_text(format!("option `{key}` must be {wanted}, not {kind}"));
         match key.as_str() {
             "cwd" => asked.cwd = value.into_string().map_err(|_| wrong("a path"))?,
-            "user" => asked.user = Some(value.into_string().map_err(|_| wrong("a user's name"))?),
+            "user" => asked.user = Some(value.into_string().map_err(|_| wrong("a user name"))?),
             "timeout" => {
                 let seconds = value.as_int().map_err(|_| wrong("a number of seconds"))?;
                 let seconds = u64::try_from(seconds).ok().filter(|n| *n > 0);
-                asked.timeout = Some(Duration::from_secs(seconds.ok_or_else(|| wrong("1 or more seconds"))?));
+                let least = || mistake_text(format!("option `{key}` must be at least 1 second"));
+                asked.timeout = Some(Duration::from_secs(seconds.ok_or_else(least)?));
             }
             "env" => {
                 let map = value.try_cast::<Map>().ok_or_else(|| wrong("a table"))?;
@@ -67,7 +68,7 @@ pub fn asked(context: &Context, command: &str, options: Map) -> ScriptResult<Com
             }
             other => {
                 let near = Suggestion::new(other, OPTIONS);
-                return Err(mistake_text(format!("a command has no option `{other}`{near}")));
+                return Err(mistake_text(format!("unknown option `{other}`{near}")));
             }
         }
     }
@@ -230,7 +231,7 @@ pub mod api {
     pub fn template(host: &mut ScriptHost, from: &str, to: &str, values: Map) -> ScriptResult<()> {
         let path = host.outcome(host.context.world().directory())?.join(from);
         let text =
-            std::fs::read_to_string(&path).with_context(|| format!("template `{from}` cannot be read"));
+            std::fs::read_to_string(&path).with_context(|| format!("failed to read template `{from}`"));
         let text = host.outcome(text.and_then(|text| fill_in(&text, &values)))?;
         write(host, to, &text)
     }
@@ -246,7 +247,7 @@ pub mod api {
             return Ok(());
         }
         let path = host.context.run().here.project.own_directory().join(to);
-        let written = std::fs::write(&path, bytes).with_context(|| format!("`{to}` cannot be written"));
+        let written = std::fs::write(&path, bytes).with_context(|| format!("failed to write `{to}`"));
         host.outcome(written)
     }
 }
@@ -256,11 +257,12 @@ fn fill_in(text: &str, values: &Map) -> anyhow::Result<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
-        let (name, tail) = after.split_once("}}").ok_or_else(|| anyhow!("a `{{{{` has no `}}}}`"))?;
+        let (name, tail) =
+            after.split_once("}}").ok_or_else(|| anyhow!("the template has a `{{{{` without `}}}}`"))?;
         let name = name.trim();
         let value = values.get(name).ok_or_else(|| {
             let near = Suggestion::new(name, values.keys().map(|key| key.as_str()));
-            anyhow!("the template asks for `{name}`, which has no value{near}")
+            anyhow!("the template needs a value for `{name}`{near}")
         })?;
         out.push_str(before);
         out.push_str(&value.to_string());
@@ -282,6 +284,6 @@ mod tests {
         let text = fill_in("{{ name }} on {{port}}\n", &values).unwrap();
         assert_eq!(text, "shop on 8080\n");
         let error = fill_in("{{ nme }}", &values).unwrap_err().to_string();
-        assert_eq!(error, "the template asks for `nme`, which has no value (did you mean `name`?)");
+        assert_eq!(error, "the template needs a value for `nme` (did you mean `name`?)");
     }
 }

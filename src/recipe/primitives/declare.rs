@@ -15,7 +15,7 @@ use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::statement::Statement;
 use crate::recipe::value::{texts, type_name};
 
-/// A declared task, so that more can be said of it: `task("x", f).once()`.
+/// A declared task, whose methods set its options: `task("x", f).once()`.
 #[derive(Clone)]
 pub struct ScriptTask {
     name: String,
@@ -29,7 +29,7 @@ impl ScriptTask {
         self.clone()
     }
 
-    /// What is said of hosts has no meaning for a task that runs once, here.
+    /// Reports an option that only a task on hosts can have.
     fn refuse_without_host(&self, statement: &Statement, what: &str) {
         let is_here = statement
             .draft
@@ -38,8 +38,9 @@ impl ScriptTask {
             .get(&self.name)
             .is_some_and(|task| task.body.as_ref().is_some_and(|body| body.arity == 0));
         if is_here {
-            let message = format!("task `{}` runs once, on this machine: {what}", self.name);
-            statement.refuse(Report::new(message).hint("`|host| ...` makes a task run on hosts"));
+            let message =
+                format!("`{what}` needs a task that runs on hosts, but `{}` runs on this machine", self.name);
+            statement.refuse(Report::new(message).hint("write `|host| ...` to run the task on hosts"));
         }
     }
 }
@@ -50,13 +51,13 @@ fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> Sc
     let place = statement.place_of(&declared, name);
     declared.once_per_file("task", name, &statement.file, &place);
     let doc = declared.pending_doc.take();
-    // An override keeps what was said of the task it replaces.
+    // An override keeps the options of the task that it replaces.
     let mut task = declared.tasks.get(name).cloned().unwrap_or_default();
     task.body = body;
     task.place = Some(place);
     task.is_shipped = statement.is_shipped;
     task.is_stdlib = statement.is_stdlib;
-    // The words of the task it replaces stand only where it has none of its own.
+    // The description of the replaced task is used only if the new one has none.
     let before = std::mem::take(&mut task.doc);
     if !before.is_empty() {
         task.inherited_doc = before;
@@ -156,7 +157,7 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn on(context: NativeCallContext, task: &mut ScriptTask, role: &str) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
-        task.refuse_without_host(&statement, "`on` has no hosts to choose from");
+        task.refuse_without_host(&statement, "on");
         Ok(task.change(&statement, |task| task.role = Some(role.to_owned())))
     }
 
@@ -164,11 +165,11 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn limit(context: NativeCallContext, task: &mut ScriptTask, hosts: i64) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
-        task.refuse_without_host(&statement, "`limit` has no hosts to count");
+        task.refuse_without_host(&statement, "limit");
         match usize::try_from(hosts) {
             Ok(hosts) if hosts > 0 => Ok(task.change(&statement, |task| task.limit = Some(hosts))),
             _ => {
-                statement.refuse(Report::new(format!("`limit` is 1 or more hosts, not {hosts}")));
+                statement.refuse(Report::new(format!("`limit` must be at least 1 host, not {hosts}")));
                 Ok(task.clone())
             }
         }
@@ -188,7 +189,7 @@ pub mod api {
                 Ok(task.change(&statement, |task| task.timeout = Some(limit)))
             }
             _ => {
-                statement.refuse(Report::new(format!("`timeout` is 1 or more seconds, not {seconds}")));
+                statement.refuse(Report::new(format!("`timeout` must be at least 1 second, not {seconds}")));
                 Ok(task.clone())
             }
         }
@@ -198,8 +199,8 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn undo(context: NativeCallContext, task: &mut ScriptTask, body: FnPtr) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
-        task.refuse_without_host(&statement, "its undo would never run on a host");
-        let body = kept(&statement, &context, body, Arity::Host, "an undo");
+        task.refuse_without_host(&statement, "undo");
+        let body = kept(&statement, &context, body, Arity::Host, "`undo`");
         Ok(task.change(&statement, |task| task.undo = body))
     }
 

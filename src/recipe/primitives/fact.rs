@@ -1,4 +1,4 @@
-//! What is known of a host, and of a failure.
+//! Properties of a host and of a failure.
 
 use anyhow::anyhow;
 use rhai::plugin::*;
@@ -99,7 +99,7 @@ pub mod api {
     /// Like `host.fail(message)`, with a list of problems to print below the message.
     #[rhai_fn(name = "fail", pure, return_raw)]
     pub fn fail_with(host: &mut ScriptHost, message: &str, found: Array) -> ScriptResult<()> {
-        let notes = texts(found, "what was found").map_err(mistake_text)?;
+        let notes = texts(found, "the second argument of `fail`").map_err(mistake_text)?;
         let failure = host.failed(Report { notes, ..Report::new(message) });
         Err(Failure { is_found: true, ..failure }.into())
     }
@@ -110,7 +110,7 @@ pub mod api {
         failure.message()
     }
 
-    // A script may throw a text: it is its own message.
+    // A script may throw a text, which is its own message.
     #[rhai_fn(get = "message", pure, name = "message_of_text")]
     pub fn message_of_text(text: &mut ImmutableString) -> ImmutableString {
         text.clone()

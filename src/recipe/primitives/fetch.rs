@@ -1,4 +1,4 @@
-//! Requests from this machine, to whatever it reaches: notifications, purges, looks from outside.
+//! Requests from this machine: notifications, purges, checks from outside.
 
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
@@ -34,7 +34,7 @@ fn fetch_it(
 fn get_it(call: &NativeCallContext, url: &str, options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
     let asked = RequestOptions::read(&context, options, &GET)?;
-    // Who expects a redirection wants to see it.
+    // A redirect that is expected must not be followed.
     let follows = !asked.expected.is_redirection();
     fetch_it(call, &context, url, asked, follows)
 }

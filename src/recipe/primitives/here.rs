@@ -18,22 +18,22 @@ use crate::recipe::value::texts;
 use crate::recipe::world::{World, locked};
 use crate::shell::Word;
 
-/// Questions need somebody to ask.
+/// Fails if there is no terminal to ask on.
 fn prompt_allowed(context: &Context, what: &str, instead: &str) -> ScriptResult<()> {
     if context.world().can_prompt {
         return Ok(());
     }
     Err(mistake(
-        Report::new(format!("there is no terminal to ask on: {what}"))
+        Report::new(format!("cannot ask without a terminal: {what}"))
             .hint(format!("run it in a terminal, or {instead}")),
     ))
 }
 
-/// How a recipe does without a question.
+/// How a recipe can do without a question.
 const BY_SETTING: &str =
-    "have the recipe read the answer from a setting: `get(\"answer\")`, `--set answer=...`";
+    "read a setting instead: `get(\"answer\")` in the recipe, `--set answer=...` on the command line";
 
-/// What a cache may be told.
+/// The fields of the option `cache`.
 const CACHE: [&str; 4] = ["key", "paths", "version", "unless"];
 
 fn read_line(context: &Context, question: &str) -> ScriptResult<String> {
@@ -46,7 +46,7 @@ fn read_line(context: &Context, question: &str) -> ScriptResult<String> {
 fn cached(value: Dynamic) -> ScriptResult<Cached> {
     let wrong = |wanted: &str| mistake_text(format!("option `cache` {wanted}"));
     let Some(mut map) = value.try_cast::<Map>() else {
-        return Err(wrong("is a table: `#{ key: [\"package-lock.json\"], paths: [\"node_modules\"] }`"));
+        return Err(wrong("must be a table: `#{ key: [\"package-lock.json\"], paths: [\"node_modules\"] }`"));
     };
     let mut list = |name: &str| -> ScriptResult<Vec<String>> {
         let list = map.remove(name).and_then(|value| value.try_cast::<Array>()).unwrap_or_default();
@@ -54,19 +54,20 @@ fn cached(value: Dynamic) -> ScriptResult<Cached> {
     };
     let (key, made, unless) = (list("key")?, list("paths")?, list("unless")?);
     if key.is_empty() || made.is_empty() {
-        return Err(wrong("needs `key` and `paths`, lists of paths"));
+        return Err(wrong("must have `key` and `paths`, two lists of paths"));
     }
     let [key, made] =
         [key, made].map(|texts| paths("cache", &texts).map_err(|error| mistake(Report::of(&error))));
     let (key, made) = (key?, made?);
     for (n, path) in made.iter().enumerate() {
-        if made[..n].iter().any(|other| path.starts_with(other) || other.starts_with(path)) {
-            return Err(wrong(&format!("has `{path}` twice in `paths`")));
+        if let Some(other) = made[..n].iter().find(|other| path.starts_with(other) || other.starts_with(path))
+        {
+            return Err(wrong(&format!("has overlapping `paths`: `{other}` and `{path}`")));
         }
     }
     let version = map.remove("version").map(|value| value.to_string()).unwrap_or_default();
     match map.keys().next() {
-        Some(other) => Err(wrong(&format!("has no `{other}`{}", Suggestion::new(other, CACHE)))),
+        Some(other) => Err(wrong(&format!("has no field `{other}`{}", Suggestion::new(other, CACHE)))),
         None => Ok(Cached { key, version, unless, paths: made }),
     }
 }
@@ -162,8 +163,8 @@ pub mod api {
                 if let Some(value) = typed.get(name) {
                     return Ok(value.clone());
                 }
-                let what = format!("secret `{name}` is not in the environment");
-                prompt_allowed(&context, &what, &format!("set it: `{name}=... runner ...`"))?;
+                let what = format!("secret `{name}` is not set in the environment");
+                prompt_allowed(&context, &what, &format!("set the variable: `{name}=... runner ...`"))?;
                 let value =
                     question::secret(&format!("{name}: "), &context.run().interrupt, &*context.run().events);
                 let value = value.map_err(|error| context.failure("", error))?;
@@ -260,7 +261,7 @@ pub mod api {
 
 fn find(world: &World, pattern: &str) -> anyhow::Result<Vec<String>> {
     let (directory, source) = (world.directory()?, world.export()?);
-    // The names of these directories are no patterns.
+    // The names of these directories are not patterns.
     let escaped = |path: &Path| glob::Pattern::escape(&path.to_string_lossy());
     let known = [source.as_deref(), Some(&directory)].into_iter().flatten();
     let below = known.filter_map(|path| Some((path, pattern.strip_prefix(&*path.to_string_lossy())?))).next();
@@ -269,7 +270,7 @@ fn find(world: &World, pattern: &str) -> anyhow::Result<Vec<String>> {
         None if pattern.starts_with('/') => pattern.to_owned(),
         None => format!("{}/{pattern}", escaped(&directory)),
     };
-    let paths = glob::glob(&whole).with_context(|| format!("`{pattern}` is no pattern"))?;
+    let paths = glob::glob(&whole).with_context(|| format!("`{pattern}` is not a valid pattern"))?;
     let mut found = Vec::new();
     for path in paths {
         let path = path?;

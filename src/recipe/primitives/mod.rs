@@ -1,4 +1,4 @@
-//! The functions that recipes are made of: thin, documented, one file a noun. Their `///` are the user manual.
+//! The functions that recipes call: thin, documented, one file for each noun. Their `///` comments are the user manual.
 
 #![allow(clippy::unwrap_used, reason = "`export_module` writes them; there are none of our own")]
 

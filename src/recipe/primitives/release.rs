@@ -59,7 +59,7 @@ pub mod api {
     /// that both lack is created. Fails if both lack a file.
     #[rhai_fn(pure, return_raw)]
     pub fn link_shared(host: &mut ScriptHost, paths: Array) -> ScriptResult<()> {
-        let paths = texts(paths, "`shared`").map_err(mistake_text)?;
+        let paths = texts(paths, "the argument of `link_shared`").map_err(mistake_text)?;
         let paths = host.outcome(options::shared(&paths))?;
         host.outcome(deploy::link_shared(host.context.run(), host.index, &paths))
     }
@@ -67,7 +67,7 @@ pub mod api {
     /// Makes directories of the release writable for their owner and group, and creates those that are missing.
     #[rhai_fn(pure, return_raw)]
     pub fn writable(host: &mut ScriptHost, paths: Array) -> ScriptResult<()> {
-        let paths = texts(paths, "`writable`").map_err(mistake_text)?;
+        let paths = texts(paths, "the argument of `writable`").map_err(mistake_text)?;
         let paths = host.outcome(options::paths("writable", &paths))?;
         let done = host.site().writable(&paths);
         host.outcome(done)
@@ -86,7 +86,7 @@ pub mod api {
     pub fn prune(host: &mut ScriptHost, keep: i64) -> ScriptResult<Array> {
         let keep = usize::try_from(keep).ok().and_then(NonZeroUsize::new);
         let Some(keep) = keep else {
-            return Err(mistake_text("at least one release is kept"));
+            return Err(mistake_text("`prune` must keep at least 1 release"));
         };
         let removed = host.outcome(serve::prune(host.context.run(), host.index, keep))?;
         Ok(removed.into_iter().map(Dynamic::from).collect())

@@ -1,4 +1,4 @@
-//! What is asked of an application, as a recipe says it, and which answers are good.
+//! The options of a request to an application, and which responses are good.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::recipe::value::{to_json, type_name};
 use crate::site::RequestOutcome;
 use crate::web::Response;
 
-/// How long an answer is waited for.
+/// The time limit of a request without the option `timeout`.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer lines of an answer are not shown.
+/// Longer lines of a response are not shown.
 const LINE_MAX: usize = 400;
 
-/// What is asked, as far as all protocols have it.
+/// The parts of a request that all protocols have, and options of some.
 pub(super) struct RequestOptions {
     pub(super) host: Option<String>,
     pub(super) method: String,
@@ -48,7 +48,7 @@ impl Default for RequestOptions {
 impl RequestOptions {
     pub(super) fn read(context: &Context, mut options: Map, known: &[&str]) -> ScriptResult<Self> {
         let mut asked = Self::default();
-        // Behind the headers, of which one may say its type.
+        // Read after the headers, because one of them may give its type.
         let body = if known.contains(&"body") { options.remove("body") } else { None };
         for (key, value) in options {
             asked.option(&key, value, known)?;
@@ -62,23 +62,26 @@ impl RequestOptions {
 
     fn option(&mut self, key: &str, value: Dynamic, known: &[&str]) -> ScriptResult<()> {
         let kind = type_name(&value);
-        let wrong = |wanted: &str| mistake_text(format!("option `{key}` is {wanted}, not {kind}"));
+        let wrong = |wanted: &str| mistake_text(format!("option `{key}` must be {wanted}, not {kind}"));
         match key {
             key if !known.contains(&key) => {
                 let near = Suggestion::new(key, known.iter().copied());
-                return Err(mistake_text(format!("there is no option `{key}`{near}")));
+                return Err(mistake_text(format!("unknown option `{key}`{near}")));
             }
-            "host" => self.host = Some(value.into_string().map_err(|_| wrong("a name"))?),
-            "method" => self.method = value.into_string().map_err(|_| wrong("a method"))?,
+            "host" => self.host = Some(value.into_string().map_err(|_| wrong("a host name"))?),
+            "method" => self.method = value.into_string().map_err(|_| wrong("a method such as `GET`"))?,
             "path" => self.path = value.into_string().map_err(|_| wrong("a path"))?,
             "https" => self.is_https = value.as_bool().map_err(|_| wrong("true or false"))?,
             "headers" => self.headers = pairs(value).ok_or_else(|| wrong("a table"))?,
             "params" => self.params = pairs(value).ok_or_else(|| wrong("a table"))?,
             "expect" => {
-                let wanted = "a status, a text that is in the answer, a list of both, or `()` for any answer";
+                let wanted = "a status, a text of the body, a list of these, or `()`";
                 self.expected = Expected::read(value).ok_or_else(|| wrong(wanted))?;
             }
-            _ => self.timeout = seconds(value).ok_or_else(|| wrong("a number of seconds"))?,
+            _ => {
+                let wrong = || mistake_text(format!("option `{key}` must be a number of seconds above 0"));
+                self.timeout = seconds(value).ok_or_else(wrong)?;
+            }
         }
         Ok(())
     }
@@ -87,11 +90,11 @@ impl RequestOptions {
     pub(super) fn set_body(&mut self, body: Dynamic) -> ScriptResult<()> {
         let kind = type_name(&body);
         if !body.is_map() && !body.is_array() {
-            let wrong = |_| mistake_text(format!("a body is text, a table or a list, not {kind}"));
+            let wrong = |_| mistake_text(format!("the body must be text, a table or a list, not {kind}"));
             self.body = body.into_string().map_err(wrong)?.into_bytes();
             return Ok(());
         }
-        let wrong = |held| mistake_text(format!("{kind} with {held} in it cannot be sent as JSON"));
+        let wrong = |held| mistake_text(format!("cannot send {kind} as JSON: it contains {held}"));
         self.body = to_json(&body).map_err(wrong)?.to_string().into_bytes();
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             self.headers.push(("content-type".to_owned(), "application/json".to_owned()));
@@ -99,7 +102,7 @@ impl RequestOptions {
         Ok(())
     }
 
-    /// Whether asking it is to change nothing (RFC 9110 §9.2.1).
+    /// Whether the request should change nothing (RFC 9110 §9.2.1).
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
@@ -116,12 +119,12 @@ fn seconds(value: Dynamic) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.ok()?).ok().filter(|time| !time.is_zero())
 }
 
-/// Which answers are good.
+/// Which responses are good.
 pub(super) enum Expected {
     Any,
     /// A status from 200 to 399.
     Well,
-    /// The same, but not that it has to be sent elsewhere (RFC 9110 §15.4).
+    /// The same, but not a redirect that asks to send the body elsewhere (RFC 9110 §15.4).
     Taken,
     /// One of these statuses, if there are any, and all of these texts.
     All {
@@ -153,33 +156,33 @@ impl Expected {
         matches!(self, Self::All { statuses, .. } if statuses.iter().any(|status| (300..400).contains(status)))
     }
 
-    /// What an answer lacks.
+    /// Why a response is not good; `None` if it is.
     pub(super) fn lacks(&self, response: &Response) -> Option<String> {
         let status = i64::from(response.status);
         let is_well = (200..400).contains(&status);
         match self {
             Self::Any => None,
             Self::Taken if matches!(status, 301 | 307 | 308) => {
-                Some("it has moved, and was not sent there".to_owned())
+                Some("the redirect was not followed".to_owned())
             }
-            Self::Well | Self::Taken => (!is_well).then(|| "200 to 399 was expected".to_owned()),
+            Self::Well | Self::Taken => (!is_well).then(|| "expected 200 to 399".to_owned()),
             Self::All { statuses, .. } if !statuses.is_empty() && !statuses.contains(&status) => {
                 let all: Vec<String> = statuses.iter().map(ToString::to_string).collect();
-                Some(format!("{} was expected", all.join(" or ")))
+                Some(format!("expected {}", all.join(" or ")))
             }
             Self::All { statuses, .. } if statuses.is_empty() && !is_well => {
-                Some("200 to 399 was expected".to_owned())
+                Some("expected 200 to 399".to_owned())
             }
             Self::All { texts, .. } => {
                 let body = String::from_utf8_lossy(&response.body);
                 let missing = texts.iter().find(|text| !body.contains(text.as_str()));
-                missing.map(|text| format!("`{text}` was expected in it"))
+                missing.map(|text| format!("the body does not contain `{text}`"))
             }
         }
     }
 }
 
-/// A good answer as scripts have it, none from a plan that does not ask, or what is wrong with it.
+/// A good response as scripts see it, `None` if a plan did not send the request, or why the request failed.
 pub(super) fn judged(
     heard: RequestOutcome,
     title: &str,
@@ -187,11 +190,11 @@ pub(super) fn judged(
 ) -> Result<Option<Dynamic>, Report> {
     match heard {
         RequestOutcome::Planned => Ok(None),
-        RequestOutcome::Failed(why) => Err(Report::new(format!("`{title}` was not answered: {why}"))),
+        RequestOutcome::Failed(why) => Err(Report::new(format!("`{title}` failed: {why}"))),
         RequestOutcome::Answered { response, seconds } => match expected.lacks(&response) {
             None => Ok(Some(value(response, seconds))),
             Some(lacking) => {
-                let mut report = Report::new(format!("`{title}` answered {}: {lacking}", response.status));
+                let mut report = Report::new(format!("`{title}` returned {}: {lacking}", response.status));
                 report.notes = first_lines(&response);
                 Err(report)
             }
@@ -199,7 +202,7 @@ pub(super) fn judged(
     }
 }
 
-/// An answer as scripts have it: `.status .body .headers .errors .seconds`.
+/// A response as scripts see it: `.status .body .headers .errors .seconds`.
 fn value(response: Response, seconds: f64) -> Dynamic {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut map = Map::new();
@@ -212,19 +215,19 @@ fn value(response: Response, seconds: f64) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// What tells most of a bad answer: what was logged, else the title of a page, else where the body begins. Whole lines only: a
-/// secret that is cut in two would not be masked.
+/// The lines of a bad response that tell most: what was logged, else the title of the page, else the beginning of the
+/// body. Only whole lines: a secret that is cut in two would not be masked.
 fn first_lines(response: &Response) -> Vec<String> {
     let said = if response.errors.is_empty() { &response.body } else { &response.errors };
     let text = String::from_utf8_lossy(said);
     let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
     if let Some((title, _)) = title.filter(|_| response.errors.is_empty()) {
-        return vec![format!("its title: {}", title.split_whitespace().collect::<Vec<_>>().join(" "))];
+        return vec![format!("page title: {}", title.split_whitespace().collect::<Vec<_>>().join(" "))];
     }
     let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
     let shown = |line: &str| match line.chars().count() {
         0..=LINE_MAX => line.to_owned(),
-        n => format!("(a line of {n} characters)"),
+        n => format!("(line of {n} characters not shown)"),
     };
     lines.take(10).map(shown).collect()
 }

@@ -37,7 +37,7 @@ pub mod api {
     pub fn batches(hosts: &mut ScriptHosts, n: i64) -> ScriptResult<Array> {
         let n = usize::try_from(n).unwrap_or(0);
         if n == 0 {
-            return Err(mistake_text("a batch has one host or more"));
+            return Err(mistake_text("a batch must have at least 1 host"));
         }
         let set = |indices: &[usize]| {
             Dynamic::from(ScriptHosts { context: hosts.context.clone(), indices: indices.to_vec() })
@@ -60,16 +60,16 @@ pub mod api {
     /// The first host of the set, in the order of `runner.toml`. Fails if the set is empty.
     #[rhai_fn(pure, return_raw)]
     pub fn first(hosts: &mut ScriptHosts) -> ScriptResult<ScriptHost> {
-        hosts.each().next().ok_or_else(|| mistake_text("the set has no host"))
+        hosts.each().next().ok_or_else(|| mistake_text("the set of hosts is empty"))
     }
 
     /// Runs tasks on these hosts only. All of them finish a task before any starts the next one.
     #[rhai_fn(pure, return_raw)]
     pub fn perform(hosts: &mut ScriptHosts, tasks: Array) -> ScriptResult<()> {
-        let names = texts(tasks, "`perform`").map_err(mistake_text)?;
+        let names = texts(tasks, "the argument of `perform`").map_err(mistake_text)?;
         let playbook = hosts.context.world().playbook.get().and_then(|book| book.upgrade());
         let Some(playbook) = playbook else {
-            return Err(mistake_text("tasks can be performed in a run only"));
+            return Err(mistake_text("`perform` can only be used in a run"));
         };
         for name in &names {
             if !playbook.tasks.contains_key(name) {
@@ -134,7 +134,7 @@ pub mod api {
             match (key.as_str(), value.as_bool()) {
                 ("allow_apart", Ok(true)) => diverged = Diverged::Allowed,
                 ("allow_apart", Ok(false)) => diverged = Diverged::Refused,
-                ("allow_apart", Err(_)) => return Err(mistake_text("`allow_apart` is true or false")),
+                ("allow_apart", Err(_)) => return Err(mistake_text("`allow_apart` must be true or false")),
                 (other, _) => {
                     let near = Suggestion::new(other, ["allow_apart"]);
                     return Err(mistake_text(format!("`rollback` has no option `{other}`{near}")));

@@ -1,4 +1,4 @@
-//! Settings: made, changed and read.
+//! Declares, changes and reads settings.
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr};
@@ -21,9 +21,9 @@ fn value_of(context: &Context, host: Option<usize>, key: &str) -> ScriptResult<D
     }
     let known = world.declared.settings.keys().map(String::as_str);
     Err(mistake(match world.declared.settings.contains_key(key) {
-        true => Report::new(format!("setting `{key}` has no value for the whole stage"))
-            .hint(format!("its hosts have one each: `host.get(\"{key}\")`")),
-        false => Report::new(format!("no recipe has a setting `{key}`{}", Suggestion::new(key, known))),
+        true => Report::new(format!("setting `{key}` has no value for the stage, only for each host"))
+            .hint(format!("use `host.get(\"{key}\")`")),
+        false => Report::new(format!("unknown setting `{key}`{}", Suggestion::new(key, known))),
     }))
 }
 
@@ -33,8 +33,8 @@ fn is_name(key: &str) -> bool {
 
 fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<Callback>) {
     if !is_name(key) {
-        let report = Report::new(format!("`{key}` cannot be the name of a setting"));
-        statement.refuse_text(key, report.note("a name has letters, digits, `_` and `-` only"));
+        let report = Report::new(format!("`{key}` is not a valid name for a setting"));
+        statement.refuse_text(key, report.note("a name may only contain letters, digits, `_` and `-`"));
         return;
     }
     let mut declared = statement.draft.lock();
@@ -49,7 +49,7 @@ fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<C
     };
     if function.is_none() && !default.is_unit() && !may_be(key, &setting.default, &default) {
         let report = Report::new(format!(
-            "setting `{key}` is {}, not {}",
+            "setting `{key}` must be {}, not {}",
             type_name(&setting.default),
             type_name(&default)
         ))
@@ -75,9 +75,7 @@ pub mod api {
         let statement = Statement::of(&context)?;
         match value.try_cast_result::<FnPtr>() {
             Ok(function) => {
-                if let Some(function) =
-                    kept(&statement, &context, function, Arity::NoneOrHost, "a setting's function")
-                {
+                if let Some(function) = kept(&statement, &context, function, Arity::NoneOrHost, "a setting") {
                     change(&statement, key, Dynamic::UNIT, Some(function));
                 }
             }
@@ -94,14 +92,14 @@ pub mod api {
         let place = statement.place_of(&declared, key);
         let near = Suggestion::new(key, declared.settings.keys().map(String::as_str)).to_string();
         let problem = match declared.settings.get_mut(key) {
-            None => Report::new(format!("no setting `{key}` to add to{near}")),
-            Some(setting) if setting.function.is_some() => Report::new(format!(
-                "setting `{key}` is worked out by a function: nothing can be added to it"
-            ))
-            .note(format!("it is set at {}", setting.place.place)),
+            None => Report::new(format!("cannot add to unknown setting `{key}`{near}")),
+            Some(setting) if setting.function.is_some() => {
+                Report::new(format!("cannot add to setting `{key}`: a function computes its value"))
+                    .note(format!("it is set at {}", setting.place.place))
+            }
             Some(setting) if !setting.default.is_array() => {
                 let kind = type_name(&setting.default);
-                Report::new(format!("setting `{key}` is {kind}: only a list can be added to"))
+                Report::new(format!("cannot add to setting `{key}`: it is {kind}, not a list"))
                     .note(format!("its default is set at {}", setting.place.place))
             }
             Some(setting) => {

@@ -1,4 +1,4 @@
-//! The answer of a command that a plan does not run: whatever is asked of it ends the task's plan.
+//! The unknown answer of a command that a plan does not run. Using it ends the plan of the task.
 
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine};
@@ -9,7 +9,7 @@ fn refused<T>(unknown: &Unanswered) -> ScriptResult<T> {
     Err(Failure::new("", "", unknown.clone()).into())
 }
 
-/// Rhai compares values of different types without asking anybody: they differ. Nobody knows whether these do.
+/// By default, values of different types are never equal in Rhai. An unknown answer may be equal to anything.
 pub fn register(engine: &mut Engine) {
     for operator in ["==", "!=", "<", "<=", ">", ">=", "+", "-", "in"] {
         engine.register_fn(operator, |unknown: Unanswered, _: Dynamic| refused::<bool>(&unknown));
@@ -19,7 +19,7 @@ pub fn register(engine: &mut Engine) {
     for name in ["!", "len", "trim", "split", "contains"] {
         engine.register_fn(name, |unknown: &mut Unanswered| refused::<ImmutableString>(unknown));
     }
-    // Within a text it is named: a plan shows `deploy --tag <answer of ...>`. Rhai lets no error out of here anyway.
+    // In a text, it is named: a plan shows `deploy --tag <answer of ...>`. Rhai would drop an error from here anyway.
     for name in ["to_string", "to_debug"] {
         engine.register_fn(name, |unknown: &mut Unanswered| format!("<answer of `{}`>", unknown.command));
     }

@@ -1,4 +1,4 @@
-//! An application is watched for a while: asked again and again, and judged by its answers.
+//! Watches an application: sends it requests for a while, and judges the responses.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,6 @@ use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::primitives::request::{Expected, RequestOptions};
 use crate::recipe::primitives::web::{HTTP, http_question};
-use crate::recipe::value::type_name;
 use crate::site::web::{self, RequestOutcome};
 
 const WATCH: [&str; 11] = [
@@ -26,38 +25,35 @@ const WATCH: [&str; 11] = [
     "max_p99_ms",
     "min_samples",
 ];
-/// So many bad answers in a row decide at once.
+/// This many failed requests in a row end the watch at once.
 const IN_A_ROW: usize = 3;
 
-/// What an application must keep to while it is watched.
+/// The limits of a watched application.
 struct Limits {
     span: Duration,
     /// Between two requests.
     every: Duration,
     error_rate: f64,
-    /// Infinite where there is none.
+    /// Infinite if there is no limit.
     p99_ms: f64,
-    /// Fewer answers decide nothing.
+    /// With fewer responses, the watch fails.
     min_samples: usize,
 }
 
 impl Limits {
-    /// Takes what is a limit out of the options.
+    /// Takes the limits out of the options.
     fn take(options: &mut Map) -> ScriptResult<Self> {
         let mut number = |key: &str, default: f64, least: f64| {
             let Some(value) = options.remove(key) else { return Ok(default) };
-            let kind = type_name(&value);
             let number = value.as_float().or_else(|_| value.as_int().map(|n| n as f64));
             let number = number.ok().filter(|number| *number >= least && number.is_finite());
-            number.ok_or_else(|| {
-                mistake_text(format!("option `{key}` is a number of {least} or more, not {kind}"))
-            })
+            number.ok_or_else(|| mistake_text(format!("option `{key}` must be a number of at least {least}")))
         };
         let seconds = number("seconds", 10.0, 0.0)?;
         let rate = number("rate", 5.0, 0.01)?;
         let error_rate = number("max_error_rate", 0.01, 0.0)?;
         let p99_ms = number("max_p99_ms", f64::INFINITY, 0.0)?;
-        // Answers come one after the other, and slow ones are fewer.
+        // Requests are sent one after the other, so slow responses are fewer.
         let min_samples = number("min_samples", (seconds * rate / 2.0).floor().clamp(1.0, 5.0), 1.0)?;
         Ok(Self {
             span: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
@@ -69,14 +65,14 @@ impl Limits {
     }
 }
 
-/// What was heard while an application was watched.
+/// The responses of a watched application.
 #[derive(Default)]
 struct Watched {
-    /// Of the good answers.
+    /// The response times of successful requests.
     milliseconds: Vec<f64>,
     bad: Vec<String>,
     n_in_a_row: usize,
-    /// When the first and the last bad answer were asked for, from the beginning.
+    /// When the first and the last failed request were sent, from the beginning.
     span: Option<(Duration, Duration)>,
 }
 
@@ -106,18 +102,18 @@ impl Watched {
         sorted.get(at).copied().unwrap_or_default()
     }
 
-    /// What speaks against it by now. Before the end only what no later answer is likely to better.
+    /// Why the watch fails, if it does. Before the end, only if later responses are unlikely to change that.
     fn verdict(&self, limits: &Limits, is_over: bool) -> Option<String> {
         let (n, n_bad) = (self.n(), self.bad.len());
         let rate = n_bad as f64 / n.max(1) as f64;
         if self.n_in_a_row >= IN_A_ROW {
-            return Some(format!("{IN_A_ROW} bad answers in a row, {n_bad} of {n} in all"));
+            return Some(format!("{IN_A_ROW} requests in a row failed ({n_bad} of {n} in total)"));
         }
         let planned = (limits.span.as_secs_f64() / limits.every.as_secs_f64()).max(limits.min_samples as f64);
         let is_decided = n_bad >= IN_A_ROW && n_bad as f64 > limits.error_rate * planned;
         if (is_over || is_decided) && rate > limits.error_rate {
             return Some(format!(
-                "{n_bad} of {n} answers were bad, {:.1} %, and {:.1} % may be",
+                "{n_bad} of {n} requests failed ({:.1} %; limit {:.1} %)",
                 rate * 100.0,
                 limits.error_rate * 100.0
             ));
@@ -126,22 +122,22 @@ impl Watched {
             return None;
         }
         if n < limits.min_samples {
-            return Some(format!("{n} answers decide nothing: {} are needed", limits.min_samples));
+            return Some(format!("too few responses: {n} (minimum {})", limits.min_samples));
         }
         let (p99, limit) = (self.p99(), limits.p99_ms);
-        (p99 > limit).then(|| format!("the slowest answers took {p99:.0} ms (p99), and {limit:.0} may be"))
+        (p99 > limit).then(|| format!("p99 was {p99:.0} ms (limit {limit:.0} ms)"))
     }
 
     fn report(&self, title: &str, verdict: &str) -> Report {
-        let report = Report::new(format!("`{title}` is not well: {verdict}"));
+        let report = Report::new(format!("`{title}` is unhealthy: {verdict}"));
         let Some((why, (first, last))) = self.bad.first().zip(self.span) else {
             return report;
         };
         let (at, over) = (first.as_secs_f64(), (last - first).as_secs_f64());
-        report.note(format!("bad answers for {over:.1} s, the first after {at:.1} s: it {why}"))
+        report.note(format!("requests failed for {over:.1} s, the first after {at:.1} s: {why}"))
     }
 
-    /// As scripts have it.
+    /// The result as scripts see it.
     fn to_value(&self) -> Dynamic {
         let mut map = Map::new();
         map.insert("n".into(), (self.n() as i64).into());
@@ -160,7 +156,7 @@ fn watch_it(
     let context = &host.context;
     if let Some(key) = options.keys().find(|key| !WATCH.contains(&key.as_str())) {
         let near = Suggestion::new(key, WATCH);
-        return Err(mistake_text(format!("there is no option `{key}`{near}")));
+        return Err(mistake_text(format!("unknown option `{key}`{near}")));
     }
     let limits = Limits::take(&mut options)?;
     let asked = RequestOptions::read(context, options, &HTTP)?;
@@ -175,7 +171,7 @@ fn watch_it(
         };
         watched.add(asked_at, answer);
         let next = asked_at + limits.every;
-        // With too few answers it goes on for as long again.
+        // With too few responses, the watch takes up to twice as long.
         let span = if watched.n() < limits.min_samples { limits.span * 2 } else { limits.span };
         let is_over = next >= span || context.run().mode.is_plan();
         if let Some(verdict) = watched.verdict(&limits, is_over) {
@@ -188,14 +184,14 @@ fn watch_it(
     }
 }
 
-/// The milliseconds of a good answer, or what a bad one did; none from a plan that does not ask.
+/// The milliseconds of a good response, or why the request failed; `None` if a plan did not send it.
 fn judged(heard: RequestOutcome, expected: &Expected) -> Option<Result<f64, String>> {
     match heard {
         RequestOutcome::Planned => None,
-        RequestOutcome::Failed(why) => Some(Err(format!("was not answered: {why}"))),
+        RequestOutcome::Failed(why) => Some(Err(why)),
         RequestOutcome::Answered { response, seconds } => Some(match expected.lacks(&response) {
             None => Ok(seconds * 1000.0),
-            Some(lacking) => Err(format!("answered {}: {lacking}", response.status)),
+            Some(lacking) => Err(format!("status {}: {lacking}", response.status)),
         }),
     }
 }
@@ -237,7 +233,7 @@ mod tests {
 
     fn watched(n: usize, n_bad: usize, n_in_a_row: usize) -> Watched {
         let milliseconds = (0..n - n_bad).map(|n| 10.0 + n as f64).collect();
-        Watched { milliseconds, bad: vec!["answered 500".to_owned(); n_bad], n_in_a_row, span: None }
+        Watched { milliseconds, bad: vec!["status 500".to_owned(); n_bad], n_in_a_row, span: None }
     }
 
     #[test]
@@ -251,12 +247,12 @@ mod tests {
         let says = |verdict: Option<String>, words: &str| {
             assert!(verdict.clone().unwrap().contains(words), "{verdict:?}")
         };
-        says(verdict(3, 3, 3, false), "3 bad answers in a row, 3 of 3");
-        // Five of the fifty that are to be asked may be bad.
+        says(verdict(3, 3, 3, false), "3 requests in a row failed (3 of 3 in total)");
+        // Five of the fifty planned requests may fail.
         assert_eq!(verdict(20, 5, 1, false), None);
-        says(verdict(20, 6, 1, false), "6 of 20 answers were bad, 30.0 %, and 10.0 % may be");
-        says(verdict(5, 1, 1, true), "1 of 5 answers were bad");
-        says(verdict(19, 0, 0, true), "19 answers decide nothing: 20 are needed");
-        says(verdict(300, 0, 0, true), "took 306 ms (p99), and 200 may be");
+        says(verdict(20, 6, 1, false), "6 of 20 requests failed (30.0 %; limit 10.0 %)");
+        says(verdict(5, 1, 1, true), "1 of 5 requests failed");
+        says(verdict(19, 0, 0, true), "too few responses: 19 (minimum 20)");
+        says(verdict(300, 0, 0, true), "p99 was 306 ms (limit 200 ms)");
     }
 }

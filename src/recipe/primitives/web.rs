@@ -1,4 +1,4 @@
-//! What applications on a host answer, asked through the connection: nothing is needed on the server for it.
+//! Requests to applications on a host, through the connection: the host needs no program for it.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,12 @@ use crate::recipe::callback::Callback;
 use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::{Failure, ScriptResult, Unanswered, mistake_text};
 use crate::recipe::primitives::request::{RequestOptions, judged};
+use crate::recipe::value::type_name;
 use crate::site::web;
 use crate::web::http::Url;
 use crate::web::{Address, Protocol, Question, fastcgi, http};
 
-/// Between two looks: a beginning, and what it grows to.
+/// The pause between two calls of a condition: the first one, and the longest.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -23,7 +24,7 @@ pub(super) const HTTP: [&str; 6] = ["host", "method", "headers", "body", "timeou
 const FASTCGI: [&str; 9] =
     ["path", "host", "method", "headers", "params", "https", "body", "timeout", "expect"];
 
-/// Asks, and judges the answer.
+/// Sends a request and judges the response.
 fn ask(
     call: &NativeCallContext,
     host: &ScriptHost,
@@ -40,7 +41,7 @@ fn ask(
     }
 }
 
-/// A request, and what it is called.
+/// A request, and how messages name it.
 pub(super) fn http_question(url: &str, asked: &RequestOptions) -> (String, anyhow::Result<Question>) {
     let title = format!("{} {url}", asked.method);
     let question = Url::parse(url).and_then(|url| {
@@ -77,7 +78,7 @@ fn fastcgi_it(
     let script = web::absolute(&host.site(), script);
     let question = script.and_then(|script| {
         if !asked.path.starts_with('/') {
-            return Err(anyhow!("path `{}` does not begin with `/`", asked.path));
+            return Err(anyhow!("path `{}` must begin with `/`", asked.path));
         }
         let request = fastcgi::FastCgiRequest {
             script,
@@ -95,7 +96,7 @@ fn fastcgi_it(
     ask(call, host, &title, question, &asked)
 }
 
-/// Calls `condition` until it says yes. What fails in it is not so yet; a mistake in the script is one at once.
+/// Calls `condition` until it returns true. A failure in it means "not yet"; a mistake in the script ends the wait.
 fn await_it(
     call: &NativeCallContext,
     host: &ScriptHost,
@@ -116,9 +117,10 @@ fn await_it(
             Ok(value) => match value.as_bool() {
                 Ok(true) => return Ok(began.elapsed().as_secs_f64().into()),
                 Ok(false) => None,
-                Err(kind) => {
+                Err(_) => {
                     return Err(mistake_text(format!(
-                        "what is waited for answers {kind}, not true or false"
+                        "the function of `wait_until` must return true or false, not {}",
+                        type_name(&value)
                     )));
                 }
             },
@@ -129,7 +131,7 @@ fn await_it(
         }
         let left = limit.saturating_sub(began.elapsed());
         if left.is_zero() {
-            let report = Report::new(format!("what is waited for is not so within {seconds} s"));
+            let report = Report::new(format!("`wait_until` timed out after {seconds} s"));
             let report = match failure {
                 Some(failure) => report.note(failure.message()),
                 None => report,
@@ -141,7 +143,7 @@ fn await_it(
     }
 }
 
-/// The failure of a primitive; any other error is handed on.
+/// The failure of a primitive. Any other error is returned as it is.
 fn failure_of(error: Box<EvalAltResult>) -> ScriptResult<Failure> {
     if let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner()
         && let Some(failure) = value.read_lock::<Failure>()
