@@ -119,7 +119,7 @@ impl Plan {
         let strategy = if cache.is_some() { Strategy::Cache } else { Strategy::CopyPrevious };
         let base = cache.unwrap_or(last.base);
         // What differs on the server is sent whatever its manifest says.
-        let trusted = base.manifest.distrusting(&base.drifted);
+        let trusted = base.manifest.with_drift(&base.drifted);
         let change = match strategy {
             Strategy::CopyPrevious => Change::between(&trusted, tree, &unlinked),
             Strategy::Cache => Change::between(&trusted, tree, &[]),

@@ -110,7 +110,7 @@ impl Manifest {
     }
 
     /// The same, line for line, but nothing is believed of `paths`: they are sent again.
-    pub fn distrusting(&self, paths: &[TreePath]) -> Self {
+    pub fn with_drift(&self, paths: &[TreePath]) -> Self {
         if paths.is_empty() {
             return self.clone();
         }
