@@ -107,7 +107,7 @@ fn work_off(
     for (n, name) in order.tasks.iter().enumerate() {
         if order.walks_from == Some(n) {
             run.here.source.walk_ahead();
-            deploy::foresee_upload(run);
+            deploy::preopen_upload(run);
         }
         let Some(task) = playbook.tasks.get(name).filter(|_| done.failures.is_empty()) else {
             skip(run, name);

@@ -14,7 +14,7 @@ use crate::site::{BaseState, Fill, Site, base_state};
 use crate::tree::{Entry, Kind, Pack, Squeezed, Tree, TreePath};
 
 /// What an upload needs is made ready on all hosts as soon as they are connected to.
-pub fn foresee_upload(run: &Run) {
+pub fn preopen_upload(run: &Run) {
     for host in run.fleet.all() {
         let source = Arc::clone(&run.here.source);
         run.fleet.site(host).session.preopen_pack(move |squeezed| source.n_parts(squeezed));
