@@ -159,7 +159,8 @@ fn a_current_that_is_a_directory_is_refused_and_the_way_forward_works() {
         let test = test.write("site/current/index", "live");
         refused(&test, &["is a directory"]);
         let ran = test.run(&[]);
-        let hint = ran.err.split("first release: `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+        let hint =
+            ran.err.split("first release: run `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
         let test = test.shell(hint);
         test.deploy().says("adopted `1`");
         test.ends(0, &["rollback"]);

@@ -117,7 +117,7 @@ fn fewer_hosts_than_must_be_healthy_fail_the_run() {
     for (min, n_asked) in [("2", 2), ("34%", 2), ("100%", 3)] {
         let ran = test.ends(1, &["--set", &format!("min_healthy={min}")]);
         ran.says(&format!(
-            "`h1`, `h3` are not dropped: 1 of 3 hosts would be left, and `min_healthy` asks for {n_asked}"
+            "cannot drop `h1`, `h3`: 1 of 3 hosts would remain, and `min_healthy` requires {n_asked}"
         ));
         ran.says("task `boom` failed on `h1`, `h3`").says_not("is dropped").says_not("was dropped");
         assert_eq!(served(&test), "old old old");
@@ -127,11 +127,11 @@ fn fewer_hosts_than_must_be_healthy_fail_the_run() {
     assert_eq!(served(&test), "old new old");
     // All hosts are too many whatever is asked for.
     let test = test.recipe(&failing("after", "upload", "[\"h1\", \"h2\", \"h3\"]"));
-    test.ends(1, &[]).says("`h1`, `h2`, `h3` are not dropped: 0 of 3 hosts would be left");
+    test.ends(1, &[]).says("cannot drop `h1`, `h2`, `h3`: 0 of 3 hosts would remain");
     // Hosts are counted over the whole run, one task after the other.
     let two = "task(\"one\", |host| { if host.name == \"h1\" { host.fail(\"no\"); } });\nafter(\"release\", \"one\");\n";
     let test = test.recipe(&format!("{two}{}", failing("after", "upload", "[\"h2\"]")));
-    test.ends(1, &["--set", "min_healthy=2"]).says("`h1` is dropped").says("`h2` is not dropped: 1 of 3");
+    test.ends(1, &["--set", "min_healthy=2"]).says("`h1` is dropped").says("cannot drop `h2`: 1 of 3");
     assert_eq!(served(&test), "old new old");
 }
 
@@ -145,7 +145,7 @@ fn a_host_that_a_task_runs_on_once_is_never_dropped() {
     for task in ["lock", "smoke"] {
         test = test.recipe(&format!("{once}{}", failing("after", task, "[\"h1\"]")));
         let ran = test.ends(1, &[]);
-        ran.says("`h1` is not dropped: task `migrate` runs once, and there")
+        ran.says("cannot drop `h1`: task `migrate` runs once, on that host")
             .says("task `boom` failed on `h1`");
         assert_eq!(served(&test), "old old old");
     }
@@ -213,11 +213,11 @@ fn a_rollback_drops_a_bad_host_too() {
 #[test]
 fn answers_that_mean_nothing_are_found_before_a_host_is_touched() {
     let cases = [
-        ("min_healthy = 0", "setting `min_healthy`: at least one host must be left, not 0"),
-        ("min_healthy = -2", "at least one host must be left, not -2"),
-        ("min_healthy = \"0%\"", "`0%` is no share of the hosts: `1%` to `100%`"),
+        ("min_healthy = 0", "setting `min_healthy`: at least 1 host must remain, not 0"),
+        ("min_healthy = -2", "at least 1 host must remain, not -2"),
+        ("min_healthy = \"0%\"", "`0%` must be between `1%` and `100%`"),
         ("min_healthy = \"120%\"", "`120%` is no share of the hosts"),
-        ("min_healthy = \"most\"", "`most` is neither a number of hosts nor a share of them, as `75%`"),
+        ("min_healthy = \"most\"", "`most` must be a number of hosts, or a percentage such as `75%`"),
         (
             "min_healthy = 1.5",
             "setting `min_healthy` must be a whole number of hosts or a share such as `75%`, not a number",
@@ -231,7 +231,7 @@ fn answers_that_mean_nothing_are_found_before_a_host_is_touched() {
             "setting `on_host_failure` must be `abort`, `continue` or `{ min_healthy = ... }`",
         ),
         ("on_host_failure = { healthy = 3 }", "the table must contain `min_healthy` and nothing else"),
-        ("on_host_failure = { min_healthy = 0 }", "at least one host must be left, not 0"),
+        ("on_host_failure = { min_healthy = 0 }", "at least 1 host must remain, not 0"),
     ];
     for (settings, want) in cases {
         let test = with(settings);

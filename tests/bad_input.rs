@@ -179,7 +179,7 @@ fn a_full_disk_fails_the_deploy_and_leaves_nothing() {
         let before = site(&test);
         // As large as a file may be; the shell counts in blocks of 512 bytes.
         let test = test.around("trap '' XFSZ; ulimit -f 2000; exec \"$@\"");
-        test.ends(1, &[]).says("task `upload` failed").says("could not be unpacked");
+        test.ends(1, &[]).says("task `upload` failed").says("failed to unpack");
         let test = test.around("exec \"$@\"");
         same(&site(&test), &before);
         test.deploy();

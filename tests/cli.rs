@@ -113,14 +113,14 @@ fn a_dirty_work_tree_is_warned_about_and_recorded_with_the_revision() {
     let test = Test::new().source("a", "1").shell(
         "cd source && git init -q . && git add . && git -c user.name=t -c user.email=t@t commit -qm 1",
     );
-    test.deploy().says_not("not committed");
+    test.deploy().says_not("uncommitted");
     let record = test.record("site", &test.live("site").unwrap());
     assert_eq!(record["revision"].as_str().unwrap().len(), 40);
     assert!(record["dirty"].is_null());
     let test = test.source("a", "2");
-    test.deploy().says("warning: the work tree has changes that are not committed");
+    test.deploy().says("warning: the work tree has uncommitted changes");
     assert_eq!(test.record("site", &test.live("site").unwrap())["dirty"], true);
-    test.ends(0, &["rollback"]).says_not("not committed");
+    test.ends(0, &["rollback"]).says_not("uncommitted");
 }
 
 #[test]
@@ -128,10 +128,10 @@ fn a_transport_that_is_not_there_yet_is_named_before_anything_happens() {
     let test = Test::new()
         .source("a", "1")
         .toml("[stage.prod]\npath = \"/srv/x\"\ntransport = \"openssh\"\nhosts = [\"web1\"]\n");
-    test.ends(2, &[]).says("host `web1` is reached by `openssh`, which this version does not have yet");
+    test.ends(2, &[]).says("host `web1` uses the transport `openssh`, which is not supported yet");
     test.ends(2, &["check"])
-        .says("host `web1` is reached by `openssh`, which this version does not have yet")
-        .says("hint: write `transport = \"ssh\"`");
+        .says("host `web1` uses the transport `openssh`, which is not supported yet")
+        .says("hint: set `transport = \"ssh\"`");
 }
 
 #[test]

@@ -211,28 +211,34 @@ fn what_goes_wrong_is_said() {
             vec![&format!("`GET http://{free}/` failed: Connection refused")],
         ),
         ("http_get(\"http://none.invalid/\")".to_owned(), vec!["`GET http://none.invalid/` failed: "]),
-        (format!("http_get(\"{mute_url}\", #{{ timeout: 0.2 }})"), vec!["` failed: no answer within 0.2 s"]),
+        (
+            format!("http_get(\"{mute_url}\", #{{ timeout: 0.2 }})"),
+            vec!["` failed: no response within 0.2 s"],
+        ),
         (
             format!("http_post(\"{mute_url}\", \"\", #{{ timeout: 0.2 }})"),
-            vec!["` failed: no answer within 0.2 s"],
+            vec!["` failed: no response within 0.2 s"],
         ),
-        (format!("http_get(\"{}\")", large.url("/")), vec!["` failed: its body has more than 16 MiB"]),
-        (format!("http_get(\"{}\")", endless.url("/")), vec!["` failed: its body has more than 16 MiB"]),
+        (format!("http_get(\"{}\")", large.url("/")), vec!["` failed: the body is larger than 16 MiB"]),
+        (format!("http_get(\"{}\")", endless.url("/")), vec!["` failed: the body is larger than 16 MiB"]),
         (
             "http_get(\"ftp://u:pass@a/\")".to_owned(),
             vec![
-                "`ftp://a/` cannot be asked: it does not begin with `https://` or `http://`",
-                "hint: say `https://",
+                "cannot send a request to `ftp://a/`: it must begin with `https://` or `http://`",
+                "hint: use a URL such as `https://",
             ],
         ),
         (
             "http_get(\"http://u:pass@a b/\")".to_owned(),
-            vec!["`http://a b/` cannot be asked: it has a blank in it"],
+            vec!["cannot send a request to `http://a b/`: it contains a space or a control character"],
         ),
-        ("http_get(\"http://u:pass@/\")".to_owned(), vec!["`http:///` cannot be asked: "]),
+        ("http_get(\"http://u:pass@/\")".to_owned(), vec!["cannot send a request to `http:///`: "]),
         ("http_get(\"http://a/\", #{ method: \"POST\" })".to_owned(), vec!["unknown option `method`"]),
         ("http_post(\"http://a/\", \"\", #{ body: \"\" })".to_owned(), vec!["unknown option `body`"]),
-        ("http_post(\"http://a/\", \"\", #{ method: \"get it\" })".to_owned(), vec!["`get it` is no method"]),
+        (
+            "http_post(\"http://a/\", \"\", #{ method: \"get it\" })".to_owned(),
+            vec!["`get it` is not a valid method"],
+        ),
         (
             "http_post(\"http://a/\", 7)".to_owned(),
             vec!["the body must be text, a table or a list, not a whole number"],
@@ -243,7 +249,7 @@ fn what_goes_wrong_is_said() {
         ),
         (
             "http_get(\"http://a/\", #{ headers: #{ \"a b\": 1 } })".to_owned(),
-            vec!["`a b` cannot be the name of a header"],
+            vec!["`a b` is not a valid header name"],
         ),
     ] {
         test = task(test, &format!("{call};"));
@@ -312,7 +318,7 @@ fn only_a_certificate_that_this_machine_trusts_is_believed() {
     test = task(test, &format!("http_get(\"https://localhost:{port}/\");"));
     test.ends(1, &[]).says("` failed: invalid peer certificate: ");
     test = task(test, &format!("http_get(\"https://127.0.0.1:{port}/plain\");"));
-    test.ends(1, &[]).says("` failed: it is redirected from https to http").says_not("pass");
+    test.ends(1, &[]).says("` failed: the server redirects from https to http").says_not("pass");
     let test = test.env("SSL_CERT_FILE", "/dev/null");
     test.ends(1, &[]).says("No CA certificates were loaded from the system");
 }
@@ -370,7 +376,7 @@ fn the_waiting_ends_with_the_task_and_with_ctrl_c() {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let call = format!("http_get(\"http://{}/\", #{{ timeout: 3600 }})", mute.local_addr().unwrap());
     let test = test().recipe(&format!("task(\"preflight\", || {call}).timeout(1);\n"));
-    test.ends(1, &[]).says("` failed: no answer within ");
+    test.ends(1, &[]).says("` failed: no response within ");
     // The first run's connection is there still.
     mute.accept().unwrap();
     let test = task(test, &format!("{call};"));
@@ -394,7 +400,7 @@ fn a_plan_asks_and_posts_nothing() {
         ),
     );
     let ran = test.ends(0, &["--plan"]);
-    ran.says("plan: it is up").says(&format!("ask `POST {}`", server.url("/up?b"))).says_not("posted");
+    ran.says("plan: it is up").says(&format!("send `POST {}`", server.url("/up?b"))).says_not("posted");
     ran.says("depends on the answer of `POST http://127.0.0.1:");
     assert_eq!(server.asked().len(), 1);
     test.deploy().says("posted");

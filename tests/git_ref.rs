@@ -38,12 +38,12 @@ fn shop() -> Test {
 #[test]
 fn a_tag_is_sent_clean_and_recorded_and_the_work_tree_stays_as_it_is() {
     let test = shop();
-    test.deploy().says("not committed");
+    test.deploy().says("uncommitted");
     assert_eq!(test.serves("site", "app/index"), "dirty");
 
     let commit = sh(&test, "git -C source rev-parse 1.10");
     let ran = test.ends(0, &["--set", "ref=1.10"]);
-    ran.says(&format!("revision {} (`1.10`)", &commit[..10])).says_not("not committed");
+    ran.says(&format!("revision {} (`1.10`)", &commit[..10])).says_not("uncommitted");
     assert_eq!(test.serves("site", "app/index"), "one");
     for gone in ["app/new", "tests"] {
         assert!(!test.path("site/current").join(gone).exists(), "{gone}");
@@ -59,7 +59,7 @@ fn a_tag_is_sent_clean_and_recorded_and_the_work_tree_stays_as_it_is() {
     test.ends(0, &["--set", "ref=main"]).says("1 of ");
     assert_eq!(test.serves("site", "app/index"), "two");
     // A variable of a pipeline may have been empty.
-    test.ends(0, &["--set", "ref="]).says("`ref` is empty: the work tree is deployed").says("not committed");
+    test.ends(0, &["--set", "ref="]).says("`ref` is empty; deploying the work tree").says("uncommitted");
     assert_eq!(test.serves("site", "app/index"), "dirty");
     test.ends(0, &["rollback"]);
     // A rollback has no use for it.
@@ -92,12 +92,12 @@ fn what_builds_works_in_the_export_and_has_what_an_earlier_one_made() {
     );
     let commit = sh(&test, "git -C source rev-parse main");
     let runs = || sh(&test, "wc -l <ran");
-    test.deploy().says(&format!("built {commit}")).says_not("taken from");
+    test.deploy().says(&format!("built {commit}")).says_not("from an earlier build");
     assert_eq!(test.serves("site", "out"), "twomade\n");
     let name = test.live("site").unwrap();
     assert_eq!(test.serves("site", "release.env"), format!("RELEASE={name}\nREVISION={commit}\n"));
     test.deploy()
-        .says("`modules` taken from an earlier build: `package-lock.json` did not change")
+        .says("reused `modules` from an earlier build: `package-lock.json` did not change")
         .says("0 of ");
     assert_eq!(runs(), "1");
     // Neither what is built here nor the lock of the work tree counts.
@@ -106,9 +106,9 @@ fn what_builds_works_in_the_export_and_has_what_an_earlier_one_made() {
     test.deploy();
     assert_eq!(runs(), "1");
     sh(&test, "cd source && git commit -qam three");
-    test.deploy().says_not("taken from");
+    test.deploy().says_not("from an earlier build");
     assert_eq!(runs(), "2");
-    test.ends(0, &["--set", "tool=\"2\""]).says_not("taken from");
+    test.ends(0, &["--set", "tool=\"2\""]).says_not("from an earlier build");
     assert_eq!(runs(), "3");
     // A plan shows the commit, and builds nothing.
     test.ends(0, &["--plan"]).says("run `mkdir -p modules/bin").says("remove `out`");
@@ -187,7 +187,7 @@ fn a_build_is_taken_again_only_whole_and_where_the_same_would_be_made() {
     let deploy = |stage| test.ends(0, &["--stage", stage]);
     let made = |stage: &str| ["a", "b"].map(|part| test.serves(stage, &format!("{part}/m/made")));
     for stage in ["one", "two"] {
-        deploy(stage).says_not("taken from");
+        deploy(stage).says_not("from an earlier build");
         assert_eq!(made(stage), [format!("{stage} a\n"), format!("{stage} b\n")]);
         deploy(stage).says("`m/made`, `m/file` taken from");
         assert_eq!(made(stage), [format!("{stage} a\n"), format!("{stage} b\n")]);
@@ -195,9 +195,9 @@ fn a_build_is_taken_again_only_whole_and_where_the_same_would_be_made() {
     // A half of one is none, and is replaced.
     assert_eq!(sh(&test, "ls cache/builds | wc -l"), "4");
     sh(&test, "rm cache/builds/*/tree/m/file");
-    deploy("one").says_not("taken from");
+    deploy("one").says_not("from an earlier build");
     assert_eq!(test.serves("one", "a/m/file"), "1");
-    deploy("one").says("taken from");
+    deploy("one").says("from an earlier build");
     // What is read-only goes as well.
     assert_eq!(sh(&test, "ls cache/exports cache/builds | grep -c run- || :"), "0");
     sh(&test, "cd source/app && echo never >a/lock && git commit -qam four");
@@ -232,12 +232,12 @@ fn packages_of_a_lock_file_are_installed_once() {
          && git commit -qm one",
     );
     let says = || sh(&test, "cd site/current && php app.php");
-    test.deploy().says_not("taken from");
+    test.deploy().says_not("from an earlier build");
     assert_eq!(says(), "hi there");
     // What it holds is not told by the lock file: nothing of it is kept.
-    test.deploy().says_not("taken from");
+    test.deploy().says_not("from an earlier build");
     sh(&test, "cd source && sed -i s/hi\\\'/hello\\\'/ packages/hello/src/Hi.php && git commit -qam two");
-    test.deploy().says_not("taken from");
+    test.deploy().says_not("from an earlier build");
     assert_eq!(says(), "hello there");
     // As from elsewhere; a class of the application is found that was not there before.
     sh(
@@ -245,9 +245,9 @@ fn packages_of_a_lock_file_are_installed_once() {
         "cd source && sed -i 's/\"type\": \"path\"/\"type\":\"path\"/' composer.lock composer.json && mv app/Page.php app/Other.php \
          && sed -i s/Page/Other/ app/Other.php app.php && git add -A && git commit -qm three",
     );
-    test.deploy().says_not("taken from");
+    test.deploy().says_not("from an earlier build");
     assert_eq!(says(), "hello there");
     test.deploy()
-        .says("`vendor` taken from an earlier build: `composer.lock`, `composer.json` did not change");
+        .says("reused `vendor` from an earlier build: `composer.lock`, `composer.json` did not change");
     assert_eq!(says(), "hello there");
 }

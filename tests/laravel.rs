@@ -390,7 +390,7 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     ];
     let ran = shop.test.ends(1, &wrong);
     ran.says("3 problems found")
-        .says("nothing listens at `/run/php/none`")
+        .says("cannot connect to `/run/php/none`: nothing listens there")
         .says("set `url` to the address of the web server");
     ran.says("cannot reload `shop`: `sudo -n systemctl reload shop` is not allowed");
     shop.test.deploy();
@@ -407,7 +407,7 @@ fn the_doctor_finds_what_hides_a_swap_and_changes_nothing() {
     ran.says("2 problems found")
         .says("/nothing` returned 404: expected 200")
         .says("check the settings `url`, `domain` and `health`");
-    ran.says("nothing listens at `/nowhere`")
+    ran.says("cannot connect to `/nowhere`: nothing listens there")
         .says("set `fpm` to the address of the pool")
         .says_not("php.rhai:");
     let shop = Shop::new("$document_root");

@@ -992,7 +992,7 @@ fn whoever_lost_the_lock_with_the_connection_does_nothing_where_another_run_has_
         gate.opens(1);
         let ran = ann.over();
         assert!(matches!(ran.code, Some(1 | 4)), "{ran}");
-        ran.says("another run has worked here since");
+        ran.says("another run has held it since");
         serve(&test, &["sites/h1"], "newer");
         assert_eq!(test.read("sites/h1/.runner/history"), history);
         flock.is_free(&test, "sites/h1");

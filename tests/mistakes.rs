@@ -1190,7 +1190,7 @@ fn shared_paths_within_each_other() {
     refused(
         r#"set("shared", ["storage/", "storage/logs/"]);"#,
         expect![[r#"
-        error: setting `shared`: shared paths `storage/` and `storage/logs/` lie within each other
+        error: setting `shared`: shared paths `storage/` and `storage/logs/` must not contain each other
          --> deploy.rhai:1:5
           |
         1 | set("shared", ["storage/", "storage/logs/"]);
@@ -1204,7 +1204,7 @@ fn a_shared_path_outside_of_the_site() {
     refused(
         r#"add("shared", ["../uploads"]);"#,
         expect![[r#"
-        error: setting `shared`: `../uploads` cannot be a shared path: path `../uploads` must not hold `.` or `..`
+        error: setting `shared`: `../uploads` is not a valid shared path: path `../uploads` must not contain `.` or `..`
          --> deploy.rhai:1:5
           |
         1 | add("shared", ["../uploads"]);
@@ -1221,7 +1221,7 @@ set("copy", "lnik");
 set("drift", "ignore");
 set("keep_releases", 0);"#,
         expect![[r#"
-            error: setting `strategy`: no strategy `copy`: there are `copy-previous` and `cache`
+            error: setting `strategy`: unknown strategy `copy`: must be `copy-previous` or `cache`
              --> deploy.rhai:1:5
               |
             1 | set("strategy", "copy");
@@ -1231,7 +1231,7 @@ set("keep_releases", 0);"#,
               |
             4 | set("keep_releases", 0);
               |     ^^^^^^^^^^^^^^^
-            error: setting `copy`: `lnik` is none of `auto`, `link`, `reflink` and `copy`
+            error: setting `copy`: `lnik` must be `auto`, `link`, `reflink` or `copy`
              --> deploy.rhai:2:5
               |
             2 | set("copy", "lnik");
@@ -1284,12 +1284,12 @@ fn unknown_settings_and_wrong_types_in_runner_toml() {
           |
         9 | hosts = [{ name = "a", settings = { copy = "lnik", strategyy = 1 } }]
           |                                                    ^^^^^^^^^
-        error: setting `shared`: `../x` cannot be a shared path: path `../x` must not hold `.` or `..`
+        error: setting `shared`: `../x` is not a valid shared path: path `../x` must not contain `.` or `..`
           --> runner.toml:12:1
            |
         12 | shared.add = ["../x"]
            | ^^^^^^
-        error: setting `copy`: `lnik` is none of `auto`, `link`, `reflink` and `copy`
+        error: setting `copy`: `lnik` must be `auto`, `link`, `reflink` or `copy`
          --> runner.toml:9:37
           |
         9 | hosts = [{ name = "a", settings = { copy = "lnik", strategyy = 1 } }]
@@ -1304,7 +1304,7 @@ fn a_bad_word_in_runner_toml() {
             .toml("[settings]\ncopy = \"lnik\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n"),
         &[],
         expect![[r#"
-            error: setting `copy`: `lnik` is none of `auto`, `link`, `reflink` and `copy`
+            error: setting `copy`: `lnik` must be `auto`, `link`, `reflink` or `copy`
              --> runner.toml:2:1
               |
             2 | copy = "lnik"
@@ -1481,7 +1481,7 @@ fn a_release_that_cannot_be_one() {
         Test::new(),
         &["rollback", "--release", "../x"],
         expect![[r#"
-        error: `../x` cannot be the name of a release
+        error: `../x` is not a valid release name
     "#]],
     );
 }

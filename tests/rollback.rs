@@ -412,7 +412,7 @@ fn a_directory_that_somebody_made_under_the_same_name_is_never_removed() {
          task(\"take\", take);
          after(\"release\", \"take\");",
     );
-    test.ends(1, &[]).says("is there already");
+    test.ends(1, &[]).says("already exists");
     let taken = test.releases("site");
     assert_eq!(taken.len(), 61);
     for name in taken {

@@ -85,8 +85,10 @@ impl Fault {
             Fault::Full(_) | Fault::NoInodes(_) => {
                 &["No space left on device", "I/O error", "the release needs"]
             }
-            Fault::ReadOnly => &["Read-only file system", "is not writable"],
-            Fault::Denied => &["Permission denied", "is not writable", "Operation not permitted"],
+            Fault::ReadOnly => &["Read-only file system", "is not writable", "can no longer write to"],
+            Fault::Denied => {
+                &["Permission denied", "is not writable", "can no longer write to", "Operation not permitted"]
+            }
         }
     }
 

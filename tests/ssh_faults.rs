@@ -227,7 +227,7 @@ fn a_line_that_freezes_is_told_within_a_minute_and_the_next_deploy_is_well() {
         eprintln!(
             "frozen at {at} of {total}: exit {code:?}, told after {told:?}, over after {took:?}, serves {served}"
         );
-        match ran.err.contains("nothing came from the host for ") {
+        match ran.err.contains("the host sent nothing for ") {
             true => {}
             false => assert!(ran.err.contains("no answer within "), "{at}\n{ran}"),
         }
@@ -310,7 +310,7 @@ fn a_host_out_of_touch_behind_the_swap_ends_what_runs_elsewhere_and_all_go_back(
 
 /// Of a `tar` that ends well too soon, by whoever meets it first: its channel, what it was to read from, the check at the end.
 const LYING: &str =
-    "it ended well, but did not read all that was sent|`zstd -dc` failed|the manifest could not be written";
+    "the script succeeded, but did not read all that was sent|`zstd -dc` failed|failed to write the manifest";
 
 #[test]
 fn a_tar_that_dies_early_is_told_with_its_last_words_and_undone() {
@@ -329,7 +329,7 @@ fn a_tar_that_dies_early_is_told_with_its_last_words_and_undone() {
         ("echo 'tar: not today' >&2; exit 2", "tar: not today"),
         // One that does not do it and says that it did.
         ("head -c 300000 >/dev/null", LYING),
-        ("cat >/dev/null", "the manifest could not be written"),
+        ("cat >/dev/null", "failed to write the manifest"),
     ] {
         tar.is(script);
         let Timed { ran, took, .. } = timed(&test);
@@ -373,7 +373,7 @@ fn a_release_without_room_is_refused_before_it_is_sent() {
     let test = version(test, "two");
     let needed = "the release needs ";
     let ran = test.ends(1, &[]);
-    ran.says("task `upload` failed on `web1`").says(needed).says("KiB free").says("hint: make room");
+    ran.says("task `upload` failed on `web1`").says(needed).says("KiB free").says("hint: free disk space");
     ran.says_not("bytes were sent");
     test.ends(0, &["--plan"]).says("warning").says("a deploy would fail: the release needs");
     assert_eq!(serves_whole(&site), "one");
@@ -393,7 +393,7 @@ fn a_release_without_room_is_refused_before_it_is_sent() {
     let test = version(test, "two");
     let ran = test.ends(1, &[]);
     ran.says("task `upload` failed on `web1`")
-        .says("the release needs 45 inodes, and the file system of `/mnt/site` has ");
+        .says("the release needs 45 inodes, but the file system of `/mnt/site` has only ");
     ran.says_not("bytes were sent");
     assert_eq!(serves_whole(&site), "one");
     fs::remove_dir_all(&ballast).unwrap();

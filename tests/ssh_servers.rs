@@ -181,7 +181,7 @@ fn what_could_not_be_expanded_is_no_release() {
     let dies = "#!/bin/sh\n[ $1 = -dc ] || exit 0\ncmp -s /dev/null - && exit 0\nhead -c 1024 /dev/zero\n";
     run(&format!("{dies}kill -9 $PPID $$\n"), 1).says("gave up the new release");
     run(&format!("{dies}exit 1\n"), 1)
-        .says("the pack could not be expanded: `zstd -dc` failed")
+        .says("failed to decompress the pack: `zstd -dc` failed")
         .says("gave up the new release");
     assert!(!site.path().join("current").exists());
     // One that does nothing at all is not asked.
@@ -499,6 +499,6 @@ fn a_configuration_that_is_named_is_not_ignored_where_nothing_can_read_it() {
     let server = Sshd::openssh();
     let (test, site) = project(&server);
     let test = test.source("index.html", "one").env("PATH", "/nonexistent");
-    test.ends(1, &[]).says("cannot be read without an `ssh`").says("RUNNER_SSH_CONFIG");
+    test.ends(1, &[]).says("`ssh` not found on this machine").says("RUNNER_SSH_CONFIG");
     assert!(!site.path().exists());
 }

@@ -130,7 +130,7 @@ impl Drop for Terminal {
 fn a_passphrase_is_typed_unseen_and_ctrl_c_is_no_answer() {
     let server = Sshd::openssh();
     let (test, site) = project(&server, "");
-    let question = format!("passphrase of `{}`: ", test.path("locked").display());
+    let question = format!("passphrase for `{}`: ", test.path("locked").display());
     let mut terminal = Terminal::new(&test, "status");
     terminal.shows(&question).types("wrong\n").shows(&format!("{question}\r\n{question}")).types("secret\n");
     let shown = terminal.ends(0);
@@ -153,7 +153,7 @@ fn a_question_of_a_recipe_ends_with_ctrl_c() {
         let (test, _site) = project(&server, "");
         let test = test.recipe(&recipe);
         let mut terminal = Terminal::new(&test, "");
-        terminal.shows("passphrase of").types("secret\n").shows("which one").types("\x03");
+        terminal.shows("passphrase for").types("secret\n").shows("which one").types("\x03");
         let shown = terminal.ends(130);
         assert!(shown.contains("interrupted"), "{shown}");
     }
@@ -186,7 +186,7 @@ fn a_jump_host_that_would_ask_something_is_told_at_once() {
     let (test, _site) = project(&server, &open);
     let shown = Terminal::new(&test, "status").ends(1);
     assert!(
-        shown.contains("Permission denied") && shown.contains("`ssh jump` must need no answer"),
+        shown.contains("Permission denied") && shown.contains("`ssh jump` must work without questions"),
         "{shown}"
     );
     // One that lies behind another, too.

@@ -47,7 +47,7 @@ impl Access {
 /// What is said of a host whose transport this version does not have.
 pub fn missing_transport(host: &Host) -> Report {
     let name = &host.name;
-    Report::new(format!("host `{name}` is reached by `openssh`, which this version does not have yet"))
+    Report::new(format!("host `{name}` uses the transport `openssh`, which is not supported yet"))
         .at(host.places.host.clone())
-        .hint("write `transport = \"ssh\"`, or leave it out: that is the default")
+        .hint("set `transport = \"ssh\"`, or remove `transport`: `ssh` is the default")
 }

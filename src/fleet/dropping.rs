@@ -48,7 +48,7 @@ impl MinHealthy {
     pub fn of_number(number: i64) -> Result<Self> {
         match usize::try_from(number).ok().and_then(NonZeroUsize::new) {
             Some(number) => Ok(Self::Hosts(number)),
-            None => bail!("at least one host must be left, not {number}"),
+            None => bail!("at least 1 host must remain, not {number}"),
         }
     }
 
@@ -57,12 +57,12 @@ impl MinHealthy {
         let Some(percent) = text.strip_suffix('%') else {
             return match text.parse() {
                 Ok(number) => Self::of_number(number),
-                Err(_) => bail!("`{text}` is neither a number of hosts nor a share of them, as `75%`"),
+                Err(_) => bail!("`{text}` must be a number of hosts, or a percentage such as `75%`"),
             };
         };
         match percent.trim_end().parse() {
             Ok(percent @ 1..=100) => Ok(Self::Percent(percent)),
-            _ => bail!("`{text}` is no share of the hosts: `1%` to `100%`"),
+            _ => bail!("`{text}` must be between `1%` and `100%`"),
         }
     }
 
@@ -116,15 +116,14 @@ impl Dropping {
         let name = |host: usize| format!("`{}`", hosts[host].name);
         let mut state = self.lock();
         if let Some((host, task)) = failed.iter().find_map(|&host| Some((host, state.once.get(&host)?))) {
-            return Err(format!("{} is not dropped: task `{task}` runs once, and there", name(host)));
+            return Err(format!("cannot drop {}: task `{task}` runs once, on that host", name(host)));
         }
         let is_left = |host: &usize| !state.dropped.contains(host) && !failed.contains(host);
         let n_left = (0..hosts.len()).filter(is_left).count();
         let n_min = self.policy.min_healthy(hosts.len());
         if n_left < n_min {
-            let verb = if failed.len() == 1 { "is" } else { "are" };
             return Err(format!(
-                "{} {verb} not dropped: {n_left} of {} hosts would be left, and `min_healthy` asks for {n_min}",
+                "cannot drop {}: {n_left} of {} hosts would remain, and `min_healthy` requires {n_min}",
                 failed.iter().map(|&host| name(host)).collect::<Vec<_>>().join(", "),
                 hosts.len()
             ));

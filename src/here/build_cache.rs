@@ -47,7 +47,7 @@ impl Here {
             && copy(&cached.paths, &build, &directory).is_some()
         {
             let text = format!(
-                "{} taken from an earlier build: {} did not change",
+                "reused {} from an earlier build: {} did not change",
                 few(&cached.paths),
                 few(&cached.key)
             );

@@ -17,7 +17,7 @@ impl Here {
         if self.mode.is_plan() {
             self.events.event(Event::Planned {
                 host: NAME.to_owned(),
-                text: format!("run `{}`; what follows shows the tree as it is now", asked.text),
+                text: format!("run `{}` (this plan does not include what it changes)", asked.text),
             });
             return Ok(None);
         }

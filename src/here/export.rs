@@ -30,7 +30,7 @@ impl Export {
     pub fn of(commit: &Commit, directory: &Path, source: &Path, store: &Store) -> Result<Self> {
         let scratch = store.scratch("exports")?;
         take_out(&commit.top, &commit.hash, scratch.path())
-            .with_context(|| format!("commit {} could not be taken out", commit.hash))?;
+            .with_context(|| format!("failed to export commit {}", commit.hash))?;
         let top = canonical(&commit.top);
         let project = canonical(directory);
         let within = |path: &Path| Some(scratch.path().join(path.strip_prefix(&top).ok()?));
@@ -40,7 +40,7 @@ impl Export {
             .map(|project| lexical(&project.join(source)))
             .filter(|path| path.starts_with(scratch.path()));
         let source = found.or_else(|| within(&canonical(&project.join(source))));
-        let source = source.context("the source is not in the repository")?;
+        let source = source.context("the source directory is not in the repository")?;
         let export = Self {
             has_project: within(&project).is_some(),
             directory: within(&project).unwrap_or(project),
@@ -51,11 +51,12 @@ impl Export {
         let inner = canonical(export.scratch.path());
         if let Some(path) = own.into_iter().find(|path| !canonical(path).starts_with(&inner)) {
             let path = path.strip_prefix(export.scratch.path()).unwrap_or(path);
-            bail!("`{}` leads out of commit {}", path.display(), commit.hash);
+            bail!("`{}` points outside of commit {}", path.display(), commit.hash);
         }
         if export.has_project {
-            fs::create_dir_all(&export.directory)
-                .with_context(|| format!("`{}` is no directory in it", directory.display()))?;
+            fs::create_dir_all(&export.directory).with_context(|| {
+                format!("`{}` is not a directory in commit {}", directory.display(), commit.hash)
+            })?;
         }
         Ok(export)
     }
@@ -93,8 +94,8 @@ fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
         .stdout(Stdio::piped())
         .stderr(said.try_clone()?)
         .spawn()
-        .context("`git` could not be started")?;
-    let mut stream = archive.stdout.take().context("`git` says nothing")?;
+        .context("failed to start `git`")?;
+    let mut stream = archive.stdout.take().context("failed to read the output of `git`")?;
     let unpacked = tar::Archive::new(&mut stream).unpack(into);
     // What is behind the end of the archive: git is not to die of it.
     let drained = std::io::copy(&mut stream, &mut std::io::sink());
@@ -103,7 +104,7 @@ fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
         let mut text = String::new();
         said.rewind()?;
         said.read_to_string(&mut text)?;
-        let report = Report::new(format!("`git archive` ended with {status}"));
+        let report = Report::new(format!("`git archive` failed: {status}"));
         bail!(text.lines().fold(report, |report, line| report.note(line)));
     }
     unpacked.and(drained)?;
@@ -124,8 +125,11 @@ fn take_out_submodules(repository: &Path, commit: &str, into: &Path) -> Result<(
         }
         if !below.join(".git").exists() || hash_of(&below, &hash).is_none() {
             bail!(
-                Report::new(format!("submodule `{}` is not here at {hash}", path.display()))
-                    .hint("`git submodule update --init --recursive` brings it")
+                Report::new(format!(
+                    "submodule `{}` does not have commit {hash} on this machine",
+                    path.display()
+                ))
+                .hint("run `git submodule update --init --recursive`")
             );
         }
         take_out(&below, &hash, &into)?;
@@ -184,7 +188,7 @@ mod tests {
         for bad in ["none", "--all", "", "^main", "HEAD:app", "main..1.2"] {
             assert!(refused(bad, &top).contains("has no branch, tag or commit"), "{bad}");
         }
-        assert!(refused("main", dir.path()).contains("is no work tree of git"));
+        assert!(refused("main", dir.path()).contains("is not in a git work tree"));
     }
 
     #[test]
@@ -201,7 +205,7 @@ mod tests {
         let commit = Commit::named("main", &top).unwrap();
         for (project, source) in [(top.clone(), "app"), (top.join("app"), ".")] {
             let error = Export::of(&commit, &project, Path::new(source), &store).map(drop).unwrap_err();
-            assert!(error.to_string().starts_with("`app` leads out of commit"), "{error}");
+            assert!(error.to_string().starts_with("`app` points outside of commit"), "{error}");
         }
     }
 
@@ -232,6 +236,6 @@ mod tests {
         );
         assert_eq!(file(), "1\n");
         let error = export("bare").map(drop).unwrap_err();
-        assert!(format!("{error:#}").contains("submodule `vendor/lib` is not here at"), "{error:#}");
+        assert!(format!("{error:#}").contains("submodule `vendor/lib` does not have commit"), "{error:#}");
     }
 }

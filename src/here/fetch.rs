@@ -64,7 +64,7 @@ impl Here {
             }
         }
         if self.mode.is_plan() && !is_safe {
-            self.events.event(Event::Planned { host: NAME.to_owned(), text: format!("ask `{title}`") });
+            self.events.event(Event::Planned { host: NAME.to_owned(), text: format!("send `{title}`") });
             return Ok(RequestOutcome::Planned);
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: title.to_owned() });
@@ -72,7 +72,7 @@ impl Here {
         let (sender, receiver) = mpsc::channel();
         // Nobody hears it when the waiting was ended.
         let work = move || drop(sender.send(answer(&fetch, &uri).map_err(|error| reason(error, timeout))));
-        thread::Builder::new().spawn(work).with_context(|| format!("`{title}` could not be sent"))?;
+        thread::Builder::new().spawn(work).with_context(|| format!("failed to send `{title}`"))?;
         loop {
             if self.interrupt.is_raised() {
                 bail!("interrupted");
@@ -87,7 +87,9 @@ impl Here {
                     return Ok(RequestOutcome::Failed(late(timeout)));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => bail!("`{title}` was given up by the HTTP client"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("failed to send `{title}`: the HTTP client stopped")
+                }
             }
         }
     }
@@ -96,19 +98,20 @@ impl Here {
         let wrong = |why: &str| {
             let shown = self.shown(url);
             anyhow!(
-                Report::new(format!("`{shown}` cannot be asked: {why}")).hint("say `https://example.com/up`")
+                Report::new(format!("cannot send a request to `{shown}`: {why}"))
+                    .hint("use a URL such as `https://example.com/up`")
             )
         };
         if !["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(wrong("it does not begin with `https://` or `http://`"));
+            return Err(wrong("it must begin with `https://` or `http://`"));
         }
         if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(wrong("it has a blank in it"));
+            return Err(wrong("it contains a space or a control character"));
         }
         let uri: Uri =
             encoded(url).parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
         if uri.host().is_none_or(str::is_empty) {
-            return Err(wrong("it names no host"));
+            return Err(wrong("it has no host"));
         }
         self.mask_target(url, uri.path_and_query().map_or("", |target| target.as_str()));
         Ok(uri)
@@ -175,7 +178,7 @@ fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
 }
 
 fn late(timeout: Duration) -> String {
-    format!("no answer within {} s", (timeout.as_secs_f64() * 10.0).round() / 10.0)
+    format!("no response within {} s", (timeout.as_secs_f64() * 10.0).round() / 10.0)
 }
 
 /// Why there is no answer.
@@ -183,8 +186,8 @@ fn reason(error: ureq::Error, timeout: Duration) -> String {
     match error {
         ureq::Error::Timeout(_) => late(timeout),
         ureq::Error::Io(error) => error.to_string(),
-        // Its own words are the URL, with user and password.
-        ureq::Error::RequireHttpsOnly(_) => "it is redirected from https to http".to_owned(),
+        // Its own message contains the URL, with user and password.
+        ureq::Error::RequireHttpsOnly(_) => "the server redirects from https to http".to_owned(),
         error => error.to_string(),
     }
 }

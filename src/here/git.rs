@@ -37,7 +37,7 @@ pub fn git_in(directory: &Path) -> Command {
 /// What git says in a directory; if it does not, why.
 pub fn ask(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     let said = git_in(directory).args(arguments).stdin(Stdio::null()).output();
-    let said = said.context("`git` could not be started")?;
+    let said = said.context("failed to start `git`")?;
     match said.status.success() {
         true => Ok(said.stdout),
         false => {
@@ -71,12 +71,12 @@ impl Commit {
         let source = canonical(source);
         let near = source.ancestors().find(|path| path.is_dir()).unwrap_or(&source);
         let top = ask(near, &["rev-parse", "--show-toplevel"])
-            .with_context(|| format!("`ref` is set, and `{}` is no work tree of git", near.display()))?;
+            .with_context(|| format!("`ref` is set, but `{}` is not in a git work tree", near.display()))?;
         let top = PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
         let hash = hash_of(&top, reference).or_else(|| hash_of(&top, &format!("origin/{reference}")));
         let hash = hash.ok_or_else(|| {
             Report::new(format!("`{}` has no branch, tag or commit `{reference}`", top.display()))
-                .hint("`git fetch --tags` brings what others have pushed")
+                .hint("run `git fetch --tags` to get what others have pushed")
         })?;
         let warnings = warnings(&top, reference, &hash);
         Ok(Self { top, hash, warnings })
@@ -100,7 +100,7 @@ fn warnings(repository: &Path, reference: &str, hash: &str) -> Vec<String> {
     let tag = hash_of(repository, &format!("refs/tags/{reference}"));
     if branch.is_some() && tag.is_some() && branch != tag {
         warnings.push(format!(
-            "`{reference}` is a branch and a tag; {} is deployed",
+            "`{reference}` is both a branch and a tag; deploying {}",
             &hash[..hash.len().min(10)]
         ));
     }
@@ -148,7 +148,7 @@ pub(super) mod tests {
         let hash = commit("main").hash;
         assert_eq!(
             commit("main").warnings,
-            [format!("`main` is a branch and a tag; {} is deployed", &hash[..10])]
+            [format!("`main` is both a branch and a tag; deploying {}", &hash[..10])]
         );
     }
 }

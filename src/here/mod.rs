@@ -86,17 +86,17 @@ impl Here {
 fn warnings(project: &Project, revision: &Revision, is_emptied: bool) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     if revision.is_dirty {
-        warnings.push("the work tree has changes that are not committed; they are deployed too".to_owned());
+        warnings.push("the work tree has uncommitted changes; they are deployed too".to_owned());
     }
     if is_emptied {
-        warnings.push("`ref` is empty: the work tree is deployed".to_owned());
+        warnings.push("`ref` is empty; deploying the work tree".to_owned());
     }
     if let Some(commit) = project.commit()? {
         warnings.extend(commit.warnings.iter().cloned());
     }
     if project.export()?.is_some_and(|export| !export.has_project) {
         warnings.push(
-            "`runner.toml` is not in the repository: `get(\"source\")` leads to the export, commands start beside `runner.toml`"
+            "`runner.toml` is not in the repository: commands start in its directory, and `get(\"source\")` is the exported commit"
                 .to_owned(),
         );
     }

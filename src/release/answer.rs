@@ -16,10 +16,10 @@ impl Fields {
             return Err(failed(&why, answer));
         }
         if !answer.exit.is_success() {
-            return Err(failed(&format!("the server's script {}", answer.exit), answer));
+            return Err(failed(&format!("a script on the server {}", answer.exit), answer));
         }
         if fields.get(end).is_none() {
-            return Err(failed("the server's script ended early", answer));
+            return Err(failed("a script on the server ended early", answer));
         }
         Ok(fields)
     }
@@ -92,9 +92,9 @@ mod tests {
         assert_eq!(refused.as_deref(), Some("no room\n = df: 0"));
         assert_eq!(
             read(Exit::Signal(9), "done=yes\0", "").as_deref(),
-            Some("the server's script was killed by signal 9")
+            Some("a script on the server was killed by signal 9")
         );
-        assert_eq!(read(Exit::Code(0), "a=b\0", "").as_deref(), Some("the server's script ended early"));
+        assert_eq!(read(Exit::Code(0), "a=b\0", "").as_deref(), Some("a script on the server ended early"));
         assert_eq!(read(Exit::Code(0), "a=b\0done=yes\0", ""), None);
     }
 }

@@ -107,7 +107,7 @@ pub fn read_file(root: &str, place: &Place, path: &str) -> Step<Vec<u8>> {
     let shown = path.to_owned();
     let script = file_script(root, place, path, body);
     Step::new("read", Effect::Reads, script, move |answer| {
-        succeeded(answer, || format!("`{shown}` cannot be read"))?;
+        succeeded(answer, || format!("failed to read `{shown}`"))?;
         Ok(answer.stdout.clone())
     })
     .data("path", path)
@@ -119,7 +119,7 @@ pub fn write_file(root: &str, place: &Place, path: &str, content: &str) -> Step<
     let shown = path.to_owned();
     let script = file_script(root, place, path, body).var("content", content);
     Step::new("write", Effect::Writes, script, move |answer| {
-        succeeded(answer, || format!("`{shown}` cannot be written"))
+        succeeded(answer, || format!("failed to write `{shown}`"))
     })
     .data("path", path)
 }

@@ -25,7 +25,7 @@ impl Duplicate {
             "auto" | "link" => Ok(Self::Link),
             "reflink" => Ok(Self::Reflink),
             "copy" => Ok(Self::Copy),
-            _ => bail!("`{text}` is none of `auto`, `link`, `reflink` and `copy`"),
+            _ => bail!("`{text}` must be `auto`, `link`, `reflink` or `copy`"),
         }
     }
 
@@ -165,7 +165,7 @@ fn read(answer: &Answer) -> Result<Filled> {
     let is_stale = said.get("stale").is_some();
     let end = if is_stale { "stale" } else { "filled" };
     let fields = Fields::read(answer, end).map_err(|error| match said.get("unlike") {
-        Some(first) => error.context(format!("`{first}` is not what was sent")),
+        Some(first) => error.context(format!("`{first}` differs from what was sent")),
         None => error,
     })?;
     let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();

@@ -72,16 +72,18 @@ impl Held {
     pub fn report(&self) -> Report {
         let by = match &self.owner {
             Some(owner) => format!("the lock of `{}` is held by {owner}", self.host),
-            None => format!("the lock of `{}` is held, and nobody said by whom", self.host),
+            None => format!("the lock of `{}` is held by an unknown owner", self.host),
         };
         let mut report = Report::new(by);
         if let Some(processes) = &self.ending {
             report = report.note(match processes.as_str() {
-                "" => "that run is over, and something of it still works".to_owned(),
-                processes => format!("that run is over, and of what it started still work: {processes}"),
+                "" => "that run has ended, but processes it started are still running".to_owned(),
+                processes => {
+                    format!("that run has ended, but processes it started are still running: {processes}")
+                }
             });
         }
-        let before = "use `--wait` to wait for it, or ".to_owned();
+        let before = "use `--wait` to wait, or ".to_owned();
         let (words, after) = (vec!["unlock".to_owned()], " to stop that run".to_owned());
         report.hint(Hint::Runner { before, words, after })
     }

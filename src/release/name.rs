@@ -19,7 +19,7 @@ pub struct ReleaseName(String);
 impl ReleaseName {
     pub fn new(name: &str) -> Result<Self> {
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0', '\n']) {
-            bail!("`{name}` cannot be the name of a release");
+            bail!("`{name}` is not a valid release name");
         }
         Ok(Self(name.to_owned()))
     }

@@ -20,7 +20,7 @@ impl Strategy {
         match text {
             "copy-previous" => Ok(Self::CopyPrevious),
             "cache" => Ok(Self::Cache),
-            _ => bail!("no strategy `{text}`: there are `copy-previous` and `cache`"),
+            _ => bail!("unknown strategy `{text}`: must be `copy-previous` or `cache`"),
         }
     }
 

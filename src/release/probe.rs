@@ -43,10 +43,10 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         && format.trim().parse::<u32>().ok().is_none_or(|n| n > FORMAT)
     {
         return Err(Report::new(format!(
-            "`{root}` has layout {}, and this program knows {FORMAT}",
+            "`{root}` has layout {}, but this program supports only layout {FORMAT}",
             format.trim()
         ))
-        .hint("use the newer `runner` that wrote it")
+        .hint("use the newer version of `runner` that wrote it")
         .into());
     }
     if let Some(part) = fields.get("sealed_off") {
@@ -80,7 +80,8 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
 fn intents(fields: &Fields) -> Result<Vec<Intent>> {
     let all = fields.list("intent").into_iter().zip(fields.list("intended"));
     all.map(|(name, text)| {
-        serde_json::from_str(&text).with_context(|| format!("`.runner/{name}` of a dead run cannot be read"))
+        serde_json::from_str(&text)
+            .with_context(|| format!("failed to read `.runner/{name}`, which an interrupted run left"))
     })
     .collect()
 }
@@ -94,7 +95,7 @@ fn free_inodes(text: &str) -> Option<u64> {
 fn unreadable(root: &str, name: &str, error: &anyhow::Error) -> anyhow::Error {
     Report::of(error)
         .hint(format!(
-            "`rm {root}/.runner/records/{name}` makes it a directory that is left alone, or adopted if it is being served"
+            "run `rm {root}/.runner/records/{name}` on the server: the directory is then left alone, or adopted if it is live"
         ))
         .into()
 }
@@ -103,9 +104,9 @@ fn current(fields: &Fields, root: &str) -> Result<Current> {
     if let Some(what) = fields.get("blocked") {
         let hint = match what.as_str() {
             "directory" => format!(
-                "make it the first release: `cd {root} && mkdir -p releases && mv current releases/1 && ln -s releases/1 current` (a moment without the site), then run again: it is adopted"
+                "make it the first release: run `cd {root} && mkdir -p releases && mv current releases/1 && ln -s releases/1 current` on the server (the site is down for a moment), then run again to adopt it"
             ),
-            _ => format!("move it away: `mv {root}/current {root}/current.old`, then run again"),
+            _ => format!("run `mv {root}/current {root}/current.old` on the server, then run again"),
         };
         let message = format!("`{root}/current` is a {what}, not a link to a release");
         return Err(Report::new(message).hint(hint).into());
@@ -119,10 +120,10 @@ fn current(fields: &Fields, root: &str) -> Result<Current> {
     match fields.get("served") {
         None => Ok(Current::Dangling { link }),
         Some(target) => Err(Report::new(format!(
-            "`{root}/current` leads to `{target}`, which is not under `releases/`"
+            "`{root}/current` points to `{target}`, which is not under `releases/`"
         ))
         .hint(format!(
-            "move that directory to `{root}/releases/1` and re-point `current` to `releases/1`, then run again: it is adopted"
+            "move that directory to `{root}/releases/1`, point `current` to `releases/1`, then run again to adopt it"
         ))
         .into()),
     }

@@ -107,9 +107,9 @@ impl Record {
     /// Reads the record that is kept under `name`.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         let record: Self = serde_json::from_str(text)
-            .with_context(|| format!("the record of release `{name}` cannot be read"))?;
+            .with_context(|| format!("failed to read the record of release `{name}`"))?;
         if record.name.as_str() != name {
-            bail!("the record of release `{name}` is that of `{}`", record.name);
+            bail!("the record of release `{name}` belongs to `{}`", record.name);
         }
         Ok(record)
     }

@@ -45,16 +45,16 @@ impl Room {
         let what = match (facts.free_kib, facts.n_free_inodes) {
             (Some(free), _) if free < need_kib => {
                 format!(
-                    "the release needs {need_kib} KiB, and the file system of `{root}` has {free} KiB free"
+                    "the release needs {need_kib} KiB, but the file system of `{root}` has only {free} KiB free"
                 )
             }
             (_, Some(free)) if free < self.n_inodes => format!(
-                "the release needs {} inodes, and the file system of `{root}` has {free} free",
+                "the release needs {} inodes, but the file system of `{root}` has only {free} free",
                 self.n_inodes
             ),
             _ => return None,
         };
-        let hint = "make room on the server; `runner prune --set keep_releases=1` removes old releases";
+        let hint = "free disk space on the server; `runner prune --set keep_releases=1` removes old releases";
         Some(Report::new(what).hint(hint))
     }
 }
@@ -74,9 +74,9 @@ mod tests {
     fn what_is_lacking_is_named_and_what_is_unknown_is_enough() {
         case((2048, 7), Some(2), Some(7), None);
         case((1 << 40, 1 << 40), None, None, None);
-        let bytes = "the release needs 3 KiB, and the file system of `/srv` has 2 KiB free";
+        let bytes = "the release needs 3 KiB, but the file system of `/srv` has only 2 KiB free";
         case((2049, 7), Some(2), Some(0), Some(bytes));
-        let inodes = "the release needs 8 inodes, and the file system of `/srv` has 7 free";
+        let inodes = "the release needs 8 inodes, but the file system of `/srv` has only 7 free";
         case((2048, 8), Some(2), Some(7), Some(inodes));
     }
 }

@@ -54,7 +54,7 @@ fn missing_report(root: &str, missing: &[String]) -> Report {
         names => format!("shared files {} are missing", names.join(", ")),
     };
     Report::new(what).hint(format!(
-        "put it at `{root}/shared/{first}`; if it is a directory, write `{first}/` in the recipe"
+        "create `{root}/shared/{first}` on the server, or write `{first}/` if it is a directory"
     ))
 }
 
@@ -106,7 +106,7 @@ mod tests {
         let answer = Answer { exit: Exit::Code(1), stdout: said, stderr: Vec::new() };
         expect![[r#"
             shared files `a`, `b c` are missing
-            hint: put it at `/srv/shop/shared/a`; if it is a directory, write `a/` in the recipe"#]]
+            hint: create `/srv/shop/shared/a` on the server, or write `a/` if it is a directory"#]]
         .assert_eq(&plain(&Report::of(&(step.read)(&answer).unwrap_err())));
     }
 }

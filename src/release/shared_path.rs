@@ -28,7 +28,7 @@ impl SharedPath {
             None => (text, false),
         };
         let path =
-            TreePath::new(bare.as_bytes()).with_context(|| format!("`{text}` cannot be a shared path"))?;
+            TreePath::new(bare.as_bytes()).with_context(|| format!("`{text}` is not a valid shared path"))?;
         let kind = if slash { SharedKind::Directory } else { SharedKind::File };
         Ok(Self { path, kind })
     }
@@ -45,7 +45,7 @@ impl SharedPath {
                 .iter()
                 .find(|other| other.path.starts_with(&path.path) || path.path.starts_with(&other.path))
             {
-                bail!("shared paths `{other}` and `{path}` lie within each other");
+                bail!("shared paths `{other}` and `{path}` must not contain each other");
             }
             paths.push(path);
         }

@@ -57,7 +57,10 @@ impl<'a> Conversation<'a> {
         let has_written = self.write(link)?;
         let (n_read, is_over) = self.read(link)?;
         if self.said.len() >= SAID_MAX {
-            return Ok(Some(QuestionOutcome::Failed("its answer has no end".to_owned())));
+            return Ok(Some(QuestionOutcome::Failed(format!(
+                "the response is larger than {} MiB",
+                SAID_MAX / 1024 / 1024
+            ))));
         }
         if n_read == self.buffer.len() {
             // There is more at once.
@@ -122,8 +125,8 @@ impl<'a> Conversation<'a> {
 
     fn too_late(&self) -> String {
         let got = match self.said.len() {
-            0 => "no answer".to_owned(),
-            n => format!("{n} bytes and no more"),
+            0 => "no response".to_owned(),
+            n => format!("only {n} bytes"),
         };
         format!("{got} within {} s", self.question.timeout.as_secs_f64())
     }

@@ -136,7 +136,7 @@ pub fn answer(exchange: Exchange, end: ExchangeEnd) -> Result<Answer, Lost> {
             return Ok(exchange.into_answer(exit));
         }
         ExchangeEnd::Exit(exit) | ExchangeEnd::Overdue(exit) => {
-            format!("the script {exit} but the shell did not come back")
+            format!("the script {exit}, but the shell did not answer after it")
         }
         ExchangeEnd::Closed(exit) => format!("the shell {exit}"),
     };

@@ -164,7 +164,7 @@ impl<'a> UploadStreams<'a> {
         }
         let left = if self.is_free { (self.left)() } else { 0 };
         let first = self.first.take().filter(|_| left == 0);
-        let why = "not all of the payload was taken".to_owned();
+        let why = "the host did not take all of the payload".to_owned();
         Some(first.ok_or(Lost::Gone { why, sent: self.sent }))
     }
 }

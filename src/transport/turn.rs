@@ -116,8 +116,9 @@ impl<'a> Turn<'a> {
     }
 
     fn never_began(&self, start: Duration) -> Lost {
-        let why = format!("no script begins there within {} s", start.as_secs());
-        self.exchange.lost(&format!("{why}: the login shell or its start files may wait for something"))
+        let why = format!("no script started within {} s", start.as_secs());
+        self.exchange
+            .lost(&format!("{why}: the login shell or its startup files may be waiting for something"))
     }
 }
 

@@ -189,12 +189,12 @@ fn answer(mut exchange: Exchange, end: ExchangeEnd, is_first: bool) -> Result<An
         // Only the first may do without what it is given.
         ExchangeEnd::Exit(exit) if exit.is_success() && !is_first && exchange.leaves_some() => {
             let mut answer = exchange.into_answer(Exit::Code(1));
-            answer.stderr.extend(b"it ended well, but did not read all that was sent\n");
+            answer.stderr.extend(b"the script succeeded, but did not read all that was sent\n");
             Ok(answer)
         }
         // Without a mark there is no success, whatever the process says.
         ExchangeEnd::Closed(exit) if exit.is_success() => {
-            Err(exchange.lost("the channel ended without an answer"))
+            Err(exchange.lost("the channel closed without an answer"))
         }
         ExchangeEnd::Exit(exit) | ExchangeEnd::Closed(exit) | ExchangeEnd::Overdue(exit) => {
             Ok(exchange.into_answer(exit))

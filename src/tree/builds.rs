@@ -26,7 +26,7 @@ impl Store {
         let place = self.place(kind);
         let Some(place) = place.filter(|place| fs::create_dir_all(place).is_ok()) else {
             let made = tempfile::Builder::new().prefix("runner-").tempdir();
-            return Ok(Scratch(made.context("there is no place for temporary directories")?.keep()));
+            return Ok(Scratch(made.context("failed to create a temporary directory")?.keep()));
         };
         for item in fs::read_dir(&place).into_iter().flatten().flatten() {
             let is_ours = item.file_name().to_string_lossy().starts_with(SCRATCH);
@@ -37,7 +37,7 @@ impl Store {
             }
         }
         let made = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&place);
-        let made = made.with_context(|| format!("nothing can be put into `{}`", place.display()))?;
+        let made = made.with_context(|| format!("failed to create a directory in `{}`", place.display()))?;
         Ok(Scratch(made.keep()))
     }
 

@@ -65,7 +65,7 @@ impl Manifest {
             if text.is_empty() {
                 return Ok(Self::default());
             }
-            bail!("manifest is cut off: its last line has no end");
+            bail!("manifest is cut off: its last line has no newline");
         };
         let whole = text;
         let mut again = Vec::new();
@@ -204,7 +204,7 @@ impl Line {
         line.write(again);
         // `0644`, `+5` and the like parse too, but would give a second text with another digest.
         if again.strip_suffix(b"\n") != Some(text) {
-            bail!("not written as this program writes it");
+            bail!("not in the form that this program writes");
         }
         Ok(line)
     }

@@ -22,12 +22,12 @@ impl TreePath {
             bail!("a path inside the tree must not be empty");
         }
         if bytes.contains(&0) {
-            bail!("path `{}` holds a NUL byte", shown());
+            bail!("path `{}` must not contain a NUL byte", shown());
         }
         for component in bytes.split(|b| *b == b'/') {
             match component {
-                b"" => bail!("path `{}` must not start or end with `/` nor hold `//`", shown()),
-                b"." | b".." => bail!("path `{}` must not hold `.` or `..`", shown()),
+                b"" => bail!("path `{}` must not start or end with `/`, or contain `//`", shown()),
+                b"." | b".." => bail!("path `{}` must not contain `.` or `..`", shown()),
                 _ => {}
             }
         }

@@ -28,7 +28,7 @@ impl Problems {
         } else if file_type.is_char_device() || file_type.is_block_device() {
             "device"
         } else {
-            "of an unknown kind"
+            "unknown kind"
         };
         self.special.push(format!("`{path}` ({what})"));
     }
@@ -39,11 +39,10 @@ impl Problems {
 
     pub fn into_result(mut self) -> Result<()> {
         let (names, message, hint) = if !self.special.is_empty() {
-            let hint =
-                "only files, directories and symlinks are sent; list these in `exclude` or `.runnerignore`";
-            (&mut self.special, "refused to send", hint)
+            let hint = "only files, directories and symlinks can be sent; add the others to `exclude` or `.runnerignore`";
+            (&mut self.special, "cannot send", hint)
         } else if !self.unreadable.is_empty() {
-            let hint = "make it readable for this user, or list it in `exclude` or `.runnerignore`";
+            let hint = "make it readable for this user, or add it to `exclude` or `.runnerignore`";
             (&mut self.unreadable, "failed to read", hint)
         } else {
             return Ok(());
@@ -83,6 +82,6 @@ mod tests {
         let error = problems.into_result().unwrap_err();
         expect![[r#"
             failed to read `f10` (permission denied), `f11` (permission denied), `f12` (permission denied), `f13` (permission denied), `f14` (permission denied), `f15` (permission denied), `f16` (permission denied), `f17` (permission denied), `f18` (permission denied), `f19` (permission denied) and 3 more
-            hint: make it readable for this user, or list it in `exclude` or `.runnerignore`"#]].assert_eq(&plain(&Report::of(&error)));
+            hint: make it readable for this user, or add it to `exclude` or `.runnerignore`"#]].assert_eq(&plain(&Report::of(&error)));
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn canonical_root(root: &Path) -> Result<PathBuf> {
     };
     if !fs::metadata(root).map_err(missing)?.is_dir() {
         return Err(Report::new(format!("source `{shown}` is not a directory"))
-            .hint("set `source` to the directory whose content is to be sent")
+            .hint("set `source` to the directory to deploy")
             .into());
     }
     fs::canonicalize(root).map_err(missing)
@@ -34,10 +34,12 @@ pub(super) fn skipped(root: &Path, skip: &[PathBuf]) -> Result<HashSet<PathBuf>>
         for real in [canonical_parent(path), canonical(path)] {
             match real.strip_prefix(root) {
                 Ok(inside) if inside.as_os_str().is_empty() => {
-                    let message =
-                        format!("source and deploy path are the same directory, `{}`", path.display());
+                    let message = format!(
+                        "the source and the deploy path are the same directory, `{}`",
+                        path.display()
+                    );
                     let hint =
-                        "set `source` to a directory of its own, or move the deploy path below or out of it";
+                        "set `source` to another directory, or choose a deploy path below or outside of it";
                     return Err(Report::new(message).hint(hint).into());
                 }
                 Ok(inside) => drop(relative.insert(inside.to_owned())),

@@ -110,7 +110,7 @@ impl Store {
     pub fn put(&self, manifest: &Manifest) -> Option<String> {
         let Some(directory) = self.manifests() else {
             return Some(
-                "failed to keep the manifest: no cache directory is known; set `RUNNER_CACHE`".to_owned(),
+                "failed to cache the manifest: no cache directory found; set `RUNNER_CACHE`".to_owned(),
             );
         };
         let digest = manifest.digest();
@@ -123,7 +123,7 @@ impl Store {
             prune(&directory, KEPT);
             if let Err(error) = kept {
                 let shown = directory.display();
-                return Some(format!("failed to keep the manifest in `{shown}`: {error:#}"));
+                return Some(format!("failed to cache the manifest in `{shown}`: {error:#}"));
             }
         }
         remember(&mut recent, manifest);
@@ -160,7 +160,7 @@ pub(super) fn touch(path: &Path) {
 
 /// Under its final name a manifest is whole or absent.
 fn write(directory: &Path, name: &str, text: &[u8]) -> Result<()> {
-    fs::create_dir_all(directory).context("failed to make the directory")?;
+    fs::create_dir_all(directory).context("failed to create the directory")?;
     let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory)?;
     file.write_all(text)?;
     file.persist(directory.join(name))?;
@@ -246,7 +246,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
         let warning = Store::at(dir.path().join("file")).put(&Manifest::default());
-        assert!(warning.unwrap().starts_with("failed to keep the manifest in `"));
+        assert!(warning.unwrap().starts_with("failed to cache the manifest in `"));
         let nowhere = Store { directory: None, recent: Arc::default() };
         assert!(nowhere.put(&Manifest::default()).is_some());
         assert_eq!(nowhere.get(Manifest::default().digest()), None);

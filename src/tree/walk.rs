@@ -188,7 +188,7 @@ fn nothing_to_send(root: &Path, n_left_out: usize) -> Report {
         0 => Report::new(format!("nothing to send: source directory `{shown}` is empty"))
             .hint("build it first, or correct the setting `source`"),
         _ => Report::new(format!("nothing to send: everything in source directory `{shown}` is excluded"))
-            .hint("look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back"),
+            .hint("check `exclude` and `.runnerignore`; a pattern after `!` includes a path again"),
     }
 }
 
@@ -443,8 +443,8 @@ mod tests {
         assert_eq!(paths(&selection(Path::new("root/later"))), ["a", "deep", "deep/site", "www"]);
         let same = selection(Path::new("real"));
         expect![[r#"
-            source and deploy path are the same directory, `ROOT/real`
-            hint: set `source` to a directory of its own, or move the deploy path below or out of it"#]]
+            the source and the deploy path are the same directory, `ROOT/real`
+            hint: set `source` to another directory, or choose a deploy path below or outside of it"#]]
         .assert_eq(&error(&same, dir.path()));
     }
 
@@ -463,11 +463,11 @@ mod tests {
         fs::write(root.join(".env"), "").unwrap();
         expect![[r#"
             nothing to send: everything in source directory `ROOT` is excluded
-            hint: look at `exclude` and `.runnerignore`; a pattern after `!` brings a path back"#]]
+            hint: check `exclude` and `.runnerignore`; a pattern after `!` includes a path again"#]]
         .assert_eq(&error(&select(root), root));
         expect![[r#"
             source `ROOT/.env` is not a directory
-            hint: set `source` to the directory whose content is to be sent"#]]
+            hint: set `source` to the directory to deploy"#]]
         .assert_eq(&error(&select(&root.join(".env")), root));
         fs::write(root.join(".runnerignore"), "[").unwrap();
         expect!["bad pattern `[` in `.runnerignore`, line 1: unclosed character class; missing ']'"]
@@ -484,8 +484,8 @@ mod tests {
         let fifo = std::process::Command::new("mkfifo").arg(root.join("f\ni")).status();
         assert!(fifo.unwrap().success());
         expect![[r#"
-            refused to send `f\ni` (fifo), `s00` (socket), `s01` (socket), `s02` (socket), `s03` (socket), `s04` (socket), `s05` (socket), `s06` (socket), `s07` (socket), `s08` (socket) and 2 more
-            hint: only files, directories and symlinks are sent; list these in `exclude` or `.runnerignore`"#]].assert_eq(&error(&select(root), root));
+            cannot send `f\ni` (fifo), `s00` (socket), `s01` (socket), `s02` (socket), `s03` (socket), `s04` (socket), `s05` (socket), `s06` (socket), `s07` (socket), `s08` (socket) and 2 more
+            hint: only files, directories and symlinks can be sent; add the others to `exclude` or `.runnerignore`"#]].assert_eq(&error(&select(root), root));
     }
 
     #[test]
@@ -501,7 +501,7 @@ mod tests {
         if File::open(root.join("f")).is_err() {
             expect![[r#"
                 failed to read `d` (Permission denied (os error 13)), `f` (Permission denied (os error 13))
-                hint: make it readable for this user, or list it in `exclude` or `.runnerignore`"#]]
+                hint: make it readable for this user, or add it to `exclude` or `.runnerignore`"#]]
             .assert_eq(&error(&select(root), root));
         }
         fs::set_permissions(root.join("d"), fs::Permissions::from_mode(0o700)).unwrap();

@@ -29,8 +29,8 @@ impl Address {
         match text.rsplit_once(':').and_then(is_address) {
             Some(address) => Ok(address),
             None => bail!(
-                Report::new(format!("`{text}` is neither the path of a socket nor an address with a port"))
-                    .hint("say `/run/php/php-fpm.sock`, or `127.0.0.1:9000`")
+                Report::new(format!("`{text}` must be the path of a socket, or an address with a port"))
+                    .hint("use for example `/run/php/php-fpm.sock` or `127.0.0.1:9000`")
             ),
         }
     }
@@ -49,7 +49,7 @@ impl Address {
     pub(super) fn unix(path: &str) -> Result<Self> {
         // sun_path of unix(7) holds 107 bytes and a NUL.
         if path.len() > 107 || path.contains('\0') {
-            bail!("`{path}` cannot be the path of a socket");
+            bail!("`{path}` is not a valid socket path");
         }
         Ok(Self::Unix(path.to_owned()))
     }

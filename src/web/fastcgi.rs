@@ -127,7 +127,7 @@ pub fn read(said: &[u8], is_over: bool) -> Result<Option<Response>, String> {
     let (mut out, mut errors, mut rest) = (Vec::new(), Vec::new(), said);
     while let &[version, kind, _, _, high, low, padding, _, ..] = rest {
         if version != 1 {
-            return Err("it is no FastCGI".to_owned());
+            return Err("the response is not FastCGI".to_owned());
         }
         let length = usize::from(u16::from_be_bytes([high, low]));
         let Some(content) = rest.get(8..8 + length) else { break };
@@ -137,8 +137,8 @@ pub fn read(said: &[u8], is_over: bool) -> Result<Option<Response>, String> {
             END => {
                 return match content.get(4) {
                     Some(0) => response(&out, errors).map(Some),
-                    Some(2) => Err("the pool has no process to spare".to_owned()),
-                    _ => Err("the pool does not take the request".to_owned()),
+                    Some(2) => Err("the pool has no free process".to_owned()),
+                    _ => Err("the pool refused the request".to_owned()),
                 };
             }
             _ => {}
@@ -146,10 +146,10 @@ pub fn read(said: &[u8], is_over: bool) -> Result<Option<Response>, String> {
         rest = rest.get(8 + length + usize::from(padding)..).unwrap_or_default();
     }
     match (is_over, said.len()) {
-        (true, 0) => Err("it said nothing".to_owned()),
-        (true, n) => Err(format!("it stopped within the answer, after {n} bytes")),
+        (true, 0) => Err("the connection closed without a response".to_owned()),
+        (true, n) => Err(format!("the connection closed after {n} bytes of the response")),
         (false, n) if n > ANSWER_MAX => {
-            Err(format!("its answer has more than {} MiB", ANSWER_MAX / 1024 / 1024))
+            Err(format!("the response is larger than {} MiB", ANSWER_MAX / 1024 / 1024))
         }
         (false, _) => Ok(None),
     }
@@ -160,7 +160,7 @@ fn response(out: &[u8], errors: Vec<u8>) -> Result<Response, String> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let (at, headers) = match httparse::parse_headers(out, &mut headers) {
         Ok(Status::Complete((at, headers))) => (at, fields(headers)),
-        _ => return Err("the script says no headers".to_owned()),
+        _ => return Err("the response has no headers".to_owned()),
     };
     let status = headers.iter().find(|(name, _)| name == "status").map(|(_, value)| value.as_str());
     let status = match status {
@@ -168,7 +168,7 @@ fn response(out: &[u8], errors: Vec<u8>) -> Result<Response, String> {
         None => 200,
         Some(text) => {
             let code = text.split(' ').next().and_then(|code| code.parse().ok());
-            code.ok_or_else(|| format!("`{text}` is no status"))?
+            code.ok_or_else(|| format!("invalid status `{text}`"))?
         }
     };
     Ok(Response { status, headers, body: out[at..].to_vec(), errors })
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!((response.body, response.errors), (b"body".to_vec(), b"PHP Warning".to_vec()));
         let end = said.len() - 4;
         said[end] = 2;
-        assert_eq!(read(&said, false), Err("the pool has no process to spare".to_owned()));
+        assert_eq!(read(&said, false), Err("the pool has no free process".to_owned()));
         assert!(read(b"HTTP/1.1 400 Bad Request\r\n", false).is_err());
     }
 }

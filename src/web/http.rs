@@ -27,26 +27,27 @@ impl Url {
     /// Reads `http://HOST[:PORT][/PATH]`, or `http://unix:/PATH/OF/SOCKET:/PATH` as nginx has it.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            Report::new(format!("`{text}` cannot be asked: {why}")).hint(
-                "say `http://127.0.0.1/up`, `http://127.0.0.1:8080/up` or `http://unix:/run/app.sock:/up`",
+            Report::new(format!("cannot send a request to `{text}`: {why}")).hint(
+                "use `http://127.0.0.1/up`, `http://127.0.0.1:8080/up` or `http://unix:/run/app.sock:/up`",
             )
         };
         let Some(rest) = text.strip_prefix("http://") else {
             bail!(match text.starts_with("https://") {
-                true => wrong("it is https")
-                    .note("what is asked through the connection needs no encryption of its own"),
-                false => wrong("it does not begin with `http://`"),
+                true => wrong("https is not supported here").note(
+                    "the request goes through the connection to the host, and needs no encryption of its own"
+                ),
+                false => wrong("it must begin with `http://`"),
             });
         };
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            bail!(wrong("it has a blank in it"));
+            bail!(wrong("it contains a space or a control character"));
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let (address, authority, target) = match rest.strip_prefix("unix:") {
             Some(rest) => {
                 let (path, target) = rest.split_once(":/").unwrap_or((rest, ""));
                 if !path.starts_with('/') {
-                    bail!(wrong("the path of its socket does not begin with `/`"));
+                    bail!(wrong("the path of the socket must begin with `/`"));
                 }
                 (Address::unix(path)?, "localhost", target)
             }
@@ -54,7 +55,7 @@ impl Url {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at(at);
                 let Some(address) = server(authority) else {
-                    bail!(wrong(&format!("`{authority}` is no host")));
+                    bail!(wrong(&format!("`{authority}` is not a valid host")));
                 };
                 (address, authority, target.strip_prefix('/').unwrap_or(target))
             }
@@ -131,11 +132,15 @@ pub fn read(said: &[u8], is_over: bool, is_head: bool) -> Result<Option<Response
         let mut head = httparse::Response::new(&mut headers);
         let n = match head.parse(rest) {
             Ok(Status::Complete(n)) => n,
-            Ok(Status::Partial) if is_over && said.is_empty() => return Err("it said nothing".to_owned()),
-            Ok(Status::Partial) if is_over => return Err("it stopped within the headers".to_owned()),
-            Ok(Status::Partial) if rest.len() > HEAD_MAX => return Err("its headers have no end".to_owned()),
+            Ok(Status::Partial) if is_over && said.is_empty() => {
+                return Err("the connection closed without a response".to_owned());
+            }
+            Ok(Status::Partial) if is_over => {
+                return Err("the connection closed within the headers".to_owned());
+            }
+            Ok(Status::Partial) if rest.len() > HEAD_MAX => return Err("the headers are too long".to_owned()),
             Ok(Status::Partial) => return Ok(None),
-            Err(error) => return Err(format!("it is no HTTP: {error}")),
+            Err(error) => return Err(format!("the response is not HTTP: {error}")),
         };
         let status = head.code.unwrap_or_default();
         rest = &rest[n..];
@@ -162,7 +167,8 @@ fn body(response: &Response, rest: &[u8], is_over: bool) -> Result<Option<Vec<u8
     let body = if is_chunked {
         chunks(rest)?
     } else if let Some(length) = response.header("content-length") {
-        let length: usize = length.trim().parse().map_err(|_| format!("`{length}` is no length"))?;
+        let length: usize =
+            length.trim().parse().map_err(|_| format!("invalid content length `{length}`"))?;
         check_size(length)?;
         rest.get(..length).map(<[u8]>::to_vec)
     } else {
@@ -170,14 +176,14 @@ fn body(response: &Response, rest: &[u8], is_over: bool) -> Result<Option<Vec<u8
         return Ok(is_over.then(|| rest.to_vec()));
     };
     match body {
-        None if is_over => Err(format!("it stopped within the body, after {} bytes", rest.len())),
+        None if is_over => Err(format!("the connection closed after {} bytes of the body", rest.len())),
         body => Ok(body),
     }
 }
 
 pub fn check_size(length: usize) -> Result<(), String> {
     match length > BODY_MAX {
-        true => Err(format!("its body has more than {} MiB", BODY_MAX / 1024 / 1024)),
+        true => Err(format!("the body is larger than {} MiB", BODY_MAX / 1024 / 1024)),
         false => Ok(()),
     }
 }
@@ -189,7 +195,7 @@ fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, String> {
         let (at, length) = match httparse::parse_chunk_size(rest) {
             Ok(Status::Complete((at, length))) => (at, length),
             Ok(Status::Partial) => return Ok(None),
-            Err(_) => return Err("its chunks have no size".to_owned()),
+            Err(_) => return Err("a chunk of the body has no valid size".to_owned()),
         };
         if length == 0 {
             return Ok(Some(body));
@@ -233,7 +239,11 @@ mod tests {
         for wrong in
             ["https://a/", "a/b", "http://", "http://a b/", "http://a@b/", "http://a:x/", "http://unix:a"]
         {
-            assert!(text(wrong).contains(&format!("`{wrong}` cannot be asked: ")), "{}", text(wrong));
+            assert!(
+                text(wrong).contains(&format!("cannot send a request to `{wrong}`: ")),
+                "{}",
+                text(wrong)
+            );
         }
     }
 

@@ -22,7 +22,7 @@ impl Response {
 /// A method as a recipe gives it.
 pub fn check_method(method: &str) -> Result<()> {
     if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        bail!("`{method}` is no method: `GET`, `HEAD`, `POST` and the like are");
+        bail!("`{method}` is not a valid method: use `GET`, `HEAD`, `POST` or another in capital letters");
     }
     Ok(())
 }
@@ -31,10 +31,10 @@ pub fn check_method(method: &str) -> Result<()> {
 pub fn check_header(name: &str, value: &str) -> Result<()> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if name.is_empty() || !name.chars().all(is_token) {
-        bail!("`{name}` cannot be the name of a header");
+        bail!("`{name}` is not a valid header name");
     }
     if value.contains(['\r', '\n', '\0']) {
-        bail!("the value of header `{name}` has a line end or a NUL in it");
+        bail!("the value of header `{name}` must not contain a line break or a NUL byte");
     }
     Ok(())
 }

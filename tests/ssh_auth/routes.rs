@@ -46,7 +46,7 @@ fn the_configuration_may_include_and_match() {
     let target = SshTarget { config: Some(config), ..SshTarget::new("shop", "shop-1") };
     entered(&target);
     assert!(
-        refused(&SshTarget { address: "shop-2".to_owned(), ..target.clone() }).contains("may not log in")
+        refused(&SshTarget { address: "shop-2".to_owned(), ..target.clone() }).contains("failed to log in")
     );
     assert!(refused(&SshTarget { port: Some(1), ..target.clone() }).contains("port 1"));
     assert!(refused(&SshTarget { user: Some("nobody".to_owned()), ..target }).contains("`nobody` may not"));
@@ -61,7 +61,7 @@ fn a_configuration_that_ssh_does_not_read_is_told() {
         "{why}"
     );
     let why = lab.refused("ProxyCommand x\nProxyUseFdpass yes");
-    assert!(why.contains("`ProxyUseFdpass` of `web1` is not understood"), "{why}");
+    assert!(why.contains("`web1` uses `ProxyUseFdpass`, which is not supported"), "{why}");
     let why = refused(&SshTarget::new("odd", "-oProxyCommand=x"));
     assert!(why.contains("hostname contains invalid characters"), "{why}");
 }
@@ -96,7 +96,7 @@ fn jump_hosts_lead_to_the_host() {
     assert!(log.contains("Accepted"), "{log}");
 
     let why = inner.refused(&format!("{hosts}Host web1\n ProxyJump outer\nHost outer\n User wrong\n"));
-    assert!(why.contains("hung up before it said hello, or the line was cut (tried 2 times)"), "{why}");
+    assert!(why.contains("hung up before the handshake, or the network failed (tried 2 times)"), "{why}");
     let jump = format!("Host web1\n ProxyJump wrong@127.0.0.1:{}\n {KEY}", outer.sshd.port);
     let why = inner.refused(&jump);
     assert!(why.contains("the proxy says") && why.contains("Permission denied"), "{why}");
@@ -162,7 +162,7 @@ fn a_port_where_nobody_listens_is_told() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let why = lab.refused(&format!("Port {port}\n{KEY}"));
     let want = format!(
-        "nobody answers at 127.0.0.1 port {port} (tried 3 times)\n = 127.0.0.1:{port}: Connection refused"
+        "failed to connect to 127.0.0.1 port {port} (tried 3 times)\n = 127.0.0.1:{port}: Connection refused"
     );
     assert!(why.starts_with(&want), "{why}");
     let why = lab.refused("HostName no-such-host.invalid");
@@ -188,8 +188,9 @@ fn a_server_that_hangs_up_is_asked_again_and_its_words_are_told() {
         n
     });
     let why = lab.refused(&format!("Port {port}\n{KEY}"));
-    let want =
-        format!("127.0.0.1 port {port} hung up before it said hello, or the line was cut (tried 6 times)\n");
+    let want = format!(
+        "127.0.0.1 port {port} hung up before the handshake, or the network failed (tried 6 times)\n"
+    );
     assert!(why.starts_with(&want) && why.contains("it says: Not allowed at this time"), "{why}");
     assert_eq!(asked.join().unwrap(), 7);
 }
@@ -209,7 +210,8 @@ fn a_line_that_is_cut_in_the_handshake_is_told_as_that() {
         let at = 1300 + n * (total - 1400) / 24;
         let proxy = Proxy::new(lab.sshd.port, Duration::ZERO).after(at, Fault::Cut);
         let why = lab.refused(&format!("Port {}\n{KEY}", proxy.port));
-        let when = ["said hello", "during the key exchange", "after the key exchange", "broke off the login"];
+        let when =
+            ["before the handshake", "during the key exchange", "after the key exchange", "during the login"];
         let when = when.iter().find(|when| why.contains(**when));
         told.insert(*when.unwrap_or_else(|| panic!("{at} of {total}: {why}")));
     }
@@ -268,10 +270,7 @@ fn a_host_that_starts_no_script_is_given_up() {
         let mut remote = remote.starting_within(Duration::from_secs(2));
         let lost = remote.perform(&Act { is_public, ..act.clone() }, &mut Silent);
         let Err(Lost::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
-        assert!(
-            why.contains("no script begins there within 2 s") && why.ends_with("Which terminal?"),
-            "{why}"
-        );
+        assert!(why.contains("no script started within 2 s") && why.ends_with("Which terminal?"), "{why}");
     }
 }
 
@@ -319,15 +318,15 @@ fn algorithms_that_are_not_common_are_named() {
         "KexAlgorithms sntrup761x25519-sha512@openssh.com",
         &[
             "no key exchange algorithm in common",
-            "it offers: sntrup761x25519-sha512@openssh.com\n",
-            "libssh2 knows: ",
+            "the host offers: sntrup761x25519-sha512@openssh.com\n",
+            "libssh2 supports: ",
             "curve25519-sha256",
-            "hint: let its sshd offer more, in its sshd_config: `KexAlgorithms +curve25519-sha256`",
+            "hint: add to the host's sshd_config: `KexAlgorithms +curve25519-sha256`",
         ],
     );
     case(
         "Ciphers aes256-ctr\nMACs umac-128-etm@openssh.com",
-        &["no message authentication algorithm in common", "it offers: umac-128-etm@openssh.com"],
+        &["no message authentication algorithm in common", "the host offers: umac-128-etm@openssh.com"],
     );
 }
 

@@ -60,9 +60,9 @@ fn an_unknown_host_is_refused_with_what_to_type() {
     let fingerprint = fingerprint(&lab, "host.pub");
     let why = lab.refused(KEY);
     let want = format!(
-        "the host key of `[127.0.0.1]:{port}` is not known\n = it shows ssh-ed25519 {fingerprint}\n = looked for in \
-         `{at}/known_hosts`\n = on the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` shows what it \
-         should be\nhint: if they are the same, type `ssh-keyscan -p {port} -t ed25519 127.0.0.1 >> {at}/known_hosts`"
+        "the host key of `[127.0.0.1]:{port}` is not known\n = the host shows ssh-ed25519 {fingerprint}\n = not found in \
+         `{at}/known_hosts`\n = to see its real key, run `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` \
+         on the server\nhint: if they are the same, run `ssh-keyscan -p {port} -t ed25519 127.0.0.1 >> {at}/known_hosts`"
     );
     assert_eq!(why, want);
     // What the hint says is enough.
@@ -131,7 +131,10 @@ fn an_authority_is_not_enough() {
     let ca = lab.key("ca", "-t ed25519");
     lab.knows(&format!("@cert-authority [127.0.0.1]:{} {ca}", lab.sshd.port));
     let why = lab.refused(KEY);
-    assert!(why.contains("an authority is known for it") && why.contains("known_hosts:1"), "{why}");
+    assert!(
+        why.contains("a certificate authority is known for it") && why.contains("known_hosts:1"),
+        "{why}"
+    );
 }
 
 #[test]

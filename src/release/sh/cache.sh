@@ -29,7 +29,7 @@ prepare() {
   [ ! -L cache ] || rm -f cache
   mkdir -p cache || exit
   [ -n "$base" ] || : >"$manifest"
-  list cache | unmanaged "$manifest" >"$run/others" || refuse '`cache` could not be listed'
+  list cache | unmanaged "$manifest" >"$run/others" || refuse 'failed to list `cache`'
   clear_out cache "$run/others"
   change cache "$manifest" cache
 }

@@ -121,7 +121,7 @@ choose() {
       print >wanted
       print "c" $0
     }' kind=left "$run/left_out" kind=managed "$manifest" kind=other "$run/others" >"$run/chosen" ||
-    refuse 'what is carried over could not be listed'
+    refuse 'failed to list what to copy from the previous release'
 }
 
 # Copies the chosen ones, those of one directory by one command.
@@ -176,8 +176,8 @@ copy() {
 
 # Goes on while the plan is checked. Listed first: what goes meanwhile must not stay in the copy.
 take_over() {
-  list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'what commands left could not be listed'
-  # Of an adopted release nothing is managed. What could not be copied or removed yet is looked for later.
+  list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'failed to list what commands left in the previous release'
+  # In an adopted release nothing is managed. Later steps find what could not be copied or removed here.
   [ ! -s "$manifest" ] || duplicate
   return 0
 }

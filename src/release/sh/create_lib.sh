@@ -3,9 +3,9 @@
 #   name, record  the release and its record
 make_release() {
   umask 022
-  [ ! -e "releases/$name" ] || refuse "\`releases/$name\` is there already"
+  [ ! -e "releases/$name" ] || refuse "\`releases/$name\` already exists"
   record "$name" "$record" && mkdir -- "releases/$name" || {
     rm -f ".runner/records/$name"
-    refuse "\`releases/$name\` cannot be made"
+    refuse "failed to create \`releases/$name\`"
   }
 }

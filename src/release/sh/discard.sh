@@ -12,8 +12,8 @@ case $(cat ".runner/records/$name" 2>/dev/null) in
   *) say discarded no; exit 0 ;;
 esac
 served=$(cd current/ 2>/dev/null && pwd -P)
-[ ! -d "releases/$name" ] || [ "$served" != "$(cd "releases/$name" && pwd -P)" ] || refuse "\`$name\` is being served"
-# A pack whose connection was lost may still be unpacked.
+[ ! -d "releases/$name" ] || [ "$served" != "$(cd "releases/$name" && pwd -P)" ] || refuse "release \`$name\` is live"
+# A `tar` whose connection was lost may still be unpacking.
 await_idle 100 || end_writers
 record "$name" "$record"
 rm -rf .runner/guard

@@ -14,7 +14,7 @@ enter
 # full disk is what this has to work on.
 prune_one() {
   if [ -d "releases/$1" ]; then
-    [ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$1" && pwd -P)" ] || refuse "\`$1\` is being served"
+    [ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$1" && pwd -P)" ] || refuse "release \`$1\` is live"
     case $places/ in
       *"-> $real/releases/$1/"*) say occupied "$1" && return ;;
     esac

@@ -78,7 +78,7 @@ clear_out() {
 # nothing may be removed or unpacked behind it. What is a directory is made writable.
 settle() {
   list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) | misplaced "$2" >"$run/misplaced" ||
-    refuse 'directories could not be listed'
+    refuse 'failed to list directories'
   clear_out "$1" "$run/misplaced"
 }
 
@@ -106,17 +106,17 @@ unpack() {
   broken=$run/broken.$$
   : >"$broken" || exit
   { "$expand" -dc && rm -f -- "$broken"; } | (untar) || exit
-  [ ! -e "$broken" ] || refuse "the pack could not be expanded: \`$expand -dc\` failed"
+  [ ! -e "$broken" ] || refuse "failed to decompress the pack: \`$expand -dc\` failed"
 }
 
-# -p keeps modes whatever the umask (busybox needs `umask 0` for it), -o makes the files ours.
-untar() { (umask 0 && exec tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"; }
+# `-p` keeps modes whatever the umask (busybox also needs `umask 0`); `-o` makes this user the owner.
+untar() { (umask 0 && exec tar -xpof -) || refuse "failed to unpack the pack: \`tar\` exited with status $?"; }
 
 # What comes behind that, once all is there.
 describe() {
   edited_modes "$run/edit" >"$run/modes"
-  set_modes "$1" "$run/modes" || refuse 'modes could not be set'
-  edit "$2" "$run/edit" || refuse 'the manifest could not be written'
+  set_modes "$1" "$run/modes" || refuse 'failed to set modes'
+  edit "$2" "$run/edit" || refuse 'failed to write the manifest'
 }
 
 # What is gone already, or holds what cannot be removed, is no failure here: the check at the end decides.
@@ -136,7 +136,7 @@ start_shared() {
     mv -- "$new/$1" "$run/brought" || exit
     cp -RpP -- "$old" "$new/$1" 2>>"$run/errors" || say_missed "$old" "$new/$1" "$1"
     (umask 0 && (cd -- "$run/brought" && tar -cf - .) | (cd -- "$new/$1" && tar -xpof -)) ||
-      refuse "what the source brings does not fit into \`$1\` of the last release"
+      refuse "failed to copy the files of the source into \`$1\` of the previous release"
     drop "$run/brought"
   fi
 }
@@ -170,7 +170,7 @@ finish() {
   if command -v sha256sum >/dev/null 2>&1; then
     case $(sha256sum <".runner/manifests/$name") in
       "$digest "*) ;;
-      *) refuse 'the manifest is not what was sent' ;;
+      *) refuse 'the manifest differs from what was sent' ;;
     esac
   fi
   rm -rf .runner/guard && mkdir .runner/guard || exit
@@ -187,7 +187,7 @@ watch() {
     stats "$file_stats" "$new" <.runner/guard/names >.runner/guard/now
     cmp -s .runner/guard/expected .runner/guard/now || {
       without .runner/guard/now <.runner/guard/expected | sed 's/^[^ ]* [^ ]* [^ ]* //' | say_each unlike
-      refuse 'the release is not what was sent'
+      refuse 'the release differs from what was sent'
     }
   }
   : >.runner/guard/known

@@ -18,13 +18,13 @@ decide() {
   return 0
 }
 
-# $1 is the rollout, $2 where `current` led before its swap, $3 where it led after, $4 where it is to lead.
-mend() {
+# $1 is the rollout, $2 where `current` led before its swap, $3 where it led after, $4 where it must lead.
+settle_swap() {
   if [ "$4" != "$(readlink current)" ]; then
     if [ "$4" ]; then
       # What is whole is not given up for nothing.
       [ -d "$4" ] || [ ! -d current/ ] || return 0
-      point "$4" || refuse '`current` could not be re-pointed'
+      point "$4" || refuse 'failed to re-point `current`'
     else
       rm -f current || exit
     fi
@@ -52,9 +52,9 @@ cut decide
 await_idle 600 || {
   # What it belongs to is gone: what it reads will never end. The parts of one pack are several.
   end_writers
-  await_idle 50 || refuse "process $writer, which a dead run left, still writes"
+  await_idle 50 || refuse "process $writer of an interrupted run is still writing"
 }
-cut mend
+cut settle_swap
 records record || exit
 cut forget
 releases discard_one

@@ -11,7 +11,7 @@ enter() {
   export LC_ALL
   unset CDPATH
   cd -- "$root" || refuse "cannot enter \`$root\`"
-  [ -z "$holder" ] || is_held || refuse 'the lock of the site is no longer held by this run'
+  [ -z "$holder" ] || is_held || refuse 'this run no longer holds the lock of the site'
 }
 
 # Whether the lock is this run's: another may have taken it from one that was cut off.

@@ -54,7 +54,7 @@ take() {
     read_owner .runner/lock
     case $owner in
       *"\"run\":\"$holder\""*) ;;
-      *) free && refuse 'the lock was lost with the connection, and another run has worked here since' ;;
+      *) free && refuse 'this run lost the lock with its connection, and another run has held it since' ;;
     esac
   }
   write_owner "$mine" || refuse "cannot write to \`$root/.runner\`"
@@ -68,7 +68,7 @@ LC_ALL=C
 export LC_ALL
 if [ "$make" ]; then
   umask a+rx
-  mkdir -p -- "$root" || refuse "cannot make \`$root\`"
+  mkdir -p -- "$root" || refuse "cannot create \`$root\`"
   mkdir -p -- "$root/releases" "$root/shared" "$root/.runner/records" "$root/.runner/manifests" ||
     refuse "cannot write to \`$root\`"
   take && {

@@ -10,8 +10,8 @@ begin_busy
 trap end_busy EXIT
 enter
 rm -rf .runner/restore && mkdir .runner/restore || exit
-(umask 0 && tar -xpof -) || refuse "the pack could not be unpacked: \`tar\` exited with status $?"
-# Most of them were not sent.
+(umask 0 && tar -xpof -) || refuse "failed to unpack the pack: \`tar\` exited with status $?"
+# Most of these files are not in the pack.
 special_files ".runner/manifests/$name" >.runner/restored.modes
 set_modes .runner/restore .runner/restored.modes 2>/dev/null || :
 is_shared() {

@@ -18,7 +18,7 @@ if [ "$runner_holder" ]; then
   { IFS= read -r runner_held <"$runner_root/.runner/lock"; } 2>/dev/null
   case $runner_held in
     *"\"run\":\"$runner_holder\""*) ;;
-    *) echo 'the lock of the site is no longer held by this run' >&2 && exit 1 ;;
+    *) echo 'this run no longer holds the lock of the site' >&2 && exit 1 ;;
   esac
 fi
 case $runner_cwd in

@@ -7,8 +7,8 @@
 #   shared(kind path link)  shared paths: directory or file, path, text of the link
 enter
 new=releases/$name
-[ -d "$new" ] || refuse "\`$new\` is gone"
-linked_one() { [ "$(readlink "$new/$2")" = "$3" ] || refuse "\`$2\` is not the link into \`shared/\` any more"; }
+[ -d "$new" ] || refuse "\`$new\` no longer exists"
+linked_one() { [ "$(readlink "$new/$2")" = "$3" ] || refuse "\`$2\` is no longer the link into \`shared/\`"; }
 shared linked_one
 if [ -n "$guarded" ] && ! guard "$new"; then
   say_guarded

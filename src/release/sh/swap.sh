@@ -19,9 +19,9 @@
 enter
 [ -z "$arms" ] || arm
 [ "$commits" ] || { say armed yes; exit 0; }
-[ -f "$intent" ] || refuse 'no sign of life came for too long, and the swap was taken back before it was made'
-leads_to "$from" || refuse '`current` was changed by somebody else'
-point "$to" || refuse '`current` could not be re-pointed'
+[ -f "$intent" ] || refuse 'no heartbeat came for too long, so the server cancelled the swap before it was made'
+leads_to "$from" || refuse '`current` has changed since this run read it'
+point "$to" || refuse 'failed to re-point `current`'
 records record || exit
 [ -z "$durable" ] || sync
 note "$entry"

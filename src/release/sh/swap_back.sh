@@ -29,7 +29,7 @@ elif ! leads_to "$to" && [ -z "$watch" ]; then
   made=
 fi
 if leads_to "$to"; then
-  lead_back || refuse '`current` could not be re-pointed'
+  lead_back || refuse 'failed to re-point `current`'
   [ -z "$durable" ] || sync
   note "$entry"
 fi

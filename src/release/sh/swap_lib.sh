@@ -24,17 +24,17 @@ leads_to() { [ "$(readlink current)" = "$1" ]; }
 
 # Where the release stands that is about to be served: complete, its links in place, and the way to it free.
 check() {
-  leads_to "$from" || refuse '`current` was changed by somebody else'
-  [ -d "$to" ] || refuse "\`$to\` is gone"
-  [ -w . ] && [ -w .runner ] || refuse "\`$root\` is not writable by \`$(id -un 2>/dev/null || id -u)\` any more"
+  leads_to "$from" || refuse '`current` has changed since this run read it'
+  [ -d "$to" ] || refuse "\`$to\` no longer exists"
+  [ -w . ] && [ -w .runner ] || refuse "\`$(id -un 2>/dev/null || id -u)\` can no longer write to \`$root\`"
   case $(cat ".runner/records/$name") in
     *'"state":"complete"'*) ;;
-    *) refuse "the record of \`$name\` does not say that it is complete" ;;
+    *) refuse "release \`$name\` is not recorded as complete" ;;
   esac
   linked linked_one
   [ -z "$guarded" ] || guard "$to" || { say_guarded; exit 1; }
 }
-linked_one() { [ "$(readlink "$to/$1")" = "$2" ] || refuse "\`$1\` is not the link into \`shared/\` any more"; }
+linked_one() { [ "$(readlink "$to/$1")" = "$2" ] || refuse "\`$1\` is no longer the link into \`shared/\`"; }
 
 arm() {
   check
@@ -135,8 +135,8 @@ stand_down() {
 # Fails if the server has taken the swap back by itself. One that is confirmed stays so: the answer may have been lost.
 confirm() {
   [ -e "$intent" ] && rm "$intent" || {
-    [ ! -e "$intent" ] || refuse 'the swap could not be confirmed'
-    # In this order: what is being taken back has that file until `current` leads back.
+    [ ! -e "$intent" ] || refuse 'failed to confirm the swap'
+    # In this order: during a swap back, that file exists until `current` leads back.
     [ ! -e "$reverting" ] && leads_to "$to" || return
   }
   stand_down

@@ -21,7 +21,7 @@ fi
 if has_flock; then
   tenths=50
   until flock -n 9; do
-    [ "$tenths" -gt 0 ] || refuse 'the lock is still held, by what may not be ended'
+    [ "$tenths" -gt 0 ] || refuse 'the lock is still held by a process that could not be ended'
     tenths=$((tenths - 1))
     pause
   done

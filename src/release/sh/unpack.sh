@@ -5,6 +5,6 @@
 #   name          the release
 #   expand        the program that expands the part, or nothing
 begin_beside
-[ -d "$new" ] || refuse "\`$new\` is gone"
+[ -d "$new" ] || refuse "\`$new\` no longer exists"
 unpack
 say unpacked yes

@@ -7,8 +7,8 @@ enter
 make_one() {
   path=releases/$name/$1
   [ -d "$path" ] || mkdir -p -- "$path" || exit
-  # Another user's directory is left alone where we may write in it: its owner has seen to it.
-  chmod 2775 "$path/." 2>/dev/null || [ -w "$path/." ] || refuse "\`$1\` cannot be made writable"
+  # A directory of another user is left alone if this user can write to it: its owner has set it up.
+  chmod 2775 "$path/." 2>/dev/null || [ -w "$path/." ] || refuse "failed to make \`$1\` writable"
 }
 writable make_one
 say writable yes

@@ -7,8 +7,8 @@ use ssh2::{Error, ErrorCode, Session};
 /// LIBSSH2_ERROR_EAGAIN
 const EAGAIN: ErrorCode = ErrorCode::Session(-37);
 
-/// What the connection's end is called when nobody says why.
-pub const CLOSED: &str = "it was closed by the host or the network";
+/// Why the connection ended, if nothing more is known.
+pub const CLOSED: &str = "closed by the host or the network";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {

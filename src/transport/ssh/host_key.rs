@@ -26,7 +26,7 @@ impl<'a> HostKeys<'a> {
         };
         let known = KnownHosts::read(files(config), &name).map_err(|(file, error)| {
             Report::new(format!(
-                "failed to read `{}`, which may say whom not to trust: {error}",
+                "failed to read `{}`, which may list keys not to trust: {error}",
                 file.display()
             ))
         })?;
@@ -66,7 +66,7 @@ impl<'a> HostKeys<'a> {
         let salt = self.config.hash_known_hosts.then(salt);
         append(file, &self.name, key, salt).map_err(|error| {
             Report::new(format!(
-                "failed to remember the host key of {} in `{}`: {error}",
+                "failed to add the host key of {} to `{}`: {error}",
                 self.host(),
                 file.display()
             ))
@@ -80,19 +80,19 @@ impl<'a> HostKeys<'a> {
     fn refuse_unknown(&self, key: &PublicKey, authority: Option<LinePlace>) -> Report {
         let files: Vec<String> = files(self.config).map(|file| format!("`{}`", file.display())).collect();
         let report = Report::new(format!("the host key of {} is not known", self.host()))
-            .note(format!("it shows {key}"))
-            .note(format!("looked for in {}", files.join(", ")));
+            .note(format!("the host shows {key}"))
+            .note(format!("not found in {}", files.join(", ")));
         let report = match authority {
             None => report,
             Some(place) => report.note(format!(
-                "an authority is known for it ({place}), but libssh2 cannot check what it signed: name the host's own key"
+                "a certificate authority is known for it ({place}), but libssh2 cannot check certificates: add the host's own key"
             )),
         };
         let report = report.note(format!(
-            "on the server, `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` shows what it should be",
+            "to see its real key, run `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` on the server",
             scan_kind(key)
         ));
-        report.hint(format!("if they are the same, type `{}`", self.to_learn(key)))
+        report.hint(format!("if they are the same, run `{}`", self.to_learn(key)))
     }
 
     /// A command that makes the host known.
@@ -111,13 +111,13 @@ impl<'a> HostKeys<'a> {
 
     fn refuse_changed(&self, key: &PublicKey, place: &LinePlace, known: &PublicKey) -> Report {
         let report = Report::new(format!("the host key of {} has changed", self.host()))
-            .note(format!("known is {known} ({place})"))
-            .note(format!("it shows {key}"))
+            .note(format!("the known key is {known} ({place})"))
+            .note(format!("the host shows {key}"))
             .note(
-                "either the server was set up anew, or somebody else answers in its place: ask who runs it",
+                "either the server was reinstalled, or another machine answers in its place: ask its administrator",
             );
         report.hint(format!(
-            "if it was set up anew, type `ssh-keygen -f {} -R '{}'`, then learn the new key",
+            "if it was reinstalled, run `ssh-keygen -f {} -R '{}'`, then add the new key",
             place.file.display(),
             self.name.name
         ))
@@ -125,9 +125,9 @@ impl<'a> HostKeys<'a> {
 
     fn refuse_revoked(&self, key: &PublicKey, place: &LinePlace) -> Report {
         Report::new(format!("the host key of {} is revoked", self.host()))
-            .note(format!("it shows {key}"))
+            .note(format!("the host shows {key}"))
             .note(format!("revoked at {place}"))
-            .note("whoever has this key may be anybody: the server needs a new one")
+            .note("anybody may have this key: the server needs a new one")
     }
 }
 
@@ -140,9 +140,8 @@ fn revoked(file: &PathBuf) -> Result<Vec<(LinePlace, PublicKey)>, Report> {
     let report = |why: &str| Report::new(format!("`RevokedHostKeys` file `{}` {why}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| report(&format!("cannot be read: {error}")))?;
     if bytes.starts_with(b"SSHKRL\n\0") {
-        return Err(
-            report("is a binary list, which is not understood here").hint("give it as a list of public keys")
-        );
+        return Err(report("is a binary list, which is not supported")
+            .hint("replace it with a text file of public keys"));
     }
     let text = String::from_utf8_lossy(&bytes);
     let keys = text.lines().enumerate().filter_map(|(i, line)| {

@@ -85,7 +85,7 @@ impl Ssh {
     }
 
     fn pipes(&self) -> io::Result<&Pipes> {
-        let closed = || io::Error::new(io::ErrorKind::NotConnected, "there is no connection");
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "not connected");
         self.driven.as_ref().map(|driven| &*driven.pipes).ok_or_else(closed)
     }
 }

@@ -75,7 +75,7 @@ impl Agent {
 /// The session is still in use by a call that was left behind, so nothing more can come of the login.
 fn late(path: &Path) -> Report {
     Report::new(format!("the agent at `{}` did not answer within {} s", path.display(), PERSON.as_secs()))
-        .hint("`ssh-add -l` shows whether it answers at all")
+        .hint("run `ssh-add -l` to see whether it answers at all")
 }
 
 fn list(path: &Path, session: &Session) -> Result<(ssh2::Agent, Vec<ssh2::PublicKey>), String> {

@@ -39,10 +39,10 @@ impl KeyFile {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
-            bytes => bytes.map_err(|error| format!("cannot be read: {error}"))?,
+            bytes => bytes.map_err(|error| format!("failed to read it: {error}"))?,
         };
-        let text = String::from_utf8(bytes).map_err(|_| "is no key: not a text".to_owned())?;
-        let (secret, public) = parse(&text).ok_or("is no private key of a known format")?;
+        let text = String::from_utf8(bytes).map_err(|_| "not a key: not a text file".to_owned())?;
+        let (secret, public) = parse(&text).ok_or("not a private key in a known format")?;
         if !matches!(secret, Secret::Absent) {
             guard(path)?;
         }
@@ -58,10 +58,10 @@ impl KeyFile {
 
 /// ssh does not use a key of ours that others may read, and whoever relies on that would not want us to.
 fn guard(path: &Path) -> Result<(), String> {
-    let meta = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let meta = fs::metadata(path).map_err(|error| format!("failed to read it: {error}"))?;
     let is_ours = meta.uid() == rustix::process::getuid().as_raw();
     match is_ours && meta.mode() & 0o077 != 0 {
-        true => Err(format!("others may read it (`chmod 600 {}`)", path.display())),
+        true => Err(format!("other users can read it (run `chmod 600 {}`)", path.display())),
         false => Ok(()),
     }
 }
@@ -167,10 +167,10 @@ mod tests {
             let said = KeyFile::read(&path, false).err();
             assert_eq!(said.as_deref(), Some(want), "{bytes:?}");
         }
-        case(b"", "is no private key of a known format");
-        case(b"\xff\xfe", "is no key: not a text");
-        case(b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "is no private key of a known format");
-        case(b"-----BEGIN CERTIFICATE-----\n", "is no private key of a known format");
+        case(b"", "not a private key in a known format");
+        case(b"\xff\xfe", "not a key: not a text file");
+        case(b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "not a private key in a known format");
+        case(b"-----BEGIN CERTIFICATE-----\n", "not a private key in a known format");
         assert!(KeyFile::read(Path::new("/nonexistent/key"), false).unwrap().is_none());
     }
 
@@ -182,6 +182,6 @@ mod tests {
         fs::write(&path, "-----BEGIN PRIVATE KEY-----\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let said = KeyFile::read(&path, false).err().unwrap();
-        assert!(said.starts_with("others may read it"), "{said}");
+        assert!(said.starts_with("other users can read it"), "{said}");
     }
 }

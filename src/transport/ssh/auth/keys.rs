@@ -35,7 +35,7 @@ impl Keys {
             match KeyFile::read(path, is_usual) {
                 Ok(Some(file)) => files.push(file),
                 Ok(None) if is_usual => {}
-                Ok(None) => tried.note(format!("`{}`: there is no such file", path.display())),
+                Ok(None) => tried.note(format!("`{}`: file not found", path.display())),
                 Err(why) => tried.note(format!("`{}`: {why}", path.display())),
             }
         }
@@ -57,7 +57,7 @@ impl Keys {
             files.iter().filter_map(|file| file.public.as_ref()).filter(|key| key.is_security_key());
         for key in handles.chain(&publics) {
             if let Some(why) = unusable(key) {
-                tried.note(format!("{key}: {why} (`transport = \"openssh\"` will)"));
+                tried.note(format!("{key}: {why} (`transport = \"openssh\"` will support it)"));
             }
         }
         let candidates = order(&files, &publics, config.identities_only);
@@ -109,14 +109,14 @@ fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Resu
         Some(REFUSED) => LoginStep::Refused,
         Some(NOT_VERIFIED) => login.weigh(AuthMethod::PublicKey)?,
         _ => {
-            login.tried.note(format!("{name}: cannot be used: {stop}"));
+            login.tried.note(format!("{name}: failed: {stop}"));
             return Ok(LoginStep::Refused);
         }
     };
     let word = match (&step, stop.code()) {
         // An agent may have declined, and nobody tells two right keys from one wrong signature.
         (LoginStep::Refused, Some(NOT_VERIFIED)) => {
-            "the host knows it, but there was no good signature, or it wants another key as well"
+            "the host knows it, but the signature failed, or the host requires a second key"
         }
         (LoginStep::Refused, _) => "refused",
         _ => "accepted",
@@ -160,7 +160,7 @@ fn show_encrypted(
             return judge(result, name, login);
         }
     }
-    let question = format!("passphrase of `{}`", file.path.display());
+    let question = format!("passphrase for `{}`", file.path.display());
     let mut wrong = None;
     for _ in 0..login.config.n_prompts {
         let Some(passphrase) = login.target.logins.secret(&question, wrong.as_deref()) else {
@@ -180,7 +180,7 @@ fn show_encrypted(
         }
         wrong = Some(passphrase);
     }
-    login.tried.note(format!("{name}: the passphrase is wrong"));
+    login.tried.note(format!("{name}: wrong passphrase"));
     Ok(LoginStep::Refused)
 }
 
@@ -205,15 +205,13 @@ fn add_certificates(files: &mut [KeyFile], config: &Config, tried: &mut Tried) {
         let Some((certificate, key)) = PublicKey::from_line(&text)
             .and_then(|certificate| Some((certificate.clone(), certificate.certified()?)))
         else {
-            tried.note(format!("`{}`: is no certificate that could be read", path.display()));
+            tried.note(format!("`{}`: failed to read a certificate from it", path.display()));
             continue;
         };
         match files.iter_mut().find(|file| file.public.as_ref() == Some(&key)) {
             Some(file) if file.certificates.contains(&certificate) => {}
             Some(file) => file.certificates.push(certificate),
-            None => {
-                tried.note(format!("`{}`: no file among the identities has its private key", path.display()))
-            }
+            None => tried.note(format!("`{}`: no `IdentityFile` has its private key", path.display())),
         }
     }
 }

@@ -17,9 +17,9 @@ pub enum Candidate {
 /// Why libssh2 cannot make the agent sign with a key.
 pub fn unusable(key: &PublicKey) -> Option<&'static str> {
     match key.kind() {
-        _ if key.is_security_key() => Some("libssh2 cannot use keys of security tokens"),
+        _ if key.is_security_key() => Some("libssh2 does not support security keys"),
         // It asks the agent for a signature with SHA-1, which no server takes.
-        "ssh-rsa-cert-v01@openssh.com" => Some("libssh2 cannot use RSA certificates of an agent"),
+        "ssh-rsa-cert-v01@openssh.com" => Some("libssh2 does not support RSA certificates from an agent"),
         _ => None,
     }
 }

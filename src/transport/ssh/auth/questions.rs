@@ -10,7 +10,7 @@ use crate::transport::ssh::logins::Logins;
 /// Asks for the password, as often as the configuration allows.
 pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let user = login.config.user.clone();
-    let question = format!("password of `{user}` on {}", login.config.place());
+    let question = format!("password for `{user}` on {}", login.config.place());
     let mut wrong = None;
     for _ in 0..login.config.n_prompts {
         let Some(password) = login.target.logins.secret(&question, wrong.as_deref()) else {

@@ -24,24 +24,25 @@ impl Tried {
 
     /// A method that needs a person's answer did not get it.
     pub fn unasked(&mut self, method: &str, has_terminal: bool) {
-        let why = if has_terminal { "not answered" } else { "nobody can be asked, there is no terminal" };
+        let why = if has_terminal { "not answered" } else { "no terminal to ask on" };
         self.note(format!("{method}: {why}"));
     }
 
     pub fn locked(&mut self, path: &Path, has_terminal: bool) {
-        let why = if has_terminal { "not answered" } else { "not asked for, there is no terminal" };
-        self.note(format!("key `{}`: encrypted, and its passphrase was {why}", path.display()));
+        let why = if has_terminal { "not given" } else { "not asked for (no terminal)" };
+        self.note(format!("key `{}`: encrypted, passphrase {why}", path.display()));
         self.locked.get_or_insert_with(|| path.to_owned());
     }
 
     pub fn report(&self, config: &Config, accepted: &[String]) -> Report {
-        let report = Report::new(format!("`{}` may not log in to {}", config.user, config.place()));
+        let report = Report::new(format!("failed to log in to {} as `{}`", config.place(), config.user));
         self.tell(report).note(accepts(accepted)).hint(self.hint(config))
     }
 
     /// The host ended the connection in the middle of it.
     pub fn hung_up(&self, config: &Config, accepted: Option<&[String]>, stop: &CallFailure) -> Report {
-        let message = format!("{} broke off the login of `{}`: {stop}", config.place(), config.user);
+        let message =
+            format!("{} closed the connection during the login of `{}`: {stop}", config.place(), config.user);
         let report = self.tell(Report::new(message));
         let report = match accepted {
             None => report,
@@ -50,24 +51,24 @@ impl Tried {
         match self.notes.len() {
             0 | 1 => report,
             _ => report.hint(
-                "sshd hangs up after some wrong keys: name the right one in ~/.ssh/config, `IdentityFile` and \
-                 `IdentitiesOnly yes`",
+                "sshd hangs up after several wrong keys: name the right one in ~/.ssh/config with `IdentityFile` \
+                 and `IdentitiesOnly yes`",
             ),
         }
     }
 
     fn tell(&self, report: Report) -> Report {
         match self.notes.is_empty() {
-            true => report.note("there was nothing to try: no agent has a key, and no key file exists"),
+            true => report.note("no keys to try: no agent has one, and no key file exists"),
             false => self.notes.iter().fold(report, |report, note| report.note(note.clone())),
         }
     }
 
     fn hint(&self, config: &Config) -> String {
         match &self.locked {
-            Some(path) => format!("type `ssh-add {}`", path.display()),
+            Some(path) => format!("run `ssh-add {}`", path.display()),
             None => format!(
-                "to see what ssh does, type `ssh -v -p {} {}@{} true`",
+                "run `ssh -v -p {} {}@{} true` to see what ssh does",
                 config.port, config.user, config.tokens.called
             ),
         }

@@ -38,10 +38,10 @@ pub fn ask(target: &SshTarget, interrupt: &Interrupt) -> Result<String, LoginFai
                 None => Ok(DEFAULTS.to_owned()),
                 Some(file) => Err(LoginFailure::Final(
                     Report::new(format!(
-                        "`{}` cannot be read without an `ssh` on this machine",
+                        "`ssh` not found on this machine, and only it can read `{}`",
                         file.display()
                     ))
-                    .hint("install OpenSSH's client, or unset `RUNNER_SSH_CONFIG`"),
+                    .hint("install the OpenSSH client, or unset `RUNNER_SSH_CONFIG`"),
                 )),
             };
         }
@@ -51,8 +51,12 @@ pub fn ask(target: &SshTarget, interrupt: &Interrupt) -> Result<String, LoginFai
     let go_on = || match interrupt.is_raised() {
         true => Err(LoginFailure::Interrupted),
         false if start.elapsed() >= PATIENCE => Err(LoginFailure::Final(
-            Report::new(format!("`ssh -G {}` did not end within {} s", target.address, PATIENCE.as_secs()))
-                .note("it runs the commands of `Match exec`"),
+            Report::new(format!(
+                "`ssh -G {}` did not finish within {} s",
+                target.address,
+                PATIENCE.as_secs()
+            ))
+            .note("it runs the `Match exec` commands of the ssh configuration"),
         )),
         false => Ok(()),
     };
@@ -61,7 +65,8 @@ pub fn ask(target: &SshTarget, interrupt: &Interrupt) -> Result<String, LoginFai
         let mut said = Vec::new();
         // What cannot be read is not worth an error: this is an explanation of one.
         let _ = words.rewind().and_then(|()| words.read_to_end(&mut said));
-        let report = Report::new(format!("`ssh -G {}` failed, so the way there is unknown", target.address));
+        let report =
+            Report::new(format!("`ssh -G {}` failed, so how to reach the host is unknown", target.address));
         return Err(LoginFailure::Final(report.note(String::from_utf8_lossy(&said).trim())));
     }
     Ok(String::from_utf8_lossy(&printed).into_owned())

@@ -106,15 +106,15 @@ impl Config {
         let port = answers.get("port").and_then(|port| port.parse().ok()).or(target.port).unwrap_or(22);
         if answers.is("proxyusefdpass", false) {
             return Err(Report::new(format!(
-                "`ProxyUseFdpass` of `{}` is not understood here",
+                "`{}` uses `ProxyUseFdpass`, which is not supported",
                 target.address
             )));
         }
         let local_user = || env("LOGNAME").or_else(|| env("USER"));
         let user = answers.get("user").map(str::to_owned).or_else(|| target.user.clone()).or_else(local_user);
         let user = user.ok_or_else(|| {
-            Report::new(format!("no user to log in as on `{host}`"))
-                .hint("name one in runner.toml: `user = \"deploy\"`")
+            Report::new(format!("no user name to log in to `{host}` with"))
+                .hint("set one in runner.toml, such as `user = \"deploy\"`")
         })?;
         let alias = answers.get("hostkeyalias").map(str::to_owned);
         let tokens = Tokens {

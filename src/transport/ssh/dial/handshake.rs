@@ -37,7 +37,7 @@ pub fn handshake(
         return Ok(());
     };
     let place = way.config.place();
-    let cut = |when: &str| Report::new(format!("{place} hung up {when}, or the line was cut"));
+    let cut = |when: &str| Report::new(format!("{place} hung up {when}, or the network failed"));
     let (is_dropped, report) = match stop.code() {
         _ if matches!(stop, CallFailure::Interrupted) => return Err(LoginFailure::Interrupted),
         Some(NOT_AGREED) => {
@@ -47,8 +47,8 @@ pub fn handshake(
         Some(NOT_EXCHANGED) if talk.socket.is_at_end() => (false, cut("during the key exchange")),
         Some(code) if ENDED.contains(&code) => match has_greeted(&session) {
             true => (false, cut("after the key exchange")),
-            // sshd does so with what is too much for it.
-            false => (true, cut("before it said hello")),
+            // sshd does this when it has too many connections.
+            false => (true, cut("before the handshake")),
         },
         _ => (false, Report::new(format!("the handshake with {place} failed: {stop}"))),
     };
@@ -58,7 +58,7 @@ pub fn handshake(
     };
     let report = match &way.config.route {
         Route::Jump(hosts) => report.hint(format!(
-            "`ssh {}` must need no answer: put its key into the agent by `ssh-add`, and its host key into known_hosts",
+            "`ssh {}` must work without questions: add its key to the agent with `ssh-add`, and its host key to known_hosts",
             hosts.rsplit(',').next().unwrap_or_default()
         )),
         _ => report,
@@ -106,9 +106,9 @@ fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<
         |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");
     Some(
         Report::new(format!("no {kind} algorithm in common with {}", way.config.place()))
-            .note(format!("it offers: {}", list(&mut theirs.iter().map(String::as_str))))
-            .note(format!("libssh2 knows: {}", list(&mut ours.iter().copied())))
-            .note("`transport = \"openssh\"` will know what the system's ssh does (not there yet)")
-            .hint(format!("let its sshd offer more, in its sshd_config: {remedy}")),
+            .note(format!("the host offers: {}", list(&mut theirs.iter().map(String::as_str))))
+            .note(format!("libssh2 supports: {}", list(&mut ours.iter().copied())))
+            .note("`transport = \"openssh\"` will support what the system's ssh supports, but is not available yet")
+            .hint(format!("add to the host's sshd_config: {remedy}")),
     )
 }

@@ -48,7 +48,7 @@ pub fn reach(
     });
     if addresses.is_empty() {
         return Err(NoConnection::Unresolved(format!(
-            "`{host}` has no address of the family that is asked for"
+            "`{host}` has no address of the family that `AddressFamily` requires"
         )));
     }
     let stream = race(&addresses, limit, interrupt)?;
@@ -76,7 +76,7 @@ fn resolve(
     match found {
         Ok(Ok(addresses)) if addresses.is_empty() => Err(unresolved("the name is empty")),
         Ok(found) => found.map_err(|error| unresolved(&error.to_string())),
-        Err(Abandoned::Late) => Err(unresolved("the resolver does not answer")),
+        Err(Abandoned::Late) => Err(unresolved("the resolver did not answer")),
         Err(Abandoned::Interrupted) => Err(NoConnection::Interrupted),
     }
 }

@@ -48,7 +48,7 @@ impl Way<'_> {
             NoConnection::Interrupted => LoginFailure::Interrupted,
             NoConnection::Unresolved(why) => LoginFailure::told(why),
             NoConnection::Failed { why, is_passing } => {
-                let report = Report::new(format!("nobody answers at {}", self.config.place()));
+                let report = Report::new(format!("failed to connect to {}", self.config.place()));
                 let notes = why.iter().map(|(address, why)| format!("{address}: {why}"));
                 let report = notes.fold(report, Report::note);
                 if is_passing { LoginFailure::Nobody(report) } else { LoginFailure::Final(report) }
@@ -66,7 +66,7 @@ impl Way<'_> {
     pub fn explain(&self, report: Report) -> Report {
         match self.offer().refusal {
             None => report,
-            Some(refusal) => report.note(format!("it says: {refusal}")),
+            Some(refusal) => report.note(format!("the host says: {refusal}")),
         }
     }
 }

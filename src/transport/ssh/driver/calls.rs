@@ -96,7 +96,7 @@ impl Driver {
         };
         match channel.start() {
             Err(error) if is_refusal(&error) => {
-                self.refuse(id, &format!("the host does not start a shell: {}", error.message()));
+                self.refuse(id, &format!("the host refused to start a shell: {}", error.message()));
                 Ok(CallOutcome::Moved)
             }
             outcome => {
@@ -165,7 +165,9 @@ fn refusal(wanted: &Wanted, reason: &str) -> String {
         ),
     };
     match reason.contains("connect failed") {
-        true => format!("nothing listens at `{address}` that this user may connect to{besides}"),
-        false => format!("the host passes nothing on to `{address}` (`{setting}` of sshd): {reason}"),
+        true => format!(
+            "cannot connect to `{address}`: nothing listens there, or this user may not connect{besides}"
+        ),
+        false => format!("the host does not forward to `{address}` (`{setting}` of sshd): {reason}"),
     }
 }

@@ -99,7 +99,7 @@ impl Driver {
             match self.turn().and_then(|has_moved| self.wait(has_moved)) {
                 Ok(()) if self.pipes.lock().is_leaving => {
                     self.leave();
-                    break "it was closed".to_owned();
+                    break "closed".to_owned();
                 }
                 Ok(()) => {}
                 Err(why) => break why,
@@ -211,7 +211,7 @@ impl Drop for Driver {
     /// the socket is shut down first, so that nothing waits for that.
     fn drop(&mut self) {
         self.socket.shutdown();
-        self.pipes.lock().gone.get_or_insert_with(|| "its thread panicked".to_owned());
+        self.pipes.lock().gone.get_or_insert_with(|| "the thread of the connection panicked".to_owned());
         self.pipes.notify();
     }
 }

@@ -52,7 +52,7 @@ impl Driver {
         match self.silence.verdict(now) {
             Liveness::Alive => Ok(()),
             Liveness::Dead(after) => {
-                Err(format!("nothing came from the host for {} s", after.as_secs_f64().round()))
+                Err(format!("the host sent nothing for {} s", after.as_secs_f64().round()))
             }
         }
     }
