@@ -1,4 +1,4 @@
-//! How the hosts of a fleet are reached, and who hears of it.
+//! How the hosts of a fleet are reached, and where events go.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::transport::ssh::{Logins, SshTarget};
 use crate::transport::{self, Interrupt, Remote};
 
 pub struct Access {
-    /// What is asked at the terminal for all hosts.
+    /// Shared by all hosts: answers given at the terminal, and login slots.
     pub logins: Arc<Logins>,
     pub interrupt: Interrupt,
     pub events: Arc<dyn Sink>,
@@ -44,7 +44,7 @@ impl Access {
     }
 }
 
-/// What is said of a host whose transport this version does not have.
+/// The error for a host whose transport this version does not support.
 pub fn missing_transport(host: &Host) -> Report {
     let name = &host.name;
     Report::new(format!("host `{name}` uses the transport `openssh`, which is not supported yet"))

@@ -1,6 +1,6 @@
-//! Hosts that are gone on without: who may be dropped, and who was.
+//! Dropping: which hosts a run may continue without, and which it has dropped.
 //!
-//! **Invariant:** no host is dropped that a task runs on once.
+//! **Invariant:** a host on which a task runs once is never dropped.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,18 +10,18 @@ use anyhow::{Result, bail};
 
 use crate::host::Host;
 
-/// What one bad host means for the others.
+/// What to do when a host fails before the swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnHostFailure {
     /// The run fails, on all hosts.
     #[default]
     Abort,
-    /// The run goes on without the host, if enough are left.
+    /// The run continues without the host, if enough hosts remain.
     Continue(MinHealthy),
 }
 
 impl OnHostFailure {
-    /// How many of so many hosts must be left.
+    /// How many of `n_hosts` must remain.
     fn min_healthy(self, n_hosts: usize) -> usize {
         match self {
             Self::Abort => n_hosts,
@@ -30,7 +30,7 @@ impl OnHostFailure {
     }
 }
 
-/// How many hosts of a run must be left.
+/// How many hosts of a run must remain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MinHealthy {
     Hosts(NonZeroUsize),
@@ -66,7 +66,7 @@ impl MinHealthy {
         }
     }
 
-    /// Of so many hosts.
+    /// The number, in a run of `n_hosts`.
     fn of(self, n_hosts: usize) -> usize {
         match self {
             Self::Hosts(number) => number.get(),
@@ -75,7 +75,7 @@ impl MinHealthy {
     }
 }
 
-/// Which hosts are left.
+/// Which hosts remain.
 #[derive(Default)]
 pub struct Dropping {
     policy: OnHostFailure,
@@ -85,7 +85,7 @@ pub struct Dropping {
 #[derive(Default)]
 struct State {
     dropped: Vec<usize>,
-    /// Hosts that a task runs on once, and that task.
+    /// Each host on which a task runs once, with the name of that task.
     once: BTreeMap<usize, String>,
 }
 
@@ -111,7 +111,8 @@ impl Dropping {
         self.lock().once.entry(host).or_insert_with(|| task.to_owned());
     }
 
-    /// Drops those that failed, if none of them is kept and enough of `hosts` are left; else says why it does not.
+    /// Drops the hosts that failed. Drops none, and returns the reason, if one of them must be kept or too few of
+    /// `hosts` would remain.
     pub fn drop_hosts(&self, failed: &[usize], hosts: &[Host]) -> Result<(), String> {
         let name = |host: usize| format!("`{}`", hosts[host].name);
         let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! The hosts of a stage that were chosen: their sites, acts on several of them at once, and which of them are left.
+//! The hosts of a run: their sites, work on several of them at once, and which of them remain.
 
 pub mod access;
 pub mod dropping;
@@ -15,7 +15,7 @@ use crate::fleet::parallel::{Failures, combined, in_parallel};
 use crate::host::{Host, Selected};
 use crate::site::{Options, Site};
 
-/// A host is named by its place in `hosts`.
+/// Methods name a host by its index in `hosts`.
 pub struct Fleet {
     /// In file order, as `sites`.
     pub hosts: Vec<Host>,
@@ -57,12 +57,12 @@ impl Fleet {
         self.hosts.iter().position(|host| host.name == name)
     }
 
-    /// The site of a host, for one step or a few. Never held while another host's is asked for.
+    /// The site of a host, for one step or a few. Never hold it while asking for the site of another host.
     pub fn site(&self, host: usize) -> MutexGuard<'_, Site> {
         self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The site of a host, if nobody acts there now.
+    /// The site of a host, if no other thread is using it now.
     pub fn idle_site(&self, host: usize) -> Option<MutexGuard<'_, Site>> {
         self.sites[host].try_lock().ok()
     }
@@ -86,8 +86,9 @@ impl Fleet {
         self.dropping.is_dropped(host)
     }
 
-    /// Says that `task` runs once, on `host`. What it does there (a migration) is for all hosts: undone on a dropped
-    /// host it would be missing on the others, and elsewhere it might meet another database.
+    /// Notes that `task` runs once, on `host`, so that the host is not dropped. What it does there (a migration) is for
+    /// all hosts: if it were undone on a dropped host, the others would lack it, and on another host it might meet
+    /// another database.
     pub fn keep_for(&self, host: usize, task: &str) {
         self.dropping.keep_for(host, task);
     }
@@ -97,7 +98,7 @@ impl Fleet {
         self.dropping.is_allowed()
     }
 
-    /// Drops hosts, or says why it does not.
+    /// Drops hosts, or returns the reason why it does not.
     pub fn drop_hosts(&self, hosts: &[usize]) -> Result<(), String> {
         self.dropping.drop_hosts(hosts, &self.hosts)
     }
@@ -110,7 +111,7 @@ impl Fleet {
             .collect()
     }
 
-    /// Asks all hosts at once. Every answer with its host's name, in file order.
+    /// Asks all hosts at once. Returns each answer with the name of its host, in file order.
     pub fn ask<A: Send>(
         &self,
         question: impl Fn(&mut Site) -> Result<A> + Sync,
@@ -120,7 +121,7 @@ impl Fleet {
         answers.into_iter().map(|(host, answer)| (self.name(host).to_owned(), answer)).collect()
     }
 
-    /// Failures of several hosts as one.
+    /// Fails with one error if there are failures.
     pub fn none_failed(&self, failures: Failures) -> Result<()> {
         combined(failures, |host| self.name(host)).map_or(Ok(()), Err)
     }

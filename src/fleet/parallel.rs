@@ -1,4 +1,4 @@
-//! Several hosts at the same time, and their failures as one.
+//! Work on several hosts at the same time, and one error for all their failures.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,16 +7,17 @@ use std::thread;
 use crate::event::Report;
 use crate::event::together::as_one;
 
-/// Recipes nest calls on these threads.
+/// Bytes. Scripts run on these threads, and nest calls.
 const STACK: usize = 8 << 20;
 
-/// Of hosts, with what failed there.
+/// Hosts, each with its error.
 pub type Failures = Vec<(usize, anyhow::Error)>;
 
-/// A thread a host, not a core: they wait for servers. At most `limit` at a time. The answers are in the hosts' order.
+/// Runs `act` on at most `limit` hosts at a time, and returns the answers in the order of the hosts. There is a thread
+/// for each host, not for each core: the threads wait for servers.
 ///
-/// They are no rayon workers: one of those that waits for its share of the walk takes up another host meanwhile, which may
-/// wait for that walk.
+/// They must not be rayon workers: a worker that waits for its part of the walk would take up another host meanwhile,
+/// and that host may wait for the same walk.
 pub fn in_parallel<A: Send>(
     hosts: &[usize],
     limit: usize,
@@ -38,7 +39,7 @@ pub fn in_parallel<A: Send>(
     let mut answers = thread::scope(|scope| {
         let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok();
         let threads: Vec<_> = (0..n_threads).filter_map(start).collect();
-        // Where no thread can be had, it is done here.
+        // If no thread could be started, this one does the work.
         let mut answers = if threads.is_empty() { work() } else { Vec::new() };
         for thread in threads {
             answers.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));

@@ -1,5 +1,5 @@
-//! What a command here makes from a few files is kept by what these files hold: an export of the source need not have it
-//! made again.
+//! Keeps what a command on this machine makes from a few files, under the hash of those files, so that an export of the
+//! source need not make it again.
 
 use std::env;
 use std::fs;
@@ -14,20 +14,21 @@ use crate::shell::{Answer, Exit};
 use crate::site::CommandRequest;
 use crate::tree::{Hash, TreePath, canonical};
 
-/// Of a command: the files that decide what it makes, and what it makes. Paths are relative to where it runs.
+/// The files that decide what a command makes, and what it makes. Paths are relative to the directory in which it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Cached {
     pub key: Vec<TreePath>,
-    /// The version of what makes it, if that decides too.
+    /// The version of the tool, if it decides as well.
     pub version: String,
-    /// If one of the files has one of these texts, it makes more than `paths`.
+    /// If a file of `key` contains one of these texts, the command makes more than `paths`, and nothing is kept.
     pub unless: Vec<String>,
     pub paths: Vec<TreePath>,
 }
 
 impl Here {
-    /// Runs a command here, unless what it makes is kept from an earlier time; it answers nothing then. Where some of that stands
-    /// already, as in a work tree, the tools know best what to do with it: nothing is taken from the cache then, nor put into it.
+    /// Runs a command here, or copies what it makes from the cache; then the output is empty. Where a part of what it
+    /// makes exists already, as in a work tree, the tool knows best what to do with it: then the cache is neither read
+    /// nor written.
     pub fn local_cached(&self, asked: &CommandRequest, cached: &Cached) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
             return self.local(asked);
@@ -35,7 +36,7 @@ impl Here {
         let directory = self.project.directory()?.join(&asked.cwd);
         let is_fresh = |path| {
             let path = place(&directory, path);
-            // Neither there, nor by way of a link somewhere else.
+            // It must not exist, nor lead outside of the directory through a link.
             let is_inside = canonical(&path).starts_with(canonical(&directory));
             fs::symlink_metadata(&path).is_err() && is_inside
         };
@@ -56,16 +57,17 @@ impl Here {
         }
         let answer = self.local(asked)?;
         if answer.as_ref().is_some_and(|answer| answer.exit.is_success()) {
-            // If that fails, the next time is as slow as this one.
+            // If this fails, the next run is as slow as this one.
             self.store.put_build(&digest, |into| copy(&cached.paths, &directory, into));
         }
         Ok(answer)
     }
 
-    /// What the command is, what it finds in its environment, and what the files hold that decide. `None` where nobody knows.
+    /// The hash of the command, its environment and the files that decide what it makes. `None` if that cannot be
+    /// known.
     fn digest(&self, asked: &CommandRequest, cached: &Cached, directory: &Path) -> Option<String> {
         let mut env = self.env.clone();
-        // Each commit has another.
+        // It differs for each commit.
         env.retain(|(name, _)| name != "REVISION");
         let inherited = env::var_os("NODE_ENV");
         let export = self.project.export().ok()?;
@@ -92,7 +94,7 @@ fn place(directory: &Path, path: &TreePath) -> PathBuf {
     directory.join(path.to_path())
 }
 
-/// Copies them, links as links. `None` if one cannot be, which then is not there at all.
+/// Copies all of them, links as links. If one fails, removes all copies and returns `None`.
 fn copy(paths: &[TreePath], from: &Path, to: &Path) -> Option<()> {
     let copied = paths.iter().try_for_each(|path| {
         let (from, to) = (place(from, path), place(to, path));

@@ -1,4 +1,4 @@
-//! Commands on this machine: performed like a server's, by a shell of their own.
+//! Commands on this machine: run like those on a server, by a shell of their own.
 
 use std::sync::PoisonError;
 
@@ -26,7 +26,7 @@ impl Here {
         let directory = self.project.directory()?;
         let mut env = Vec::new();
         if let Some(export) = self.project.export()? {
-            // Not the repository that the caches happen to be in.
+            // git must not find a repository that the cache directory happens to be in.
             env.push(("GIT_CEILING_DIRECTORIES".to_owned(), export.ceiling().to_string_lossy().into_owned()));
         }
         env.extend(self.env.iter().cloned());

@@ -1,5 +1,5 @@
-//! A commit of the source's repository, taken out into a directory of its own: it is what is built and sent, never the
-//! work tree.
+//! A commit of the source's repository, exported into a directory of its own. With `ref`, the export is built and sent,
+//! never the work tree.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,19 +14,19 @@ use crate::event::Report;
 use crate::here::git::{Commit, ask, git_in, hash_of};
 use crate::tree::{Scratch, Store, canonical};
 
-/// A commit, taken out.
+/// An exported commit.
 pub struct Export {
-    /// It goes with all that was built in it when the run is over.
+    /// It is removed at the end of the run, with all that was built in it.
     scratch: Scratch,
-    /// What is where `runner.toml` is, and the source.
+    /// The directory of `runner.toml` (see `has_project`), and the source.
     pub directory: PathBuf,
     pub source: PathBuf,
-    /// Whether the first is in it.
+    /// Whether `directory` is inside the export; if not, it is the project's own directory.
     pub has_project: bool,
 }
 
 impl Export {
-    /// Of the project in `directory`, whose source is at `source` from there.
+    /// Exports a commit of the project in `directory`. `source` is relative to that.
     pub fn of(commit: &Commit, directory: &Path, source: &Path, store: &Store) -> Result<Self> {
         let scratch = store.scratch("exports")?;
         take_out(&commit.top, &commit.hash, scratch.path())
@@ -34,7 +34,7 @@ impl Export {
         let top = canonical(&commit.top);
         let project = canonical(directory);
         let within = |path: &Path| Some(scratch.path().join(path.strip_prefix(&top).ok()?));
-        // From the project on, links lead where the commit has them lead.
+        // From the project's directory on, links lead where they lead in the commit.
         let from = within(&project).filter(|_| source.is_relative());
         let found = from
             .map(|project| lexical(&project.join(source)))
@@ -61,18 +61,18 @@ impl Export {
         Ok(export)
     }
 
-    /// A path without where this export happens to be.
+    /// A path, relative to the export if it is inside.
     pub fn inside<'p>(&self, path: &'p Path) -> &'p Path {
         path.strip_prefix(self.scratch.path()).unwrap_or(path)
     }
 
-    /// What is above all exports: no git finds a repository beyond it.
+    /// The directory of all exports: git must not look for a repository above it.
     pub fn ceiling(&self) -> PathBuf {
         canonical(self.scratch.path()).parent().map(Path::to_owned).unwrap_or_default()
     }
 }
 
-/// A path without `.` and `..`, whatever is there.
+/// A path without `.` and `..`, resolved as text only.
 fn lexical(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut path, component| {
         match component {
@@ -84,11 +84,11 @@ fn lexical(path: &Path) -> PathBuf {
     })
 }
 
-/// Unpacks a commit into a directory, its submodules too. By `git archive`, so that `.gitattributes` has its say.
+/// Unpacks a commit into a directory, its submodules too. Uses `git archive`, which respects `.gitattributes`.
 fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
     let mut said = tempfile::tempfile()?;
     let mut archive = git_in(repository)
-        // Modes as a checkout has them; git's own default lets the group write.
+        // The modes of a checkout; the default of `git archive` lets the group write.
         .args(["-c", "tar.umask=0022", "archive", "--format=tar", commit])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -97,7 +97,7 @@ fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
         .context("failed to start `git`")?;
     let mut stream = archive.stdout.take().context("failed to read the output of `git`")?;
     let unpacked = tar::Archive::new(&mut stream).unpack(into);
-    // What is behind the end of the archive: git is not to die of it.
+    // Reads what follows the end of the archive; otherwise git would die of a broken pipe.
     let drained = std::io::copy(&mut stream, &mut std::io::sink());
     let status = archive.wait()?;
     if !status.success() {
@@ -119,7 +119,7 @@ fn take_out_submodules(repository: &Path, commit: &str, into: &Path) -> Result<(
         let (hash, path) =
             (String::from_utf8_lossy(&submodule[..at]), Path::new(OsStr::from_bytes(&submodule[at + 1..])));
         let (below, into) = (repository.join(path), into.join(path));
-        // `.gitattributes` may have left it out.
+        // `.gitattributes` may exclude it.
         if !into.is_dir() {
             continue;
         }

@@ -1,4 +1,5 @@
-//! What is asked from this machine, by HTTP and HTTPS: on a thread of its own, so that Ctrl-C need not wait for an answer.
+//! Requests from this machine by HTTP and HTTPS, each on a thread of its own, so that Ctrl-C need not wait for a
+//! response.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,9 +20,9 @@ use crate::site::RequestOutcome;
 use crate::web::http::{BODY_MAX, check_size, encoded};
 use crate::web::{Response, check_header, check_method};
 
-/// As many redirections are followed; more lead nowhere.
+/// The limit of redirects that are followed.
 const REDIRECTIONS_MAX: u32 = 5;
-/// Between two looks for Ctrl-C.
+/// How often to check for Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
 
 /// A request from this machine.
@@ -32,13 +33,13 @@ pub struct Fetch {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub timeout: Duration,
-    /// Whether it goes where a redirection leads.
+    /// Whether redirects are followed.
     pub follows: bool,
 }
 
 impl Here {
-    /// A URL as messages have it: without its user and password. Secrets are hidden first, for what is left of one that was
-    /// cut in two would be shown.
+    /// A URL for messages: without user and password. Secrets are masked first: once a secret is cut in two, the rest
+    /// of it would be shown.
     fn shown(&self, url: &str) -> String {
         let url = self.mask.masked(url);
         let Some((scheme, rest)) = url.split_once("://") else { return url };
@@ -47,12 +48,12 @@ impl Here {
         format!("{scheme}://{host}{target}")
     }
 
-    /// What messages call a request.
+    /// A request's name in messages.
     pub fn title(&self, fetch: &Fetch) -> String {
         format!("{} {}", fetch.method, self.shown(&fetch.url))
     }
 
-    /// Sends a request, which is called `title`, and waits for its answer. A plan sends only what changes nothing.
+    /// Sends a request, called `title` in messages, and waits for its response. A plan sends it only if `is_safe`.
     pub fn fetch(&self, mut fetch: Fetch, title: &str, is_safe: bool) -> Result<RequestOutcome> {
         let uri = self.uri(&fetch.url)?;
         check_method(&fetch.method)?;
@@ -70,7 +71,7 @@ impl Here {
         self.events.event(Event::Command { host: NAME.to_owned(), text: title.to_owned() });
         let (began, timeout) = (Instant::now(), fetch.timeout);
         let (sender, receiver) = mpsc::channel();
-        // Nobody hears it when the waiting was ended.
+        // Sending fails if nobody waits any longer.
         let work = move || drop(sender.send(answer(&fetch, &uri).map_err(|error| reason(error, timeout))));
         thread::Builder::new().spawn(work).with_context(|| format!("failed to send `{title}`"))?;
         loop {
@@ -117,8 +118,9 @@ impl Here {
         Ok(uri)
     }
 
-    /// Servers repeat what they were asked for. Of a secret that reaches beyond it, as the whole URL of a webhook does, that
-    /// would be a part that nothing hides.
+    /// Masks path and query if they are a part of a secret. Servers repeat the path in their responses. If the secret
+    /// is longer than that, as when the whole URL of a webhook is one, masking the secret alone would not hide this
+    /// part.
     fn mask_target(&self, url: &str, target: &str) {
         let masked = self.mask.masked(url);
         if masked != url && !masked.contains(&self.mask.masked(target)) {
@@ -127,7 +129,7 @@ impl Here {
     }
 }
 
-/// User and password of a URL, as a header has them (RFC 7617); the client would not decode them.
+/// User and password of a URL, encoded for a header (RFC 7617). The client would not decode them.
 fn credentials(uri: &Uri) -> Option<String> {
     let (user, _) = uri.authority()?.as_str().rsplit_once('@')?;
     let mut decoded = Vec::new();
@@ -149,14 +151,14 @@ fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(fetch.timeout))
         .http_status_as_error(false)
-        // From https nothing leads to http.
+        // Never follow a redirect from https to http.
         .https_only(uri.scheme_str() == Some("https"))
         .max_redirects(if fetch.follows { REDIRECTIONS_MAX } else { 0 })
         .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-        // PURGE, as caches have it.
+        // Such as PURGE, for caches.
         .allow_non_standard_methods(true)
         .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
-        // Whom this machine trusts, a company's own authority among them.
+        // The authorities that this machine trusts, such as a company's own.
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .build()
         .into();
@@ -181,7 +183,7 @@ fn late(timeout: Duration) -> String {
     format!("no response within {} s", (timeout.as_secs_f64() * 10.0).round() / 10.0)
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 fn reason(error: ureq::Error, timeout: Duration) -> String {
     match error {
         ureq::Error::Timeout(_) => late(timeout),

@@ -1,4 +1,4 @@
-//! Git on this machine: what it says of a repository, and the commit that a reference names.
+//! Git on this machine: its commands, and the commit that a reference names.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::event::Report;
 use crate::tree::canonical;
 
-/// A git that works in a directory, whatever repository this program was started from: a hook names its own
-/// (`git rev-parse --local-env-vars`).
+/// A `git` command for a directory. If a git hook started this program, the environment names the hook's repository
+/// (`git rev-parse --local-env-vars`): these variables are removed.
 pub fn git_in(directory: &Path) -> Command {
     let mut git = Command::new("git");
     git.arg("-C").arg(directory);
@@ -34,7 +34,7 @@ pub fn git_in(directory: &Path) -> Command {
     git
 }
 
-/// What git says in a directory; if it does not, why.
+/// The output of a git command in a directory, or its error.
 pub fn ask(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     let said = git_in(directory).args(arguments).stdin(Stdio::null()).output();
     let said = said.context("failed to start `git`")?;
@@ -48,7 +48,7 @@ pub fn ask(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     }
 }
 
-/// The same as text; `None` if git says nothing.
+/// The same as text; `None` if the command fails.
 pub fn text(directory: &Path, arguments: &[&str]) -> Option<String> {
     let said = ask(directory, arguments).ok()?;
     Some(String::from_utf8(said).ok()?.trim().to_owned())
@@ -65,8 +65,8 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// The commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. A branch that is not here is looked
-    /// for at `origin`, as it was when it was last fetched.
+    /// The commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. If there is no such local branch,
+    /// it looks for `origin`'s, as of the last fetch.
     pub fn named(reference: &str, source: &Path) -> Result<Self> {
         let source = canonical(source);
         let near = source.ancestors().find(|path| path.is_dir()).unwrap_or(&source);
@@ -83,10 +83,10 @@ impl Commit {
     }
 }
 
-/// The hash of a commit; `None` for whatever is none.
+/// The hash of the commit that `reference` names, if it names one.
 pub fn hash_of(repository: &Path, reference: &str) -> Option<String> {
     let verified = |reference: &str| {
-        // What begins so would be an option.
+        // git would take it for an option.
         let name = Some(reference).filter(|reference| !reference.starts_with('-'))?;
         let hash = text(repository, &["rev-parse", "--verify", "--quiet", name])?;
         hash.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(hash)
@@ -104,7 +104,7 @@ fn warnings(repository: &Path, reference: &str, hash: &str) -> Vec<String> {
             &hash[..hash.len().min(10)]
         ));
     }
-    // A branch may have been pushed to from elsewhere: as far as that was fetched, it is known.
+    // Others may have pushed to the branch. This knows it only as far as it was fetched.
     let upstream = format!("{reference}@{{upstream}}");
     if branch.as_deref() == Some(hash)
         && let Some(name) = text(repository, &["rev-parse", "--abbrev-ref", &upstream])

@@ -27,13 +27,13 @@ use crate::here::source::Source;
 use crate::transport::{Interrupt, Remote};
 use crate::tree::Store;
 
-/// What events call this machine.
+/// The name of this machine in events.
 const NAME: &str = "here";
 
 /// This machine, as one run uses it.
 pub struct Here {
     pub mode: Mode,
-    /// Hides the secrets in all that `events` are told: they are the same sink.
+    /// Hides secrets in events: `events` is the same sink.
     pub mask: Arc<Mask>,
     pub events: Arc<dyn Sink>,
     pub interrupt: Interrupt,
@@ -45,14 +45,14 @@ pub struct Here {
     /// What the user should know about the source before it is sent.
     pub warnings: Vec<String>,
     pub store: Store,
-    /// What every command here finds in its environment.
+    /// The environment variables of every command here.
     env: Vec<(String, String)>,
-    /// The shell of commands, which runs one at a time.
+    /// Runs commands, one at a time.
     remote: Mutex<Box<dyn Remote>>,
 }
 
 impl Here {
-    /// Finds the revision, and makes the export if there is one to be sent.
+    /// Finds the revision. Makes the export if the run sends one.
     pub fn open(options: HereOptions, mask: Arc<Mask>, interrupt: &Interrupt) -> Result<Self> {
         let HereOptions { mode, directory, stage, source, env, skip, sends } = options;
         let SourceOptions { directory: below, reference, is_emptied, exclude } = source;
@@ -62,7 +62,7 @@ impl Here {
         let revision = match ready.and_then(|()| project.revision()) {
             Ok(revision) => revision,
             Err(error) if sends || interrupt.is_raised() => return Err(error),
-            // A rollback is as good without it. What needs it all the same fails for the same reason.
+            // A rollback does not need it. If anything else does, it fails for the same reason.
             Err(_) => Revision::default(),
         };
         let warnings = if sends { warnings(&project, &revision, is_emptied)? } else { Vec::new() };

@@ -1,4 +1,4 @@
-//! Whether a run acts or only tells what it would do.
+//! Whether a run acts, or only prints what it would do.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

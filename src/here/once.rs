@@ -1,4 +1,4 @@
-//! What is worked out once for all hosts. An error is kept as well: all of them get the same one.
+//! A value that is computed once for all hosts. An error is kept as well: all of them get the same one.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,7 @@ use crate::event::Report;
 
 pub type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
-/// The value that `make` makes at the first call.
+/// The value that `make` made at the first call.
 pub fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
     let kept = once.get_or_init(|| make().map(Arc::new).map_err(Arc::new));
     match kept {

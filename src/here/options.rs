@@ -1,4 +1,4 @@
-//! What the command line, `runner.toml` and the settings say of this machine, read and checked before the run.
+//! The options of a run for this machine, from the command line, `runner.toml` and settings; checked before the run.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub struct HereOptions {
     pub source: SourceOptions,
     /// The setting `env` of the stage.
     pub env: Vec<(String, String)>,
-    /// What is no part of the source wherever it lies.
+    /// Paths that are never sent, wherever they are.
     pub skip: Vec<PathBuf>,
     /// Whether the run sends the source to hosts.
     pub sends: bool,
@@ -21,11 +21,11 @@ pub struct HereOptions {
 /// What is deployed.
 #[derive(Debug, Clone)]
 pub struct SourceOptions {
-    /// From `runner.toml`.
+    /// Relative to the directory of `runner.toml`.
     pub directory: String,
-    /// The branch, tag or commit of it; none: as it is.
+    /// The branch, tag or commit to deploy; `None`: the work tree.
     pub reference: Option<String>,
-    /// The command line says that there is none: a variable may have been empty.
+    /// The command line sets an empty `ref`; perhaps a shell variable was empty.
     pub is_emptied: bool,
     pub exclude: Vec<String>,
 }

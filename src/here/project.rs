@@ -1,4 +1,4 @@
-//! The project as a run meets it on this machine: the work tree, or the export of a commit, made when it is first needed.
+//! The project on this machine: the work tree, or the export of a commit, made when it is first needed.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -14,9 +14,9 @@ use crate::tree::Store;
 pub struct Project {
     /// Where `runner.toml` is.
     directory: PathBuf,
-    /// From there.
+    /// Relative to `directory`.
     source: PathBuf,
-    /// A branch, tag or commit. Without one, the work tree is what is deployed.
+    /// A branch, tag or commit. Without one, the work tree is deployed.
     reference: Option<String>,
     store: Store,
     commit: Once<Commit>,
@@ -33,17 +33,17 @@ impl Project {
         self.reference.as_deref()
     }
 
-    /// Whether it is not the work tree.
+    /// Whether a commit is deployed, not the work tree.
     pub fn is_export(&self) -> bool {
         self.reference.is_some()
     }
 
-    /// Whether an export was made by now.
+    /// Whether an export has been made.
     pub fn has_export(&self) -> bool {
         self.export.get().is_some_and(Result::is_ok)
     }
 
-    /// The commit that is asked for; `None`: none is.
+    /// The commit to deploy; `None`: the work tree.
     pub fn commit(&self) -> Result<Option<Arc<Commit>>> {
         let Some(reference) = &self.reference else { return Ok(None) };
         kept(&self.commit, || Commit::named(reference, &self.directory.join(&self.source))).map(Some)
@@ -68,13 +68,14 @@ impl Project {
         Ok(export.map_or_else(|| self.directory.clone(), |export| export.directory.clone()))
     }
 
-    /// What is sent.
+    /// The directory that is sent.
     pub fn source(&self) -> Result<PathBuf> {
         let export = self.export()?;
         Ok(export.map_or_else(|| self.directory.join(&self.source), |export| export.source.clone()))
     }
 
-    /// Where `runner.toml` is, in any case: what comes from hosts is for whoever deploys.
+    /// The directory of `runner.toml` itself, never an export: files from hosts are downloaded to it, for whoever
+    /// deploys.
     pub fn own_directory(&self) -> &Path {
         &self.directory
     }

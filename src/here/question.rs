@@ -1,4 +1,4 @@
-//! Asks the person at the terminal, until there is an answer or the wish to hear none.
+//! Asks the person at the terminal, until they answer or decline.
 
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub fn line(question: &str, interrupt: &Interrupt, events: &dyn Sink) -> io::Res
     read(interrupt).inspect_err(|_| eprintln!())
 }
 
-/// A question that is open: nothing may be drawn over it.
+/// While a question is open, nothing may be drawn over it.
 struct Open<'e>(&'e dyn Sink);
 
 impl<'e> Open<'e> {
@@ -47,7 +47,7 @@ pub fn secret(question: &str, interrupt: &Interrupt, events: &dyn Sink) -> io::R
     answer
 }
 
-/// The terminal as long as it shows nothing of what is typed, but the end of the line.
+/// While this exists, the terminal does not show what is typed, except for the end of the line.
 struct Hidden(Termios);
 
 impl Hidden {
@@ -68,7 +68,7 @@ impl Drop for Hidden {
     }
 }
 
-/// One line. Not by the buffer of `stdin`, which could not be waited for.
+/// Reads one line. Not through the buffer of `stdin`: `poll` does not know what is in that.
 fn read(interrupt: &Interrupt) -> io::Result<String> {
     let stdin = io::stdin();
     let mut line = Vec::new();

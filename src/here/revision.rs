@@ -1,4 +1,4 @@
-//! Which version of the source is being deployed, and by whom: for the record.
+//! The version of the source that is deployed, and who deploys it, for records.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,12 +9,12 @@ use crate::here::git::text;
 pub struct Revision {
     /// The commit's hash; none where the source is no git work tree.
     pub commit: Option<String>,
-    /// The work tree has changes that the commit does not.
+    /// The work tree has uncommitted changes.
     pub is_dirty: bool,
 }
 
 impl Revision {
-    /// Asks git. No git, no repository and no commit are all no error: a directory is a source too.
+    /// Asks git. It is no error if there is no git, no repository or no commit: a plain directory is a source as well.
     pub fn of(source: &Path) -> Self {
         let Some(commit) = text(source, &["rev-parse", "--verify", "--quiet", "HEAD"]) else {
             return Self::default();
@@ -23,7 +23,7 @@ impl Revision {
         Self { commit: Some(commit), is_dirty: changes.is_some_and(|changes| !changes.is_empty()) }
     }
 
-    /// What every command of a run finds in its environment, here and on hosts; the setting `env` may say otherwise.
+    /// The environment variables of every command of a run, here and on hosts. The setting `env` can override them.
     pub fn env(&self, stage: &str) -> Vec<(String, String)> {
         let mut env = vec![("STAGE".to_owned(), stage.to_owned())];
         env.extend(self.commit.clone().map(|commit| ("REVISION".to_owned(), commit)));
@@ -31,14 +31,14 @@ impl Revision {
     }
 }
 
-/// What a command prints, if it succeeds.
+/// The output of a command, if it succeeds.
 fn said(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// `user@machine`, as a record names whoever deployed.
+/// `user@machine` of whoever deploys, for records.
 pub fn deployer() -> String {
     let user = ["LOGNAME", "USER"]
         .iter()

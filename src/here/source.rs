@@ -25,10 +25,10 @@ impl Source {
         Self { project, exclude, skip, store, tree: OnceLock::new(), contents: Contents::default() }
     }
 
-    /// Walks the tree from now on, beside whatever else is done.
+    /// Starts to walk the tree in the background.
     pub fn walk_ahead(self: &Arc<Self>) {
         let source = Arc::clone(self);
-        // Without a thread it is walked when it is needed.
+        // If no thread can be started, it is walked when it is needed.
         let _ = thread::Builder::new().spawn(move || {
             if let Some(deployed) = source.store.read_ahead() {
                 source.contents.expect(&deployed);
@@ -37,7 +37,7 @@ impl Source {
         });
     }
 
-    /// In how many parts all of it would be sent beside the first; while that is not known, as many as there may be.
+    /// In how many parts, besides the first, the whole tree would be sent. The maximum while that is not known.
     pub fn n_parts(&self, squeezed: Squeezed) -> usize {
         match self.tree.get() {
             Some(Ok(tree)) => parts_of(tree, squeezed),
@@ -45,12 +45,12 @@ impl Source {
         }
     }
 
-    /// The tree as it is at the first call; what was built before it is in it.
+    /// The tree as of the first call, with whatever was built before that.
     pub fn tree(&self) -> Result<Arc<Tree>> {
         kept(&self.tree, || {
             let root = self.project.source()?;
             let selection = Selection { root, exclude: self.exclude.clone(), skip: self.skip.clone() };
-            // An export is another directory each time: nothing of it is remembered.
+            // Each export is in another directory, so remembering its files would be of no use.
             if self.project.is_export() {
                 return Ok(walk(&selection, &Index::default(), &self.contents)?.0);
             }

@@ -1,15 +1,16 @@
-//! What the scripts of this layer answer: fields `key=value`, each ended by NUL.
+//! The answers of this layer's scripts: fields `key=value`, each followed by NUL.
 
 use anyhow::Result;
 
 use crate::event::Report;
 use crate::shell::Answer;
 
-/// The fields of an answer, in the order they were said.
+/// The fields of an answer, in their order.
 pub struct Fields(Vec<(String, Vec<u8>)>);
 
 impl Fields {
-    /// Reads an answer whose script says `end` last. A script that refused, failed or fell silent is an error.
+    /// Reads the answer of a script whose last field is `end`. It is an error if the script refused, failed or ended
+    /// early.
     pub fn read(answer: &Answer, end: &str) -> Result<Self> {
         let fields = Self::parse(&answer.stdout);
         if let Some(why) = fields.get("refused") {

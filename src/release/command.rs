@@ -17,13 +17,13 @@ const RUN: &str = concat!(
     include_str!("sh/run_guard.sh")
 );
 
-/// Where a command works.
+/// Where a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// The release that is being built, or was.
+    /// The release that this run builds.
     Release(ReleaseName),
     Current,
-    /// The deploy path: nothing is being served yet.
+    /// The deploy path: no release is live yet.
     Site,
 }
 
@@ -51,7 +51,7 @@ pub struct Command {
     pub guard: Option<ReleaseName>,
 }
 
-/// What a command said, and the managed files that differ from what was sent.
+/// A command's answer, and the managed files that differ from what was sent.
 pub struct Said {
     pub answer: Answer,
     pub differs: Vec<Vec<u8>>,
@@ -71,7 +71,7 @@ impl Command {
             .var("runner_holder", holder)
     }
 
-    /// `tag` is a text that no command prints: random, made anew for each step.
+    /// `tag` is a text that no command prints: it is random, and new for each step.
     pub fn run(&self, lock: &Lock, tag: &str) -> Step<Said> {
         let script = self.script(&lock.root, tag, &lock.run);
         let tag = tag.to_owned();
@@ -80,7 +80,7 @@ impl Command {
             .timeout(self.timeout)
     }
 
-    /// The same as a question: a recipe asks, and a plan may ask too.
+    /// The same for a command that changes nothing, so a plan may run it too.
     pub fn test(&self, root: impl Into<Word>) -> Step<Answer> {
         let script = self.script(root, "", "");
         Step::new("test", Effect::Reads, script, |answer| Ok(answer.clone()))
@@ -101,7 +101,7 @@ fn split(answer: &Answer, tag: &str) -> Said {
     }
 }
 
-/// The bytes of a file of the server's.
+/// Reads a file on the server.
 pub fn read_file(root: &str, place: &Place, path: &str) -> Step<Vec<u8>> {
     let body = "cd -- \"$root/$place\" && exec cat -- \"$file\"\n";
     let shown = path.to_owned();
@@ -113,7 +113,7 @@ pub fn read_file(root: &str, place: &Place, path: &str) -> Step<Vec<u8>> {
     .data("path", path)
 }
 
-/// Replaces a file of the server's by one rename.
+/// Replaces a file on the server by one rename.
 pub fn write_file(root: &str, place: &Place, path: &str, content: &str) -> Step<()> {
     let body = "cd -- \"$root/$place\" && { [ ! -d \"$file\" ] || { echo 'it is a directory' >&2 && exit 1; }; } && printf %s \"$content\" >\"$file.new\" && mv -f -- \"$file.new\" \"$file\"\n";
     let shown = path.to_owned();
@@ -130,7 +130,7 @@ pub fn exists(root: &str, place: &Place, path: &str) -> Step<bool> {
     Step::new("exists", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("path", path)
 }
 
-/// Whether a program is on the search path of the server's user.
+/// Whether a program is in the `PATH` of the server's user.
 pub fn has(program: &str) -> Step<bool> {
     let script = Script::new("command -v -- \"$program\" >/dev/null 2>&1\n").var("program", program);
     Step::new("has", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("program", program)

@@ -25,7 +25,7 @@ impl Current {
     }
 }
 
-/// Where `current` should lead: to a release, or, when a first deploy is taken back, nowhere.
+/// Where `current` should lead: to a release, or nowhere when a first deploy is undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     Release(ReleaseName),

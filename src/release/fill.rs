@@ -1,4 +1,4 @@
-//! A release is filled as its plan says: one script, the pack on its standard input.
+//! Fills a release as planned: one script, with the pack on its standard input.
 
 use anyhow::{Result, bail};
 
@@ -11,7 +11,7 @@ use crate::release::{Record, ReleaseName};
 use crate::shell::{Answer, Effect, Script, Step};
 use crate::tree::{Manifest, Pack, Packing};
 
-/// How the last release is duplicated.
+/// How the previous release is duplicated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duplicate {
     Link,
@@ -38,13 +38,13 @@ impl Duplicate {
     }
 }
 
-/// How far the release of a fill has come.
+/// How far the directory of the release has been filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
-    /// Its directory is made with the fill.
+    /// The fill makes the directory.
     No,
     Yes,
-    /// An earlier fill of this run took for granted what was not so: what it left is removed.
+    /// An earlier fill of this run started from a wrong assumption: what it left is removed.
     Half,
 }
 
@@ -58,7 +58,7 @@ impl Begun {
     }
 }
 
-/// What this machine remembers of the directories that a fill starts from: the server checks it along with the fill.
+/// What this machine remembers of the directories that a fill starts from. The fill's script checks it first.
 #[derive(Debug, Clone, Default)]
 pub struct Unchecked {
     pub directories: Vec<(Directory, Manifest)>,
@@ -66,7 +66,7 @@ pub struct Unchecked {
     pub touched: Vec<String>,
 }
 
-/// How the server is to go about a fill.
+/// How the server fills the release.
 #[derive(Debug)]
 pub struct FillOptions<'a> {
     pub duplicate: Duplicate,
@@ -75,19 +75,21 @@ pub struct FillOptions<'a> {
     pub unchecked: &'a Unchecked,
 }
 
-/// What a fill did beside the sending.
+/// What came of a fill.
 #[derive(Debug, Default)]
 pub struct Filled {
-    /// What it starts from was not as it was thought to be: nothing was filled.
+    /// The directory that it starts from was not as expected: nothing was filled.
     pub is_stale: bool,
-    /// Of what was unchecked.
+    /// The surveys of the unchecked directories.
     pub surveys: Vec<Survey>,
-    /// How many files and directories that commands left.
+    /// How many files and directories that commands left were copied from the previous release.
     pub n_carried: usize,
+    /// Those that could not be copied.
     pub skipped: Vec<String>,
 }
 
-/// Of a pack in parts, the first part: `unpack` is for each of the others, and `complete` comes behind all of them.
+/// Fills a release. If the pack is in parts, this sends the first; `unpack` sends each of the others, and `complete`
+/// follows when all of them are unpacked.
 pub fn fill(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions, pack: &Pack) -> Step<Filled> {
     let stage = if pack.is_in_parts() { "first" } else { "" };
     let script = script(lock, record, plan, options, (stage, pack.squeezed.at_once()));
@@ -97,7 +99,7 @@ pub fn fill(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions, pa
         .data("bytes", pack.content_bytes)
 }
 
-/// What the fill says when the other parts of a pack are to come.
+/// What the script of a fill prints when other parts of the pack must follow.
 pub const HALF: &[u8] = b"filled=half\0";
 
 /// Unpacks a part of a pack other than the first.
@@ -111,12 +113,12 @@ pub fn unpack(lock: &Lock, name: &ReleaseName, packing: Option<Packing>) -> Step
     Step::new("unpack", Effect::Writes, script, |answer| Fields::read(answer, "unpacked").map(drop))
 }
 
-/// Ends a fill whose parts are all unpacked.
+/// Completes a fill when all parts are unpacked.
 pub fn complete(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions) -> Step<Filled> {
     Step::new("complete", Effect::Writes, script(lock, record, plan, options, ("last", None)), read)
 }
 
-/// The program that expands a part, by its name; nothing for a part that is not compressed.
+/// The name of the program that decompresses a part; empty if it is not compressed.
 fn expand(packing: Option<Packing>) -> &'static str {
     packing.map_or("", Packing::program)
 }

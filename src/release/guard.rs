@@ -1,4 +1,4 @@
-//! The guard: files that releases share must not be written in place, and what was written is put back.
+//! The guard: files that releases share must not be written in place. If one was, its content is restored.
 
 use anyhow::Result;
 
@@ -9,10 +9,10 @@ use crate::release::scripts::{INSPECT, LOCK, MANIFEST, paths};
 use crate::shell::{Answer, Effect, Step};
 use crate::tree::TreePath;
 
-/// What came of a step that looks at the release first, and does nothing if it is not as it was filled.
+/// The outcome of a step that checks the release first, and does nothing if its files have changed since the fill.
 pub enum Guarded<A> {
     Passed(A),
-    /// Lines of the files that differ.
+    /// The names of the files that differ, as lines.
     Differs(Vec<Vec<u8>>),
 }
 
@@ -24,7 +24,7 @@ pub(super) fn read<A>(answer: &Answer, end: &str, passed: impl FnOnce(&Fields) -
     }
 }
 
-/// Asks which files of other releases were written through the release that is being built.
+/// Finds the files of other releases that were written through the release that is being built.
 pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
     let script = lock.script(include_str!("sh/inspect.sh")).with(INSPECT).var("name", name);
     Step::new("inspect", Effect::Writes, script, |answer| {
@@ -33,7 +33,7 @@ pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
     .data("release", name)
 }
 
-/// Puts the content in the pack (members `.runner/restore/PATH`) back wherever the written inode is seen.
+/// Restores files from the pack (members `.runner/restore/PATH`) in every release that has the inode that was written.
 pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath]) -> Step<()> {
     let script = lock
         .script(include_str!("sh/restore.sh"))

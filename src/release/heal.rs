@@ -1,4 +1,4 @@
-//! What a dead run left of a site is recognised from its records, and put right before anything else is done.
+//! Cleans up after an interrupted run, before anything else is done. The records of the site show what the run left.
 
 use std::collections::BTreeMap;
 
@@ -13,27 +13,27 @@ use crate::release::seen::Seen;
 use crate::release::{Record, ReleaseName, State};
 use crate::shell::{Effect, Step, Word};
 
-/// Where a swap that was cut in the middle goes: the whole group together.
+/// How an interrupted swap ends: in the same way on all of its hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealDirection {
-    /// Nobody has found it good yet: every host goes back.
+    /// No host has confirmed it: every host swaps back.
     Back,
-    /// Some host has found it good already: every host swaps.
+    /// Some host has confirmed it: every host swaps.
     Forward,
 }
 
-/// What one site needs to be whole again.
+/// What must be done to clean up one site.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Healing {
-    /// The cut swaps, and where `current` is to lead.
+    /// The interrupted swaps, and where `current` must lead after each.
     pub cuts: Vec<(Intent, String)>,
-    /// As they are to be.
+    /// The new texts of records.
     pub records: Vec<Record>,
     /// Releases that were never served.
     pub leftovers: Vec<ReleaseName>,
-    /// Scratch only.
+    /// There are temporary files to remove.
     pub has_litter: bool,
-    /// `records` say already which releases hold what was written in place: nobody has to be asked.
+    /// `records` already mark the releases that have files which were written in place: no need to look for them.
     pub has_marked: bool,
 }
 
@@ -43,8 +43,8 @@ impl Healing {
     }
 }
 
-/// Where each cut swap goes, by its rollout. A host that serves its release and has no intent has confirmed it; and where
-/// what a host would go back to is gone, it can only go forward.
+/// The direction of each interrupted swap, by its rollout. A host that serves the release and has no intent has confirmed
+/// the swap. A swap whose old release is gone on some host can only go forward.
 pub fn directions<'a>(
     fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone,
 ) -> BTreeMap<String, HealDirection> {
@@ -57,7 +57,7 @@ pub fn directions<'a>(
         };
         let cannot_go_back = |(_, seen): (&str, &Seen)| {
             let mine = seen.intents.iter().filter(|other| other.rollout == cut.rollout);
-            // What lies elsewhere, another tool's release for example, was not looked for.
+            // The probe does not look for a release elsewhere, such as another tool's.
             let mut left = mine.filter_map(|other| other.from.strip_prefix("releases/"));
             left.any(|left| !seen.directories.contains(left))
         };
@@ -70,7 +70,7 @@ pub fn directions<'a>(
     .collect()
 }
 
-/// What is to be done on one host.
+/// What must be done on one host.
 pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healing {
     let mut healing = Healing { has_litter: seen.has_litter, ..Healing::default() };
     let mut kept: Vec<&ReleaseName> = seen.live().into_iter().collect();
@@ -93,10 +93,10 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
                 kept.push(&cut.release);
             }
             _ => {
-                // Only a swap that was made is taken back; whoever moved `current` elsewhere meant it.
+                // Swap back only if the swap was made. If somebody pointed `current` elsewhere, they meant to.
                 let now = seen.current.link().unwrap_or_default();
                 healing.cuts.push((cut.clone(), if is_live { cut.from.clone() } else { now }));
-                // Or was, and whoever took it back came no further than `current`.
+                // It is live, or was until a swap back that ended right after it had changed `current`.
                 let was_served = is_live || record.is_some_and(|record| record.first_served.is_some());
                 if was_served && cut.is_new {
                     healing.records.extend(record.map(|record| record.with_state(State::Failed)));
@@ -118,7 +118,7 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
     healing
 }
 
-/// Answers the releases that hold what a command of a dead run wrote in place.
+/// Returns the releases that have files which a command of the interrupted run wrote in place.
 pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Vec<String>> {
     let cuts =
         healing.cuts.iter().map(|(cut, lead)| [&cut.rollout, &cut.from, &cut.to(), lead].map(Word::from));

@@ -1,8 +1,9 @@
-//! The history of a site: `.runner/history` has a line for each change of what is there or is served.
+//! The history of a site: `.runner/history` has a line for each change of its releases, or of which one is live.
 //!
-//! A line is `TIME EVENT RELEASE BY`, with one blank between its parts. TIME is UTC, as `date -u +%Y-%m-%dT%H:%M:%SZ` prints
-//! it. BY is `user@machine`, or `watch` where the server did it by itself; a `seed` has the shared path there. Most lines
-//! are written by steps that get them from here. Scripts write two of their own: `seed` (link.sh) and `revert` (swap_lib.sh).
+//! A line is `TIME EVENT RELEASE BY`, with one blank between its parts. TIME is UTC, as `date -u +%Y-%m-%dT%H:%M:%SZ`
+//! prints it. BY is `user@machine`, or `watch` if the server did it by itself; for `seed` it is the shared path. Most
+//! lines are made here and passed to the step that writes them. Scripts make two of their own: `seed` (link.sh) and
+//! `revert` (swap_lib.sh).
 
 use std::fmt;
 
@@ -16,12 +17,12 @@ use crate::shell::{Effect, Step, Word};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryEvent {
     Adopt,
-    /// A shared path got what the release brought for it.
+    /// A shared path was filled from the release.
     Seed,
     Swap,
     SwapBack,
     Rollback,
-    /// The server took a swap back by itself.
+    /// The server swapped back by itself.
     Revert,
     Heal,
     Prune,
@@ -62,7 +63,7 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     pub event: HistoryEvent,
     pub release: ReleaseName,
-    /// Of a seed the shared path.
+    /// For a seed, the shared path.
     pub by: String,
 }
 
@@ -71,8 +72,8 @@ impl HistoryEntry {
         Self { at, event, release: release.clone(), by: by.to_owned() }
     }
 
-    /// Reads what its `Display` writes and nothing else. The name of an adopted release may have blanks, as a seeded path
-    /// may; the release of a seed is always ours.
+    /// Reads what its `Display` writes and nothing else. The name of an adopted release may have blanks, as a seeded
+    /// path may; the release of a seed is always ours.
     pub fn parse(line: &str) -> Option<Self> {
         let (at, rest) = line.split_once(' ')?;
         let (name, rest) = rest.split_once(' ')?;
@@ -98,7 +99,7 @@ impl From<&HistoryEntry> for Word {
     }
 }
 
-/// For scripts without a line to write.
+/// Empty for scripts that have no line to write.
 impl From<Option<&HistoryEntry>> for Word {
     fn from(entry: Option<&HistoryEntry>) -> Self {
         entry.map_or(Word::from(""), Word::from)
@@ -110,8 +111,8 @@ pub(super) fn stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The lines of a site's history, oldest first. One that cannot be read, as a newer program or a full disk leaves it, is
-/// answered as it is.
+/// The lines of a site's history, oldest first. A line that cannot be parsed, as a newer program or a full disk may
+/// leave it, is returned as it is.
 pub fn history(root: &str) -> Step<Vec<Result<HistoryEntry, String>>> {
     let script = script(root, "enter\ncat .runner/history 2>/dev/null || :\n");
     Step::new("history", Effect::Reads, script, |answer| {

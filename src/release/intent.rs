@@ -1,4 +1,5 @@
-//! What a run is about to do to a fleet, written on every host before it swaps: the next run sees by it what was cut.
+//! What a run is about to do on its hosts. It is written on every host before the swap, so that the next run can see an
+//! interrupted swap.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ pub struct Intent {
     pub rollout: String,
     /// The release that is swapped to.
     pub release: ReleaseName,
-    /// A deploy's own; a rollback's was there before.
+    /// Whether this run made the release (a deploy); for a rollback it existed before.
     pub is_new: bool,
     /// Where `current` leads before it, as the link's text; empty for nothing.
     pub from: String,
@@ -39,7 +40,7 @@ impl Intent {
 
 impl From<&Intent> for Word {
     fn from(intent: &Intent) -> Self {
-        // Texts, a time and a list of names: nothing that could not be written.
+        // Strings, a time and a list of names: serializing these cannot fail.
         Word::new(serde_json::to_vec(intent).unwrap_or_default())
     }
 }

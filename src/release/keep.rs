@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use crate::release::seen::Seen;
 use crate::release::{ReleaseName, State};
 
-/// All but the newest `keep` complete releases. What is live stays whatever its state; failed and bad releases are
-/// not counted and go; one that is being built belongs to a run.
+/// All but the newest `keep` complete releases. The live release stays, whatever its state. Failed and bad releases are
+/// removed and not counted. A release that is being built belongs to a run and stays.
 pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
     let kept: Vec<&ReleaseName> = seen.complete().rev().take(keep.get()).map(|record| &record.name).collect();
     seen.records

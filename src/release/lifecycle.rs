@@ -1,4 +1,4 @@
-//! A release is made, completed, discarded; a run ends.
+//! Steps that create, seal and discard a release, and the step that ends a run.
 
 use crate::release::answer::Fields;
 use crate::release::guard::{self, Guarded};
@@ -39,7 +39,7 @@ pub fn seal(
         .data("release", &record.name)
 }
 
-/// The undo of `create`: the directory and its record go, unless they are another run's.
+/// The undo of `create`: removes the directory and its record, unless they are another run's.
 pub fn discard(lock: &Lock, record: &Record, entry: &HistoryEntry) -> Step<()> {
     let script = lock
         .script(include_str!("sh/discard.sh"))
@@ -57,7 +57,7 @@ pub fn discard(lock: &Lock, record: &Record, entry: &HistoryEntry) -> Step<()> {
 pub struct Finish<'a> {
     /// Confirms this swap; the watch over it then ends.
     pub confirms: Option<(&'a Watch, &'a Intent)>,
-    /// Removes releases, with a line of history.
+    /// Removes releases, and adds a line to the history.
     pub prunes: Option<(&'a [ReleaseName], Option<&'a HistoryEntry>)>,
     /// Releases the lock.
     pub frees: bool,
@@ -66,12 +66,12 @@ pub struct Finish<'a> {
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct FinishReport {
-    /// It was not confirmed in time: the server has taken the swap back by itself. Nothing else was done.
+    /// The swap was not confirmed in time: the server has swapped back by itself. Nothing else was done.
     pub is_expired: bool,
     pub removed: Vec<String>,
-    /// What could not be removed.
+    /// Releases that could not be removed.
     pub stayed: Vec<String>,
-    /// What some process works in.
+    /// Releases in which a process is working.
     pub occupied: Vec<String>,
     /// Why the prune was not done.
     pub unpruned: Option<String>,

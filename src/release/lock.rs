@@ -1,6 +1,7 @@
 //! The lock of a site as a value: who holds it, and the proof that this run does.
 //!
-//! **Invariant:** a step that writes is made from a `Lock`, and its script does nothing if the site is another run's by then.
+//! **Invariant:** a step that writes is made from a `Lock`, and its script does nothing if another run has the lock by
+//! then.
 
 use std::fmt;
 
@@ -11,11 +12,11 @@ use crate::event::{Hint, Report};
 use crate::release::scripts::LIB;
 use crate::shell::Script;
 
-/// A site that this run has the lock of.
+/// A site whose lock this run holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
     pub root: String,
-    /// Of the run that holds it.
+    /// The run that holds it.
     pub run: String,
 }
 
@@ -43,7 +44,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// `None` when it is free, or was taken a moment ago.
+    /// `None` if the lock is free, or was taken a moment ago and its owner is not written yet.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text.trim()).ok()
     }
@@ -59,12 +60,12 @@ impl fmt::Display for Owner {
     }
 }
 
-/// The lock is another's.
+/// Another run holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     pub host: String,
     pub owner: Option<Owner>,
-    /// Its owner is gone, and these processes of it are not: as numbers, with blanks between.
+    /// Its owner has ended, but these of its processes have not: numbers, separated by spaces.
     pub ending: Option<String>,
 }
 

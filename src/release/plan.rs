@@ -1,4 +1,4 @@
-//! How a release gets its content: what to keep, send and remove is decided here, from manifests alone.
+//! Decides how a release gets its content: what to keep, send and remove, from manifests alone.
 
 use std::collections::HashSet;
 
@@ -9,9 +9,9 @@ use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Tree, TreePath};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// Duplicate the last release, send what changed.
+    /// Duplicate the previous release, then send what changed.
     CopyPrevious,
-    /// Bring the clean copy in `cache/` up to date, copy it.
+    /// Update the clean copy in `cache/`, then copy it.
     Cache,
 }
 
@@ -32,26 +32,26 @@ impl Strategy {
     }
 }
 
-/// What a fill starts from: a release or the cache as its manifest describes it, less what was found to differ.
+/// What a fill starts from: a release or the cache. Its manifest describes it, except for what has drifted.
 #[derive(Debug, Clone, Default)]
 pub struct Base {
     /// The release that is duplicated.
     pub release: Option<ReleaseName>,
-    /// As it stands on the server, line for line: the edit counts on it.
+    /// As on the server, line for line: the edit refers to its lines.
     pub manifest: Manifest,
     pub drifted: Vec<TreePath>,
 }
 
-/// The release that was made before: the live one, else the newest.
+/// The previous release: the live one, else the newest.
 #[derive(Debug, Clone, Default)]
 pub struct Last {
     pub name: Option<ReleaseName>,
     pub base: Base,
-    /// Shared paths that it has links for.
+    /// The shared paths that are linked in it.
     pub shared: Vec<TreePath>,
 }
 
-/// Paths with a meaning of their own within a release.
+/// Paths in a release that are treated in a special way.
 #[derive(Debug, Clone, Default)]
 pub struct PathRules {
     /// Written by commands, anew in each release.
@@ -66,7 +66,7 @@ fn is_below(path: &TreePath, tops: &[TreePath]) -> bool {
 }
 
 impl PathRules {
-    /// The source without what lies under a shared path, and what does.
+    /// Splits the source: what is not under a shared path, and what is.
     pub fn split(&self, tree: &Tree) -> (Tree, Vec<Entry>) {
         let (under, rest) =
             tree.entries.iter().cloned().partition(|entry| is_below(&entry.path, &self.shared));
@@ -80,8 +80,8 @@ impl PathRules {
 }
 
 impl Last {
-    /// Whether a file of the source may begin a shared path: not where the last release has its own, which the
-    /// application may have written, unless that is as it was sent and the source has a newer one.
+    /// Whether a file of the source may seed a shared path. Not if the previous release has the file, which the
+    /// application may have written; unless that file is as it was sent, and the source has another one now.
     pub fn gives_way_to(&self, seed: &Entry) -> bool {
         match self.base.manifest.get(&seed.path) {
             None => true,
@@ -91,12 +91,13 @@ impl Last {
     }
 }
 
-/// A fill, decided.
+/// How a release is filled.
 pub struct Plan {
     pub strategy: Strategy,
     pub base: Base,
     pub change: Change,
-    /// The manifest of the release; of the cache strategy's it differs in which files commands may write.
+    /// The manifest of the release. With the cache strategy, it differs from the cache's in which files commands may
+    /// write.
     pub manifest: Manifest,
     release_edit: Vec<u8>,
     pub(super) left_out: Vec<TreePath>,
@@ -106,8 +107,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Starts from `cache` where there is one, else from the last release. `starting` are shared paths that `shared/`
-    /// has yet to get.
+    /// Starts from `cache` if there is one, else from the previous release. `starting` are the shared paths that
+    /// `shared/` does not have yet.
     pub fn new(
         last: Last,
         cache: Option<Base>,
@@ -118,7 +119,7 @@ impl Plan {
         let unlinked = rules.unlinked();
         let strategy = if cache.is_some() { Strategy::Cache } else { Strategy::CopyPrevious };
         let base = cache.unwrap_or(last.base);
-        // What differs on the server is sent whatever its manifest says.
+        // What has drifted on the server is sent again, whatever its manifest says.
         let trusted = base.manifest.with_drift(&base.drifted);
         let change = match strategy {
             Strategy::CopyPrevious => Change::between(&trusted, tree, &unlinked),
@@ -144,7 +145,7 @@ impl Plan {
         }
     }
 
-    /// What travels besides the files: how the server makes the new manifest from its own.
+    /// Sent besides the files: how the server makes the new manifest from its own.
     pub fn extra(&self) -> [(&[u8], &[u8]); 3] {
         [
             (b".runner/fill/edit", &self.change.edit),
@@ -153,7 +154,7 @@ impl Plan {
         ]
     }
 
-    /// Where the pack's files go, from the site.
+    /// Where the files of the pack go, relative to the site.
     pub fn prefix(&self, name: &ReleaseName) -> Vec<u8> {
         match self.strategy {
             Strategy::CopyPrevious => format!("releases/{name}").into_bytes(),
@@ -161,7 +162,7 @@ impl Plan {
         }
     }
 
-    /// What the base has and the source no longer: files and links, and directories, each after what is in it.
+    /// What the base has, but the source no longer: files and links; and directories, each after its content.
     pub(super) fn gone(&self) -> (Vec<&TreePath>, Vec<&TreePath>) {
         let entries = self.base.manifest.entries().iter().map(|line| &line.entry);
         let directories = entries.filter(|entry| entry.kind == Kind::Directory).map(|entry| &entry.path);

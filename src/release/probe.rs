@@ -1,4 +1,4 @@
-//! The first question to a server: what it is and what stands in the site.
+//! The first step on a server: finds out what the server has, and the state of the site.
 
 use anyhow::{Context, Result};
 
@@ -21,7 +21,7 @@ pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
     Step::new("probe", Effect::Reads, script, |answer| read(&Fields::read(answer, "nearest")?)).public()
 }
 
-/// What a script with `probe.sh` looks for: paths in `shared/`, and leftovers.
+/// Adds what a script with `probe.sh` looks for: paths in `shared/`, and leftovers.
 pub(super) fn places(script: Script, shared: &[SharedPath]) -> Script {
     script.rows("shared", shared.iter().map(|p| [word(&p.path)])).var("litter", LITTER)
 }
@@ -86,7 +86,7 @@ fn intents(fields: &Fields) -> Result<Vec<Intent>> {
     .collect()
 }
 
-/// Of "free total": btrfs and the like have no number of inodes, and say 0 for both.
+/// The first number of "free total". btrfs and others have no limit of inodes, and print 0 for both.
 fn free_inodes(text: &str) -> Option<u64> {
     let (free, total) = text.split_once(' ')?;
     (total.parse() != Ok(0_u64)).then_some(free.parse().ok()?)

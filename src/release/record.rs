@@ -1,4 +1,4 @@
-//! What a server remembers of a release. Each change of a record is one rename.
+//! The record of a release, kept on the server. Each change of a record is one rename.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::shell::Word;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Being filled; whatever is in it never counts.
+    /// Being built; its content is never used.
     Building,
     Complete,
     /// Was swapped to by a run that then failed.
@@ -40,7 +40,7 @@ pub struct Record {
     pub created: Timestamp,
     /// `user@machine` of whoever ran the deploy.
     pub by: String,
-    /// The commit of the source, and whether its work tree had changes on top.
+    /// The commit of the source, and whether the work tree had uncommitted changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -55,10 +55,10 @@ pub struct Record {
     /// Taken over from another tool: copied from, never linked from.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopted: bool,
-    /// Managed files that the recipe's own commands replaced: no drift when they differ next time.
+    /// Managed files that the recipe's own commands replaced: if they differ next time, that is no drift.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub touched: Vec<String>,
-    /// Shared paths that it has links for.
+    /// The shared paths that are linked in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
 }
@@ -85,7 +85,7 @@ impl Record {
         }
     }
 
-    /// What the text of this record holds in every state, and that of no other run's.
+    /// A part of this record's text that is the same in every state, and that no other run's record has.
     pub fn claim(&self) -> String {
         let [created, by] = [self.created.to_string(), self.by.clone()].map(serde_json::Value::from);
         format!("\"created\":{created},\"by\":{by}")
@@ -116,7 +116,7 @@ impl Record {
 }
 
 impl Record {
-    /// The words a script takes a record as: name, text.
+    /// A record as a row for a script: name, text.
     pub(super) fn row(&self) -> [Word; 2] {
         [Word::from(&self.name), Word::from(self)]
     }
@@ -124,7 +124,7 @@ impl Record {
 
 impl From<&Record> for Word {
     fn from(record: &Record) -> Self {
-        // Strings, numbers and booleans only: nothing that could not be written.
+        // Strings, numbers and booleans only: serializing these cannot fail.
         Word::new(serde_json::to_vec(record).unwrap_or_default())
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a server has room for a release, which is known before anything is sent.
+//! Checks, before anything is sent, whether the server has room for a release.
 
 use crate::event::Report;
 use crate::host::facts::Facts;
@@ -6,7 +6,7 @@ use crate::release::fill::Duplicate;
 use crate::release::plan::{Plan, Strategy};
 use crate::tree::{Kind, Pack};
 
-/// What a fill takes of a file system.
+/// What a fill needs on a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     pub bytes: u64,
@@ -14,8 +14,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// The least that it can be: what carried files, whole blocks and records take is not counted, and what may turn out
-    /// to be shared with other releases neither.
+    /// A lower bound. It does not count files that commands left, partly used blocks, records, or what may be shared
+    /// with other releases.
     pub fn needed(plan: &Plan, duplicate: Duplicate, pack: &Pack) -> Self {
         let count = |n: usize| n as u64;
         let entries = || plan.manifest.entries().iter().map(|line| &line.entry);
@@ -25,7 +25,7 @@ impl Room {
                 Self { bytes: entries().map(|entry| entry.size).sum(), n_inodes: all }
             }
             (Strategy::CopyPrevious, Duplicate::Reflink) => Self { bytes: pack.content_bytes, n_inodes: all },
-            // A directory has no second name.
+            // Directories cannot be hard links.
             (Strategy::CopyPrevious, Duplicate::Link) => {
                 let directories = entries().filter(|entry| entry.kind == Kind::Directory).count();
                 Self { bytes: pack.content_bytes, n_inodes: count(directories + pack.n_files) }
@@ -39,7 +39,7 @@ impl Room {
         }
     }
 
-    /// Why it is more than there is; a fact that is not known is no obstacle.
+    /// The error if there is less room than needed. Facts that are not known are not checked.
     pub fn lacking(&self, facts: &Facts, root: &str) -> Option<Report> {
         let need_kib = self.bytes.div_ceil(1024);
         let what = match (facts.free_kib, facts.n_free_inodes) {

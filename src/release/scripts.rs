@@ -1,4 +1,4 @@
-//! The shell texts that scripts of this layer have in common, and how values are put before them.
+//! The shell libraries of this layer's scripts, and how values are passed to them.
 
 use crate::shell::{Script, Word};
 use crate::tree::TreePath;
@@ -7,7 +7,7 @@ pub(super) const SAY: &str = include_str!("sh/say.sh");
 pub(super) const PUT: &str = include_str!("sh/put.sh");
 pub(super) const LIB: &str =
     concat!(include_str!("sh/say.sh"), include_str!("sh/put.sh"), include_str!("sh/lib.sh"));
-/// Behind any of them, for scripts that have to do with the lock and with what works beside it.
+/// Behind `LIB` or `SAY`, for scripts that use the lock or wait for other processes.
 pub(super) const LOCK: &str = include_str!("sh/lock_lib.sh");
 pub(super) const SWAP: &str = include_str!("sh/swap_lib.sh");
 pub(super) const UNSEED: &str = include_str!("sh/unseed_lib.sh");
@@ -18,11 +18,11 @@ pub(super) const INSPECT: &str = include_str!("sh/inspect_lib.sh");
 pub(super) const MANIFEST: &str = include_str!("sh/manifest_lib.sh");
 pub(super) const FILL: &str = include_str!("sh/fill_lib.sh");
 
-/// What only a dead run leaves behind, as patterns.
+/// Patterns for what only an interrupted run leaves behind.
 pub(super) const LITTER: &str = ".runner/fill .runner/guard .runner/restore .runner/seed .runner/survey.* .runner/restored* .runner/*.new \
 .runner/records/*.new .runner/manifests/*.next .runner/manifests/.*.next .runner/lock.owner.* .runner/mine.* .runner/seen.* .runner/busy.*";
 
-/// A script of this layer that reads in the site at `root`.
+/// A script that only reads the site at `root`.
 pub(super) fn script(root: impl Into<Word>, body: &'static str) -> Script {
     Script::new(body).var("root", root).with(LIB)
 }
@@ -42,7 +42,7 @@ pub(super) fn word(path: &TreePath) -> Word {
     Word::new(path.as_bytes())
 }
 
-/// A shell's notion of a boolean: empty is false.
+/// A boolean for scripts: empty is false.
 pub(super) fn flag(value: bool) -> &'static str {
     if value { "yes" } else { "" }
 }

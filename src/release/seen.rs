@@ -1,4 +1,4 @@
-//! What a site looked like when it was asked.
+//! The state of a site when it was probed.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::release::intent::Intent;
 use crate::release::lock::Owner;
 use crate::release::{Record, ReleaseName, State};
 
-/// What a site looked like when it was asked.
+/// The state of a site when it was probed.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// The deploy path with `~` resolved.
@@ -26,9 +26,9 @@ pub struct Seen {
     pub cache: Cache,
     /// Swaps that were not confirmed.
     pub intents: Vec<Intent>,
-    /// Whether a dead run left scratch.
+    /// Whether an interrupted run left temporary files.
     pub has_litter: bool,
-    /// Who has the lock.
+    /// The owner that the lock's file names.
     pub owner: Option<Owner>,
 }
 
@@ -37,7 +37,7 @@ pub struct Seen {
 pub enum Cache {
     #[default]
     Absent,
-    /// A run died while it changed the cache.
+    /// A run was interrupted while it changed the cache.
     Dirty,
     /// Exactly what the manifest with this digest says.
     Clean(String),
@@ -55,7 +55,7 @@ impl Seen {
         }
     }
 
-    /// Whether a release can be swapped to: recorded complete, and there.
+    /// Whether a release can be swapped to: it is recorded as complete, and its directory exists.
     pub fn is_complete(&self, record: &Record) -> bool {
         record.state == State::Complete && self.directories.contains(record.name.as_str())
     }
@@ -65,12 +65,12 @@ impl Seen {
         self.records.iter().filter(|record| self.is_complete(record))
     }
 
-    /// The release being served, when its record is still to be written.
+    /// The live release, if it has no record yet.
     pub fn to_adopt(&self) -> Option<&ReleaseName> {
         self.live().filter(|name| self.record(name).is_none())
     }
 
-    /// Directories of other tools and of hands: left alone, and named.
+    /// Directories that other tools or people made. They are left alone, but reported.
     pub fn unknown_directories(&self) -> Vec<&str> {
         let is_known = |name: &str| self.records.iter().any(|r| r.name.as_str() == name);
         self.directories

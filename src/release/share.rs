@@ -11,12 +11,12 @@ use crate::release::{ReleaseName, SharedPath};
 use crate::shell::{Effect, Step};
 use crate::tree::TreePath;
 
-/// What linking the shared paths brought to light.
+/// What came of linking the shared paths.
 #[derive(Debug, Default)]
 pub struct Linked {
-    /// Put into `shared/` from the release, since nothing was there.
+    /// Paths that were copied from the release to `shared/`, which did not have them.
     pub seeded: Vec<String>,
-    /// Brought by the source under a shared path, and not in `shared/`: nobody will see it.
+    /// Files that the source has under a shared path, but that are not in `shared/`: the link hides them.
     pub hidden: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ fn missing_report(root: &str, missing: &[String]) -> Report {
     ))
 }
 
-/// The undo of `link`: what it seeded goes again, unless something was written there since. Answers what stays.
+/// The undo of `link`: removes what it seeded, unless something was written there since. Returns what stays.
 pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Vec<String>> {
     let script = lock.script(include_str!("sh/unseed.sh")).with(UNSEED).var("name", name);
     Step::new("unseed", Effect::Writes, script, |answer| Ok(Fields::read(answer, "unseeded")?.list("kept")))

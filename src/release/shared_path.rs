@@ -13,8 +13,8 @@ pub enum SharedKind {
     File,
 }
 
-/// Relative, without `..`. A trailing slash means a directory, which is made when it is missing; without one it is
-/// whatever stands in `shared/` or in the release, and must stand in one of them.
+/// Relative, without `..`. With a trailing slash it is a directory, which is created if it is missing. Without one it
+/// is whatever `shared/` or the release has there, and one of them must have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedPath {
     pub path: TreePath,
@@ -33,7 +33,7 @@ impl SharedPath {
         Ok(Self { path, kind })
     }
 
-    /// All of a list. One path inside another would make a link inside a shared directory: refused.
+    /// Parses a list. A path inside another one is refused: its link would be inside a shared directory.
     pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>> {
         let mut paths: Vec<Self> = Vec::new();
         for text in texts {
@@ -52,7 +52,7 @@ impl SharedPath {
         Ok(paths)
     }
 
-    /// What the link in a release says: up from the link's directory to the site, then down into `shared/`.
+    /// The text of the link in a release: up from the link's directory to the site, then down into `shared/`.
     fn link(&self) -> Word {
         let bytes = self.path.as_bytes();
         let depth = bytes.iter().filter(|&&byte| byte == b'/').count();
@@ -62,7 +62,7 @@ impl SharedPath {
         Word::new(link)
     }
 
-    /// The words a script takes a shared path as: kind, path, link.
+    /// A shared path as a row for a script: kind, path, link.
     pub fn row(&self) -> [Word; 3] {
         let kind = match self.kind {
             SharedKind::Directory => "directory",

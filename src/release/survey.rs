@@ -1,4 +1,4 @@
-//! What of a filled directory is no longer as its manifest says: drift, and what a command or a dead run left.
+//! Compares a directory with its manifest: finds drift, and what a command or an interrupted run left.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -12,21 +12,21 @@ use crate::release::scripts::{MANIFEST, SURVEY, flag, script};
 use crate::shell::{Effect, Script, Step, Word};
 use crate::tree::{Hash, Kind, Manifest, TreePath};
 
-/// No manifest is longer, in bytes.
+/// The limit for a manifest, in bytes.
 const MANIFEST_MAX: u64 = 1 << 30;
 
 /// How the files of a filled directory are compared with its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// Size, time and mode: what no honest run leaves wrong.
+    /// By size, time and mode, which is enough unless a run was interrupted.
     Stat,
-    /// Content as well: for a cache that a dead run left half changed.
+    /// By content as well: for a cache that an interrupted run left half changed.
     Hash,
-    /// Not at all: the server cannot.
+    /// Not at all: the server has no tools for it.
     Nothing,
 }
 
-/// A filled directory of the site, which is to be compared with its manifest.
+/// A directory of the site that is compared with its manifest.
 #[derive(Debug, Clone)]
 pub struct Directory {
     pub path: String,
@@ -34,26 +34,26 @@ pub struct Directory {
     pub kept_as: String,
     pub by: By,
     pub shows_manifest: bool,
-    /// Of the manifest that a fill from this directory relies on.
+    /// The digest of the manifest that a fill from this directory relies on.
     pub relied_on: Option<String>,
 }
 
-/// What a server said of a directory.
+/// How a directory differs from its manifest, as the server reports it.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
-    /// The manifest as it stands there, if it was asked for.
+    /// The manifest on the server, if it was asked for.
     pub manifest: Option<Vec<u8>>,
-    /// Of the manifest as it stands there; `None` where the server cannot tell.
+    /// The digest of the manifest on the server; `None` if the server cannot compute it.
     pub digest: Option<String>,
-    /// Lines of names; one ends at a newline, within a name too.
+    /// Names as lines: a name with a newline is cut off at it.
     differs: HashSet<Vec<u8>>,
-    /// Managed directories that are none, \x01 for a newline.
+    /// Managed directories that are no directories any more; \x01 stands for a newline.
     gone: HashSet<Vec<u8>>,
     targets: HashMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Survey {
-    /// The managed entries that are not as `manifest` says, in its order.
+    /// The managed entries that differ from `manifest`, in its order.
     pub fn drifted(&self, manifest: &Manifest) -> Vec<TreePath> {
         let mut gone: Vec<&TreePath> = Vec::new();
         let mut drifted = Vec::new();
@@ -76,7 +76,7 @@ impl Survey {
         drifted
     }
 
-    /// The managed files that are not as `manifest` says themselves, whatever became of their directories.
+    /// The managed files that differ from `manifest` themselves, without those that only lost their directory.
     pub fn edited(&self, manifest: &Manifest) -> Vec<TreePath> {
         let differs: Vec<Vec<u8>> = self.differs.iter().cloned().collect();
         named(manifest, &differs)
@@ -97,9 +97,9 @@ impl Survey {
     }
 }
 
-/// What was compressed (RFC 1952) and then written as base64 (RFC 4648), in lines; `None` if it was not.
+/// Decodes base64 in lines (RFC 4648), then decompresses (RFC 1952); `None` if either fails.
 fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
-    // Of a large tree it is some megabytes, and not kept in both forms.
+    // Some megabytes for a large tree: not kept in both forms.
     let is_said = |byte: &u8| !byte.is_ascii_whitespace();
     let packed = STANDARD.decode(packed.iter().copied().filter(is_said).collect::<Vec<u8>>()).ok()?;
     let mut text = Vec::new();
@@ -115,7 +115,7 @@ fn as_line(path: &TreePath) -> Vec<u8> {
     path.as_bytes().iter().map(|&byte| if byte == b'\n' { 1 } else { byte }).collect()
 }
 
-/// What `directories` are asked by scripts with `SURVEY`. Those of `touched` may be other than the manifest says.
+/// Adds to a script with `SURVEY` the directories to compare. Files in `touched` may differ from the manifest.
 pub(super) fn places<'a>(
     script: Script,
     directories: impl IntoIterator<Item = &'a Directory>,
@@ -138,7 +138,7 @@ pub(super) fn places<'a>(
         .rows("touched", touched.iter().map(|path| [path]))
 }
 
-/// What a script with `SURVEY` says, for each directory.
+/// Reads what a script with `SURVEY` reports, for each directory.
 pub(super) fn read(fields: &Fields) -> Vec<Survey> {
     fields.parts("place").map(|part| Survey::read(&part)).collect()
 }

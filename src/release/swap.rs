@@ -1,4 +1,5 @@
-//! `current` is re-pointed by one rename, and the records say so. Until the run confirms it, the server watches.
+//! Points `current` to another release by one rename, and updates the records. Until the run confirms the swap, the
+//! server watches over it.
 
 use crate::release::Record;
 use crate::release::answer::Fields;
@@ -17,13 +18,14 @@ pub struct Swap {
     pub from: Target,
     /// Links into `shared/` that must be in place: path, and the link's text.
     pub linked: Vec<[Word; 2]>,
-    /// As they are when it is made, and when it is taken back.
+    /// Records after the swap, and after a swap back.
     pub records: Vec<Record>,
     pub back: Vec<Record>,
     pub watching: Watching,
 }
 
-/// How long a swap may go unconfirmed and without a sign of life, and what the server does after it took it back.
+/// How long an unconfirmed swap may go without heartbeats, in seconds (`within`), and what the server does after it has
+/// swapped back.
 #[derive(Debug, Clone)]
 pub struct Watching {
     pub within: u64,
@@ -32,7 +34,7 @@ pub struct Watching {
     pub is_durable: bool,
 }
 
-/// The process on the server that takes the swap back, as it says itself.
+/// The process on the server that swaps back, as it names itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch(pub String);
 
@@ -60,8 +62,8 @@ fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
         .var("revert_command", &swap.watching.revert_command)
 }
 
-/// Compare-and-swap: nothing moves unless `current` still leads where it was seen to. Arming looks at the release first,
-/// if it is guarded, and answers who watches.
+/// Compare-and-swap: nothing changes unless `current` still leads to where the probe saw it lead. Arming checks the
+/// release first if it is guarded, and returns the watch.
 pub fn swap(
     lock: &Lock,
     swap: &Swap,
@@ -88,7 +90,7 @@ pub fn swap(
     .data("to", swap.intent.to())
 }
 
-/// The undo of a swap, whoever may have taken it back meanwhile. Answers whether it had been made at all.
+/// The undo of a swap, even if the server has swapped back by itself meanwhile. Returns whether the swap had been made.
 pub fn swap_back(lock: &Lock, swap: &Swap, watch: Option<&Watch>, entry: &HistoryEntry) -> Step<bool> {
     let script = script(lock, swap, include_str!("sh/swap_back.sh"))
         .var("watch", watch.map_or("", |watch| watch.0.as_str()))

@@ -1,4 +1,4 @@
-//! The lock of a site is taken for a run, kept by its heartbeats, or broken by force.
+//! Takes the lock of a site for a run, keeps it by heartbeats, or breaks it by force.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::transport::Heartbeat;
 
 const TAKE: &str = concat!(include_str!("sh/lock.sh"), include_str!("sh/probe.sh"));
 
-/// How a lock is asked for.
+/// How a run asks for a lock.
 #[derive(Debug, Clone)]
 pub struct LockRequest<'a> {
     pub owner: &'a Owner,
-    /// This run had it on a connection that was lost: what that left running is ended.
+    /// This run had the lock on a connection that was lost: what is still running from that is ended.
     pub is_again: bool,
-    /// For what a dead run left to end.
+    /// How long to wait for processes of an interrupted run to end.
     pub patience: Duration,
 }
 
-/// The directories of a site are made where they are missing, and what another tool serves is recorded.
+/// Creates the directories of a site that are missing, and the record of a live release that another tool made.
 #[derive(Debug, Default)]
 pub struct SiteSetup<'a> {
     pub adopts: Option<(&'a Record, &'a HistoryEntry)>,
@@ -35,7 +35,7 @@ pub struct SiteSetup<'a> {
 /// What came of asking for a lock.
 #[derive(Debug)]
 pub enum LockReply {
-    /// Whatever is wrong with what stands there.
+    /// The run has the lock; `seen` may still be an error.
     Taken {
         root: String,
         seen: Result<Seen>,
@@ -47,11 +47,12 @@ pub enum LockReply {
         ending: Option<String>,
         seen: Result<Seen>,
     },
-    /// The same run has it under this host's name: two entries are one site.
+    /// This run has it already, under this host's name: two hosts of the inventory are one site.
     Same(String),
 }
 
-/// Asks for the lock, and what stands in the site. The first step to a host: it may travel with the connection.
+/// Asks for the lock, and probes the site. As the first step on a host it can be a part of the command that opens the
+/// shell.
 pub fn take(
     root: &str,
     shared: &[SharedPath],
@@ -75,7 +76,7 @@ pub fn take(
 }
 
 fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {
-    // Strings only; the server puts what it knows behind them.
+    // Strings only; the server adds its own fields at the end.
     let owner = serde_json::to_string(request.owner).unwrap_or_default();
     let tenths = u64::try_from(request.patience.as_millis() / 100).unwrap_or(u64::MAX);
     Script::new(TAKE)
@@ -104,12 +105,12 @@ fn read(answer: &Answer) -> Result<LockReply> {
     })
 }
 
-/// Opens descriptor 9 on the lock's file, in the shell that will hold it.
+/// Opens descriptor 9 on the lock's file, in the shell that will hold the lock.
 fn keep(root: &str, makes: &'static str) -> Script {
     Script::new(include_str!("sh/keep.sh")).var("root", root).var("make", makes)
 }
 
-/// Ends whoever holds the lock. Answers whose it was.
+/// Ends the run that holds the lock. Returns its owner.
 pub fn unlock(root: &str) -> Step<Option<Owner>> {
     let script = Script::new(include_str!("sh/unlock.sh")).var("root", root).with(SAY).with(PUT).with(LOCK);
     Step::new("unlock", Effect::Writes, script, |answer| {
@@ -119,7 +120,7 @@ pub fn unlock(root: &str) -> Step<Option<Owner>> {
     .keeping(keep(root, ""))
 }
 
-/// How a site hears that the run that holds its lock is alive.
+/// Tells a site that the run that holds its lock is alive.
 pub fn heartbeat(lock: &Lock, every: Duration) -> Heartbeat {
     let step = |body| {
         let script = Script::new(body).var("root", &lock.root);

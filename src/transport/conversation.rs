@@ -1,4 +1,4 @@
-//! A question to what listens on a host: carried by a channel of its own, so that nothing is needed there.
+//! A request to an application on a host, over a channel of its own, so that the host needs no program for it.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
@@ -8,10 +8,10 @@ use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::{Lost, QuestionOutcome, Stream};
 use crate::web::Question;
 
-/// Bytes of an answer that are read, whatever they are.
+/// The limit for a response of any protocol, in bytes.
 const SAID_MAX: usize = 40 * 1024 * 1024;
 
-/// One question under way. Advanced step by step, as an `Exchange` is.
+/// One request in progress. Advanced step by step, like an `Exchange`.
 pub struct Conversation<'a> {
     channel: ChannelId,
     question: &'a Question,
@@ -45,7 +45,7 @@ impl<'a> Conversation<'a> {
     /// Writes and reads what can be, and waits a moment if that is nothing. `None`: it goes on.
     pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<QuestionOutcome>, Lost> {
         match self.converse(link) {
-            // Nobody listens there, and the connection is well.
+            // Nothing listens there; the connection to the host is fine.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Ok(Some(QuestionOutcome::Failed(error.to_string())))
             }
@@ -89,7 +89,7 @@ impl<'a> Conversation<'a> {
         }
         let n = match link.write(self.channel, self.rest) {
             Ok(n) => n,
-            // Who has heard enough may have answered all the same.
+            // The application has stopped reading, but may have answered nevertheless.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.rest = b"";
                 0

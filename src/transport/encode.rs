@@ -1,10 +1,10 @@
-//! The texts by which shells on a host are told what to run.
+//! The texts that tell shells on a host what to run.
 //!
 //! **Invariant:** a script never travels as an argument or in the environment of a process, where others could read
 //! it and 128 KiB are the limit (Linux: MAX_ARG_STRLEN), nor by a here-document, for which some shells need a disk
 //! that is not full. The one exception is a first script that says of itself that anybody may read it (`bootstrap`).
 //!
-//! **Invariant:** a text that arrives in part does nothing.
+//! **Invariant:** a text that arrives only in part does nothing.
 
 use crate::shell::{Act, Script, Word};
 use crate::transport::mark::Mark;
@@ -16,10 +16,10 @@ pub const SHELL: &str = "sh";
 /// follows is left whole for the script.
 pub const CHANNEL: &str = r#"sh -c 'IFS= read -r s; eval "$s"'"#;
 
-/// What the persistent shell is told first. `_run N SCRIPT` runs a script in a shell, and where there is `setsid`, in
-/// a session of its own. That shell reads its program from a pipe (`_put` is a builtin) and is one command of it: an
-/// `eval` that has its text in double quotes, with `/dev/null` as standard input. Descriptor 4 keeps standard error for it
-/// while the persistent shell's own words ("Killed") go nowhere: bash would quote the command.
+/// What the persistent shell is told first. `_run N SCRIPT` runs a script in a shell, and where there is `setsid`, in a
+/// session of its own. That shell reads its program from a pipe (`_put` is a builtin) and is one command of it: an
+/// `eval` that has its text in double quotes, with `/dev/null` as standard input. Descriptor 4 keeps standard error for
+/// it while the persistent shell's own words ("Killed") go nowhere: bash would quote the command.
 const HELLO: &str = r#"case $(command -v printf) in
 printf) _put() { printf %s "$1"; } ;;
 *) _put() { print -rn -- "$1"; } ;;

@@ -15,12 +15,12 @@ use crate::transport::{Listener, Lost, Silent};
 /// For the script to begin, so that there is something to end; and for its end to be said.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Sends TERM to all that belongs to `$pid`, gives it half a second, then sends KILL. All of it is stopped before, so that
-/// none goes on when another is gone: the end of the first can be the end of the second one's input, which would take it
-/// for the whole. Belonging goes by the `$way` that the script's own mark named: its session, its process group, or being
-/// below it. A group that it does not lead is not its own: dropbear has all channels of a connection in one. `$list` is
-/// kept from look to look, for what is below loses its parents when they end. Processes that only wait to be reaped are
-/// gone: in a container nobody may reap them.
+/// Sends TERM to all processes of `$pid`, waits half a second, then sends KILL. It stops all of them first, so that
+/// none goes on when another one is gone: when one ends, the input of another may end, and that one would take its part
+/// for the whole. Which processes belong to `$pid` depends on the `$way` that the script's mark named: those of its
+/// session, of its process group, or its descendants. A group that it does not lead is not its own: dropbear has all
+/// channels of a connection in one group. `$list` is kept from one look to the next, because descendants lose their
+/// parents when these end. Zombies count as gone: in a container there may be nobody to reap them.
 const END: &str = r#"
 table() {
   if [ -r /proc/self/stat ]; then

@@ -1,5 +1,5 @@
-//! One script on one channel: what is still to be written, what was said so far. Advanced step by step by whoever
-//! waits for it, so several can be under way on one link.
+//! One script on one channel: what must still be written, and the output so far. Whoever waits for it advances it step
+//! by step, so several can be in progress on one link.
 
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -174,7 +174,7 @@ impl<'a> Exchange<'a> {
         self.started
     }
 
-    /// How long it was waited in vain for the script to begin.
+    /// How long the script has failed to begin.
     pub fn unheeded(&self) -> Duration {
         self.out.scanner.begin().map_or_else(|| self.heeded.elapsed(), |_| Duration::ZERO)
     }

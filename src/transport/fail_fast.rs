@@ -1,4 +1,4 @@
-//! A remote that stops trying a host that cannot be reached: to find that nobody answers takes up to a minute.
+//! A remote that stops trying to reach a host once that has failed: each attempt can take up to a minute.
 
 use std::io::Read;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Remote for FailFast {
         reply
     }
 
-    /// Its refusal may be of the channel alone.
+    /// Does not remember a refusal: it may concern only the channel.
     fn upload(
         &mut self,
         act: &Act,

@@ -1,5 +1,4 @@
-//! Heartbeats to a host, while an act runs there and while none does: on a channel of their own, so that no act holds them
-//! up.
+//! Heartbeats to a host, whether or not an act runs there: on a channel of their own, so that no act delays them.
 
 use std::time::Instant;
 
@@ -51,7 +50,7 @@ impl HeartbeatSender {
         self.heard
     }
 
-    /// Sends a heartbeat if one is due. Whatever becomes of it, the act that runs tells of the connection. The host's shell
+    /// Sends a heartbeat if one is due. Ignores failures: the act that runs reports a lost connection. The host's shell
     /// must be open: a heartbeat never connects.
     pub fn send(&mut self, link: &mut impl Link) {
         let last = self.last;
@@ -72,8 +71,8 @@ impl HeartbeatSender {
         self.flush(link);
     }
 
-    /// The act that stands for a heartbeat that is due where there is no channel for it. It can be performed only while no
-    /// other act runs; then call `sent_once`.
+    /// The act that stands for a heartbeat that is due where there is no channel for it. It can be performed only while
+    /// no other act runs; then call `sent_once`.
     pub fn due_once(&self) -> Option<Act> {
         let is_refused = matches!(self.channel, HeartbeatChannel::Refused);
         let heartbeat = self.heartbeat.as_ref().filter(|_| is_refused)?;

@@ -1,10 +1,10 @@
-//! The user's wish that running acts end (Ctrl-C).
+//! The flag that the user wants running acts to end (Ctrl-C).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long it may go unnoticed that the flag is raised: whoever waits for something else looks so often.
+/// How often code that waits for something else checks the flag.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A flag shared by all who may raise it and all remotes that obey it. While it is raised, a running act is ended

@@ -1,4 +1,4 @@
-//! The seam for ways to reach a host: byte channels to processes started there, none of which ever blocks.
+//! The interface to ways of reaching a host: byte channels to processes started there, none of which ever blocks.
 //!
 //! A link only moves bytes. Frames, marks, timeouts and uploads are `Framed`'s, once for all links.
 
@@ -31,8 +31,8 @@ pub trait Link: Send {
     /// accept nothing yet, and its failure is told by any later call.
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost>;
 
-    /// Connects on the host to what listens there, and passes bytes: what it says is read as standard output. May return
-    /// before it is connected, as `open`.
+    /// Connects on the host to what listens there, and passes bytes: what it says is read as standard output. May
+    /// return before it is connected, as `open`.
     fn dial(&mut self, to: &Address) -> Result<ChannelId, Lost>;
 
     /// How long a command may be that carries the first script, to save the round trip of telling it to a shell that
@@ -63,7 +63,6 @@ pub trait Link: Send {
     /// has passed. May return early, and need not notice an exit.
     fn wait(&mut self, channels: &[ChannelId], at_most: Duration) -> io::Result<()>;
 
-    /// Lets go of the channel; its process is killed if it still runs, if the link is able to. Does not wait for
-    /// the host.
+    /// Closes the channel. Kills its process if that still runs and the link can. Does not wait for the host.
     fn close(&mut self, channel: ChannelId);
 }

@@ -1,4 +1,4 @@
-//! Who hears what an act says while it runs.
+//! Receives the output of an act while it runs.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -6,7 +6,7 @@ pub enum Stream {
     Stderr,
 }
 
-/// Hears of an act's output and of a payload's progress as they come.
+/// Receives an act's output and a payload's progress as they arrive.
 pub trait Listener {
     /// Bytes of the script's output, cut anywhere.
     fn output(&mut self, stream: Stream, bytes: &[u8]) {

@@ -1,10 +1,10 @@
-//! The marks that tell what a script said from what is said about it.
+//! The marks that separate the output of a script from what the shell reports about it.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-/// What no output can hold by chance or by reading the scripts: 128 random bits, one for the persistent shell and one for
-/// each channel beside it.
+/// 128 random bits that no output can contain by chance, nor by reading the scripts: one nonce for the persistent
+/// shell, and one for each other channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Nonce(u128);
 

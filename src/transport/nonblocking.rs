@@ -13,7 +13,7 @@ pub fn unblock(file: &impl AsFd) -> io::Result<()> {
     Ok(fcntl_setfl(file, flags | OFlags::NONBLOCK)?)
 }
 
-/// Writes what is accepted at once. What is gone has nobody to read it.
+/// Writes what is accepted at once. `None` is a closed pipe, which nobody reads.
 pub fn write(to: Option<&mut impl Write>, bytes: &[u8]) -> io::Result<usize> {
     let Some(to) = to else {
         return Err(ErrorKind::BrokenPipe.into());
@@ -27,7 +27,7 @@ pub fn write(to: Option<&mut impl Write>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Reads what is there. What is at its end is dropped.
+/// Reads what is available. At the end, closes `from`.
 pub fn read(from: &mut Option<impl Read>, buffer: &mut [u8]) -> io::Result<Got> {
     let Some(open) = from else {
         return Ok(Got::End);

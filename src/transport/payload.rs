@@ -1,23 +1,23 @@
-//! The payloads that an upload sends on streams of their own, beside the one of its act.
+//! The payloads that an upload sends on streams of their own, besides the stream of its act.
 
 use std::io::Read;
 
 use crate::shell::Act;
 
-/// The streams of an upload beside that of its act.
+/// The streams of an upload besides that of its act.
 pub struct ExtraStreams<'a> {
-    /// Is performed for each of the payloads.
+    /// Performed once for each of the payloads.
     pub act: &'a Act,
     pub payloads: Vec<&'a mut dyn Read>,
-    /// They wait for the act to succeed, and are not sent at all unless it said this.
+    /// They wait until the act succeeds, and are sent only if its output contains this.
     pub after: &'static [u8],
-    /// How many bytes none of them has taken yet. At 0 one that has not begun is not needed.
+    /// How many bytes no payload has taken yet. At 0, a payload that has not begun is not needed.
     pub left: &'a dyn Fn() -> u64,
-    /// What is sent instead if the line turns out to be slow.
+    /// Sent instead if the connection turns out to be slow.
     pub fallback: Option<Fallback<'a>>,
 }
 
-/// The same with less to carry.
+/// The same content in fewer bytes.
 pub struct Fallback<'a> {
     pub act: &'a Act,
     pub payloads: Vec<&'a mut dyn Read>,

@@ -1,4 +1,4 @@
-//! What a host is asked for, whatever carries it there, and what comes of it.
+//! What a host can be asked to do, over any transport, and the outcomes.
 
 use std::io::Read;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub enum QuestionOutcome {
     Interrupted,
 }
 
-/// How a host hears that this side is alive.
+/// How to tell a host that this run is alive.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
     /// Its script reads lines as long as they come, does something for each, and answers it with a line.
@@ -41,10 +41,10 @@ pub trait Remote: Send {
     /// Has an act on its way, as far as that can be without waiting. The next one that is performed must be this one.
     fn begin(&mut self, act: &Act);
 
-    /// Performs an act on a channel of its own, `payload` on its standard input behind the script, and sends the
-    /// extra streams, at the same time where that can be. Answers the first that failed, or else the act. A script that ends without
-    /// reading all of `payload` is not an error of its own: its exit tells. Nothing else is looked at while a payload is
-    /// being read, so it should not wait for long.
+    /// Performs an act on a channel of its own, `payload` on its standard input behind the script, and sends the extra
+    /// streams, at the same time where that can be. Answers the first that failed, or else the act. A script that ends
+    /// without reading all of `payload` is not an error of its own: its exit tells. Nothing else is looked at while a
+    /// payload is being read, so it should not wait for long.
     fn upload(
         &mut self,
         act: &Act,

@@ -1,4 +1,4 @@
-//! The persistent shell of a host: opened, greeted, told one act after the other.
+//! The persistent shell of a host: opens it, sends the first words, then one act after the other.
 
 use crate::shell::{Act, Answer};
 use crate::transport::Lost;
@@ -50,8 +50,8 @@ impl Shell {
         self.begun = Some((mark, rest));
     }
 
-    /// Opens the shell by a command that performs the act, if anybody may read it and it fits in. `None`: the shell is open
-    /// already, or the act is to be told to one.
+    /// Opens the shell by a command that performs the act, if anybody may read it and it fits in. `None`: the shell is
+    /// open already, or the act is to be told to one.
     pub fn bootstrap(&mut self, link: &mut impl Link, act: &Act) -> Result<Option<Turn<'static>>, Lost> {
         if self.is_open() || !act.is_public {
             return Ok(None);
@@ -93,7 +93,8 @@ impl Shell {
         Ok((channel, mark, text))
     }
 
-    /// An exchange that performs an act while that on channel `busy` goes on; `None` if that is its own, or it cannot.
+    /// An exchange that performs an act while the one on channel `busy` goes on. `None` if `busy` is the shell's own
+    /// channel, or the shell cannot.
     pub fn meanwhile(
         &mut self,
         link: &mut impl Link,

@@ -1,4 +1,5 @@
-//! A remote without a host, for the tests of what wraps one: answers are made up, names of acts are kept.
+//! A remote without a host, to test wrappers of remotes: a function makes the answers, and the names of acts are
+//! recorded.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};

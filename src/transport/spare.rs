@@ -1,4 +1,4 @@
-//! Channels for payloads that are opened before they are needed, so that their round trips are over by then.
+//! Channels for payloads, opened before they are needed, so that no round trip is spent on opening them later.
 
 use std::collections::VecDeque;
 

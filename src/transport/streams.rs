@@ -1,4 +1,4 @@
-//! Which payloads of one upload travel now, which wait, and when it is over. What is to be done about that is `upload`'s.
+//! Decides which payloads of an upload are sent now, which wait, and when the upload is over. `upload` acts on that.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -10,14 +10,14 @@ use crate::transport::link::ChannelId;
 use crate::transport::turn::Turn;
 use crate::transport::{ExtraStreams, Fallback, Lost};
 
-/// For how long a server may take a channel for open that has ended.
+/// How long a server may count a channel as open after it has ended.
 const LINGERS: Duration = Duration::from_secs(10);
-/// A line that carries fewer bytes each second costs more time than compression does, which makes 100 MB and more of one
-/// processor (fast Ethernet carries 12.5).
+/// A line that carries fewer bytes each second costs more time than compression does, which makes 100 MB and more of
+/// one processor (fast Ethernet carries 12.5).
 const SLOW: u64 = 12_000_000;
-/// How long is looked before that is said.
+/// How long to measure before deciding that.
 const LOOK: Duration = Duration::from_secs(1);
-/// What is not worth another channel.
+/// Fewer bytes than this are not worth another channel.
 const REST: u64 = 4_000_000;
 
 /// An act under way with its payload.
@@ -81,7 +81,7 @@ impl<'a> UploadStreams<'a> {
         self.waiting.len()
     }
 
-    /// What is to get a channel now.
+    /// The payload that must get a channel now.
     pub fn next(&mut self) -> Option<(&'a Act, &'a mut dyn Read)> {
         self.fall_back();
         if self.is_free && (self.left)() == 0 {
@@ -91,7 +91,7 @@ impl<'a> UploadStreams<'a> {
         if may_begin { self.waiting.pop_front() } else { None }
     }
 
-    /// Sends less from now on if the line turns out to be slow.
+    /// Switches to the fallback if the connection turns out to be slow.
     fn fall_back(&mut self) {
         if self.fallback.is_none() || !self.is_free || (self.left)() < REST {
             return;
@@ -113,7 +113,8 @@ impl<'a> UploadStreams<'a> {
         }
     }
 
-    /// Whether a channel may be refused only because others are open, or are taken for open there. Then it is worth waiting.
+    /// Whether a channel may be refused only because others are open, or are taken for open there. Then it is worth
+    /// waiting.
     pub fn may_be_crowded(&self) -> bool {
         self.open.len() > 1 || self.lingers()
     }
@@ -122,7 +123,7 @@ impl<'a> UploadStreams<'a> {
         self.ended.is_some_and(|ended| ended.elapsed() < LINGERS)
     }
 
-    /// Has a stream that was refused wait for another to end, on the host as well. Answers its channel.
+    /// Lets a stream that was refused wait until another one has ended, on the host as well. Returns its channel.
     pub fn put_back(&mut self, n: usize) -> ChannelId {
         let lingers = self.lingers();
         let UploadStream { act, turn, .. } = self.open.swap_remove(n);

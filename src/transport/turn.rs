@@ -1,4 +1,4 @@
-//! Has an exchange go on until it is over, or has to be ended.
+//! Advances an exchange until it is over, or must be ended.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! Several payloads at once, each on a channel of its own: one channel carries no more than its window each round trip.
+//! Sends several payloads at once, each on a channel of its own: one channel carries no more than its window per round
+//! trip.
 
 use std::io::Read;
 
@@ -28,8 +29,8 @@ pub struct Uploader<'a, L: Link> {
 }
 
 impl<L: Link> Uploader<'_, L> {
-    /// Performs an act with its payload, and then the extra streams, as many at once as the host allows. Answers the first of
-    /// them that failed, whose failure ends the others, or else the act.
+    /// Performs an act with its payload, and then the extra streams, as many at once as the host allows. Answers the
+    /// first of them that failed, whose failure ends the others, or else the act.
     pub fn send(
         &mut self,
         act: &Act,
@@ -131,8 +132,8 @@ impl<L: Link> Uploader<'_, L> {
         Ok(streams.ended(is_first, answer))
     }
 
-    /// What becomes of stream `n`, which is lost. The host may only have refused its channel: then another is tried, now or
-    /// when there is room. Anything else ends the upload.
+    /// What becomes of stream `n`, which is lost. The host may only have refused its channel: then another is tried,
+    /// now or when there is room. Anything else ends the upload.
     fn meet_refusal<'p>(
         &mut self,
         streams: &mut UploadStreams<'p>,
@@ -166,7 +167,8 @@ impl<L: Link> Uploader<'_, L> {
         let ended = match end {
             ExchangeEnd::Exit(_) => Ok(()),
             ExchangeEnd::Overdue(_) => self.end(&mut exchange),
-            // Whatever still reads the payload must not take its part for the whole. What the process said counts, not this.
+            // Whatever still reads the payload must not take its part for the whole. What the process said counts, not
+            // this.
             ExchangeEnd::Closed(_) => {
                 let _ = self.end(&mut exchange);
                 Ok(())

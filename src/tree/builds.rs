@@ -1,4 +1,5 @@
-//! Directories of one run on this machine, and what builds made in them, kept for the next one. What cannot be kept costs time only.
+//! Temporary directories of a run on this machine, and the results of builds, kept for the next run. If one cannot be
+//! kept, that costs only time.
 
 use std::fs::{self, DirEntry, Permissions};
 use std::io;
@@ -21,7 +22,7 @@ const SIZE: &str = "size";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Store {
-    /// A directory of one run, in a place for its kind. What killed runs left of theirs goes after a day.
+    /// A temporary directory of a run, in a place for its kind. What killed runs left is removed after a day.
     pub fn scratch(&self, kind: &str) -> Result<Scratch> {
         let place = self.place(kind);
         let Some(place) = place.filter(|place| fs::create_dir_all(place).is_ok()) else {
@@ -41,7 +42,7 @@ impl Store {
         Ok(Scratch(made.keep()))
     }
 
-    /// What a build made is kept by a digest of what it was made from: where it is, if it is there and whole.
+    /// The directory with the result of a build, if it is kept and whole. `digest` is that of the build's input.
     pub fn build(&self, digest: &str) -> Option<PathBuf> {
         let build = self.place("builds")?.join(digest);
         let tree = build.join(TREE);
@@ -54,7 +55,7 @@ impl Store {
         Some(tree)
     }
 
-    /// Keeps a build that `fill` puts into a directory, in place of one that is not whole. Not being able to is no matter.
+    /// Keeps a build that `fill` puts into a directory, and replaces one that is not whole. Ignores failures.
     pub fn put_build(&self, digest: &str, fill: impl FnOnce(&Path) -> Option<()>) {
         let Some(builds) = self.place("builds") else { return };
         let (Ok(new), Ok(old)) = (self.scratch("builds"), self.scratch("builds")) else { return };
@@ -88,7 +89,7 @@ impl Store {
     }
 }
 
-/// A directory of one run, with whatever comes into it: it goes when it is dropped.
+/// A temporary directory of a run. It is removed with its content when this is dropped.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
@@ -119,8 +120,8 @@ fn remove(directory: &Path) -> io::Result<()> {
     })
 }
 
-/// How much a directory holds, as a text that a half of it has not. `None` for what is not the same anywhere else: a link with an
-/// absolute target.
+/// How much a directory holds, as a text that a half of it has not. `None` for what is not the same anywhere else: a
+/// link with an absolute target.
 fn size_of(directory: &Path) -> Option<String> {
     let (mut n, mut bytes) = (0_u64, 0);
     let mut pending = vec![directory.to_owned()];

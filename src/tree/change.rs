@@ -1,4 +1,4 @@
-//! What turns a server's last release into the local tree: what to send, what to remove, and the next manifest.
+//! What turns a server's base into the local tree: what to send, what to remove, and the next manifest.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,4 @@
-//! What files held when they were hashed, kept so that who packs them need not read them again.
+//! Keeps the content of files from when they were hashed, so that the pack need not read them again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

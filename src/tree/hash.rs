@@ -99,7 +99,7 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// Of what comes piece by piece.
+/// Hashes content that arrives piece by piece.
 #[derive(Default)]
 pub struct Hasher(Sha256);
 

@@ -15,7 +15,7 @@ use crate::event::Report;
 /// The file that holds patterns for its directory and what is below.
 pub const FILE_NAME: &str = ".runnerignore";
 
-/// What never travels unless a later pattern brings it back: history, what steers the deployment, local secrets.
+/// What is never sent unless a later pattern includes it again: history, deployment files, local secrets.
 const DEFAULTS: [&str; 5] = [".git", "/runner.toml", "/*.rhai", ".env*", FILE_NAME];
 
 /// The patterns that hold in one directory: its own, and behind them those of the directories around it.

@@ -1,4 +1,4 @@
-//! What the files of a source held when they were last hashed: one that has surely not changed is not read again.
+//! The hashes of a source's files from the last walk: a file that has certainly not changed is not read again.
 //!
 //! A file is the same when its size, both its times and its inode are. That says nothing of one that is changed twice
 //! within one tick of the file system's clock, so a file is remembered only once its times lie well back (as git does,
@@ -18,7 +18,7 @@ const HEADER: &[u8] = b"runner index 1";
 /// The coarsest clock of a file system that is still met (FAT: 2 s), and some drift between it and this machine's.
 const GRAIN: Duration = Duration::from_secs(3);
 
-/// By what a file is known again. Times are nanoseconds since 1970.
+/// What identifies an unchanged file. Times are nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     pub size: u64,

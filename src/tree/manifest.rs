@@ -1,8 +1,8 @@
 //! A tree as text, one line an entry, kept beside each release on the server and here.
 //!
-//! `KIND MODE SIZE MTIME HASH PATH`: KIND is `d`, `f`, `l`, or `g` for a file under a generated path; MODE as
-//! `stat -c %a` prints it; HASH hex or `-`; in PATH `\` is `\0134` and a newline `\0012`, as `printf %b` reads them, and
-//! every other byte is itself (a path may end in a blank: read it with an empty `IFS`).
+//! `KIND MODE SIZE MTIME HASH PATH`: KIND is `d`, `f`, `l`, or `g` for a file under a generated path; MODE as `stat -c
+//! %a` prints it; HASH hex or `-`; in PATH `\` is `\0134` and a newline `\0012`, as `printf %b` reads them, and every
+//! other byte is itself (a path may end in a blank: read it with an empty `IFS`).
 //!
 //! **Invariant:** paths that need no escape come first, then the others, each in byte order; there is one text for a
 //! manifest, so equal digests mean equal manifests.
@@ -109,7 +109,7 @@ impl Manifest {
         files.count()
     }
 
-    /// The same, line for line, but nothing is believed of `paths`: they are sent again.
+    /// The same manifest, line for line, in which `paths` have drifted: they match nothing, and are sent again.
     pub fn with_drift(&self, paths: &[TreePath]) -> Self {
         if paths.is_empty() {
             return self.clone();

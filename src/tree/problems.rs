@@ -1,4 +1,4 @@
-//! What a walk cannot send, collected so that the user reads all of it at once.
+//! What a walk cannot send, collected so that the user sees all of it at once.
 
 use std::fmt;
 use std::fs::FileType;

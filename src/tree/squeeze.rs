@@ -1,4 +1,4 @@
-//! Makes a tar smaller on its way to a server that has the program to undo it.
+//! Compresses a tar on its way to a server that has the program to decompress it.
 
 use std::io::{self, Write};
 
@@ -6,9 +6,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use zstd::stream::write::Encoder;
 
-/// As quick as they can be. zstd (RFC 8878) at its first level, with a window of 2^17 bytes that a processor's cache holds,
-/// costs no more than encrypting what it saves would, and source text comes to a quarter. gzip (RFC 1952) makes a third of
-/// it, and some 100 MB a second.
+/// As quick as they can be. zstd (RFC 8878) at its first level, with a window of 2^17 bytes that a processor's cache
+/// holds, costs no more than encrypting what it saves would, and source text comes to a quarter. gzip (RFC 1952) makes
+/// a third of it, and some 100 MB a second.
 const ZSTD_LEVEL: i32 = 1;
 const ZSTD_WINDOW: u32 = 17;
 const GZIP_LEVEL: u32 = 4;
@@ -23,7 +23,7 @@ impl Packing {
     /// The best first.
     pub const ALL: [Self; 2] = [Self::Zstd, Self::Gzip];
 
-    /// The program that undoes it, with `-dc`.
+    /// The program that decompresses it, with `-dc`.
     pub fn program(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
@@ -36,7 +36,7 @@ impl Packing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Squeezed {
     Never,
-    /// From when the line turns out to be slow.
+    /// Once the connection turns out to be slow.
     WhenSlow(Packing),
     AtOnce(Packing),
 }

@@ -1,7 +1,7 @@
-//! What is kept on this machine: manifests by their digest, so that a redeploy need not fetch the server's, and what
-//! the files of a source held when they were last hashed.
+//! The cache on this machine: manifests by their digest, so that a redeploy need not fetch the server's, and the hashes
+//! of a source's files from the last walk.
 //!
-//! Only a cache: whatever goes wrong with it costs bytes on the wire, never a run.
+//! Whatever goes wrong with it costs time or bytes on the wire, but never fails a run.
 
 use std::collections::VecDeque;
 use std::env;

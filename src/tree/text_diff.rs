@@ -1,4 +1,4 @@
-//! The change of one file as a person reads it.
+//! The change of one file, for people to read.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use similar::TextDiff;
 
 /// How much of a file is looked at for a NUL byte, as `git` and `grep` do.
 const LOOKED_AT: usize = 8 * 1024;
-/// Past this the diff gets longer than need be instead of taking longer.
+/// After this long, the diff becomes longer than necessary, but takes no more time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A unified diff, or one line for binary content; `None` when nothing changed.

@@ -1,4 +1,4 @@
-//! Finds what is to be sent and hashes it.
+//! Finds and hashes the files to send.
 //!
 //! **Invariant:** a symlink below the root is an entry and never followed, so nothing outside the root is read.
 
@@ -35,9 +35,8 @@ pub struct Selection {
     pub skip: Vec<PathBuf>,
 }
 
-/// Lists and hashes everything of the selection, but for files that `index` knows: those are not read. Answers as well
-/// what it is to be from now on.
-/// What is read goes into `contents` as far as there is room.
+/// Lists and hashes everything in the selection. Files that `index` knows are not read. Also returns the new index.
+/// Keeps what it reads in `contents`, as far as there is room.
 pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result<(Tree, Index)> {
     let started = SystemTime::now();
     let root = &selection.root;
@@ -59,8 +58,8 @@ pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result
 }
 
 /// A file's mtime as it is sent stays two seconds behind the walk. The server's guard takes a file for untouched when
-/// size, mode and mtime (in whole seconds) are as sent: one saved here just now, sent with its true mtime and written in
-/// place there within that same second would look untouched.
+/// size, mode and mtime (in whole seconds) are as sent: one saved here just now, sent with its true mtime and written
+/// in place there within that same second would look untouched.
 fn newest_mtime(started: SystemTime) -> i64 {
     let now = started.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX) - 2

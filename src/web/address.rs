@@ -1,4 +1,4 @@
-//! Addresses of applications on a host, as the configuration of web servers writes them.
+//! Addresses of applications on a host, written as in the configuration of web servers.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::event::Report;
 
-/// Where something listens, as its own host sees it.
+/// Where an application listens, as seen from its own host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     Tcp {
@@ -18,8 +18,8 @@ pub enum Address {
 }
 
 impl Address {
-    /// Reads `127.0.0.1:9000`, `[::1]:9000`, `/run/php/php-fpm.sock` or `unix:/run/php/php-fpm.sock`, as the configuration
-    /// of a web server says them.
+    /// Reads `127.0.0.1:9000`, `[::1]:9000`, `/run/php/php-fpm.sock` or `unix:/run/php/php-fpm.sock`, as in the
+    /// configuration of a web server.
     pub fn parse(text: &str) -> Result<Self> {
         let path = text.strip_prefix("unix:").unwrap_or(text);
         if path.starts_with('/') {

@@ -1,5 +1,5 @@
-//! FastCGI 1.0 (https://fastcgi-archives.github.io/FastCGI_Specification.html), one request a connection, as a web server asks a
-//! pool of PHP-FPM.
+//! FastCGI 1.0 (https://fastcgi-archives.github.io/FastCGI_Specification.html), one request per connection, as a
+//! web server sends it to a pool of PHP-FPM.
 
 use anyhow::Result;
 use httparse::Status;
@@ -13,30 +13,30 @@ const PARAMS: u8 = 4;
 const STDIN: u8 = 5;
 const STDOUT: u8 = 6;
 const STDERR: u8 = 7;
-/// Of a record's content.
+/// The limit for the content of a record, in bytes.
 const CONTENT_MAX: usize = 65_535;
-/// Fields of a head, and bytes of an answer.
+/// Limits for a response: header fields, and bytes.
 const HEADERS_MAX: usize = 200;
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
-/// What a web server would ask its pool for.
+/// A request, as a web server sends it to a pool.
 #[derive(Debug, Clone)]
 pub struct FastCgiRequest {
-    /// The script that is run, an absolute path on the host.
+    /// The script to run, an absolute path on the host.
     pub script: String,
-    /// Path and query, as a browser asks for them.
+    /// Path and query, as a browser sends them.
     pub target: String,
     pub method: String,
     pub host: String,
     pub is_https: bool,
     pub headers: Vec<(String, String)>,
-    /// What the pool is told besides, or instead.
+    /// Further parameters; they replace standard ones of the same name.
     pub params: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl FastCgiRequest {
-    /// What a web server always says, as nginx's `fastcgi.conf` has it (RFC 3875 §4.1).
+    /// The parameters that a web server always sends, as in nginx's `fastcgi.conf` (RFC 3875 §4.1).
     fn standard(&self) -> [(&'static str, String); 18] {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let (directory, name) = self.script.rsplit_once('/').unwrap_or(("", &self.script));
@@ -103,7 +103,7 @@ impl FastCgiRequest {
             params.extend(value.bytes());
         }
         let mut bytes = Vec::new();
-        // A responder; the pool is to close the connection behind its answer.
+        // Role: responder. Flags: the pool closes the connection after its response.
         record(&mut bytes, BEGIN, &[0, 1, 0, 0, 0, 0, 0, 0]);
         stream(&mut bytes, PARAMS, &params);
         stream(&mut bytes, STDIN, &self.body);
@@ -155,7 +155,7 @@ pub fn read(said: &[u8], is_over: bool) -> Result<Option<Response>, String> {
     }
 }
 
-/// What a script says (RFC 3875 §6): header fields, of which `Status` may be missing, and a body.
+/// Reads the output of a script (RFC 3875 §6): header fields, of which `Status` is optional, and a body.
 fn response(out: &[u8], errors: Vec<u8>) -> Result<Response, String> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let (at, headers) = match httparse::parse_headers(out, &mut headers) {

@@ -9,11 +9,11 @@ use crate::event::Report;
 
 /// Header fields of a response; more than any server sends.
 const HEADERS_MAX: usize = 200;
-/// Bytes of a response's head, and of its body: nobody asks for a page of that size to see whether it is well.
+/// Limits for the head and the body of a response, in bytes: no health page is as large.
 const HEAD_MAX: usize = 256 * 1024;
 pub const BODY_MAX: usize = 16 * 1024 * 1024;
 
-/// Where a request goes, and what it asks for there.
+/// Where a request goes, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     pub address: Address,
@@ -73,7 +73,7 @@ fn server(authority: &str) -> Option<Address> {
     }
 }
 
-/// What is no character of a URL as others would write it (RFC 3986 §2.1).
+/// Percent-encodes what must not occur in a URL (RFC 3986 §2.1).
 pub fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -89,7 +89,7 @@ pub fn encoded(text: &str) -> String {
 pub struct HttpRequest {
     pub url: Url,
     pub method: String,
-    /// The `Host` that is asked for.
+    /// For the `Host` header, in place of the URL's.
     pub host: Option<String>,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -107,7 +107,7 @@ impl HttpRequest {
         if !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") {
             headers.push(("Content-Length".to_owned(), self.body.len().to_string()));
         }
-        // One that a recipe gives takes the place of ours.
+        // A header that the recipe gives replaces ours.
         let is_given = |name: &str| self.headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         headers.retain(|(name, _)| !is_given(name));
         headers.extend(self.headers.iter().cloned());
@@ -159,7 +159,7 @@ pub(super) fn fields(headers: &[httparse::Header]) -> Vec<(String, String)> {
     headers.iter().map(|header| (header.name.to_ascii_lowercase(), text(header))).collect()
 }
 
-/// The body, as RFC 9112 §6.3 says how long it is.
+/// The body; RFC 9112 §6.3 says how long it is.
 fn body(response: &Response, rest: &[u8], is_over: bool) -> Result<Option<Vec<u8>>, String> {
     let is_chunked = response.header("transfer-encoding").is_some_and(|value| {
         value.rsplit(',').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"))
@@ -188,7 +188,7 @@ pub fn check_size(length: usize) -> Result<(), String> {
     }
 }
 
-/// The content of a chunked body (RFC 9112 §7.1), once its last chunk is there; the trailers tell nothing.
+/// The content of a chunked body (RFC 9112 §7.1), once its last chunk has arrived. Trailers are ignored.
 fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let mut body = Vec::new();
     loop {

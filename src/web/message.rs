@@ -1,12 +1,12 @@
-//! What all protocols have in common: an answer, and which methods and header fields may be sent.
+//! What all protocols share: the response, and which methods and header fields may be sent.
 
 use anyhow::{Result, bail};
 
-/// What an application answered.
+/// The response of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Response {
     pub status: u16,
-    /// In the order in which they came; names in small letters.
+    /// In the order in which they arrived; names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     /// What a FastCGI application logged.
@@ -19,7 +19,7 @@ impl Response {
     }
 }
 
-/// A method as a recipe gives it.
+/// Checks a method that a recipe gives.
 pub fn check_method(method: &str) -> Result<()> {
     if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         bail!("`{method}` is not a valid method: use `GET`, `HEAD`, `POST` or another in capital letters");
@@ -27,7 +27,7 @@ pub fn check_method(method: &str) -> Result<()> {
     Ok(())
 }
 
-/// Header fields as a recipe gives them, fit to be sent (RFC 9110 §5).
+/// Checks a header field that a recipe gives (RFC 9110 §5).
 pub fn check_header(name: &str, value: &str) -> Result<()> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if name.is_empty() || !name.chars().all(is_token) {

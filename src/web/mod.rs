@@ -1,4 +1,4 @@
-//! What the applications on a host are asked, and how their answers are read: as bytes only, which a transport carries.
+//! Requests to applications on a host, and how to read their responses. Only bytes: a transport carries them.
 
 mod address;
 pub mod fastcgi;
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use address::Address;
 pub use message::{Response, check_header, check_method};
 
-/// A question as it is sent, and how its answer is read.
+/// A request as bytes, and how to read its response.
 pub struct Question {
     pub to: Address,
     pub bytes: Vec<u8>,
@@ -20,7 +20,7 @@ pub struct Question {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// To a request that has an answer without a body, or not.
+    /// `is_head`: the response has no body.
     Http {
         is_head: bool,
     },
@@ -28,8 +28,8 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Reads what has come so far; `None` if more is to come, which cannot be once `is_over`. An error says what is wrong
-    /// with it.
+    /// Reads what has arrived so far. `None` if more must follow, which is never returned once `is_over`. The error
+    /// says what is wrong with the response.
     pub fn read(self, said: &[u8], is_over: bool) -> Result<Option<Response>, String> {
         match self {
             Self::Http { is_head } => http::read(said, is_over, is_head),

@@ -1,22 +1,22 @@
-# Fills a release from `cache/`, a clean copy that no command ever sees. Dirty from its first change to its last, so
-# that a run that dies in between leaves a cache that the next one checks by hash.
+# Fills a release from `cache/`, a clean copy that commands never touch. It is marked dirty from its first change to its
+# last: if a run dies in between, the next one checks the cache by hash.
 # Given:
 #   stdin                      a pack, or a part of it
 #   root, holder               the site, and the run that holds its lock
 #   name, record               the release and its record
-#   begun                      nothing: the directory is still to be made; yes: it is there; half: it is to be emptied
-#   stage                      first: more parts of the pack come; last: all are unpacked; nothing: the pack is whole
-#   expand                     the program that expands the pack, or nothing
-#   base                       what it is filled from: a release, `cache`, or nothing
-#   last                       the last release, or nothing
+#   begun                      nothing: the directory must be made; yes: it exists; half: it must be emptied
+#   stage                      first: more parts of the pack follow; last: all are unpacked; nothing: the pack is whole
+#   expand                     the program that decompresses the pack, or nothing
+#   base                       what the release is filled from: a release, `cache`, or nothing
+#   last                       the previous release, or nothing
 #   copy                       how files are duplicated: link, reflink, copy
-#   guarded                    yes if files that releases share are to be guarded
-#   digest, cache_digest       of the manifests that the release and `cache` end up with
+#   guarded                    yes if files that releases share must be guarded
+#   digest, cache_digest       digests of the new manifests of the release and of `cache`
 #   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
 #   touched(path)              files that commands are known to have replaced
-#   gone_files(path...)        what is removed first
-#   gone_directories(path...)  then these
-#   left_out(path)             what is not carried over
+#   gone_files(path...)        files and links to remove
+#   gone_directories(path...)  directories to remove after them
+#   left_out(path)             paths that are not copied from the previous release
 #   written_anew(path)         generated paths, which commands will write
 #   starting(path)             shared paths that `shared/` does not have yet
 manifest=.runner/manifests/.cache

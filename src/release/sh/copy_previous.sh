@@ -1,27 +1,27 @@
-# Fills a release from the last one. Only managed files share an inode with it: what commands left there is copied,
-# what they will write (generated paths) is written anew.
+# Fills a release from the previous one. The two share the inodes of managed files only. What commands left there is
+# copied; what they will write (generated paths) is sent anew.
 # Given:
 #   stdin                      a pack, or a part of it
 #   root, holder               the site, and the run that holds its lock
 #   name, record               the release and its record
-#   begun                      nothing: the directory is still to be made; yes: it is there; half: it is to be emptied
-#   stage                      first: more parts of the pack come; last: all are unpacked; nothing: the pack is whole
-#   expand                     the program that expands the pack, or nothing
-#   base                       what it is filled from: a release, `cache`, or nothing
-#   last                       the last release, or nothing
+#   begun                      nothing: the directory must be made; yes: it exists; half: it must be emptied
+#   stage                      first: more parts of the pack follow; last: all are unpacked; nothing: the pack is whole
+#   expand                     the program that decompresses the pack, or nothing
+#   base                       what the release is filled from: a release, `cache`, or nothing
+#   last                       the previous release, or nothing
 #   copy                       how files are duplicated: link, reflink, copy
-#   guarded                    yes if files that releases share are to be guarded
-#   digest, cache_digest       of the manifests that the release and `cache` end up with
+#   guarded                    yes if files that releases share must be guarded
+#   digest, cache_digest       digests of the new manifests of the release and of `cache`
 #   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
 #   touched(path)              files that commands are known to have replaced
-#   gone_files(path...)        what is removed first
-#   gone_directories(path...)  then these
-#   left_out(path)             what is not carried over
+#   gone_files(path...)        files and links to remove
+#   gone_directories(path...)  directories to remove after them
+#   left_out(path)             paths that are not copied from the previous release
 #   written_anew(path)         generated paths, which commands will write
 #   starting(path)             shared paths that `shared/` does not have yet
 manifest=.runner/manifests/$name
 
-# So many files are linked in no time.
+# Up to this many files, one process is quick enough.
 many=2000
 
 link_all() {
@@ -32,7 +32,8 @@ link_all() {
   cp -al -- "releases/$base/." "$new/"
 }
 
-# Several link at once, each a share of what is at the top. A directory there that has much of all is shared out itself.
+# Several processes link at once, each a share of the top directory's items. A directory at the top that holds a large
+# part of all files is divided in the same way.
 link_by_several() (
   here=$(pwd -P) && from=$here/releases/$base && to=$here/$new && shares=$here/$run/shares || exit
   is_alike "$from" "$to" || exit
@@ -46,13 +47,14 @@ link_by_several() (
   link_shares . "$@"
 )
 
-# Whether a directory that was just made has all that the first has, but for its mode: the same owner, and no list of rights.
+# Whether the new directory $2 equals directory $1 in all but its mode: the owner is the same, and $1 has no ACL.
 is_alike() {
   case $(ls -ld "$1") in ??????????+*) return 1 ;; esac
   [ "$(stat -c %u:%g "$1")" = "$(stat -c %u:%g "$2")" ]
 }
 
-# What is in directory $1 and chosen by the operands of `find` behind it: as many at once as a disk and a small server bear.
+# Links what `find` chooses in directory $1 (its operands follow $1), with as many processes as a disk and a small
+# server can take.
 link_shares() (
   cd -- "$from/$1" && to=$to/$1 && shift && find . -mindepth 1 -maxdepth 1 "$@" -print0 >"$shares" || exit
   n=$(tr -cd '\0' <"$shares" | wc -c)
@@ -64,21 +66,22 @@ duplicate() {
     link) link_all 2>"$run/errors" ;;
     reflink)
       cp -a --reflink=always -- "releases/$base/." "$new/" 2>"$run/errors" || {
-        # It leaves empty files, which a plain copy could not open if they are read-only.
+        # A failed attempt leaves empty files, and a plain copy could not open those that are read-only.
         drop "$new" && mkdir -- "$new" || exit
         false
       }
       ;;
     *) false ;;
   esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
-  # What could not be copied was another's: it is named below, or missed by the check.
+  # What could not be copied belongs to another user: it is reported below, or the check at the end misses it.
   clear_out "$new" "$run/others"
 }
 
 drop_generated() { drop "$new/$1"; }
 
-# Chooses from the others what is carried over. `out`: left out, with all that is in it, or a file or link of the
-# source by now. `directory`: there by now. What leads to something left out is made (`m`), not copied whole (`c`).
+# Chooses which of the files that commands left are copied. `out`: left out, with all that is in it; or a file or link
+# that the source has now. `directory`: a directory that exists now. A directory above something that is left out is
+# made (`m`), not copied whole (`c`).
 choose() {
   left_out print_one | lines >"$run/left_out"
   : >"$run/wanted"
@@ -124,7 +127,7 @@ choose() {
     refuse 'failed to list what to copy from the previous release'
 }
 
-# Copies the chosen ones, those of one directory by one command.
+# Copies what was chosen, with one command for the items of one directory.
 carry() {
   [ -s "$run/others" ] || { say carried 0; return; }
   sort -o "$run/others" "$run/others" || exit
@@ -174,7 +177,7 @@ copy() {
   cp -RpP -- "$@" "$new/$into" 2>>"$run/errors" || failed=yes
 }
 
-# Goes on while the plan is checked. Listed first: what goes meanwhile must not stay in the copy.
+# Runs while the plan is checked. The list is made first: what disappears meanwhile must not stay in the copy.
 take_over() {
   list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'failed to list what commands left in the previous release'
   # In an adopted release nothing is managed. Later steps find what could not be copied or removed here.

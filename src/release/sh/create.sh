@@ -1,4 +1,4 @@
-# Makes a release that is filled later.
+# Creates a release that is filled later.
 # Given:
 #   root, holder  the site, and the run that holds its lock
 #   name, record  the release and its record

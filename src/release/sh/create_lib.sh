@@ -1,4 +1,4 @@
-# Makes the directory of a new release. The record comes first: a directory without one is never ours.
+# Creates the directory of a new release. The record comes first: a directory without one is never ours.
 # Given:
 #   name, record  the release and its record
 make_release() {

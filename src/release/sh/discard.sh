@@ -1,12 +1,12 @@
-# Undoes the making of a release: it never counted, and goes.
+# Removes a release that was never complete: the undo of its creation.
 # Given:
 #   root, holder  the site, and the run that holds its lock
 #   name          the release
-#   claim         a part of the record that no other run's has
+#   claim         a part of the record that no other run's record has
 #   record        the record while it is being removed
 #   entry         the line for the history
 enter
-# Another run may have taken the name first: then there is nothing of ours.
+# Another run may have taken the name first: then nothing here is ours.
 case $(cat ".runner/records/$name" 2>/dev/null) in
   *"$claim"*) ;;
   *) say discarded no; exit 0 ;;

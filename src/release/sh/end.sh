@@ -1,17 +1,17 @@
-# What a run does last, as far as it is asked for: confirms its swap, removes releases, lets the lock go.
+# The last step of a run. As requested, it confirms the swap, removes releases and releases the lock.
 # Given:
 #   root, holder    the site, and the run that holds its lock
 #   confirms        yes if the swap is confirmed
-#   rollout         then the swaps that it was made with
-#   watch, to       the watch over it, and where `current` leads since
+#   rollout         if it is: the rollout that it belongs to
+#   watch, to       if it is: the watch over the swap, and the text of `current` after it
 #   prunes          yes if releases are removed
-#   releases(name)  then these
+#   releases(name)  the releases to remove
 #   entry           the line for the history, or nothing
 #   frees           yes if the lock is released
 enter
 
-# Each is first moved away by one rename, so that no half of it can ever be taken for whole. Nothing is made for that: a
-# full disk is what this has to work on.
+# Each release is first moved away by one rename, so that half of one can never be taken for a whole release. That needs
+# no new file: this must work on a full disk.
 prune_one() {
   if [ -d "releases/$1" ]; then
     [ "$(cd current/ 2>/dev/null && pwd -P)" != "$(cd "releases/$1" && pwd -P)" ] || refuse "release \`$1\` is live"
@@ -19,7 +19,7 @@ prune_one() {
       *"-> $real/releases/$1/"*) say occupied "$1" && return ;;
     esac
     drop ".runner/trash.$1"
-    # A directory that may not be written cannot be moved to another one either.
+    # A directory without write permission cannot be moved to another directory.
     [ -w "releases/$1" ] || chmod u+w "releases/$1" 2>/dev/null
     mv -- "releases/$1" ".runner/trash.$1" || { say stayed "$1"; return 0; }
   fi
@@ -28,10 +28,10 @@ prune_one() {
   say pruned "$1"
 }
 
-# So many files are removed in no time.
+# Up to this many files are removed at once, in the foreground.
 many=2000
 
-# Says once of each what stays.
+# Reports each path that could not be removed, once.
 told=
 cut_down() {
   for path in .runner/trash.*; do
@@ -47,19 +47,19 @@ cut_down() {
 prune() {
   n_files=0
   real=$(pwd -P)
-  # Where processes work, as far as we may see it.
+  # The working directories of processes, as far as this user may see them.
   # shellcheck disable=SC2012 # names with other bytes are no releases of ours
   places=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | sed 's|$|/|')
-  # What an earlier one did not come to, or could not remove.
+  # What an earlier prune did not finish, or could not remove.
   cut_down
   releases prune_one
   if [ "$confirms" ] && [ "$n_files" -gt "$many" ]; then
-    # Nobody who has deployed waits for that.
+    # The user need not wait for that.
     (trap '' HUP && cut_down) </dev/null >/dev/null 2>&1 9>&- &
   else
     cut_down
   fi
-  # What this run put into `shared/` is there to stay.
+  # What this run put into `shared/` stays from now on.
   rm -f .runner/seeded
   [ -z "$entry" ] || note "$entry"
 }

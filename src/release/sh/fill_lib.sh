@@ -1,26 +1,27 @@
-# Functions of the two fills. `$run` is a scratch directory; the pack on standard input brings its `edit` files. A pack in
-# parts is unpacked by several processes at once; then `$stage` is `first`, and what comes behind all of them is `last`.
+# Functions of the two fills. `$run` is a scratch directory; the `edit` files in it come with the pack on standard
+# input. Several processes at once unpack a pack in parts: the one that begins has `$stage` `first`, and the one that
+# follows all of them has `last`.
 # Given:
 #   stdin                      a pack, or a part of it
 #   root                       the site
 #   name, record               the release and its record
-#   begun                      nothing: the directory is still to be made; yes: it is there; half: it is to be emptied
-#   stage                      first: more parts of the pack come; last: all are unpacked; nothing: the pack is whole
-#   expand                     the program that expands the pack, or nothing
-#   last                       the last release, or nothing
-#   guarded                    yes if files that releases share are to be guarded
-#   digest                     of the manifest that the release ends up with
+#   begun                      nothing: the directory must be made; yes: it exists; half: it must be emptied
+#   stage                      first: more parts of the pack follow; last: all are unpacked; nothing: the pack is whole
+#   expand                     the program that decompresses the pack, or nothing
+#   last                       the previous release, or nothing
+#   guarded                    yes if files that releases share must be guarded
+#   digest                     the digest of the new manifest of the release
 #   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
-#   gone_files(path...)        what is removed first
-#   gone_directories(path...)  then these
+#   gone_files(path...)        files and links to remove
+#   gone_directories(path...)  directories to remove after them
 run=.runner/fill
 new=releases/$name
 
-# Works outside of the shell that holds the lock.
+# For scripts that run outside of the shell that holds the lock.
 begin_beside() {
   cd -- "$root" || refuse "cannot enter \`$root\`"
   begin_busy
-  # Whatever else writes here is to be over as well.
+  # Processes that this script started must have ended as well.
   trap 'wait; end_busy' EXIT
   enter
   umask 022
@@ -37,8 +38,8 @@ begin() {
 
 empty_release() { drop "$new" && mkdir -- "$new" || exit; }
 
-# What the plan of this fill took for granted may not be so: then `$stale` says it, nothing may be filled, and the plan is
-# made anew.
+# The plan of this fill relies on the state of directories. If that state is another one, `$stale` is set: then nothing
+# may be filled, and the client makes a new plan.
 check_plan() {
   scratch=$run
   stale=
@@ -52,7 +53,7 @@ give_up() {
   exit 0
 }
 
-# Of names on standard input and what lies in them only the tops.
+# From the sorted names on standard input, drops those that are inside of another one.
 tops() {
   awk '{
     parent = $0
@@ -61,8 +62,8 @@ tops() {
   }'
 }
 
-# Removes from directory $1 what the lines in file $2 name, which may lie in each other: at once, and one by one what
-# that leaves.
+# Removes from directory $1 what the lines in file $2 name; they may be inside of each other. First all at once, then
+# one by one whatever is left.
 clear_out() {
   [ -s "$2" ] || return 0
   sort "$2" | tops >"$run/tops"
@@ -74,16 +75,16 @@ clear_out() {
   done <"$2"
 }
 
-# Removes from directory $1 what is not of the kind that manifest $2 says, a link in place of a directory above all:
-# nothing may be removed or unpacked behind it. What is a directory is made writable.
+# Removes from directory $1 what is of another kind than manifest $2 says. Above all a link in place of a directory:
+# nothing may be removed or unpacked through it. Directories are made writable.
 settle() {
   list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) | misplaced "$2" >"$run/misplaced" ||
     refuse 'failed to list directories'
   clear_out "$1" "$run/misplaced"
 }
 
-# Directory $1, described by manifest $2 and a copy of $3 if it is not that itself, becomes what the pack says: what is gone
-# is removed, the rest unpacked.
+# Updates directory $1, which manifest $2 describes, from the pack: removes what is gone, unpacks the rest. $1 is $3 or
+# a copy of it.
 change() {
   case $settled in
     *" $3 "*) ;;
@@ -102,7 +103,7 @@ unpack() {
     untar
     return
   fi
-  # A `tar` whose input ends between two members takes that for its end, whatever has ended it.
+  # If the input of `tar` ends between two members, `tar` takes that for the end, even if decompression has failed.
   broken=$run/broken.$$
   : >"$broken" || exit
   { "$expand" -dc && rm -f -- "$broken"; } | (untar) || exit
@@ -112,20 +113,20 @@ unpack() {
 # `-p` keeps modes whatever the umask (busybox also needs `umask 0`); `-o` makes this user the owner.
 untar() { (umask 0 && exec tar -xpof -) || refuse "failed to unpack the pack: \`tar\` exited with status $?"; }
 
-# What comes behind that, once all is there.
+# Once everything is unpacked: sets modes and writes the manifest.
 describe() {
   edited_modes "$run/edit" >"$run/modes"
   set_modes "$1" "$run/modes" || refuse 'failed to set modes'
   edit "$2" "$run/edit" || refuse 'failed to write the manifest'
 }
 
-# What is gone already, or holds what cannot be removed, is no failure here: the check at the end decides.
+# A directory that is gone already, or that cannot be emptied, is no failure here: the check at the end decides.
 remove_directories() { rmdir -- "$@" 2>/dev/null || :; }
 
 edit() { awk -f "$run/edit.awk" "$2" "$1" >"$1.next" && mv -f -- "$1.next" "$1"; }
 
-# A path that is shared from now on and that `shared/` lacks is to hold what the application left in the last
-# release, and on top of that what the source brings anew.
+# For a path that becomes shared and that `shared/` does not have yet: it starts with what the application left in the
+# previous release, plus what is new in the source.
 start_shared() {
   old=releases/$last/$1
   if [ ! -e "$old" ] || [ -L "$old" ]; then return 0; fi
@@ -141,7 +142,7 @@ start_shared() {
   fi
 }
 
-# Names what a copy from $1 to $2 missed, with $3 before it.
+# Reports what a copy from $1 to $2 missed, with prefix $3.
 say_missed() {
   if [ ! -d "$1" ]; then
     say skipped "$3"
@@ -153,7 +154,7 @@ say_missed() {
   { without "$run/here" <"$run/there"; unreadable "$1" <"$run/there"; } | say_skipped "$3/"
 }
 
-# A directory that may not be read is copied, but nothing in it.
+# A directory that this user may not read is copied without its content: names such directories.
 unreadable() {
   while IFS= read -r line; do
     path=$line
@@ -165,7 +166,7 @@ unreadable() {
 
 say_skipped() { sort -u | tops | while IFS= read -r path; do say skipped "$1$path"; done; }
 
-# Every managed file of the release is there as its manifest says, else the fill has failed.
+# The fill fails unless every managed file of the release is as its manifest says.
 finish() {
   if command -v sha256sum >/dev/null 2>&1; then
     case $(sha256sum <".runner/manifests/$name") in
@@ -178,7 +179,7 @@ finish() {
   record "$name" "$record" && rm -rf -- "$run" && say filled yes
 }
 
-# Keeps at hand what the guard compares, once it is what manifest $1 says.
+# Stores what the guard compares later, if the files are as manifest $1 says.
 watch() {
   names f "$1" >.runner/guard/names
   stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled

@@ -1,15 +1,17 @@
-# Puts right what dead runs left. Who has the lock may: no other run is there, and what still writes is waited for.
+# Cleans up after interrupted runs. That is safe with the lock: no other run works here, and this waits for what still
+# writes.
 # Given:
 #   root, holder           the site, and the run that holds its lock
-#   cut(rollout from to lead)  cut swaps: where `current` led before and after, and where it is to lead
-#   records(name record)   records as they are to be
-#   releases(name)         those that were never served
+#   cut(rollout from to lead)  interrupted swaps: where `current` led before and after, and where it must lead
+#   records(name record)   the new texts of records
+#   releases(name)         releases that were never live, to remove
 #   entries(line)          lines for the history
-#   marked                 yes if `records` say which releases hold what was written in place
-#   litter                 patterns of what else a dead run leaves
+#   marked                 yes if `records` mark the releases that have files which were written in place
+#   litter                 patterns for what else an interrupted run leaves
 enter
 
-# A swap that was cut: whoever takes the intent away has decided. Its watch is told, and goes on only if it is at it.
+# An interrupted swap: whoever renames the intent decides. This tells the watch, which goes on only if it is swapping
+# back already.
 decide() {
   mv ".runner/intent.$1" ".runner/reverting.$1" 2>/dev/null
   watch=
@@ -22,7 +24,7 @@ decide() {
 settle_swap() {
   if [ "$4" != "$(readlink current)" ]; then
     if [ "$4" ]; then
-      # What is whole is not given up for nothing.
+      # Do not replace a release that works by a link to nothing.
       [ -d "$4" ] || [ ! -d current/ ] || return 0
       point "$4" || refuse 'failed to re-point `current`'
     else
@@ -31,14 +33,14 @@ settle_swap() {
   fi
 }
 
-# What a cut of the power left without a word of it.
+# Empty files, as a power failure leaves them.
 for path in .runner/intent.* .runner/reverting.*; do
   [ -s "$path" ] || rm -f "$path"
 done
 
 forget() { rm -f ".runner/intent.$1" ".runner/reverting.$1" ".runner/seen.$1"; }
 
-# One that was never served. The last that is there of it is its record.
+# A release that was never live. Its record is removed last.
 discard_one() {
   served=$(cd current/ 2>/dev/null && pwd -P)
   [ ! -d "releases/$1" ] || [ "$served" != "$(cd "releases/$1" && pwd -P)" ] || return 0
@@ -50,7 +52,7 @@ discard_one() {
 
 cut decide
 await_idle 600 || {
-  # What it belongs to is gone: what it reads will never end. The parts of one pack are several.
+  # Its client is gone, so its input will never end. There are several such processes if the pack was in parts.
   end_writers
   await_idle 50 || refuse "process $writer of an interrupted run is still writing"
 }
@@ -59,8 +61,8 @@ records record || exit
 cut forget
 releases discard_one
 entries note
-# A command that died had no time to be told that it wrote what releases share. The guard, by which that is known, stays
-# until those releases are marked.
+# A command may have written into files that releases share, and died before that was reported. The guard's files, which
+# show it, stay until those releases are marked.
 found=
 if [ -z "$marked" ] && [ -f .runner/guard/filled ]; then
   for release in releases/* releases/.[!.]*; do

@@ -1,4 +1,4 @@
-# Reads which files of other releases were written through the one that is being built.
+# Reports the files of other releases that were written through the release that is being built.
 # Given:
 #   root, holder  the site, and the run that holds its lock
 #   name          the release that is being built

@@ -1,5 +1,5 @@
-# The lines of files of directory $1 that were written through an inode which the guarded release was filled with, under
-# whatever name. A file that a command replaced, moved or removed is no danger.
+# The `stat` lines of the files of directory $1 that were written through an inode with which the guarded release was
+# filled, whatever their name there. A file that a command replaced, moved or removed does no harm.
 # Given: nothing
 written_in() {
   stats "%i $file_stats" "$1" <.runner/guard/names >.runner/guard/other

@@ -3,8 +3,8 @@
 #   root    the site
 #   holder  the run that holds its lock, for scripts that write
 
-# Every script begins with it. Sorting and patterns are of bytes, whatever the user's language; what is made can be
-# read by the web server, whatever the user's umask.
+# Every script begins with this. It sorts and matches bytes, whatever the user's locale, and makes files that the web
+# server can read, whatever the user's umask.
 enter() {
   umask a+rx
   LC_ALL=C
@@ -14,7 +14,7 @@ enter() {
   [ -z "$holder" ] || is_held || refuse 'this run no longer holds the lock of the site'
 }
 
-# Whether the lock is this run's: another may have taken it from one that was cut off.
+# Whether this run still has the lock: after a lost connection, another run may have taken it.
 is_held() {
   held=
   { IFS= read -r held <.runner/lock; } 2>/dev/null
@@ -24,8 +24,8 @@ is_held() {
   esac
 }
 
-# Removes trees. Directories are made writable first, each before it is entered; files are not, since a mode belongs
-# to every link of a file.
+# Removes trees. Makes each directory writable before it enters it; but not files, whose mode is shared by all their
+# hard links.
 drop() {
   for tree in "$@"; do
     [ -d "$tree" ] && [ ! -L "$tree" ] &&
@@ -34,11 +34,11 @@ drop() {
   done
 }
 
-# Names with NUL ends as lines; \001 stands for a newline within a name.
+# Turns names that end in NUL into lines; \001 stands for a newline in a name.
 mark=$(printf '\001')
 lines() { tr '\n\0' '\001\n'; }
 
-# Turns the line `$path` into the name that it stands for in directory $1.
+# Turns the line in `$path` into the name of the item in directory $1.
 decode() {
   case $path in
     *"$mark"*)
@@ -50,13 +50,13 @@ decode() {
   esac
 }
 
-# Everything below directory $1 as such lines, of what the operands of `find` behind it choose; a directory comes before
-# what is in it.
+# Lists, as such lines, everything below directory $1 that `find` chooses (its operands follow $1). A directory comes
+# before its content.
 list() {
   (cd -- "$1" && shift && find . "$@" -print0) | lines | sed -e 's|^\./||' -e '/^\.$/d'
 }
 
-# What `stat` says of what is in directory $2, by format $1, for the names with NUL ends on standard input.
+# Prints `stat` in format $1 for names in directory $2; standard input has the names, each followed by NUL.
 stats() { (cd -- "$2" && xargs -0 stat -c "$1" -- 2>/dev/null); }
 file_stats='%a %s %Y %n'
 directory_stats='%a 0 0 %n'
@@ -64,8 +64,8 @@ directory_stats='%a 0 0 %n'
 # The lines on standard input that file $1 does not have. Not every busybox has `comm`.
 without() { awk 'first { seen[$0]; next } !($0 in seen)' first=1 "$1" first= -; }
 
-# Compares directory $1 with what it was filled with. The lines that differ are left in .runner/guard/differs; fails
-# when they are not the ones known already. A file that was replaced has another inode.
+# Compares the files of directory $1 with their state after the fill. Writes the lines that differ to
+# .runner/guard/differs, and fails if these are not the known ones. A file that was replaced has another inode.
 guard() {
   stats "%i $file_stats" "$1" <.runner/guard/names >.runner/guard/now
   if cmp -s .runner/guard/filled .runner/guard/now; then
@@ -78,14 +78,14 @@ guard() {
 }
 say_guarded() { sed 's/^[^ ]* //' .runner/guard/differs | say_differs; }
 
-# Names the files that lines of `stat` with `$file_stats` stand for.
+# Reports the names in `stat` lines of format `$file_stats`.
 say_differs() { sed 's/^[^ ]* [^ ]* [^ ]* //' | say_each differs; }
 
-# Says each line on standard input as a field $1.
+# Reports each line on standard input as a field $1.
 say_each() { while IFS= read -r line; do say "$1" "$line"; done; }
 
-# Re-points `current` by one rename. `mv` without -T would put the link into the old release; where -T is not
-# known, -h (BSD), perl or python3 rename instead.
+# Points `current` to $1 by one rename. `mv` without `-T` would move the link into the old release. Where `-T` is
+# unknown, `-h` (BSD), perl or python3 do it.
 point() {
   [ -L current ] || [ ! -e current ] || refuse '`current` is not a link'
   rm -f .runner/current.new && ln -s -- "$1" .runner/current.new || return

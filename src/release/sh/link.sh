@@ -1,5 +1,5 @@
-# Links the shared paths into the release. One that `shared/` lacks is taken from the release, once, and never again:
-# what users wrote there is theirs.
+# Links the shared paths into the release. If `shared/` does not have one, it is copied from the release: once and never
+# again, for from then on it belongs to the users.
 # Given:
 #   root, holder            the site, and the run that holds its lock
 #   name                    the release
@@ -10,9 +10,9 @@ enter
 new=releases/$name
 missing=
 
-# $1 is the kind, $2 the path, $3 what the link in the release says.
+# $1 is the kind, $2 the path, $3 the text of the link in the release.
 check_one() {
-  # A link on the way would lead out of the release.
+  # A link above the path would lead out of the release.
   case $2 in */*) way=${2%/*} ;; *) way= ;; esac
   while [ -n "$way" ]; do
     [ ! -L "$new/$way" ] || refuse "\`$2\` cannot be shared: \`$way\` is a link in the release"
@@ -25,8 +25,8 @@ check_one() {
   fi
 }
 
-# .runner/seeded says what this run put into `shared/`, for the undo: the release, then the seeds (`s`) and the
-# directories made for them (`d`).
+# .runner/seeded lists what this run put into `shared/`, for the undo: the release on the first line, then the seeded
+# paths (`s`) and the directories made for them (`d`).
 remember() {
   [ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ] || printf '%s\n' "$name" >.runner/seeded || exit
   printf '%s%s\0' "$1" "$2" | lines >>.runner/seeded
@@ -45,7 +45,7 @@ link_one() {
   if [ ! -e "shared/$2" ] && [ ! -L "shared/$2" ]; then
     drop .runner/seed
     if [ -e "$new/$2" ] && [ ! -L "$new/$2" ]; then
-      # A copy: the release's own file may be one inode with the last release's.
+      # A copy: the file may share its inode with the previous release.
       cp -RpP -- "$new/$2" .runner/seed || exit
     else
       mkdir .runner/seed || exit
@@ -54,7 +54,7 @@ link_one() {
     remember s "$2" || exit
     note "$stamp seed $name $2"
     mv -- .runner/seed "shared/$2" || exit
-    # What is written under a seeded path from here on is newer than that file.
+    # Whatever is written under a seeded path from now on is newer than this file.
     touch .runner/seeded
     say seeded "$2"
   fi

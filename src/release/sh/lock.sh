@@ -1,12 +1,11 @@
-# Takes the lock of the site for this run, or says who holds it; then what stands in the site is read. `$again`: this run
-# had the lock on a connection that was lost.
+# Takes the lock of the site for this run, or reports who holds it. The probe of the site follows.
 # Given:
 #   root            the site
-#   make            yes if its directories are made where they are missing
-#   holder, host    the run that asks, and the name of this host in it
-#   claim           its record as an owner, without the closing brace
+#   make            yes if missing directories are created
+#   holder, host    the run that asks, and its name for this host
+#   claim           its record as owner, without the closing brace
 #   again           yes if it had the lock on a connection that was lost
-#   patience        tenths of a second that it waits for a dead run to end
+#   patience        how long to wait for an interrupted run to end, in tenths of a second
 #   format          only to make: the number of the layout
 #   adopt, adopted  only to make: a release to adopt and its record, or nothing
 #   entry           only to make: the line for the history, or nothing
@@ -21,7 +20,7 @@ take() {
     read_holder
     ending=
     case $owner in
-      # Whoever has taken it did not say so yet.
+      # The run that took it has not written its record yet.
       '') ending=yes ;;
       *"\"run\":\"$holder\""*)
         owners host "$owner"
@@ -49,7 +48,7 @@ take() {
     tenths=$((tenths - 1))
     pause
   done
-  # Whoever took it meanwhile, and let it go or died, may have done anything here.
+  # A run that has held the lock since, and released it or died, may have changed anything here.
   [ -z "$again" ] || {
     read_owner .runner/lock
     case $owner in

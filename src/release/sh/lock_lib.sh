@@ -1,7 +1,7 @@
-# Who holds the lock, and what still writes. POSIX sh; where there is no /proc, `ps` answers less.
+# Who holds the lock, and what still writes. POSIX sh. Without /proc, it uses `ps`, which knows less.
 # Given: nothing
 
-# When process $1 was started, as this machine tells it; nothing when it is gone.
+# Prints the start time of process $1, in this machine's own format; nothing if the process is gone.
 started() {
   if [ -r /proc/self/stat ]; then
     stat_of "$1" && echo "$start"
@@ -10,8 +10,8 @@ started() {
   fi
 }
 
-# Sets `$parent` and `$start` of process $1, from /proc: behind the name, which may hold anything, are the state, the
-# parent, and as the 20th the start (proc(5)). What only waits to be reaped is gone.
+# Sets `$parent` and `$start` of process $1, from /proc. After the name, which may contain anything, come the state, the
+# parent and, as the 20th field, the start time (proc(5)). A zombie counts as gone.
 stat_of() {
   { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
   stat=${stat##*) }
@@ -28,7 +28,8 @@ boot_id() {
     sysctl -n kern.boottime 2>/dev/null | tr -d '",'
 }
 
-# Sets `$value` to field $1 of an owner's record, $2; the last of that name, since those behind it are this machine's.
+# Sets `$value` to field $1 of an owner's record $2: to the last field of that name, since this machine adds its own at
+# the end.
 owners() {
   value=
   case $2 in
@@ -40,17 +41,17 @@ owners() {
   esac
 }
 
-# In one piece: a shell reads byte by byte, and the record may be written meanwhile.
+# Reads the record with one `head`: a shell reads byte by byte, and the record may be written meanwhile.
 read_owner() {
   pid=
   owner=$(head -n 1 "$1" 2>/dev/null)
   owner=${owner%"${owner##*[! ]}"}
 }
 
-# Whoever holds it, as far as it is said.
+# Reads the record of whoever holds the lock.
 read_holder() { if has_flock; then read_owner .runner/lock; else read_owner .runner/lock.owner; fi; }
 
-# Whether the shell that the record $1 speaks of is there. `$pid` is its process.
+# Whether the shell of record $1 is still running. Sets `$pid` to its process.
 is_alive() {
   owners pid "$1" && pid=$value
   owners started "$1"
@@ -59,13 +60,13 @@ is_alive() {
   [ "$value" = "$boot" ]
 }
 
-# Whether whoever it obeyed is gone: it has another parent now.
+# Whether the process that started it has ended: then it has another parent now.
 is_orphan() {
   owners parent "$1"
   [ "$value" ] && stat_of "$pid" && [ "$parent" != "$value" ]
 }
 
-# Whether its client gave no sign of life for minutes, and nothing runs in it.
+# Whether its client has sent no heartbeat for minutes, and it has no child processes.
 is_forsaken() {
   [ "$(find .runner/lock -mmin +2 2>/dev/null)" ] && [ -r /proc/self/stat ] || return
   for there in /proc/[0-9]*; do
@@ -73,8 +74,9 @@ is_forsaken() {
   done
 }
 
-# Sets `$holding` to the processes that hold the lock by descriptor 9, but for us; not those that wait for it, which have
-# opened the file anew. Nothing where there is no /proc. Not in a subshell: that would be one of them.
+# Sets `$holding` to the other processes that hold the lock by descriptor 9. Processes that wait for it do not count:
+# they have opened the file for themselves. Empty without /proc. Do not call it in a subshell, which would be one of
+# those processes.
 find_holding() {
   holding=
   for there in /proc/[0-9]*; do
@@ -85,7 +87,8 @@ find_holding() {
   done 2>/dev/null
 }
 
-# Ends `$pid`, and `$holding` with all that is in their sessions; `$pid`'s own session may be anybody's.
+# Ends `$pid`, and the processes in `$holding` with all of their sessions. Not the session of `$pid`, which may have
+# other processes.
 end_holders() {
   ends=${pid:+p$pid}
   for one in $holding; do
@@ -94,7 +97,7 @@ end_holders() {
   end_all "$ends"
 }
 
-# Ends all that says it is busy, and what that started.
+# Ends the processes that have a busy file, and what they started.
 end_writers() {
   ends=
   for busy in .runner/busy.*; do
@@ -106,8 +109,8 @@ end_writers() {
   end_all "$ends"
 }
 
-# Ends the processes `p1 p2`, those of the process groups `g1 g2` and of the sessions `s1 s2`; but not `$self`. Stopped
-# before they are ended: the end of one is the end of another's input, which would be taken for the whole.
+# Ends the processes `p1 p2` and all processes of groups `g1 g2` and sessions `s1 s2`, but not `$self`. Stops all of
+# them first: when one ends, the input of another may end, and that one would take its part for the whole.
 end_all() {
   for signal in STOP KILL; do
     # shellcheck disable=SC2046 # split on purpose
@@ -142,11 +145,11 @@ group_of() {
 
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
 
-# `command`, and no bare `:` before a redirection: one that fails would end the shell (POSIX XCU 2.8.1).
+# `command` stands before `:` because a failing redirection of a bare `:` would end the shell (POSIX XCU 2.8.1).
 has_flock() { { command : >&9; } 2>/dev/null && command -v flock >/dev/null 2>&1; }
 
-# Takes the lock, if nobody holds it. By the kernel where it can be; else by a record that is linked into place whole,
-# `$1`. One whose owner is dead is replaced by who holds the lock on that: its name is the record's and the dead one's.
+# Takes the lock if nobody holds it: with `flock` where possible, else with a record that `ln` puts into place whole.
+# Only the holder of a second lock, named after the record and its dead owner, may replace the record of a dead owner.
 try() {
   if has_flock; then
     flock -n 9
@@ -161,13 +164,14 @@ try() {
 
 claim() {
   ln ".runner/mine.$$" "$1" 2>/dev/null && return
-  # Freed meanwhile: the next try has it. One that is not even a record is nobody's.
+  # If it was freed meanwhile, the next try gets it. A file that is no record belongs to nobody.
   [ -e "$1" ] || return
   read_owner "$1"
   [ "$owner" != "$mine" ] || return 0
   ! is_alive "$owner" || return
   owners run "$owner"
-  # Another path each time it recurs, so a name is set anew before each use.
+  # `claim` is recursive and has no local variables: the recursive call changes `$owner`, `$value` and `$pid`,
+  # so they are set again before each use.
   set -- "$1" "$1.$value.$pid" "$owner"
   claim "$2" || return
   read_owner "$1"
@@ -177,14 +181,14 @@ claim() {
   return "$won"
 }
 
-# The record is overwritten where it stands, at a fixed length: a rename would leave the lock on a file that nobody sees,
-# and what has its room already needs none of a full disk.
+# Overwrites the record in place, at a fixed length. A rename would leave the lock on a file that is no longer there,
+# and a file that has its space already needs none on a full disk.
 write_owner() { printf '%-1023s\n' "$1" 1<>.runner/lock; }
 
-# Who works outside of the shell that holds the lock says so by a file, then looks whether the lock is still its run's.
-# Who has taken the lock waits for those files before anything is put right.
+# A script that runs outside of the shell that holds the lock makes a busy file first, then checks that its run still
+# has the lock. A run that takes the lock waits for those files before it cleans up.
 begin_busy() {
-  # Of this very shell, which `$$` need not be.
+  # The process of this very shell, which `$$` may not be.
   busy=$(exec sh -c 'echo $PPID')
   group_of "$busy" && group=.$group.$(boot_id) || group=
   busy=.runner/busy.$busy.$(started "$busy")$group
@@ -192,7 +196,8 @@ begin_busy() {
 }
 end_busy() { rm -f "$busy"; }
 
-# Of the file `$busy`: `$writer` is the process that said so, since `$began`, and `$writers` its process group.
+# Reads the name of the busy file `$busy`: `$writer` is its process, `$began` the start of that, `$writers` its process
+# group.
 read_busy() {
   rest=${busy#.runner/busy.}
   writer=${rest%%.*}
@@ -204,8 +209,8 @@ read_busy() {
   [ -z "$writers" ] || is_the_group || writers=
 }
 
-# Waits for all that is busy, for so many tenths of a second. Fails if something goes on: then `$writer` is the process
-# that said so, since `$began`, and `$writers` its process group.
+# Waits up to $1 tenths of a second until nothing is busy. Fails if something still is: then `$writer`, `$began` and
+# `$writers` are those of `read_busy`.
 await_idle() {
   tenths=$1
   for busy in .runner/busy.*; do
@@ -220,8 +225,9 @@ await_idle() {
   done
 }
 
-# Whether `$writers` can still be the writer's, and not ours: a dropbear has all channels of a connection in one group.
-# Its number is free for others only once all of it are gone, and then their first is younger than the writer.
+# Whether `$writers` can still be the group of the writer, and is not ours: dropbear has all channels of a connection in
+# one group. The number of a group is reused only when all of its processes are gone; then the new leader is younger
+# than the writer.
 is_the_group() {
   [ "$booted" = "$(boot_id)" ] || return
   for one in "$$" "$PPID"; do
@@ -230,7 +236,7 @@ is_the_group() {
   ! stat_of "$writers" || [ "$start" -le "$began" ]
 }
 
-# Whether one of `$writers` is there: what the writer started may outlive it.
+# Whether a process of `$writers` is still running: what the writer started may outlive it.
 is_at_work() {
   [ "$writers" ] || return
   for there in /proc/[0-9]*; do
@@ -239,7 +245,8 @@ is_at_work() {
   return 1
 }
 
-# Lets the lock go, whatever processes still have the descriptor: `flock -u` is of the open file, not of one of them.
+# Releases the lock, even if other processes still have the descriptor: `flock -u` unlocks the open file for all of
+# them.
 free() {
   write_owner ''
   if has_flock; then

@@ -1,22 +1,22 @@
-# Reads manifests: no other script knows what their lines look like. The awk and sed of mawk, busybox and POSIX will do,
-# under LC_ALL=C.
+# Reads manifests: no other script knows the format of their lines. Works with mawk, with busybox, and with any POSIX
+# awk and sed, under LC_ALL=C.
 #
 # Given: nothing
 #
-# A manifest has a line an entry, whose parts have one blank between them (src/tree/manifest.rs):
+# A manifest has one line for each entry, with one space between the parts (src/tree/manifest.rs):
 #
 #   KIND MODE SIZE MTIME HASH PATH
 #
 # KIND   `d` a directory, `l` a link, `f` a file that only runner writes, `g` a file that commands may write
-# MODE   as `stat -c %a` prints it, so of four digits where it has bits above 777
+# MODE   as `stat -c %a` prints it: four digits if it has bits above 777
 # HASH   SHA-256 of a file's content or a link's target, in hex; `-` for a directory
-# PATH   the rest of the line, which may have blanks, also at its end; `\0134` stands for a backslash, `\0012` for a newline
+# PATH   the rest of the line, with any spaces; `\0134` stands for a backslash, `\0012` for a newline
 #
-# A directory comes before what is in it, and a path that has no escape before all that have one.
+# A directory comes before its content. Paths without escapes come before all paths with escapes.
 #
-# A name on a line of its own has \001 for a newline, as `lines` makes it.
+# In names on a line of their own, \001 stands for a newline, as with `lines`.
 
-# For awk: the kind of a line, its path as it stands there, and that path as a name.
+# For awk: the kind of a line, its path as written there, and that path as a name.
 read_entry='
 function entry_kind() { return $1 }
 function entry_path() { return substr($0, length($1 $2 $3 $4 $5) + 6) }
@@ -29,20 +29,21 @@ function plain(text, newline,  n, before) {
   return before text
 }'
 
-# The paths of the entries of manifest $2 whose kind is in $1, a line each: the plain ones ($3 is 0) or the escaped ones (1).
+# Prints the paths of the entries of manifest $2 whose kind is in $1, one per line: those without escapes ($3 is 0), or
+# those with escapes ($3 is 1).
 paths() {
   awk -v kinds="$1" -v escaped="$3" 'index(kinds, $1) && (index($0, "\\") > 0) == escaped {
     print substr($0, length($1 $2 $3 $4 $5) + 6)
   }' "$2"
 }
 
-# The same as bytes with NUL ends.
+# Prints the same as names, each followed by NUL.
 names() {
   paths "$1" "$2" 0 | tr '\n' '\0'
   paths "$1" "$2" 1 | while IFS= read -r path; do printf '%b\0' "$path"; done
 }
 
-# Turns the escapes in lines into what they stand for: a line with a newline in its path becomes two.
+# Replaces the escapes in lines. A line with a newline in its path becomes two lines.
 plain() {
   sed -e '/\\/!b' -e 's/\\0012/\
 /g' -e 's/\\0134/\\/g'
@@ -56,7 +57,8 @@ unmanaged() {
   awk "$read_entry"' manifest { seen[entry_name()]; next } !($0 in seen)' manifest=1 "$1" manifest= -
 }
 
-# The names of the entries of manifest $1 that are not of its kind: standard input names the directories that are there.
+# The names of the entries of manifest $1 whose kind is another one on disk: standard input has the directories that
+# exist.
 misplaced() {
   awk "$read_entry"'
     directory { seen[$0]; next }
@@ -66,7 +68,7 @@ misplaced() {
     }' directory=1 - directory= "$1"
 }
 
-# The directories at the top of manifest $1 that hold more than an eighth of its entries, if their names are simple.
+# The directories at the top of manifest $1 that have more than an eighth of its entries, if their names are simple.
 large() {
   awk "$read_entry"'
     { all++; path = entry_path() }
@@ -74,15 +76,14 @@ large() {
     END { for (path in n) if (path ~ /^[A-Za-z0-9._-]+$/ && n[path] * 8 > all) print path }' "$1"
 }
 
-# What `stat` says of the entries of manifest $2 whose kind is in $1: mode, size, time, name.
+# What `stat` should print for the entries of manifest $2 whose kind is in $1: mode, size, time, name.
 expected_stats() { sed -n "/^[$1] /p" "$2" | cut -d ' ' -f 2-4,6- | plain; }
 
-# What `sha256sum` says of the files of manifest $1 that only runner writes.
+# What `sha256sum` should print for the files of manifest $1 that only runner writes.
 expected_sums() { sed -n 's/^f [^ ]* [^ ]* [^ ]* \([^ ]*\) /\1  /p' "$1" | plain; }
 
-# Whether lines of `stat` on standard input, each with a first word that is the raw mode for directories, say of all
-# entries of manifest $2 whose kind is in $1 that they are as they should be. False too where a name is escaped: who is
-# to know what differs looks closer.
+# Whether the `stat` lines on standard input match all entries of manifest $2 whose kind is in $1. The first word of a
+# line is the raw mode for directories. Also false if a name has an escape: to find what differs, look closer.
 all_match() {
   awk -v kinds="$1" -v manifest="$2" '
     function next_entry() {
@@ -102,15 +103,15 @@ all_match() {
     END { exit wrong || next_entry() }'
 }
 
-# The lines whose modes `tar` may not have given, see `set_modes`: of manifest $1 the files, of which few have such modes.
+# The lines of manifest $1 for files whose modes `tar` may not have set (see `set_modes`); these are few.
 special_files() { sed -n '/^[fg] [0-7]\{4\} /p' "$1"; }
 
-# The same of what edit $1 puts into a manifest, where a line has `+` before it, and all directories.
+# The same for the lines that edit $1 adds to a manifest, each after a `+`; and all directories among them.
 edited_modes() { sed -n -e 's/^+d /d /p' -e 's/^+\([fg] [0-7]\{4\} \)/\1/p' "$1"; }
 
-# Gives entries of directory $1 the modes that lines of a manifest in file $2 say. busybox's tar, run by another than
-# root, gives none to a directory that is there already, and to nothing the bits above 777. The zeros are for GNU, which
-# keeps such bits of a directory otherwise.
+# Sets the modes of entries of directory $1 from the manifest lines in file $2. Unless root runs it, busybox's tar sets
+# no mode for a directory that exists, and no bits above 777 for anything. The zeros are for GNU chmod, which would
+# otherwise keep such bits of a directory.
 set_modes() {
   [ -s "$2" ] || return 0
   cut -d ' ' -f 2 "$2" | sort -u | {

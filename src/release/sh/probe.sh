@@ -1,8 +1,8 @@
-# Reads what the server is and what stands in the site. Changes nothing.
+# Reports what the server has, and the state of the site. Changes nothing.
 # Given:
 #   root          the site
 #   shared(path)  shared paths to look for
-#   litter        patterns of what a dead run leaves
+#   litter        patterns for what an interrupted run leaves
 case $root in
   '~/'*) root=$HOME/${root#'~/'} ;;
 esac
@@ -14,13 +14,13 @@ say path "$PATH"
 for program in tar flock setsid sha256sum perl python3; do
   command -v "$program" >/dev/null 2>&1 && say program "$program"
 done
-# A deploy that could do without these must not fail because one of them is broken.
+# A deploy can do without these: it must not fail because one of them is broken.
 for program in zstd gzip; do
   "$program" -c </dev/null 2>/dev/null | "$program" -dc >/dev/null 2>&1 && say program "$program"
 done
 stat -c %a / >/dev/null 2>&1 && say program stat
 
-# The nearest directory that exists decides whether the site can be made, and how much room it has.
+# The nearest directory that exists shows whether the site can be made, and how much room there is.
 there=$root
 while [ ! -e "$there" ] && [ ! -L "$there" ]; do
   there=${there%/*}
@@ -30,7 +30,7 @@ say nearest "$there"
 [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && say writable yes
 # shellcheck disable=SC2046 # split on purpose
 set -- $(df -Pk -- "$there" 2>/dev/null)
-# The name of a file system may have blanks. One that does not know its size has no percentage.
+# The name of a file system may have spaces. A file system that does not know its size has no percentage.
 while [ $# -gt 1 ]; do
   case $2 in [0-9]*%) say free_kib "$1" && break ;; esac
   shift
@@ -39,7 +39,7 @@ say inodes "$(stat -f -c '%d %c' -- "$there" 2>/dev/null)"
 
 [ -d "$root" ] || exit 0
 cd -- "$root" || exit 0
-# Each of these files is one line that was put there by a rename.
+# Each of these files has one line, and was put into place by a rename.
 say_line() {
   line=
   { IFS= read -r line <"$2"; } 2>/dev/null
@@ -74,7 +74,7 @@ if [ -L current ]; then
   say current "$(readlink current)"
   if target=$(cd current/ 2>/dev/null && pwd -P); then
     say served "$target"
-    # A target outside `releases/` is told by its whole path, one inside by its name.
+    # A target outside of `releases/` is reported by its whole path, one inside by its name.
     [ "${target%/*}" = "$(cd releases 2>/dev/null && pwd -P)" ] && say live "${target##*/}"
   fi
 elif [ -d current ]; then

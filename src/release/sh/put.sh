@@ -1,4 +1,4 @@
-# What changes the small files of a site.
+# Functions that change the small files of a site.
 # Given: nothing
 refuse() { say refused "$1"; exit 1; }
 

@@ -1,7 +1,7 @@
-# Puts the sent content back into every release that shares an inode which a command wrote. Each file is replaced by
-# one rename, so a reader sees the written or the right one, whole.
+# Restores the content that was sent, in every release that shares an inode which a command wrote. Replaces each file by
+# one rename, so a reader sees either the whole written file or the whole right one.
 # Given:
-#   stdin           a pack with the files as they were sent
+#   stdin           a pack with the original files
 #   root, holder    the site, and the run that holds its lock
 #   name            the release whose command wrote them
 #   restored(path)  the files
@@ -29,6 +29,6 @@ restore_one() {
 }
 restored restore_one
 drop .runner/restore .runner/restored.modes .runner/restored.modes.one
-# From here on it would be written again, and not still.
+# From now on, a difference means that a command wrote again.
 : >.runner/guard/known
 say restored yes

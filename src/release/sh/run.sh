@@ -1,11 +1,12 @@
-# Runs a command of the recipe. It sees none of our functions and variables: the library comes behind it. Its text is
-# never an argument, which `ps` would show. The lock is this script's: what the command leaves running does not hold it.
+# Runs a command of the recipe. The command sees none of our functions and variables: the library follows after it. Its
+# text is never an argument, which `ps` would show. Processes that it leaves running do not hold the lock: descriptor 9
+# is closed for them.
 # Given:
 #   runner_root                     the site
-#   runner_holder                   the run that holds its lock, or nothing for a command that only asks
+#   runner_holder                   the run that holds its lock, or nothing for a command that only reads
 #   runner_place, runner_cwd        a directory of the site, and one below it or absolute
 #   runner_command                  shell text
-#   runner_environment(name value)  what it sees
+#   runner_environment(name value)  its environment variables
 #   runner_user                     another user to run it as, or nothing
 #   runner_release                  the release to guard, or nothing
 #   runner_tag                      a text that no command prints
@@ -26,7 +27,7 @@ case $runner_cwd in
 esac
 runner_export() { export "$1=$2"; }
 (
-  # Only here: tools of the guard would show them in their environment.
+  # Only in this subshell: else the tools of the guard would have them in their environment.
   runner_environment runner_export
   if [ -n "$runner_user" ]; then
     printf '%s' "$runner_command" | sudo -n -u "$runner_user" -- sh -c 'c=$(cat); eval "$c" </dev/null'

@@ -1,4 +1,4 @@
-# Behind a command in a release that is being built: did it write what it must not?
+# Follows a command in a release that is being built: checks whether it wrote files that it must not.
 # Given:
 #   runner_root     the site
 #   runner_release  the release to guard, or nothing

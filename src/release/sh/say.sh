@@ -1,3 +1,3 @@
-# An answer is a sequence of fields `key=value`, each ended by NUL.
+# An answer is a sequence of fields `key=value`, each followed by NUL.
 # Given: nothing
 say() { printf '%s=%s\0' "$1" "$2"; }

@@ -1,9 +1,10 @@
-# Makes the release complete: nothing linked was written, every shared link is in place, the record says so.
+# Seals the release: checks that no shared file was written and that every link is in place, then marks the record as
+# complete.
 # Given:
 #   root, holder            the site, and the run that holds its lock
 #   name, record            the release and its record
 #   guarded                 yes if files that releases share are guarded
-#   durable                 yes if the file system is to be synced
+#   durable                 yes if the file system must be synced
 #   shared(kind path link)  shared paths: directory or file, path, text of the link
 enter
 new=releases/$name

@@ -1,10 +1,10 @@
-# Reads whether directories of the site are as their manifests say.
+# Compares directories of the site with their manifests.
 # Given:
 #   root           the site
 #   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
 #   touched(path)  files that commands are known to have replaced
 enter
-# `/tmp` may be closed to the user, and `mktemp` missing.
+# The user may not write to `/tmp`, or there may be no `mktemp`.
 scratch=$(mktemp -d 2>/dev/null) || {
   scratch=.runner/survey.$$
   mkdir -p -- "$scratch" || exit

@@ -1,12 +1,12 @@
-# Says what of a directory is no longer as its manifest says: files and directories by `stat`, links by their targets,
-# and where that is asked files by hash. `$scratch` is a directory for what is compared.
+# Reports how a directory differs from its manifest: files and directories by `stat`, links by their targets and, if
+# requested, files by hash. `$scratch` is a directory for temporary files.
 # Given:
 #   touched(path)  files that commands are known to have replaced
 
-# $1 is the directory, $2 its manifest's name, $3 how files are compared (`stat`, `hash` or `not`), $4 whether the
-# manifest is to be shown. $5 is a digest when something is about to be built on the directory: `$stale` then says
-# that it is not as the manifest with that digest says, but for the files that commands are known to have replaced.
-# `$settled` collects the directories that are just as their manifest says, all of it.
+# $1 is the directory, $2 the name of its manifest, $3 how to compare files (`stat`, `hash` or `not`), $4 whether to
+# print the manifest. $5 is the digest of the manifest that a fill relies on, or nothing. `$stale` is set if the
+# directory differs from that manifest, not counting files that commands are known to have replaced. `$settled` collects
+# the directories that match their manifest in everything.
 survey_one() {
   say place "$1"
   kept=.runner/manifests/$2
@@ -29,13 +29,13 @@ survey_one() {
     say_links "$1"
     is_settled=
   elif has_kind g "$kept"; then
-    # What stands there now was not looked at.
+    # The state of generated files was not compared.
     is_settled=
   fi
   [ -z "$is_settled" ] || settled="$settled $1 "
 }
 
-# Half of it are hashes; the rest is paths, which are a fifth when they are compressed.
+# Half of a manifest is hashes. The rest is paths, which compress to a fifth.
 say_manifest() {
   if command -v gzip >/dev/null 2>&1 && command -v base64 >/dev/null 2>&1; then
     printf 'packed='
@@ -52,7 +52,7 @@ look_closer() {
   compare "$1" f "$file_stats" "$5"
   [ "$3" != hash ] || compare_content "$1"
 
-  # Managed directories that are none: what is seen through them is not of the release.
+  # Managed directories that are no directories any more: what is seen through them is not in the release.
   list "$1" -type d >"$scratch/directories"
   names d "$kept" | lines | without "$scratch/directories" >"$scratch/gone"
   say_each gone <"$scratch/gone"

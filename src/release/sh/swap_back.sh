@@ -1,14 +1,15 @@
-# Takes a swap of this run back, if `current` leads there. The server may be about to do it, or may have done it.
+# Undoes a swap of this run, if `current` leads to its release. The server may be doing this by itself, or may have done
+# it.
 # Given:
 #   root, holder             the site, and the run that holds its lock
-#   rollout                  the swaps that this one is made with: of the run, by number
+#   rollout                  the rollout that the swap belongs to
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
 #   dangled                  yes if `from` leads to nothing
-#   durable                  yes if the file system is to be synced
-#   back(name record)        the records after the swap is taken back
-#   environment(name value)  what `revert_command` sees
-#   revert_command           runs after the server took the swap back by itself
+#   durable                  yes if the file system must be synced
+#   back(name record)        the records after a swap back
+#   environment(name value)  environment variables for `revert_command`
+#   revert_command           runs after the server has swapped back by itself
 #   watch                    the watch over the swap, or nothing
 #   entry                    the line for the history
 enter
@@ -18,7 +19,7 @@ if [ -e "$intent" ] && mv "$intent" "$reverting"; then
 elif [ -e "$intent" ]; then
   refuse 'cannot write to `.runner`'
 elif [ -e "$reverting" ]; then
-  # The watch, or a step like this one that was cut.
+  # The watch has decided, or a step like this one that was interrupted.
   stop_watch
   tenths=600
   while [ "$watch" ] && [ "$(started "${watch%%.*}")" = "${watch#*.}" ] && [ "$tenths" -gt 0 ]; do
@@ -35,6 +36,6 @@ if leads_to "$to"; then
 fi
 [ -z "$made" ] || { back record && say made yes; } || exit
 rm -f "$reverting"
-# Not before: it finishes what is cut here.
+# Not before: if this step is interrupted, the watch finishes its work.
 stand_down
 say swapped_back yes

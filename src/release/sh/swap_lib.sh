@@ -1,28 +1,29 @@
-# A swap is armed before it is made: `.runner/intent.ROLLOUT` says what is about to happen, and a watch takes the swap back
-# if no sign of life comes for `$within` seconds. Whoever removes or renames that file has decided: to confirm is to remove
-# it, to take back is to rename it to `reverting.ROLLOUT` first. Each is one call, so only one of all who try succeeds.
+# A swap is armed before it is made: the intent `.runner/intent.ROLLOUT` says what is about to happen, and a watch swaps
+# back if no heartbeat comes for `$within` seconds. Whoever first removes or renames the intent decides: to confirm is to
+# remove it, to swap back is to rename it to `reverting.ROLLOUT` first. Each is one system call, so only one of all who
+# try succeeds.
 # Given:
 #   root                     the site
-#   rollout                  the swaps that this one is made with: of the run, by number
+#   rollout                  the rollout that the swap belongs to
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
 #   dangled                  yes if `from` leads to nothing
-#   durable                  yes if the file system is to be synced
-#   back(name record)        the records after the swap is taken back
-#   environment(name value)  what `revert_command` sees
-#   revert_command           runs after the server took the swap back by itself
-#   watch                    to end and to take back: the watch over the swap, or nothing
+#   durable                  yes if the file system must be synced
+#   back(name record)        the records after a swap back
+#   environment(name value)  environment variables for `revert_command`
+#   revert_command           runs after the server has swapped back by itself
+#   watch                    to end and to swap back: the watch over the swap, or nothing
 #   linked(path link)        to arm: links into `shared/` that must be there
 #   guarded                  to arm: yes if files that releases share are guarded
 #   text                     to arm: the intent
-#   within                   to arm: seconds that the swap may go unconfirmed without a sign of life
+#   within                   to arm: seconds that the unconfirmed swap may go without a heartbeat
 intent=.runner/intent.$rollout
 reverting=.runner/reverting.$rollout
 seen=.runner/seen.$rollout
 
 leads_to() { [ "$(readlink current)" = "$1" ]; }
 
-# Where the release stands that is about to be served: complete, its links in place, and the way to it free.
+# Checks that the release can go live: it is complete, its links are in place, and `current` is as this run saw it.
 check() {
   leads_to "$from" || refuse '`current` has changed since this run read it'
   [ -d "$to" ] || refuse "\`$to\` no longer exists"
@@ -52,14 +53,14 @@ arm() {
 keep_watch() {
   trap '' HUP INT
   trap 'kill "$!"; leave' TERM
-  # Of this very shell, which `$$` is not.
+  # The process of this very shell, which `$$` is not.
   self=$(exec sh -c 'echo $PPID')
   left=$within
   while [ "$left" -gt 0 ]; do
     sleep 1 &
     wait "$!"
     [ -f "$intent" ] || [ -f "$reverting" ] || leave
-    # Older, if the clock was set back.
+    # The lock's file is older if the clock was set back.
     if is_held && { [ .runner/lock -nt "$seen" ] || [ .runner/lock -ot "$seen" ]; }; then
       touch -r .runner/lock "$seen"
       left=$within
@@ -68,7 +69,7 @@ keep_watch() {
     fi
   done
   trap '' TERM
-  # Whoever has begun to take it back may have died of it.
+  # If `reverting` exists, another process began to swap back, and may have died.
   mv "$intent" "$reverting" || [ -f "$reverting" ] || leave
   end_steps
   note "$(date -u +%Y-%m-%dT%H:%M:%SZ) revert $name watch"
@@ -76,8 +77,8 @@ keep_watch() {
   leave
 }
 
-# What still runs of the step that made the swap would go on with one that is taken back; and so would other steps of
-# this run, which hold its lock. But not the shell that waits for the next.
+# Ends what is still running of the step that made the swap, and other steps of this run, which hold its lock: they
+# would go on as if the swap stood. But not the shell that waits for the next step.
 end_steps() {
   end_all "s$$"
   is_held || return 0
@@ -97,9 +98,9 @@ leave() {
   exit
 }
 
-# As far as the swap was made at all.
+# Undoes as much of the swap as was made.
 go_back() {
-  # A step that was cut may have come as far as `current`, and no further.
+  # An interrupted step may have changed `current` and nothing more.
   leads_to "$to" || { back record; return; }
   lead_back && back record || return
   [ -z "$durable" ] || sync
@@ -112,7 +113,7 @@ go_back() {
 }
 export_one() { export "$1=$2"; }
 
-# What is whole is not given up for nothing, unless nothing was there before.
+# Does not replace a release that works by a link to nothing, unless `current` led to nothing before.
 lead_back() {
   case $from in
     '') rm -f current ;;
@@ -120,9 +121,9 @@ lead_back() {
   esac
 }
 
-# One that takes the swap back already is not stopped by it.
+# A watch that is swapping back already ignores this.
 stop_watch() {
-  # Its number may have been lost with the answer to the arming.
+  # The answer that named it may have been lost.
   [ "$watch" ] || { IFS= read -r watch <"$seen"; } 2>/dev/null || :
   [ -z "$watch" ] || [ "$(started "${watch%%.*}")" != "${watch#*.}" ] || kill "${watch%%.*}" 2>/dev/null
 }
@@ -132,7 +133,8 @@ stand_down() {
   rm -f "$seen" "${watch:+.runner/busy.$watch}"
 }
 
-# Fails if the server has taken the swap back by itself. One that is confirmed stays so: the answer may have been lost.
+# Fails if the server has swapped back by itself. Succeeds if the swap is confirmed already: the first answer may have
+# been lost.
 confirm() {
   [ -e "$intent" ] && rm "$intent" || {
     [ ! -e "$intent" ] || refuse 'failed to confirm the swap'
@@ -140,6 +142,6 @@ confirm() {
     [ ! -e "$reverting" ] && leads_to "$to" || return
   }
   stand_down
-  # busybox's `rm -f` fails for what goes meanwhile: the watch removes the same files when it ends.
+  # busybox's `rm -f` fails if a file disappears meanwhile, and the watch removes the same files when it ends.
   return 0
 }

@@ -1,4 +1,4 @@
-# Ends whoever holds the lock, with all that it runs here. What it left is put right by the next run.
+# Ends the run that holds the lock, with all of its processes here. The next run cleans up what it left.
 # Given:
 #   root  the site
 case $root in
@@ -12,7 +12,7 @@ boot=$(boot_id)
 read_holder
 find_holding
 if [ "$holding" ] || { [ "$owner" ] && is_alive "$owner"; }; then
-  # The record may be of one who is gone, and its number another's by now.
+  # The owner may be gone, and its process number reused.
   is_alive "$owner" || pid=
   [ "$pid" != "$PPID" ] || pid=
   end_holders

@@ -1,7 +1,7 @@
 # The undo of linking shared paths.
 # Given:
 #   root, holder  the site, and the run that holds its lock
-#   name          the release that is given up
+#   name          the release that is discarded
 enter
 unseed
 say unseeded yes

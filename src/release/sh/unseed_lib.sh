@@ -1,6 +1,6 @@
-# Takes back what a run that did not come through put into `shared/`, unless something was written there since.
+# Removes what a failed run put into `shared/`, unless something was written there since.
 # Given:
-#   name  the release that is given up
+#   name  the release that is discarded
 unseed() {
   [ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ] || return 0
   sed -n 's/^s//p' .runner/seeded | while IFS= read -r path; do

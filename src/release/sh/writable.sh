@@ -1,4 +1,4 @@
-# Makes directories of the release writable for its owner and group; what is below them belongs to the application.
+# Makes directories of the release writable for their owner and group. What is below them belongs to the application.
 # Given:
 #   root, holder    the site, and the run that holds its lock
 #   name            the release

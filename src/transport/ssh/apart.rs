@@ -1,4 +1,5 @@
-//! Calls that nothing can stop, in a thread that is left behind once nobody waits for them any more.
+//! Runs calls that cannot be cancelled in a thread of their own. When nobody waits any longer, the thread is left
+//! behind.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 
-/// Why a call was not waited for. What it holds is let go when it ends after all.
+/// Why nobody waits for a call any longer. If the call ends after all, it releases what it holds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Abandoned {
     Interrupted,
@@ -28,7 +29,7 @@ pub fn apart<T: Send + 'static>(
     loop {
         match receiver.recv_timeout(POLL_INTERVAL) {
             Ok(answer) => return Ok(answer),
-            // It panicked, which was told on standard error.
+            // It panicked; standard error has the message.
             Err(RecvTimeoutError::Disconnected) => return Err(Abandoned::Late),
             Err(RecvTimeoutError::Timeout) if interrupt.is_raised() => return Err(Abandoned::Interrupted),
             Err(RecvTimeoutError::Timeout) if start.elapsed() >= limit => return Err(Abandoned::Late),

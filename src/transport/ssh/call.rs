@@ -1,4 +1,4 @@
-//! What a call into libssh2 came to. It tells more errors apart than its crate has names for.
+//! The outcome of a call into libssh2. libssh2 has more errors than its crate has names for.
 
 use std::io::{self, ErrorKind};
 
@@ -50,8 +50,9 @@ pub fn is_late(error: &Error) -> bool {
     error.code() == ErrorCode::Session(-9)
 }
 
-/// What libssh2 says, without a number of its own, when the answer to another channel's request comes before the one that was
-/// asked for (`ssh2_packet_requirev`). It does not wait for this one again; that it comes is certain, what it says is not.
+/// libssh2 returns this error, which has no number of its own, if the answer to another channel's request arrives first
+/// (`ssh2_packet_requirev`). It does not wait for the right one again: that will certainly arrive, but what it says is
+/// unknown.
 pub fn is_passed_over(error: &Error) -> bool {
     error.code() == ErrorCode::Session(-1)
 }

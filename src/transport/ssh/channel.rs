@@ -1,4 +1,4 @@
-//! One channel as the driver knows it: how far it is, what there is to call, and what the calls taught.
+//! One channel of the driver: its state, which calls are due, and what their results change.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -12,12 +12,12 @@ use crate::transport::ssh::exit;
 use crate::transport::ssh::pipes::{Pipe, Purpose};
 use crate::web::Address;
 
-/// How long after a process's end more of its output may come while others hold its streams open: sshd may tell the
-/// end before it has read the last of it.
+/// How long output may still arrive after the end of a process, if others hold its streams open: sshd may report the
+/// end before it has read the last output.
 const LATE: Duration = Duration::from_millis(500);
-/// How long what a call on one channel read for another may go unnoticed, where neither is told.
+/// A call on one channel may read data for another without telling either. How long that may go unnoticed.
 const GLANCE: Duration = Duration::from_millis(100);
-/// How often a channel is opened that the host closes before anything was asked of it.
+/// How often to open a channel again if the host closes it before it was used.
 const TRIES: u32 = 5;
 
 pub struct Channel {
@@ -89,7 +89,7 @@ impl Channel {
         }
     }
 
-    /// What it is yet to be opened for.
+    /// What kind of channel it still needs.
     pub fn waits_for(&self) -> Option<Wanted> {
         let is_waiting = self.ssh.is_none() && self.start == Start::Wanted;
         is_waiting.then(|| match &self.purpose {
@@ -181,7 +181,7 @@ impl Channel {
             return Ok(CallOutcome::Moved);
         }
         let outcome = match outcome(ssh.exec(command)) {
-            // Most likely it was started; if not, whoever waits for a word from it will notice.
+            // Most likely the command was started; if not, whoever waits for its output will notice.
             Err(error) if is_passed_over(&error) => Ok(CallOutcome::Moved),
             outcome => outcome,
         };
@@ -258,7 +258,8 @@ impl Channel {
             pipe.stdout.is_ended = true;
             pipe.stderr.is_ended = true;
         }
-        // Closed without a word about its process is all the same: no mark, no success.
+        // If it is closed and nothing was said about its process, the code does not matter: without a mark there is no
+        // success.
         let Some(exit) = exit::told(ssh).or(self.is_closed.then_some(Exit::Code(0))) else {
             return is_new_end;
         };
@@ -271,7 +272,7 @@ impl Channel {
         self.is_exit_told || is_new_end
     }
 
-    /// Whether something came that no call has been told of: a call on one channel reads for all.
+    /// Whether data arrived that no call has returned yet: a call on one channel reads for all.
     pub fn has_more(&self, pipe: &Pipe) -> bool {
         let Some(ssh) = self.ssh.as_ref().filter(|_| matches!(self.start, Start::Asked | Start::Done)) else {
             return false;
@@ -281,7 +282,7 @@ impl Channel {
         is_read && ssh.read_window().available > 0 || is_writing && ssh.write_window().remaining > 0
     }
 
-    /// How long it needs no look if nothing comes.
+    /// How long it needs no attention if nothing arrives.
     pub fn at_most(&self, pipe: Option<&Pipe>) -> Duration {
         let is_half_read = pipe.is_some_and(|pipe| pipe.stdout.is_full() != pipe.stderr.is_full());
         if self.start != Start::Done || self.left.is_some() || is_half_read {

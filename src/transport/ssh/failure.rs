@@ -6,7 +6,7 @@ pub enum LoginFailure {
     Interrupted,
     /// Nothing listens there; it may be starting.
     Nobody(Report),
-    /// The host hung up before it had heard anything of us: it has too much to do, or does not like us.
+    /// The host hung up before the handshake: it is too busy, or blocks this client.
     Dropped(Report),
     Final(Report),
 }

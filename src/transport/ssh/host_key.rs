@@ -1,4 +1,4 @@
-//! Who is at the other end: believes the host's key, or says why not, what to check and what to type.
+//! Checks the host's key. If it is not trusted, says why, what to check and which command to run.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ impl<'a> HostKeys<'a> {
         Ok(preferences)
     }
 
-    /// Believes the key, or refuses the host.
+    /// Trusts the key, or refuses the host.
     pub fn check(&self, key: &PublicKey) -> Result<(), Report> {
         if let Some((place, _)) = self.revoked.iter().find(|(_, revoked)| revoked == key) {
             return Err(self.refuse_revoked(key, place));
@@ -135,7 +135,8 @@ fn files(config: &Config) -> impl Iterator<Item = &PathBuf> {
     config.user_known_hosts.iter().chain(&config.global_known_hosts)
 }
 
-/// Reads a `RevokedHostKeys` file of keys, one a line. ssh trusts no host if it cannot read that file, nor do we.
+/// Reads a `RevokedHostKeys` file of keys, one a line. If that file cannot be read, ssh trusts no host, and neither
+/// does this program.
 fn revoked(file: &PathBuf) -> Result<Vec<(LinePlace, PublicKey)>, Report> {
     let report = |why: &str| Report::new(format!("`RevokedHostKeys` file `{}` {why}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| report(&format!("cannot be read: {error}")))?;

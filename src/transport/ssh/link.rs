@@ -1,5 +1,4 @@
-//! The seam's side of a connection: hands bytes to the driver's thread and takes them from it, without ever waiting
-//! for the host but while it connects.
+//! The `Link` over ssh: passes bytes to and from the driver's thread. It waits for the host only while it connects.
 
 use std::io;
 use std::sync::Arc;
@@ -55,7 +54,7 @@ impl Ssh {
         if let Some(driven) = &self.driven {
             let state = driven.pipes.lock();
             if let Some(why) = &state.gone {
-                // Who still holds a channel must hear of the loss before anything can seem to go on.
+                // A caller that still holds a channel must learn of the loss before anything seems to go on.
                 if !state.channels.is_empty() {
                     return Err(Lost::Gone { why: why.clone(), sent: 0 });
                 }
@@ -186,9 +185,9 @@ impl Link for Ssh {
     }
 }
 
-/// What the login shell is asked to run: bash, zsh, fish (since 3.0), csh and the `sh` of any system replace themselves
-/// by `command`; rbash refuses to, and says it again as it stands. A long one is not said twice: most shells
-/// replace themselves by the last command anyway.
+/// The command for the login shell. bash, zsh, fish (since 3.0), csh and any `sh` replace themselves with `command`;
+/// rbash refuses `exec` and runs it directly. A long command is not repeated: most shells replace themselves with the
+/// last command anyway.
 fn for_login_shell(command: &str) -> String {
     match command.len() {
         0..=TWICE_MAX => format!("exec {command} || {command}"),

@@ -1,4 +1,4 @@
-//! What the logins of one run share: how many may be under way to one server at once, and what a person was asked.
+//! Shared by the logins of one run: the limit of logins to one server at the same time, and the answers of the user.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -51,8 +51,8 @@ impl Logins {
         answer
     }
 
-    /// Asks once more, for an answer that is good once. One host asks after the other, or an answer might go to the wrong
-    /// one.
+    /// Asks once more, for an answer that is good once. One host asks after the other, or an answer might go to the
+    /// wrong one.
     pub fn ask(&self, question: &str, is_shown: bool) -> Option<String> {
         let prompt = self.prompt()?;
         let _one_at_a_time = lock(&self.answers);

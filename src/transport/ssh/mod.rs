@@ -45,7 +45,7 @@ pub struct SshTarget {
     pub config: Option<PathBuf>,
     /// What this login shares with the others of the run.
     pub logins: Arc<Logins>,
-    /// How long nothing at all may come from the host, asked for a sign of life, until the connection is given up.
+    /// If the host sends nothing at all for this long, in spite of keepalive requests, the connection is given up.
     pub silence: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What the caller's thread and the driver's hand each other: the bytes of every channel, and how it all ends.
+//! What the caller's thread and the driver's thread exchange: the bytes of every channel, and how the channels end.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write};

@@ -1,11 +1,11 @@
-//! When a host that says nothing is asked for a sign of life, and when it is given up. No I/O.
+//! When to send a keepalive request to a silent host, and when to give the host up. No I/O.
 
 use std::time::{Duration, Instant};
 
 /// libssh2 asks no more often than every two seconds.
 const LEAST: Duration = Duration::from_secs(6);
 
-/// A quiet host is asked after a third of the time, and has the other two to answer.
+/// A silent host is asked after a third of the limit, and has the other two thirds to answer.
 #[derive(Debug)]
 pub struct Silence {
     limit: Duration,

@@ -1,4 +1,4 @@
-//! Waits for libssh2: one call repeated until it is done, too late, or not wanted any more.
+//! Waits for libssh2: repeats one call until it is done, times out or is interrupted.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The entries that a server lacks as one tar, or several that travel at once: which of them has what, and what a member of
-//! it is.
+//! The entries that a server lacks, as one tar or as several that are sent at once: what is in each, and how a member
+//! is made.
 
 mod parts;
 
@@ -23,13 +23,13 @@ use crate::event::Report;
 
 pub use parts::Queue;
 
-/// A pack that travels in parts has files in at most so many, of at least so many bytes on the average; more where they are
+/// A pack in parts has its files in at most this many parts, of at least this many bytes on average; more if they are
 /// compressed, since a channel takes 2 MB at once.
 pub const PARTS_MAX: usize = 6;
 const PART_MIN: u64 = 1024 * 1024;
 const PART_MIN_SQUEEZED: u64 = 4 * PART_MIN;
-/// So many bytes of neighbouring files go into one part, if there are as many: two tars at work in one directory wait for
-/// each other.
+/// This many bytes of neighbouring files go into one part, if there are as many: two `tar`s that work in one directory
+/// wait for each other.
 const RUN: u64 = 512 * 1024;
 /// Less than this is sent before a server has started a program to expand it.
 const SQUEEZED_MIN: u64 = 64 * 1024;
@@ -58,8 +58,8 @@ pub struct Pack<'a> {
 }
 
 impl<'a> Pack<'a> {
-    /// Packs `extra` (member name and bytes) and then the entries at the indices `send`, their paths behind `prefix` and
-    /// a slash. An empty prefix is taken for `.`: bsdtar strips a backslash that begins a member's name.
+    /// Packs `extra` (member name and bytes) and then the entries at the indices `send`, their paths behind `prefix`
+    /// and a slash. An empty prefix is taken for `.`: bsdtar strips a backslash that begins a member's name.
     pub fn new(
         tree: &'a Tree,
         contents: &'a Contents,
@@ -95,8 +95,9 @@ impl<'a> Pack<'a> {
         Ok(pack)
     }
 
-    /// The same compressed, where that is worth it, and in parts if it is large: the first has all but files and is to be
-    /// unpacked before the others, which may travel at once. Whoever unpacks it sets the modes of directories afterwards.
+    /// The same compressed, where that is worth it, and in parts if it is large: the first has all but files and is to
+    /// be unpacked before the others, which may travel at once. Whoever unpacks it sets the modes of directories
+    /// afterwards.
     pub fn in_parts(mut self, squeezed: Squeezed) -> Self {
         self.squeezed = if self.length < SQUEEZED_MIN { Squeezed::Never } else { squeezed };
         // A tar that finds no directory for a file fails when another makes it at that moment.

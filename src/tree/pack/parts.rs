@@ -1,5 +1,5 @@
-//! Reads the tars of a pack. Nothing is written down: each reader makes its tar anew, from what the walk kept or else from
-//! the files.
+//! Reads the tars of a pack. Nothing is stored: each reader makes its tar from what the walk kept, or else from the
+//! files.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use crate::tree::hash::{self, Hasher};
 use crate::tree::member;
 use crate::tree::squeeze::{Packing, Squeezer};
 
-/// How many tars take over from those that a slow line carries: one has 2 MB under way already.
+/// How many compressed tars take over on a slow connection: one alone has 2 MB in flight already.
 const TAKING_OVER: usize = 2;
 
 impl Pack<'_> {
@@ -50,8 +50,9 @@ impl Pack<'_> {
     }
 }
 
-/// The tars of a pack: the first, and those that may travel at once when it is unpacked. These have no files of their own:
-/// each takes the next that none has taken, so a slow one holds nobody up, and one that never begins leaves nothing out.
+/// The tars of a pack: the first, and those that may travel at once when it is unpacked. These have no files of their
+/// own: each takes the next that none has taken, so a slow one holds nobody up, and one that never begins leaves
+/// nothing out.
 pub struct Parts<'a> {
     pub first: PackReader<'a>,
     pub beside: Vec<PackReader<'a>>,
@@ -60,7 +61,7 @@ pub struct Parts<'a> {
     pub queue: Arc<Queue>,
 }
 
-/// Whose the next files are.
+/// Distributes the files to the tars.
 #[derive(Default)]
 pub struct Queue {
     /// Which of the pack's runs is nobody's yet, and how many bytes are.

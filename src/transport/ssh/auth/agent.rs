@@ -18,7 +18,7 @@ use crate::transport::ssh::talk::CallFailure;
 pub struct Agent {
     path: PathBuf,
     agent: Arc<ssh2::Agent>,
-    /// What it holds and can be understood.
+    /// The keys it holds whose format is known.
     pub keys: Vec<AgentKey>,
 }
 
@@ -61,7 +61,8 @@ impl Agent {
         ))
     }
 
-    /// Shows a key to the host, and has the agent sign if the host wants it. To be called again as libssh2 demands.
+    /// Offers a key to the host, and has the agent sign if the host accepts it. Call it again for as long as libssh2
+    /// asks for that.
     pub fn show(&self, held: &AgentKey, user: &str, interrupt: &Interrupt) -> Result<(), CallFailure> {
         let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
         match apart(PERSON, interrupt, move || agent.userauth(&user, &identity)) {
@@ -79,13 +80,13 @@ fn late(path: &Path) -> Report {
 }
 
 fn list(path: &Path, session: &Session) -> Result<(ssh2::Agent, Vec<ssh2::PublicKey>), String> {
-    // Asked here as well, for the error of the system says more than libssh2's.
+    // Connects here as well: the system's error says more than libssh2's.
     UnixStream::connect(path).map_err(|error| error.to_string())?;
     let told = |error: ssh2::Error| error.message().to_owned();
     let mut agent = session.agent().map_err(told)?;
     agent.set_identity_path(path).map_err(told)?;
     if let Err(error) = agent.connect() {
-        // libssh2 has closed its socket, and would once more: by then, the number may be another file's.
+        // libssh2 has closed its socket, and would close it again: by then, the number may belong to another file.
         mem::forget(agent);
         return Err(told(error));
     }

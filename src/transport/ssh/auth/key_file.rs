@@ -56,7 +56,7 @@ impl KeyFile {
     }
 }
 
-/// ssh does not use a key of ours that others may read, and whoever relies on that would not want us to.
+/// ssh does not use a key of this user that others can read. Users may rely on that, so this program does not either.
 fn guard(path: &Path) -> Result<(), String> {
     let meta = fs::metadata(path).map_err(|error| format!("failed to read it: {error}"))?;
     let is_ours = meta.uid() == rustix::process::getuid().as_raw();

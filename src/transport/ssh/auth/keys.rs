@@ -42,7 +42,7 @@ impl Keys {
         add_certificates(&mut files, config, tried);
         let agent = match &config.agent {
             None => None,
-            // No agent is no trouble, one that does not answer is.
+            // It is no error if there is no agent; it is one if the agent does not answer.
             Some(path) => match Agent::open(path, talk.session, talk.interrupt)? {
                 Ok(agent) => Some(agent),
                 Err(why) => {
@@ -114,7 +114,7 @@ fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Resu
         }
     };
     let word = match (&step, stop.code()) {
-        // An agent may have declined, and nobody tells two right keys from one wrong signature.
+        // The agent may have declined. A wrong signature and a right key that is not enough look the same.
         (LoginStep::Refused, Some(NOT_VERIFIED)) => {
             "the host knows it, but the signature failed, or the host requires a second key"
         }
@@ -145,7 +145,7 @@ fn show_file(
     }
 }
 
-/// Nobody is asked for the passphrase of a key that the host does not want.
+/// Does not ask for the passphrase of a key that the host refuses.
 fn show_encrypted(
     file: &KeyFile,
     name: &str,
@@ -154,7 +154,7 @@ fn show_encrypted(
     login: &mut Login,
 ) -> Result<LoginStep, LoginFailure> {
     if public.is_some() {
-        // An empty passphrase cannot be right: the host says what it thinks of the key, and the signature fails.
+        // An empty passphrase cannot be right: the host accepts or refuses the key, and then the signature fails.
         let result = sign(login, public, text, "")?;
         if result.as_ref().is_err_and(|stop| stop.code() == Some(REFUSED)) {
             return judge(result, name, login);

@@ -47,7 +47,7 @@ impl Login<'_> {
         Ok(self.accepted.iter().flatten().any(|name| name == method.as_str()))
     }
 
-    /// Asks the host what it accepts now. It may also let us in without more ado.
+    /// Asks the host which methods it accepts now. It may also accept the login at once.
     pub fn ask(&mut self) -> Result<Vec<String>, LoginFailure> {
         let (session, user) = (self.talk.session, &self.config.user);
         let names =
@@ -70,7 +70,7 @@ impl Login<'_> {
         }
     }
 
-    /// After a "no" that may have been "yes, and further": the methods now show which.
+    /// After a refusal that may mean "right, but more is required": the methods that the host accepts now tell which.
     pub fn weigh(&mut self, method: AuthMethod) -> Result<LoginStep, LoginFailure> {
         let now = self.ask()?;
         if self.talk.session.authenticated() {

@@ -1,4 +1,4 @@
-//! Proves to a host who we are: by keys, then by what a person can answer, in as many factors as the host wants.
+//! Logs in to a host: with keys, then with answers of a person, in as many factors as the host requires.
 //!
 //! **Invariant:** no secret is part of any message.
 

@@ -1,4 +1,4 @@
-//! In which order keys are shown to a host: each wrong one costs a round trip, and sshd hangs up after six.
+//! The order in which keys are offered to a host. Each wrong key costs a round trip, and sshd hangs up after six.
 
 use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
 use crate::transport::ssh::public_key::PublicKey;
@@ -111,8 +111,8 @@ mod tests {
         PublicKey::from_blob(&blob).unwrap()
     }
 
-    /// `usual:` is a file that nobody named, `locked:` an encrypted one, `public:` one without a private key, and `+cert`
-    /// one with a certificate beside it.
+    /// `usual:` is a file that nobody named, `locked:` an encrypted one, `public:` one without a private key, and
+    /// `+cert` one with a certificate beside it.
     fn file(text: &str) -> KeyFile {
         let name = text.rsplit(':').next().unwrap().trim_end_matches("+cert");
         let secret = match text {

@@ -93,7 +93,7 @@ impl KeyboardInteractivePrompt for Relay<'_> {
     }
 }
 
-/// A host may write what it likes, but not draw on the terminal.
+/// Replaces control characters: a host must not control the terminal.
 fn printable(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     text.trim().trim_end_matches(':').to_owned()

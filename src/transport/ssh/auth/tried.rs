@@ -15,7 +15,7 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// The same again says no more.
+    /// Adds a note, unless it is there already.
     pub fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -39,7 +39,7 @@ impl Tried {
         self.tell(report).note(accepts(accepted)).hint(self.hint(config))
     }
 
-    /// The host ended the connection in the middle of it.
+    /// The host closed the connection during the login.
     pub fn hung_up(&self, config: &Config, accepted: Option<&[String]>, stop: &CallFailure) -> Report {
         let message =
             format!("{} closed the connection during the login of `{}`: {stop}", config.place(), config.user);

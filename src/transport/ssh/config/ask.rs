@@ -1,4 +1,4 @@
-//! Asks `ssh -G` what holds for a host. It may run commands of the user's (`Match exec`), and those may hang.
+//! Asks `ssh -G` for the configuration of a host. It may run commands of the user (`Match exec`), and these may hang.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
@@ -14,10 +14,11 @@ use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::group::Group;
 
-/// A path that makes ssh say what `~`, `%u`, `%l` and `%L` are: its home is that of the password file, not `$HOME`.
+/// A path that makes ssh print what `~`, `%u`, `%l` and `%L` stand for. ssh takes the home from the password file, not
+/// `$HOME`.
 const TELL_TALE: &str = "ControlPath=~/%u/%l/%L";
 
-/// What holds where there is no `ssh` to be asked.
+/// The configuration if there is no `ssh` on this machine.
 pub const DEFAULTS: &str = "\
 identityfile ~/.ssh/id_rsa
 identityfile ~/.ssh/id_ecdsa

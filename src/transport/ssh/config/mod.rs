@@ -1,4 +1,5 @@
-//! What `~/.ssh/config` says of a host. `ssh -G` is asked, so that Include, Match and the rest mean what they mean to ssh.
+//! What `~/.ssh/config` says about a host. This asks `ssh -G`, so that Include, Match and the rest mean what they mean
+//! to ssh.
 
 mod answers;
 mod ask;
@@ -212,12 +213,12 @@ fn family(answers: &ConfigAnswers) -> Family {
     }
 }
 
-/// `StrictHostKeyChecking no` is granted as far as that is safe: a key that changed is refused all the same.
+/// `StrictHostKeyChecking no` is respected as far as that is safe: a key that has changed is refused anyway.
 fn accepts_new(answers: &ConfigAnswers) -> bool {
     matches!(answers.get("stricthostkeychecking"), Some("accept-new" | "no" | "false" | "off"))
 }
 
-/// ssh hangs up when so many questions, one an interval, stayed without an answer.
+/// ssh hangs up after this many keepalive requests without an answer, one per interval.
 fn silence(answers: &ConfigAnswers) -> Option<Duration> {
     let interval = answers.get("serveraliveinterval").and_then(seconds)?;
     let n = answers.get("serveralivecountmax").and_then(|n| n.parse().ok()).unwrap_or(3);

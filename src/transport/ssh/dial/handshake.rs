@@ -1,4 +1,4 @@
-//! The handshake, and what to say if it comes to nothing: how far it came, or what the two sides have to offer.
+//! The handshake, and the error if it fails: how far it got, or which algorithms the two sides support.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::talk::{CallFailure, Talk};
 
-/// For the handshake, where `ConnectTimeout` says nothing: three round trips, and maybe a jump host that must be logged in
-/// to first.
+/// For the handshake, where `ConnectTimeout` says nothing: three round trips, and maybe a jump host that must be logged
+/// in to first.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
 /// libssh2's numbers for a connection that ended (BANNER_RECV, BANNER_SEND, SOCKET_SEND, SOCKET_DISCONNECT,
@@ -66,12 +66,13 @@ pub fn handshake(
     Err(if is_dropped { LoginFailure::Dropped(report) } else { LoginFailure::Final(report) })
 }
 
-/// What else a host may say first is not the protocol's.
+/// Whether the host has sent its version. Other lines before that are not part of the protocol.
 fn has_greeted(session: &Session) -> bool {
     session.banner().is_some_and(|banner| banner.starts_with("SSH-"))
 }
 
-/// Names the kind of algorithms in which nothing is common; `None` if the host does not tell, or it is not that.
+/// The error if a kind of algorithms has none in common; `None` if the host does not list its own, or that is not the
+/// cause.
 fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<Report> {
     let offer = way.offer().algorithms?;
     let known = |kind| session.supported_algs(kind).unwrap_or_default();
@@ -100,7 +101,7 @@ fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<
         let is_needed = needs_mac || *kind != "message authentication";
         is_needed && !theirs.iter().any(|name| ours.contains(&name.as_str()))
     })?;
-    // Of the names, some only say what a side can do besides.
+    // Some names are no algorithms: they announce extensions.
     let is_algorithm = |name: &&str| !name.starts_with("kex-strict-") && !name.starts_with("ext-info-");
     let list =
         |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,5 @@
-//! What a host offers, or why it does not want to talk: libssh2 keeps both to itself, so the host is asked again.
+//! Which algorithms a host offers, or why it refuses to talk. libssh2 does not report either, so this asks the host
+//! again.
 
 use std::time::{Duration, Instant};
 

@@ -61,8 +61,8 @@ pub fn command(text: &str) -> Command {
     command
 }
 
-/// Starts the child. In a group of its own it would be stopped if it asked something at the terminal, and an `ssh` would:
-/// it asks by `SSH_ASKPASS`, or nobody.
+/// Starts the child, in a process group of its own. There, a question at the terminal would stop it, so `ssh` must ask
+/// through `SSH_ASKPASS` or not at all.
 pub fn start(mut command: Command) -> io::Result<(Socket, Words)> {
     command.env("SSH_ASKPASS_REQUIRE", "force");
     if std::env::var_os("SSH_ASKPASS").is_none() {

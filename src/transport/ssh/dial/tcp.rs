@@ -12,11 +12,12 @@ use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::config::Family;
 
-/// How long an address is waited for before the next is tried as well; a network that swallows IPv6 costs no more.
+/// How long to wait for an address before trying the next one as well. A network that drops IPv6 costs no more than
+/// this.
 const HEAD_START: Duration = Duration::from_secs(1);
 
 #[cfg(target_os = "linux")]
-/// Sent but not acknowledged for so long, the connection is dead, whatever is waited for.
+/// If sent data is not acknowledged for this long, the connection is dead.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Why there is no connection.
@@ -52,7 +53,7 @@ pub fn reach(
         )));
     }
     let stream = race(&addresses, limit, interrupt)?;
-    // Keystroke-sized frames must not wait for company.
+    // Small frames must be sent at once (Nagle's algorithm would delay them).
     let configured = stream.set_nodelay(true).and_then(|()| keep_alive(&stream));
     configured.map_err(|error| failed(&addresses, &error.to_string()))?;
     Ok(stream)

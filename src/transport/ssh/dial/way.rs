@@ -1,4 +1,4 @@
-//! The way to a host's sshd, which may have to be gone twice.
+//! Opens connections to a host's sshd: one to log in, and another one to explain a failure.
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ impl Driver {
             }
             Wanted::Stream(Address::Unix(path)) => self.session.channel_direct_streamlocal(path, None),
         };
-        // Whoever is connected to may swallow all packets, and the host is well.
+        // The address behind the host may drop all packets; then nothing is wrong with the host itself.
         let is_refused = |error: &Error| is_refusal(error) || wanted != Wanted::Session && is_late(error);
         let mut channels = self.channels.iter_mut();
         let waiting = channels.find(|(_, channel)| channel.waits_for().as_ref() == Some(&wanted));
@@ -78,7 +78,7 @@ impl Driver {
             }
             (Ok(ssh), None) if wanted == Wanted::Session => self.spare = Spare::Ready(ssh),
             (Ok(ssh), None) => {
-                // Whoever wanted it has let go: it is closed as all are that nobody holds.
+                // The caller has left meanwhile: the channel is closed like all that nobody holds.
                 self.n_unwanted += 1;
                 let mut channel = Channel::new(Purpose::Command(String::new()));
                 channel.opened(ssh);
@@ -158,7 +158,8 @@ fn refusal(wanted: &Wanted, reason: &str) -> String {
     };
     let (setting, besides) = match address {
         Address::Tcp { .. } => ("AllowTcpForwarding", ""),
-        // Where it forbids a socket, OpenSSH says that the connection failed; the setting for ports is one for sockets too.
+        // Where it forbids a socket, OpenSSH says that the connection failed; the setting for ports is one for sockets
+        // too.
         Address::Unix(_) => (
             "AllowStreamLocalForwarding",
             ", or sshd forbids it (`AllowStreamLocalForwarding`, `AllowTcpForwarding`)",

@@ -24,8 +24,8 @@ use crate::transport::ssh::pipes::Pipes;
 use crate::transport::ssh::silence::Silence;
 use crate::transport::ssh::socket::Socket;
 
-/// For the process of a channel that was let go to end, where that disturbs what is opened meanwhile: the host closes
-/// the channel when it has. One that lives on is not waited for any longer.
+/// How long to wait for the process of a closed channel to end, if its end disturbs channels that are opened meanwhile.
+/// If it lives longer, this no longer waits.
 const AFTERMATH: Duration = Duration::from_secs(5);
 const BUFFER: usize = 64 * 1024;
 
@@ -36,7 +36,7 @@ pub struct Driver {
     // Channels before their session, for the drop.
     channels: BTreeMap<ChannelId, Channel>,
     spare: Spare,
-    /// What is being opened: libssh2 does that one at a time, and wants to be asked for the same until it is there.
+    /// The channel that is being opened. libssh2 opens one at a time; repeat the same call until it is open.
     opening: Option<Wanted>,
     /// How many were opened for nobody.
     n_unwanted: u32,
@@ -207,8 +207,8 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// The end, a panic's too, is told; and since channels and the session try to speak once more when they are dropped,
-    /// the socket is shut down first, so that nothing waits for that.
+    /// Reports the end, also after a panic. Shuts the socket down first: channels and the session try to send once more
+    /// when they are dropped, and must not wait for that.
     fn drop(&mut self) {
         self.socket.shutdown();
         self.pipes.lock().gone.get_or_insert_with(|| "the thread of the connection panicked".to_owned());

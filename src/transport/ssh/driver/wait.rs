@@ -11,7 +11,7 @@ use crate::transport::ssh::driver::{Driver, Gone};
 use crate::transport::ssh::silence::Liveness;
 
 impl Driver {
-    /// Asks a silent host for a sign of life. While something is stuck, that is the question.
+    /// Sends a keepalive request to a silent host. While a packet is stuck, that packet is the request.
     pub(super) fn ask(&mut self) -> Result<(), Gone> {
         let now = Instant::now();
         if self.silence.is_due(now) {

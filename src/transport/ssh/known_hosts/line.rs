@@ -14,7 +14,7 @@ pub enum KeyClaim {
     Holds,
     /// The hosts have certificates that this key signed.
     Certifies,
-    /// Nobody is to be believed who has this key.
+    /// A host with this key must not be trusted.
     Revoked,
 }
 

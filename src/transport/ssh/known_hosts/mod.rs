@@ -1,7 +1,7 @@
-//! Who is known: reads every `known_hosts` file and judges the key that a host shows.
+//! Reads every `known_hosts` file, and judges the key of a host.
 //!
-//! Not libssh2's reader: that one ignores `@revoked`, knows neither patterns nor authorities, and gives up a file at its first
-//! bad line.
+//! Does not use libssh2's reader: that ignores `@revoked`, supports neither patterns nor authorities, and stops at the
+//! first bad line of a file.
 //!
 //! **Invariant:** a host of which any key is known is never taken for an unknown one, whatever key it shows.
 
@@ -51,8 +51,8 @@ pub enum KeyVerdict {
 #[derive(Debug, Default)]
 pub struct KnownHosts {
     lines: Vec<(LinePlace, KnownHostsLine)>,
-    /// Lines about the host's name alone, where its port is not 22. ssh believes a key that it finds there, but
-    /// another key there speaks of another server.
+    /// Lines for the host's name without port, if its port is not 22. ssh trusts a key that it finds there; but another
+    /// key there belongs to another server.
     nearby: Vec<(LinePlace, KnownHostsLine)>,
 }
 
