@@ -22,7 +22,7 @@ pub mod shell {
 
 pub mod transport {
     pub use crate::transport::{
-        Heartbeat, Interrupt, Listener, Lost, Remote, Silent, Stream, encode, framed, local, mark, ssh,
+        CancelToken, Heartbeat, Listener, Lost, Remote, Silent, Stream, encode, framed, local, mark, ssh,
     };
 }
 

@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 use runner::parts::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::parts::transport::framed::Framed;
 use runner::parts::transport::local::Local;
-use runner::parts::transport::{Heartbeat, Interrupt, Listener, Lost, Remote, Silent, Stream, local, ssh};
+use runner::parts::transport::{CancelToken, Heartbeat, Listener, Lost, Remote, Silent, Stream, local, ssh};
 
 use crate::sshd::Sshd;
 
 /// Opens one more connection to the host.
-type Open<'a> = &'a dyn Fn(Interrupt) -> Box<dyn Remote>;
+type Open<'a> = &'a dyn Fn(CancelToken) -> Box<dyn Remote>;
 type Check = fn(&mut dyn Remote, Open);
 
 /// All checks share one remote, so each also finds out whether those before it left the shell whole.
@@ -71,7 +71,7 @@ fn conforms(open: Open) {
     // The flood alone takes hundreds of megabytes: one transport at a time.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut remote = open(Interrupt::default());
+    let mut remote = open(CancelToken::default());
     for (name, check) in CHECKS {
         eprintln!("{name}");
         check(&mut *remote, open);
@@ -298,7 +298,7 @@ fn output_is_streamed(remote: &mut dyn Remote, open: Open) {
     let dir = directory(remote);
     text(remote, Script::new("mkfifo \"$dir/fifo\"").var("dir", &dir));
     // The script ends only when its first line has been heard and answered through the fifo.
-    let mut other = open(Interrupt::default());
+    let mut other = open(CancelToken::default());
     let reply = Script::new("echo heard >\"$dir/fifo\"").var("dir", &dir);
     let mut listener = AtFirst::new(|| {
         answered(other.perform(&act(reply.clone()), &mut Silent));
@@ -357,7 +357,7 @@ fn late_output_is_not_the_next_acts(remote: &mut dyn Remote, open: Open) {
     .var("dir", &dir);
     assert_eq!(text(remote, script), "now");
     // Another connection lets it speak between two acts of this one, and waits until it has spoken.
-    let mut other = open(Interrupt::default());
+    let mut other = open(CancelToken::default());
     let script = Script::new("cd \"$dir\"; echo >go; read x <done").var("dir", &dir);
     answered(other.perform(&act(script), &mut Silent));
     let answer = run(remote, "echo next");
@@ -398,28 +398,28 @@ fn a_timeout_ends_a_flood(remote: &mut dyn Remote, _: Open) {
 }
 
 fn an_interrupt_ends_the_command_and_its_children(_: &mut dyn Remote, open: Open) {
-    let interrupt = Interrupt::default();
-    let mut remote = open(interrupt.clone());
+    let cancel_token = CancelToken::default();
+    let mut remote = open(cancel_token.clone());
     let script = Script::new("sleep 1000 & echo $$ $!; sleep 1000");
-    let mut listener = AtFirst::new(|| interrupt.raise());
+    let mut listener = AtFirst::new(|| cancel_token.cancel());
     let answer = answered(remote.perform(&act(script), &mut listener));
     assert_eq!(answer.exit, Exit::Interrupted);
-    interrupt.clear();
+    cancel_token.clear();
     are_gone(&mut *remote, &pids(&answer.stdout));
     assert_eq!(run(&mut *remote, "echo well").stdout, b"well\n");
 }
 
 fn nothing_starts_while_the_interrupt_is_raised(_: &mut dyn Remote, open: Open) {
-    let interrupt = Interrupt::default();
-    let mut remote = open(interrupt.clone());
-    interrupt.raise();
+    let cancel_token = CancelToken::default();
+    let mut remote = open(cancel_token.clone());
+    cancel_token.cancel();
     let answer = run(&mut *remote, "echo started");
     assert_eq!(answer.exit, Exit::Interrupted);
     assert_eq!(answer.stdout, b"");
     let script = act(Script::new("echo started"));
     let answer = answered(remote.send(&script, &mut io::empty(), &mut Silent));
     assert_eq!(answer.exit, Exit::Interrupted);
-    interrupt.clear();
+    cancel_token.clear();
     assert_eq!(run(&mut *remote, "echo started").stdout, b"started\n");
 }
 
@@ -523,13 +523,13 @@ fn a_timeout_ends_a_sending(remote: &mut dyn Remote, _: Open) {
 }
 
 fn an_interrupt_ends_a_sending(_: &mut dyn Remote, open: Open) {
-    let interrupt = Interrupt::default();
-    let mut remote = open(interrupt.clone());
+    let cancel_token = CancelToken::default();
+    let mut remote = open(cancel_token.clone());
     let script = act(Script::new("sh -c 'echo $$; sleep 1000'; cat"));
-    let mut listener = AtFirst::new(|| interrupt.raise());
+    let mut listener = AtFirst::new(|| cancel_token.cancel());
     let answer = answered(remote.send(&script, &mut io::repeat(b'x'), &mut listener));
     assert_eq!(answer.exit, Exit::Interrupted);
-    interrupt.clear();
+    cancel_token.clear();
     are_gone(&mut *remote, &pids(&answer.stdout));
 }
 
@@ -575,7 +575,7 @@ fn what_an_act_keeps_lives_with_the_shell(remote: &mut dyn Remote, _: Open) {
 }
 
 fn a_killed_shell_is_a_loss(_: &mut dyn Remote, open: Open) {
-    let mut remote = open(Interrupt::default());
+    let mut remote = open(CancelToken::default());
     // What the script leaves behind keeps talking, which must not keep the loss from being noticed.
     let script = "echo 'last words' >&2; kill -9 $PPID; while :; do echo on || exit; done";
     let lost = remote.perform(&act(Script::new(script)), &mut Silent);
@@ -590,7 +590,7 @@ fn a_killed_shell_is_a_loss(_: &mut dyn Remote, open: Open) {
 }
 
 fn a_shell_that_died_idle_is_a_loss(remote: &mut dyn Remote, open: Open) {
-    let mut mortal = open(Interrupt::default());
+    let mut mortal = open(CancelToken::default());
     let shell = text(&mut *mortal, Script::new("echo $PPID"));
     text(remote, Script::new("kill -9 \"$pid\"").var("pid", &shell));
     are_gone(remote, &[shell]);
@@ -624,17 +624,17 @@ fn the_local_transport_conforms_with_other_shells() {
 #[test]
 fn openssh_conforms() {
     let sshd = Sshd::openssh();
-    conforms(&|interrupt| ssh(sshd.target(), interrupt));
+    conforms(&|cancel_token| ssh(sshd.target(), cancel_token));
 }
 
 #[test]
 fn dropbear_with_busybox_conforms() {
     let sshd = Sshd::dropbear();
-    conforms(&|interrupt| ssh(sshd.target(), interrupt));
+    conforms(&|cancel_token| ssh(sshd.target(), cancel_token));
 }
 
-fn with_path(path: &Path) -> impl Fn(Interrupt) -> Box<dyn Remote> {
-    move |interrupt| Box::new(Framed::new(Local::default().env("PATH", path), interrupt))
+fn with_path(path: &Path) -> impl Fn(CancelToken) -> Box<dyn Remote> {
+    move |cancel_token| Box::new(Framed::new(Local::default().env("PATH", path), cancel_token))
 }
 
 /// A directory with all the programs of this machine but some, and maybe another `sh`.

@@ -25,7 +25,7 @@ use runner::parts::transport::framed::Framed;
 use runner::parts::transport::mark::Nonce;
 use runner::parts::transport::ssh::link::Ssh;
 use runner::parts::transport::ssh::{SshTarget, dial};
-use runner::parts::transport::{Interrupt, Listener, Lost, Remote, Silent, Stream, encode, ssh};
+use runner::parts::transport::{CancelToken, Listener, Lost, Remote, Silent, Stream, encode, ssh};
 
 use crate::proxy::{Fault, Proxy, fewest};
 use crate::sshd::Sshd;
@@ -39,7 +39,7 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// Through the port, which may be a proxy's, and with so much patience.
 fn open(sshd: &Sshd, port: u16, silence: Duration) -> Box<dyn Remote> {
-    ssh(SshTarget { port: Some(port), silence, ..sshd.target() }, Interrupt::default())
+    ssh(SshTarget { port: Some(port), silence, ..sshd.target() }, CancelToken::default())
 }
 
 fn act(script: Script) -> Act {
@@ -150,11 +150,11 @@ fn trips(sshd: &Sshd, delay: Duration) -> [u64; 4] {
     let (told, n_now) = (Arc::clone(&login), proxy.n_trips());
     let target = SshTarget { port: Some(proxy.port), ..sshd.target() };
     let connect = move || {
-        let connection = dial::connect(&target, &Interrupt::default());
+        let connection = dial::connect(&target, &CancelToken::default());
         told.store(n_now(), Ordering::SeqCst);
         connection
     };
-    let mut remote = Framed::new(Ssh::new(LONG, connect), Interrupt::default());
+    let mut remote = Framed::new(Ssh::new(LONG, connect), CancelToken::default());
     let since = || n_trips() - login.load(Ordering::SeqCst);
     let hello = || Script::new("echo hello");
     assert_eq!(text(&mut remote, &public(hello())), "hello\n");

@@ -11,13 +11,13 @@ use crate::cli::verb::{VerbError, VerbResult};
 use crate::event::{Report, Sink};
 use crate::host::{Inventory, Settings};
 use crate::recipe::Recipe;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// The recipe that a verb without hosts is about.
 pub fn recipe(
     args: &Args,
     typed: Option<String>,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> Result<(Recipe, String), VerbError> {
     let inventory = project::inventory_if_any(args)?;
@@ -25,16 +25,16 @@ pub fn recipe(
     let name =
         source.as_ref().map_or("the standard library".to_owned(), |source| format!("`{}`", source.name));
     let directory = inventory.as_ref().map_or(PathBuf::from("."), |inventory| inventory.dir.clone());
-    Ok((project::load(source, &directory, interrupt, events)?, name))
+    Ok((project::load(source, &directory, cancel_token, events)?, name))
 }
 
 pub fn check(
     args: &Args,
     typed: Option<String>,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
-    let (recipe, name) = recipe(args, typed, interrupt, events)?;
+    let (recipe, name) = recipe(args, typed, cancel_token, events)?;
     let mut problems = recipe.check(None);
     let cli = args.settings()?;
     problems.extend(recipe.check_settings(&[&cli]));

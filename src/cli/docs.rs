@@ -7,10 +7,15 @@ use crate::cli::check;
 use crate::cli::out;
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
-pub fn docs(args: &Args, typed: Option<String>, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
-    let (recipe, name) = check::recipe(args, typed, interrupt, events)?;
+pub fn docs(
+    args: &Args,
+    typed: Option<String>,
+    cancel_token: &CancelToken,
+    events: &Arc<dyn Sink>,
+) -> VerbResult {
+    let (recipe, name) = check::recipe(args, typed, cancel_token, events)?;
     if args.json {
         for setting in recipe.settings() {
             let line = serde_json::json!({

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::cli::args::{Args, Invocation};
 use crate::cli::verb::VerbResult;
 use crate::event::{Event, Sink};
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 use crate::transport::mark::Nonce;
 
 pub fn main() -> ExitCode {
@@ -39,14 +39,14 @@ pub fn main() -> ExitCode {
 }
 
 fn perform(args: &Args, id: &str, events: &Arc<dyn Sink>) -> VerbResult {
-    let interrupt = Interrupt::default();
+    let cancel_token = CancelToken::default();
     match args.invocation()? {
-        Invocation::Check(recipe) => check::check(args, recipe, &interrupt, events),
-        Invocation::Tasks(recipe) => tasks::tasks(args, recipe, &interrupt, events),
-        Invocation::Docs(recipe) => docs::docs(args, recipe, &interrupt, events),
-        Invocation::Releases => releases::releases(args, &interrupt, events),
-        Invocation::Status => status::status(args, &interrupt, events),
-        Invocation::Unlock => unlock::unlock(args, &interrupt, events),
-        Invocation::Run { recipe, what } => run::run(args, recipe, what, id, &interrupt, events),
+        Invocation::Check(recipe) => check::check(args, recipe, &cancel_token, events),
+        Invocation::Tasks(recipe) => tasks::tasks(args, recipe, &cancel_token, events),
+        Invocation::Docs(recipe) => docs::docs(args, recipe, &cancel_token, events),
+        Invocation::Releases => releases::releases(args, &cancel_token, events),
+        Invocation::Status => status::status(args, &cancel_token, events),
+        Invocation::Unlock => unlock::unlock(args, &cancel_token, events),
+        Invocation::Run { recipe, what } => run::run(args, recipe, what, id, &cancel_token, events),
     }
 }

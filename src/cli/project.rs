@@ -10,7 +10,7 @@ use crate::fleet::access::missing_transport;
 use crate::host::{Inventory, TransportKind};
 use crate::recipe::sources::{self, RecipeSource};
 use crate::recipe::{LoadContext, Recipe};
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// The inventory; verbs that need no host do without.
 pub fn inventory_if_any(args: &Args) -> Result<Option<Inventory>, Report> {
@@ -86,12 +86,12 @@ fn read(path: &Path) -> Result<RecipeSource, Report> {
 pub fn load(
     source: Option<RecipeSource>,
     directory: &Path,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> Result<Recipe, Vec<Report>> {
     Recipe::load(
         source,
-        &LoadContext { directory, interrupt, events, can_prompt: std::io::stdin().is_terminal() },
+        &LoadContext { directory, cancel_token, events, can_prompt: std::io::stdin().is_terminal() },
     )
 }
 

@@ -5,28 +5,28 @@ use std::sync::Arc;
 
 use crate::event::Sink;
 use crate::here::question;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 use crate::transport::ssh::{Logins, Prompt};
 
 struct TerminalPrompt {
-    interrupt: Interrupt,
+    cancel_token: CancelToken,
     events: Arc<dyn Sink>,
 }
 
 impl Prompt for TerminalPrompt {
     fn secret(&self, question: &str) -> Option<String> {
-        question::secret(&format!("{question}: "), &self.interrupt, &*self.events).ok()
+        question::secret(&format!("{question}: "), &self.cancel_token, &*self.events).ok()
     }
 
     fn line(&self, question: &str) -> Option<String> {
-        question::line(&format!("{question}: "), &self.interrupt, &*self.events).ok()
+        question::line(&format!("{question}: "), &self.cancel_token, &*self.events).ok()
     }
 }
 
 /// What the logins of one run share.
-pub fn logins(interrupt: &Interrupt, events: &Arc<dyn Sink>) -> Arc<Logins> {
+pub fn logins(cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> Arc<Logins> {
     let prompt: Option<Box<dyn Prompt>> = match std::io::stdin().is_terminal() {
-        true => Some(Box::new(TerminalPrompt { interrupt: interrupt.clone(), events: events.clone() })),
+        true => Some(Box::new(TerminalPrompt { cancel_token: cancel_token.clone(), events: events.clone() })),
         false => None,
     };
     Logins::new(prompt)

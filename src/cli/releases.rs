@@ -17,7 +17,7 @@ use crate::host::{Host, Inventory, Selected};
 use crate::release::Record;
 use crate::release::seen::Seen;
 use crate::site::{Options, Site};
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// Every host of the stage with its answer, in file order.
 pub type HostAnswers<A> = Vec<(String, Result<A, Report>)>;
@@ -25,32 +25,32 @@ pub type HostAnswers<A> = Vec<(String, Result<A, Report>)>;
 /// Asks all hosts at once what stands there; changes nothing.
 pub fn look(
     args: &Args,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> Result<HostAnswers<Seen>, VerbError> {
-    on_hosts(args, interrupt, events, |site| site.look().cloned())
+    on_hosts(args, cancel_token, events, |site| site.look().cloned())
 }
 
 /// Does something on all hosts at once.
 pub fn on_hosts<A: Send>(
     args: &Args,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
     act: impl Fn(&mut Site) -> anyhow::Result<A> + Sync,
 ) -> Result<HostAnswers<A>, VerbError> {
     let inventory = Inventory::find(args.directory.as_deref())?;
     let selected = inventory.select(&args.selection())?;
-    let options = options(args, &inventory, &selected, interrupt, events)?;
-    hear_signals(interrupt)?;
+    let options = options(args, &inventory, &selected, cancel_token, events)?;
+    hear_signals(cancel_token)?;
     let access = Access {
-        logins: prompt::logins(interrupt, events),
-        interrupt: interrupt.clone(),
+        logins: prompt::logins(cancel_token, events),
+        cancel_token: cancel_token.clone(),
         events: events.clone(),
         is_plan: false,
     };
     let fleet = Fleet::open(&selected, options, OnHostFailure::default(), &access)?;
     let answers = fleet.ask(act);
-    match interrupt.is_raised() {
+    match cancel_token.is_cancelled() {
         true => Err(VerbError::interrupted()),
         false => Ok(answers),
     }
@@ -61,10 +61,10 @@ fn options(
     args: &Args,
     inventory: &Inventory,
     selected: &Selected,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> Result<Vec<Options>, VerbError> {
-    let load = |source| project::load(source, &inventory.dir, interrupt, events);
+    let load = |source| project::load(source, &inventory.dir, cancel_token, events);
     let recipe = match project::source(Some(inventory), None).map_err(|report| vec![report]).and_then(load) {
         Ok(recipe) => recipe,
         // Nobody is kept by a recipe that cannot be read from seeing what is served.
@@ -101,8 +101,8 @@ pub fn short(revision: Option<&str>) -> String {
     revision.map_or(String::new(), |revision| revision.chars().take(10).collect())
 }
 
-pub fn releases(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = look(args, interrupt, events)?;
+pub fn releases(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
+    let all = look(args, cancel_token, events)?;
     for (host, seen) in &all {
         let Ok(seen) = seen else { continue };
         match args.json {

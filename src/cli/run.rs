@@ -19,7 +19,7 @@ use crate::host::{Inventory, Selected};
 use crate::recipe::{Recipe, Settled};
 use crate::release::ReleaseName;
 use crate::run::{Run, Setup};
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 use crate::transport::ssh::Logins;
 
 /// The flow that is run when none is named.
@@ -30,16 +30,16 @@ pub fn run(
     recipe: Option<String>,
     what: Option<String>,
     id: &str,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
     let mask = Arc::new(Mask::new(events.clone()));
     let heard: Arc<dyn Sink> = mask.clone();
-    let order = Order::read(args, recipe, what, interrupt, &heard)?;
-    hear_signals(interrupt)?;
-    let here = Here::open(order.here(args), mask, interrupt).map_err(|error| stop(error, interrupt))?;
+    let order = Order::read(args, recipe, what, cancel_token, &heard)?;
+    hear_signals(cancel_token)?;
+    let here = Here::open(order.here(args), mask, cancel_token).map_err(|error| stop(error, cancel_token))?;
     order.recipe.work_in(&here.project);
-    let fleet = order.fleet(&here, prompt::logins(interrupt, events))?;
+    let fleet = order.fleet(&here, prompt::logins(cancel_token, events))?;
     let run = Run::new(here, fleet, order.setup(args, id));
     run.begin();
     let outcome = execute(&run, &order.recipe.playbook, &order.goal);
@@ -62,7 +62,7 @@ impl Order {
         args: &Args,
         recipe: Option<String>,
         what: Option<String>,
-        interrupt: &Interrupt,
+        cancel_token: &CancelToken,
         events: &Arc<dyn Sink>,
     ) -> Result<Self, VerbError> {
         let inventory = Inventory::find(args.directory.as_deref())?;
@@ -70,7 +70,7 @@ impl Order {
         let cli = args.settings()?;
         let wanted = args.release.as_deref().map(ReleaseName::new).transpose()?;
         let source = project::source(Some(&inventory), recipe.as_deref())?;
-        let recipe = project::load(source, &inventory.dir, interrupt, events)?;
+        let recipe = project::load(source, &inventory.dir, cancel_token, events)?;
         let goal = recipe.goal(what.as_deref().unwrap_or(DEFAULT))?;
         let mut problems = recipe.check(Some(&goal));
         if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &goal)) {
@@ -116,7 +116,7 @@ impl Order {
         }
         let access = Access {
             logins,
-            interrupt: here.interrupt.clone(),
+            cancel_token: here.cancel_token.clone(),
             events: here.events.clone(),
             is_plan: here.mode.is_plan(),
         };
@@ -143,8 +143,8 @@ fn sends(recipe: &Recipe, goal: &Goal) -> bool {
     }
 }
 
-fn stop(error: anyhow::Error, interrupt: &Interrupt) -> VerbError {
-    match interrupt.is_raised() {
+fn stop(error: anyhow::Error, cancel_token: &CancelToken) -> VerbError {
+    match cancel_token.is_cancelled() {
         true => VerbError::interrupted(),
         false => error.into(),
     }

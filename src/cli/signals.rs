@@ -2,12 +2,12 @@
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// From here on, a Ctrl-C raises the interrupt instead of ending the program.
-pub fn hear_signals(interrupt: &Interrupt) -> anyhow::Result<()> {
+pub fn hear_signals(cancel_token: &CancelToken) -> anyhow::Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, interrupt.flag())?;
+        signal_hook::flag::register(signal, cancel_token.flag())?;
     }
     Ok(())
 }

@@ -10,10 +10,10 @@ use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::release::State;
 use crate::release::seen::Seen;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
-pub fn status(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = look(args, interrupt, events)?;
+pub fn status(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
+    let all = look(args, cancel_token, events)?;
     let mut table = TextTable::default();
     table.row(["host", "serves", "since (UTC)", "by", "revision", "complete releases"].map(str::to_owned));
     for (host, seen) in &all {

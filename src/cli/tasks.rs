@@ -8,15 +8,15 @@ use crate::cli::out;
 use crate::cli::table::TextTable;
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 pub fn tasks(
     args: &Args,
     typed: Option<String>,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
-    let (recipe, _) = check::recipe(args, typed, interrupt, events)?;
+    let (recipe, _) = check::recipe(args, typed, cancel_token, events)?;
     if args.json {
         for (kind, all) in [("flow", recipe.flows()), ("task", recipe.tasks())] {
             for named in all {

@@ -7,10 +7,10 @@ use crate::cli::out;
 use crate::cli::releases::{on_hosts, unasked};
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
-pub fn unlock(args: &Args, interrupt: &Interrupt, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = on_hosts(args, interrupt, events, |site| site.session.unlock())?;
+pub fn unlock(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
+    let all = on_hosts(args, cancel_token, events, |site| site.session.unlock())?;
     for (host, ended) in &all {
         let Ok(ended) = ended else { continue };
         out::data(match (args.json, ended) {

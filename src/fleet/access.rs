@@ -7,12 +7,12 @@ use crate::event::{Report, Sink};
 use crate::host::{Host, TransportKind};
 use crate::site::{Options, Site};
 use crate::transport::ssh::{Logins, SshTarget};
-use crate::transport::{self, Interrupt, Remote};
+use crate::transport::{self, CancelToken, Remote};
 
 pub struct Access {
     /// Shared by all hosts: answers given at the terminal, and login slots.
     pub logins: Arc<Logins>,
-    pub interrupt: Interrupt,
+    pub cancel_token: CancelToken,
     pub events: Arc<dyn Sink>,
     /// Nothing is changed on any host.
     pub is_plan: bool,
@@ -27,7 +27,7 @@ impl Access {
 
     fn remote(&self, host: &Host, accept_new: bool) -> Result<Box<dyn Remote>, Report> {
         match host.transport {
-            TransportKind::Local => Ok(transport::local(self.interrupt.clone())),
+            TransportKind::Local => Ok(transport::local(self.cancel_token.clone())),
             TransportKind::Ssh => {
                 let target = SshTarget {
                     port: host.port,
@@ -37,7 +37,7 @@ impl Access {
                     logins: self.logins.clone(),
                     ..SshTarget::new(&host.name, &host.address)
                 };
-                Ok(transport::ssh(target, self.interrupt.clone()))
+                Ok(transport::ssh(target, self.cancel_token.clone()))
             }
             TransportKind::OpenSsh => Err(missing_transport(host)),
         }

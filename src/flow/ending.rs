@@ -51,7 +51,7 @@ pub fn end(
     let has_failed = !failures.is_empty();
     let back = (has_failed && !done.is_settled).then(|| {
         // The undo has to run although the run was interrupted; a second Ctrl-C gives it up.
-        run.interrupt.clear();
+        run.cancel_token.clear();
         unwind::unwind(run, playbook)
     });
     if !has_failed {
@@ -77,7 +77,7 @@ fn unconfirmed(settles: &str, confirmed: Result<()>) -> Vec<TaskFailure> {
 fn hear_of_loss(run: &Run, settles: &str, done: &mut FlowProgress) {
     let Some(host) = run.rollouts.settle_contact().filter(|_| !done.is_settled) else { return };
     // It was no user's wish.
-    run.interrupt.clear();
+    run.cancel_token.clear();
     let report = run.fleet.site(host).session.out_of_touch("it takes the swap back by itself");
     let task = done.failures.first().map_or(settles, |failure| &failure.task);
     done.failures.insert(0, TaskFailure::of(task, Some(host), report.into()));
@@ -85,10 +85,10 @@ fn hear_of_loss(run: &Run, settles: &str, done: &mut FlowProgress) {
 
 /// Does what was left for the last step, where what was done stays. Answers whether the user interrupted the run.
 fn finish(run: &Run, settles: &str, done: &mut FlowProgress) -> bool {
-    let was_interrupted = run.interrupt.is_raised();
+    let was_interrupted = run.cancel_token.is_cancelled();
     if done.is_settled {
         // What is live and found good stays so, and the hosts are to hear of it.
-        run.interrupt.clear();
+        run.cancel_token.clear();
     }
     if done.failures.is_empty() || done.is_settled {
         // A host that did not hear that the release is good has taken it back.
@@ -96,7 +96,7 @@ fn finish(run: &Run, settles: &str, done: &mut FlowProgress) -> bool {
         done.is_settled &= failures.is_empty();
         done.failures.extend(failures);
     }
-    was_interrupted || run.interrupt.is_raised()
+    was_interrupted || run.cancel_token.is_cancelled()
 }
 
 fn verdict(facts: EndFacts) -> Verdict {

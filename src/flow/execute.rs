@@ -86,7 +86,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, goal: &Goal) -> Outcome {
     if verdict == Verdict::Done {
         note_way_back(run);
     }
-    let is_given_up = verdict != Verdict::Done && run.interrupt.is_raised();
+    let is_given_up = verdict != Verdict::Done && run.cancel_token.is_cancelled();
     let serving = unwind::serving(run, is_given_up);
     let outcome = Outcome { verdict, failures, took: began.elapsed(), serving };
     if let Goal::Flow(name) = goal {

@@ -46,7 +46,7 @@ pub fn give(run: &Arc<Run>, notices: &[Notice], flow: &str, outcome: &Outcome) {
     for notice in notices.iter().filter(|n| n.occasion == occasion && n.flow == flow) {
         let name = occasion.name();
         // Who wants out has said so twice.
-        if run.interrupt.is_raised() {
+        if run.cancel_token.is_cancelled() {
             return run.warn(format!("interrupted: `{name}` of `{flow}` is not run"));
         }
         if let Err(error) = (notice.body)(run, outcome) {

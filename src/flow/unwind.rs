@@ -34,17 +34,17 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
         if entries.is_empty() {
             break;
         }
-        if run.interrupt.is_raised() {
+        if run.cancel_token.is_cancelled() {
             return given_up(run, entries.iter().any(|undo| undo.is_swap));
         }
         let is_swap = entries.iter().any(|undo| undo.is_swap);
         was_swapped |= is_swap;
         let hosts = undo_all(run, entries);
-        if is_swap && !run.interrupt.is_raised() {
+        if is_swap && !run.cancel_token.is_cancelled() {
             repeat(run, playbook, &hosts);
         }
     }
-    if run.interrupt.is_raised() {
+    if run.cancel_token.is_cancelled() {
         return given_up(run, false);
     }
     if !was_swapped {

@@ -75,7 +75,7 @@ impl Here {
         let work = move || drop(sender.send(answer(&fetch, &uri).map_err(|error| reason(error, timeout))));
         thread::Builder::new().spawn(work).with_context(|| format!("failed to send `{title}`"))?;
         loop {
-            if self.interrupt.is_raised() {
+            if self.cancel_token.is_cancelled() {
                 bail!("interrupted");
             }
             let left = timeout.saturating_sub(began.elapsed());

@@ -24,7 +24,7 @@ use crate::here::options::{HereOptions, SourceOptions};
 use crate::here::project::Project;
 use crate::here::revision::Revision;
 use crate::here::source::Source;
-use crate::transport::{Interrupt, Remote};
+use crate::transport::{CancelToken, Remote};
 use crate::tree::Store;
 
 /// The name of this machine in events.
@@ -36,7 +36,7 @@ pub struct Here {
     /// Hides secrets in events: `events` is the same sink.
     pub mask: Arc<Mask>,
     pub events: Arc<dyn Sink>,
-    pub interrupt: Interrupt,
+    pub cancel_token: CancelToken,
     pub project: Arc<Project>,
     pub source: Arc<Source>,
     /// Whether the run sends the source to hosts.
@@ -53,7 +53,7 @@ pub struct Here {
 
 impl Here {
     /// Finds the revision. Makes the export if the run sends one.
-    pub fn open(options: HereOptions, mask: Arc<Mask>, interrupt: &Interrupt) -> Result<Self> {
+    pub fn open(options: HereOptions, mask: Arc<Mask>, cancel_token: &CancelToken) -> Result<Self> {
         let HereOptions { mode, directory, stage, source, env, skip, sends } = options;
         let SourceOptions { directory: below, reference, is_emptied, exclude } = source;
         let store = Store::from_env();
@@ -61,7 +61,7 @@ impl Here {
         let ready = if sends { project.export().map(drop) } else { Ok(()) };
         let revision = match ready.and_then(|()| project.revision()) {
             Ok(revision) => revision,
-            Err(error) if sends || interrupt.is_raised() => return Err(error),
+            Err(error) if sends || cancel_token.is_cancelled() => return Err(error),
             // A rollback does not need it. If anything else does, it fails for the same reason.
             Err(_) => Revision::default(),
         };
@@ -70,7 +70,7 @@ impl Here {
             mode,
             events: mask.clone(),
             mask,
-            interrupt: interrupt.clone(),
+            cancel_token: cancel_token.clone(),
             source: Arc::new(Source::new(project.clone(), exclude, skip, store.clone())),
             project,
             sends,
@@ -78,7 +78,7 @@ impl Here {
             revision,
             warnings,
             store,
-            remote: Mutex::new(crate::transport::local(interrupt.clone())),
+            remote: Mutex::new(crate::transport::local(cancel_token.clone())),
         })
     }
 }

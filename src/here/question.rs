@@ -8,19 +8,19 @@ use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::event::{Event, Sink};
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// How long an interrupt may go unnoticed.
 const TICK: Duration = Duration::from_millis(50);
 
 /// The answer, without its end of line. An interrupt, or the end of the input (Ctrl-D), is an error.
-pub fn line(question: &str, interrupt: &Interrupt, events: &dyn Sink) -> io::Result<String> {
-    if interrupt.is_raised() {
+pub fn line(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io::Result<String> {
+    if cancel_token.is_cancelled() {
         return Err(io::Error::other("interrupted"));
     }
     let _open = Open::new(events);
     write!(io::stderr(), "{question}")?;
-    read(interrupt).inspect_err(|_| eprintln!())
+    read(cancel_token).inspect_err(|_| eprintln!())
 }
 
 /// While a question is open, nothing may be drawn over it.
@@ -40,9 +40,9 @@ impl Drop for Open<'_> {
 }
 
 /// The same, not shown while it is typed.
-pub fn secret(question: &str, interrupt: &Interrupt, events: &dyn Sink) -> io::Result<String> {
+pub fn secret(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io::Result<String> {
     let hidden = Hidden::new()?;
-    let answer = line(question, interrupt, events);
+    let answer = line(question, cancel_token, events);
     drop(hidden);
     answer
 }
@@ -69,11 +69,11 @@ impl Drop for Hidden {
 }
 
 /// Reads one line. Not through the buffer of `stdin`: `poll` does not know what is in that.
-fn read(interrupt: &Interrupt) -> io::Result<String> {
+fn read(cancel_token: &CancelToken) -> io::Result<String> {
     let stdin = io::stdin();
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
-        if interrupt.is_raised() {
+        if cancel_token.is_cancelled() {
             return Err(io::Error::other("interrupted"));
         }
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];

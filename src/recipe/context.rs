@@ -160,7 +160,7 @@ impl Context {
     pub fn wait(&self, time: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + self.timeout(Some(time)).unwrap_or(time);
         while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            if self.run().interrupt.is_raised() {
+            if self.run().cancel_token.is_cancelled() {
                 bail!("interrupted");
             }
             std::thread::sleep(left.min(Duration::from_millis(50)));

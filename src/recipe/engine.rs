@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::recipe::draft::Draft;
 use crate::recipe::primitives;
 use crate::recipe::resolver::Resolver;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// Enough for any recipe; an endless loop reaches it within a second.
 const MAX_OPERATIONS: u64 = 50_000_000;
@@ -14,7 +14,7 @@ const MAX_OPERATIONS: u64 = 50_000_000;
 pub fn engine(
     draft: &Draft,
     resolver: &Resolver,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     events: &std::sync::Arc<dyn crate::event::Sink>,
 ) -> Engine {
     let mut engine = Engine::new();
@@ -32,8 +32,8 @@ pub fn engine(
         .disable_symbol("eval")
         .set_default_tag(Dynamic::from(draft.clone()))
         .set_module_resolver(resolver.clone());
-    let stop = interrupt.clone();
-    engine.on_progress(move |_| stop.is_raised().then_some(Dynamic::UNIT));
+    let stop = cancel_token.clone();
+    engine.on_progress(move |_| stop.is_cancelled().then_some(Dynamic::UNIT));
     let sink = events.clone();
     engine.on_print(move |text| {
         sink.event(Event::Note { host: None, text: text.to_owned() });

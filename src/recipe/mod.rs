@@ -36,7 +36,7 @@ use crate::recipe::resolver::Resolver;
 use crate::recipe::sources::RecipeSource;
 use crate::recipe::world::World;
 use crate::site;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// A recipe that was loaded without errors.
 pub struct Recipe {
@@ -49,7 +49,7 @@ pub struct Recipe {
 pub struct LoadContext<'a> {
     /// Where `runner.toml` is.
     pub directory: &'a Path,
-    pub interrupt: &'a Interrupt,
+    pub cancel_token: &'a CancelToken,
     pub events: &'a Arc<dyn Sink>,
     pub can_prompt: bool,
 }
@@ -59,7 +59,7 @@ impl Recipe {
     pub fn load(source: Option<RecipeSource>, context: &LoadContext) -> Result<Self, Vec<Report>> {
         let draft = Draft::default();
         let resolver = Resolver::new(draft.clone());
-        let engine = engine::engine(&draft, &resolver, context.interrupt, context.events);
+        let engine = engine::engine(&draft, &resolver, context.cancel_token, context.events);
         let shipped = sources::stdlib_names().into_iter().filter_map(sources::shipped);
         let mut ended = Ok(());
         for source in shipped.chain(source) {

@@ -12,7 +12,7 @@ use crate::run::Run;
 pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
     if failures.is_empty()
         || !run.fleet.may_drop()
-        || run.interrupt.is_raised()
+        || run.cancel_token.is_cancelled()
         || run.met_lock()
         || !run.rollouts.allow_dropping()
     {

@@ -41,7 +41,7 @@ fn beat(run: &Run) {
         let Some(mut site) = run.fleet.idle_site(host) else { continue };
         site.session.heartbeat();
         if site.session.is_out_of_touch() {
-            run.rollouts.lose_contact(host, &run.interrupt);
+            run.rollouts.lose_contact(host, &run.cancel_token);
         }
     }
 }

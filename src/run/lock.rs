@@ -102,7 +102,7 @@ fn lock(run: &Run, host: usize, patience: Duration) -> Result<()> {
             return locked;
         };
         let is_patient = run.waits || Instant::now() < until;
-        if !is_patient || run.interrupt.is_raised() {
+        if !is_patient || run.cancel_token.is_cancelled() {
             run.met_lock.store(true, Ordering::SeqCst);
             return Err(held.report().into());
         }
@@ -116,7 +116,7 @@ fn lock(run: &Run, host: usize, patience: Duration) -> Result<()> {
 }
 
 fn pause(run: &Run, mut left: Duration) {
-    while !left.is_zero() && !run.interrupt.is_raised() {
+    while !left.is_zero() && !run.cancel_token.is_cancelled() {
         thread::sleep(TICK);
         left = left.saturating_sub(TICK);
     }

@@ -26,7 +26,7 @@ use crate::here::mode::Mode;
 use crate::release::ReleaseName;
 use crate::run::rollout::Rollouts;
 use crate::run::undo::{Undo, UndoLog};
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 pub struct Run {
     pub here: Here,
@@ -42,7 +42,7 @@ pub struct Run {
     pub wanted: Option<ReleaseName>,
     pub mode: Mode,
     pub events: Arc<dyn Sink>,
-    pub interrupt: Interrupt,
+    pub cancel_token: CancelToken,
     /// Whether it waits for a lock that another run has.
     waits: bool,
     began: Timestamp,
@@ -73,7 +73,7 @@ impl Run {
         Arc::new(Self {
             mode: here.mode,
             events: here.events.clone(),
-            interrupt: here.interrupt.clone(),
+            cancel_token: here.cancel_token.clone(),
             here,
             fleet,
             application: setup.application,

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 
 /// Hosts that swap together. If the run dies, the next one takes all of them back, or none.
 #[derive(Debug)]
@@ -88,11 +88,11 @@ impl Rollouts {
     }
 
     /// Contact with `host` is lost: running acts are ended, unless all is settled.
-    pub fn lose_contact(&self, host: usize, interrupt: &Interrupt) {
+    pub fn lose_contact(&self, host: usize, cancel_token: &CancelToken) {
         let mut state = self.lock();
         if let Contact::Kept = state.contact {
             state.contact = Contact::Lost(host);
-            interrupt.raise();
+            cancel_token.cancel();
         }
     }
 
@@ -115,15 +115,15 @@ mod tests {
 
     #[test]
     fn only_the_first_loss_before_all_is_settled_ends_what_runs() {
-        let interrupt = Interrupt::default();
+        let cancel_token = CancelToken::default();
         let rollouts = Rollouts::default();
-        rollouts.lose_contact(2, &interrupt);
-        rollouts.lose_contact(1, &interrupt);
-        assert!(interrupt.is_raised());
+        rollouts.lose_contact(2, &cancel_token);
+        rollouts.lose_contact(1, &cancel_token);
+        assert!(cancel_token.is_cancelled());
         assert_eq!(rollouts.settle_contact(), Some(2));
-        interrupt.clear();
-        rollouts.lose_contact(1, &interrupt);
-        assert!(!interrupt.is_raised());
+        cancel_token.clear();
+        rollouts.lose_contact(1, &cancel_token);
+        assert!(!cancel_token.is_cancelled());
         assert_eq!(rollouts.settle_contact(), None);
     }
 

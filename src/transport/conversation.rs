@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-use crate::transport::interrupt::POLL_INTERVAL;
+use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::{Lost, QuestionOutcome, Stream};
 use crate::web::Question;

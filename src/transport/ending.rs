@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::shell::{Act, Effect, Script, Step};
+use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
-use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::Link;
 use crate::transport::mark::Nonce;
 use crate::transport::shell::Shell;

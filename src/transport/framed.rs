@@ -7,10 +7,10 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::shell::{Act, Answer, Exit};
+use crate::transport::cancel::CancelToken;
 use crate::transport::conversation::Conversation;
 use crate::transport::ending::end;
 use crate::transport::heartbeat::HeartbeatSender;
-use crate::transport::interrupt::Interrupt;
 use crate::transport::link::Link;
 use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
@@ -33,10 +33,10 @@ pub struct Framed<L: Link> {
 }
 
 impl<L: Link> Framed<L> {
-    pub fn new(link: L, interrupt: Interrupt) -> Self {
+    pub fn new(link: L, cancel_token: CancelToken) -> Self {
         Self {
             link,
-            limits: TurnLimits { interrupt, start: START },
+            limits: TurnLimits { cancel_token, start: START },
             shell: Shell::new(),
             heartbeat: HeartbeatSender::new(),
             spare: SpareChannels::default(),
@@ -79,7 +79,7 @@ impl<L: Link> Framed<L> {
         let outcome = loop {
             // No act runs meanwhile.
             self.send_heartbeat();
-            if self.limits.interrupt.is_raised() {
+            if self.limits.cancel_token.is_cancelled() {
                 break Ok(QuestionOutcome::Interrupted);
             }
             match conversation.advance(&mut self.link) {
@@ -92,9 +92,9 @@ impl<L: Link> Framed<L> {
         outcome
     }
 
-    /// Nothing is started while the interrupt is raised.
+    /// Nothing is started while the token is cancelled.
     fn refuse(&self) -> Option<Answer> {
-        self.limits.interrupt.is_raised().then(|| Answer {
+        self.limits.cancel_token.is_cancelled().then(|| Answer {
             exit: Exit::Interrupted,
             stdout: Vec::new(),
             stderr: Vec::new(),
@@ -130,7 +130,7 @@ impl<L: Link> Remote for Framed<L> {
     }
 
     fn begin(&mut self, act: &Act) {
-        if !self.limits.interrupt.is_raised() {
+        if !self.limits.cancel_token.is_cancelled() {
             self.shell.begin(&mut self.link, act);
         }
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::shell::{Act, Answer};
-use crate::transport::interrupt::POLL_INTERVAL;
+use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::link::ChannelId;
 use crate::transport::turn::Turn;
 use crate::transport::{ExtraStreams, Fallback, Lost};

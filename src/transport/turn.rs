@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::shell::Exit;
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::exchange::Exchange;
 use crate::transport::heartbeat::HeartbeatSender;
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::{Listener, Lost};
 
@@ -14,7 +14,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What ends an exchange, besides the time limit of its own act.
 pub struct TurnLimits {
-    pub interrupt: Interrupt,
+    pub cancel_token: CancelToken,
     /// How long a script may take to begin.
     pub start: Duration,
 }
@@ -81,7 +81,7 @@ impl<'a> Turn<'a> {
         if let Some(status) = self.exchange.status() {
             return Ok(TurnProgress::Over(ExchangeEnd::Exit(Exit::from_shell(status))));
         }
-        if let Some(exit) = self.overdue(&limits.interrupt) {
+        if let Some(exit) = self.overdue(&limits.cancel_token) {
             return Ok(TurnProgress::Over(ExchangeEnd::Overdue(exit)));
         }
         if self.exchange.unheeded() >= limits.start {
@@ -97,8 +97,8 @@ impl<'a> Turn<'a> {
         Ok(if has_moved { TurnProgress::Moved } else { TurnProgress::Still })
     }
 
-    fn overdue(&self, interrupt: &Interrupt) -> Option<Exit> {
-        if interrupt.is_raised() {
+    fn overdue(&self, cancel_token: &CancelToken) -> Option<Exit> {
+        if cancel_token.is_cancelled() {
             return Some(Exit::Interrupted);
         }
         let limit = self.limit.filter(|_| self.left().is_zero())?;

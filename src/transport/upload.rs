@@ -4,11 +4,11 @@
 use std::io::Read;
 
 use crate::shell::{Act, Answer, Exit};
+use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::encode;
 use crate::transport::ending::end;
 use crate::transport::exchange::{Exchange, Input};
 use crate::transport::heartbeat::HeartbeatSender;
-use crate::transport::interrupt::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::mark::Nonce;
 use crate::transport::shell::Shell;

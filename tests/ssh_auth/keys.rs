@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::lab::{Agent, Lab, Person, entered, interrupted, refused, run};
-use runner::parts::transport::Interrupt;
+use runner::parts::transport::CancelToken;
 use runner::parts::transport::ssh::public_key::PublicKey;
 use runner::parts::transport::ssh::{SshTarget, dial};
 
@@ -313,12 +313,12 @@ fn an_interrupt_ends_the_wait_for_an_agent() {
     lab.welcome("key", "-t ed25519");
     let lines = "IdentityAgent $D/agent\nIdentityFile none";
     let agent = Agent::asking(&lab, "key", &format!("echo $$ >{}/asked; exec sleep 1000", lab.at()));
-    let interrupt = Interrupt::default();
+    let cancel_token = CancelToken::default();
     let target = lab.target(lines);
     let (result, asked) = thread::scope(|scope| {
-        let dialled = scope.spawn(|| dial::connect(&target, &interrupt));
+        let dialled = scope.spawn(|| dial::connect(&target, &cancel_token));
         let asked = lab.awaits("asked");
-        interrupt.raise();
+        cancel_token.cancel();
         (dialled.join().unwrap(), asked)
     });
     assert_eq!(result.err(), Some(interrupted()));
@@ -329,11 +329,11 @@ fn an_interrupt_ends_the_wait_for_an_agent() {
 
     // One that does not even say what it holds.
     let silent = UnixListener::bind(lab.path("agent")).unwrap();
-    interrupt.clear();
+    cancel_token.clear();
     let result = thread::scope(|scope| {
-        let dialled = scope.spawn(|| dial::connect(&target, &interrupt));
+        let dialled = scope.spawn(|| dial::connect(&target, &cancel_token));
         let held = silent.accept().unwrap();
-        interrupt.raise();
+        cancel_token.cancel();
         (dialled.join().unwrap(), held).0
     });
     assert_eq!(result.err(), Some(interrupted()));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use runner::parts::event::layout::plain;
 use runner::parts::transport::ssh::{Connection, Logins, Prompt, SshTarget, dial};
-use runner::parts::transport::{Interrupt, Lost};
+use runner::parts::transport::{CancelToken, Lost};
 use tempfile::TempDir;
 
 use crate::sshd::Sshd;
@@ -161,7 +161,7 @@ pub fn interrupted() -> Lost {
 
 #[track_caller]
 pub fn entered(target: &SshTarget) -> Connection {
-    match dial::connect(target, &Interrupt::default()) {
+    match dial::connect(target, &CancelToken::default()) {
         Ok(connection) => said(connection, "echo in", "in\n"),
         Err(error) => panic!("{error}"),
     }
@@ -169,7 +169,7 @@ pub fn entered(target: &SshTarget) -> Connection {
 
 #[track_caller]
 pub fn refused(target: &SshTarget) -> String {
-    match dial::connect(target, &Interrupt::default()) {
+    match dial::connect(target, &CancelToken::default()) {
         Ok(_) => panic!("not refused"),
         Err(Lost::Refused { report }) => plain(&report),
         Err(lost) => panic!("not refused but {lost:?}"),

@@ -15,7 +15,7 @@ use runner::parts::transport::framed::Framed;
 use runner::parts::transport::ssh::SshTarget;
 use runner::parts::transport::ssh::dial::{self, Dial};
 use runner::parts::transport::ssh::link::Ssh;
-use runner::parts::transport::{self, Interrupt, Lost, Remote, Silent};
+use runner::parts::transport::{self, CancelToken, Lost, Remote, Silent};
 
 const KEY: &str = "IdentityFile $D/key";
 
@@ -114,7 +114,7 @@ fn scripts_run_by_every_route() {
         format!("ProxyCommand {proxy}\n{KEY}"),
     ] {
         println!("{lines}");
-        let mut remote = transport::ssh(lab.target(&lines), Interrupt::default());
+        let mut remote = transport::ssh(lab.target(&lines), CancelToken::default());
         let script = Script::new("echo out; echo err >&2; exit 3");
         let act = Step::new("check", Effect::Writes, script, |_| Ok(())).act;
         let Ok(answer) = remote.perform(&act, &mut Silent) else { panic!("no answer") };
@@ -202,7 +202,7 @@ fn a_line_that_is_cut_in_the_handshake_is_told_as_that() {
     let whole = Proxy::new(lab.sshd.port, Duration::ZERO);
     lab.knows(&format!("127.0.0.1 {}", lab.host_key()));
     let target = lab.target(&format!("Port {}\n{KEY}", whole.port));
-    let connection = dial::connect(&target, &Interrupt::default()).unwrap();
+    let connection = dial::connect(&target, &CancelToken::default()).unwrap();
     let total = whole.bytes();
     drop(connection);
     let mut told = BTreeSet::new();
@@ -228,11 +228,11 @@ fn an_interrupt_ends_a_configuration_and_a_proxy_that_hang() {
     {
         println!("{lines}");
         let target = lab.target(&lines);
-        let interrupt = Interrupt::default();
+        let cancel_token = CancelToken::default();
         let result = thread::scope(|scope| {
-            let dialled = scope.spawn(|| dial::connect(&target, &interrupt));
+            let dialled = scope.spawn(|| dial::connect(&target, &cancel_token));
             let pid = lab.awaits("pid");
-            interrupt.raise();
+            cancel_token.cancel();
             let result = dialled.join().unwrap();
             until(|| !Path::new("/proc").join(pid.trim()).exists());
             result
@@ -248,7 +248,7 @@ fn the_configuration_is_asked_for_once_a_run() {
     let proxy = Proxy::new(lab.sshd.port, Duration::ZERO);
     lab.knows(&format!("127.0.0.1 {}", lab.host_key()));
     let lines = format!("Port {}\n{KEY}\nMatch exec \"echo asked >>$D/asked\"\n", proxy.port);
-    let mut remote = transport::ssh(lab.target(&lines), Interrupt::default());
+    let mut remote = transport::ssh(lab.target(&lines), CancelToken::default());
     let act = Step::new("check", Effect::Reads, Script::new("echo well"), |_| Ok(())).act;
     remote.perform(&act, &mut Silent).unwrap();
     proxy.cut();
@@ -264,9 +264,9 @@ fn a_host_that_starts_no_script_is_given_up() {
     let act = Step::new("check", Effect::Reads, Script::new("echo well"), |_| Ok(())).act;
     for is_public in [true, false] {
         let target = lab.target(KEY);
-        let mut dial = Dial::new(target, Interrupt::default());
+        let mut dial = Dial::new(target, CancelToken::default());
         let link = Ssh::new(Duration::from_secs(45), move || dial.connect());
-        let remote = Framed::new(link, Interrupt::default());
+        let remote = Framed::new(link, CancelToken::default());
         let mut remote = remote.starting_within(Duration::from_secs(2));
         let lost = remote.perform(&Act { is_public, ..act.clone() }, &mut Silent);
         let Err(Lost::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
@@ -279,15 +279,15 @@ fn an_interrupt_ends_a_handshake_that_hangs() {
     let lab = lab("");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let interrupt = Interrupt::default();
-    let raiser = interrupt.clone();
+    let cancel_token = CancelToken::default();
+    let raiser = cancel_token.clone();
     let server = thread::spawn(move || {
         let held = listener.accept().unwrap();
-        raiser.raise();
+        raiser.cancel();
         held
     });
     let target = lab.target(&format!("Port {port}\n{KEY}"));
-    let result = dial::connect(&target, &interrupt);
+    let result = dial::connect(&target, &cancel_token);
     assert_eq!(result.err(), Some(interrupted()));
     drop(server.join().unwrap());
 }

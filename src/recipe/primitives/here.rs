@@ -38,7 +38,7 @@ const CACHE: [&str; 4] = ["key", "paths", "version", "unless"];
 
 fn read_line(context: &Context, question: &str) -> ScriptResult<String> {
     let _one_at_a_time = locked(&context.world().typed);
-    let line = question::line(&format!("{question} "), &context.run().interrupt, &*context.run().events);
+    let line = question::line(&format!("{question} "), &context.run().cancel_token, &*context.run().events);
     Ok(line.map_err(|error| context.failure("", error))?.trim().to_owned())
 }
 
@@ -165,8 +165,11 @@ pub mod api {
                 }
                 let what = format!("secret `{name}` is not set in the environment");
                 prompt_allowed(&context, &what, &format!("set the variable: `{name}=... runner ...`"))?;
-                let value =
-                    question::secret(&format!("{name}: "), &context.run().interrupt, &*context.run().events);
+                let value = question::secret(
+                    &format!("{name}: "),
+                    &context.run().cancel_token,
+                    &*context.run().events,
+                );
                 let value = value.map_err(|error| context.failure("", error))?;
                 typed.insert(name.to_owned(), value.clone());
                 value

@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 
 /// Why nobody waits for a call any longer. If the call ends after all, it releases what it holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Abandoned {
 /// Waits for `call`, for at most `limit`.
 pub fn apart<T: Send + 'static>(
     limit: Duration,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Abandoned> {
     let (sender, receiver) = channel();
@@ -31,7 +31,9 @@ pub fn apart<T: Send + 'static>(
             Ok(answer) => return Ok(answer),
             // It panicked; standard error has the message.
             Err(RecvTimeoutError::Disconnected) => return Err(Abandoned::Late),
-            Err(RecvTimeoutError::Timeout) if interrupt.is_raised() => return Err(Abandoned::Interrupted),
+            Err(RecvTimeoutError::Timeout) if cancel_token.is_cancelled() => {
+                return Err(Abandoned::Interrupted);
+            }
             Err(RecvTimeoutError::Timeout) if start.elapsed() >= limit => return Err(Abandoned::Late),
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -46,15 +48,15 @@ mod tests {
 
     #[test]
     fn an_answer_is_waited_for_and_silence_is_not() {
-        let interrupt = Interrupt::default();
-        assert_eq!(apart(LONG, &interrupt, || 7), Ok(7));
+        let cancel_token = CancelToken::default();
+        assert_eq!(apart(LONG, &cancel_token, || 7), Ok(7));
         // Never answers while the test holds the other end.
         let (held, silent) = channel::<()>();
-        assert_eq!(apart(Duration::ZERO, &interrupt, move || silent.recv().is_ok()), Err(Abandoned::Late));
+        assert_eq!(apart(Duration::ZERO, &cancel_token, move || silent.recv().is_ok()), Err(Abandoned::Late));
         drop(held);
         let (held, silent) = channel::<()>();
-        interrupt.raise();
-        assert_eq!(apart(LONG, &interrupt, move || silent.recv().is_ok()), Err(Abandoned::Interrupted));
+        cancel_token.cancel();
+        assert_eq!(apart(LONG, &cancel_token, move || silent.recv().is_ok()), Err(Abandoned::Interrupted));
         drop(held);
     }
 }

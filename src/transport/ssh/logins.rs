@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 
 /// sshd drops connections at random from the 10th on that has not logged in (`MaxStartups 10:30:100`).
 const N_AT_ONCE: usize = 8;
@@ -63,10 +63,10 @@ impl Logins {
     }
 
     /// Waits for a login slot of `server`; `None` if interrupted. The slot is free again when it is dropped.
-    pub fn take_slot(self: &Arc<Self>, server: &str, interrupt: &Interrupt) -> Option<LoginSlot> {
+    pub fn take_slot(self: &Arc<Self>, server: &str, cancel_token: &CancelToken) -> Option<LoginSlot> {
         let mut n_taken = lock(&self.n_taken);
         while n_taken.get(server).is_some_and(|n| *n >= N_AT_ONCE) {
-            if interrupt.is_raised() {
+            if cancel_token.is_cancelled() {
                 return None;
             }
             let waited = self.has_free_slot.wait_timeout(n_taken, POLL_INTERVAL);
@@ -178,11 +178,11 @@ mod tests {
     #[test]
     fn a_server_has_so_many_slots_and_no_more() {
         let logins = Logins::new(None);
-        let interrupt = Interrupt::default();
-        let take = |server| logins.take_slot(server, &interrupt);
+        let cancel_token = CancelToken::default();
+        let take = |server| logins.take_slot(server, &cancel_token);
         let mut inside: Vec<_> = (0..N_AT_ONCE).map(|_| take("a").unwrap()).collect();
         let other = take("b").unwrap();
-        interrupt.raise();
+        cancel_token.cancel();
         assert!(take("a").is_none());
         drop(inside.pop());
         assert!(take("a").is_some());

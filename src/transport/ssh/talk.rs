@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use crate::event::report::Report;
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::socket::Socket;
 
 /// libssh2's own name for "come back later"; ssh2 does not pass it on.
@@ -57,7 +57,7 @@ impl std::fmt::Display for CallFailure {
 pub struct Talk<'a> {
     pub session: &'a Session,
     pub socket: &'a Socket,
-    pub interrupt: &'a Interrupt,
+    pub cancel_token: &'a CancelToken,
 }
 
 impl Talk<'_> {
@@ -73,7 +73,7 @@ impl Talk<'_> {
                 Err(stop) if stop.code() == Some(AGAIN) => {}
                 result => return result,
             }
-            if self.interrupt.is_raised() {
+            if self.cancel_token.is_cancelled() {
                 return Err(CallFailure::Interrupted);
             }
             if start.elapsed() >= limit {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ssh2::Session;
 
 use crate::event::report::Report;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::auth::login::PERSON;
 use crate::transport::ssh::failure::LoginFailure;
@@ -41,10 +41,10 @@ impl Agent {
     pub fn open(
         path: &Path,
         session: &Session,
-        interrupt: &Interrupt,
+        cancel_token: &CancelToken,
     ) -> Result<Result<Self, String>, LoginFailure> {
         let (socket, session) = (path.to_owned(), session.clone());
-        let opened = apart(PERSON, interrupt, move || list(&socket, &session));
+        let opened = apart(PERSON, cancel_token, move || list(&socket, &session));
         let opened = opened.map_err(|abandoned| match abandoned {
             Abandoned::Interrupted => LoginFailure::Interrupted,
             Abandoned::Late => LoginFailure::Final(late(path)),
@@ -63,9 +63,9 @@ impl Agent {
 
     /// Offers a key to the host, and has the agent sign if the host accepts it. Call it again for as long as libssh2
     /// asks for that.
-    pub fn show(&self, held: &AgentKey, user: &str, interrupt: &Interrupt) -> Result<(), CallFailure> {
+    pub fn show(&self, held: &AgentKey, user: &str, cancel_token: &CancelToken) -> Result<(), CallFailure> {
         let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
-        match apart(PERSON, interrupt, move || agent.userauth(&user, &identity)) {
+        match apart(PERSON, cancel_token, move || agent.userauth(&user, &identity)) {
             Ok(shown) => shown.map_err(CallFailure::Failed),
             Err(Abandoned::Interrupted) => Err(CallFailure::Interrupted),
             Err(Abandoned::Late) => Err(CallFailure::NoAgent(late(&self.path).into())),

@@ -43,7 +43,7 @@ impl Keys {
         let agent = match &config.agent {
             None => None,
             // It is no error if there is no agent; it is one if the agent does not answer.
-            Some(path) => match Agent::open(path, talk.session, talk.interrupt)? {
+            Some(path) => match Agent::open(path, talk.session, talk.cancel_token)? {
                 Ok(agent) => Some(agent),
                 Err(why) => {
                     tried.note(why);
@@ -95,7 +95,7 @@ impl Keys {
             return Ok(LoginStep::Refused);
         };
         let (config, talk) = (login.config, login.talk);
-        let result = login.call(PERSON, || agent.show(held, &config.user, talk.interrupt))?;
+        let result = login.call(PERSON, || agent.show(held, &config.user, talk.cancel_token))?;
         judge(result, &held.name(), login)
     }
 }

@@ -32,7 +32,7 @@ pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), Lo
             LoginStep::Refused => break,
         }
     }
-    if talk.interrupt.is_raised() {
+    if talk.cancel_token.is_cancelled() {
         // A question that was open went without an answer.
         return Err(LoginFailure::Interrupted);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::event::report::Report;
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::group::Group;
@@ -31,7 +31,7 @@ globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `ssh -G` prints for the target.
-pub fn ask(target: &SshTarget, interrupt: &Interrupt) -> Result<String, LoginFailure> {
+pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, LoginFailure> {
     let mut words = tempfile::tempfile().map_err(failed)?;
     let mut ssh = match start(target, &words) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -49,7 +49,7 @@ pub fn ask(target: &SshTarget, interrupt: &Interrupt) -> Result<String, LoginFai
         ssh => ssh.map_err(failed)?,
     };
     let start = Instant::now();
-    let go_on = || match interrupt.is_raised() {
+    let go_on = || match cancel_token.is_cancelled() {
         true => Err(LoginFailure::Interrupted),
         false if start.elapsed() >= PATIENCE => Err(LoginFailure::Final(
             Report::new(format!(

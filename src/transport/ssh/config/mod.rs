@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::event::report::Report;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::config::answers::ConfigAnswers;
 use crate::transport::ssh::config::ask::ask;
@@ -91,9 +91,9 @@ pub enum Family {
 }
 
 impl Config {
-    pub fn of(target: &SshTarget, interrupt: &Interrupt) -> Result<Self, LoginFailure> {
+    pub fn of(target: &SshTarget, cancel_token: &CancelToken) -> Result<Self, LoginFailure> {
         let env = |name: &str| std::env::var(name).ok();
-        Self::parse(&ask(target, interrupt)?, target, &env).map_err(LoginFailure::Final)
+        Self::parse(&ask(target, cancel_token)?, target, &env).map_err(LoginFailure::Final)
     }
 
     /// Reads what `ssh -G` printed.

@@ -16,7 +16,7 @@ use ssh2::Session;
 
 use crate::event::report::Report;
 use crate::transport::Lost;
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::dial::handshake::handshake;
 use crate::transport::ssh::dial::way::Way;
@@ -37,19 +37,19 @@ const N_DROPPED_BEHIND_PROXY: u32 = 2;
 /// Logs in to one target, as often as it is wanted.
 pub struct Dial {
     target: SshTarget,
-    interrupt: Interrupt,
+    cancel_token: CancelToken,
     /// Asked for once: it costs a process or more, and must not change within a run.
     config: Option<Config>,
 }
 
 /// Logs in to a target once.
-pub fn connect(target: &SshTarget, interrupt: &Interrupt) -> Result<Connection, Lost> {
-    Dial::new(target.clone(), interrupt.clone()).connect()
+pub fn connect(target: &SshTarget, cancel_token: &CancelToken) -> Result<Connection, Lost> {
+    Dial::new(target.clone(), cancel_token.clone()).connect()
 }
 
 impl Dial {
-    pub fn new(target: SshTarget, interrupt: Interrupt) -> Self {
-        Self { target, interrupt, config: None }
+    pub fn new(target: SshTarget, cancel_token: CancelToken) -> Self {
+        Self { target, cancel_token, config: None }
     }
 
     /// Reaches the target, checks who it is and logs in.
@@ -63,16 +63,18 @@ impl Dial {
     }
 
     fn try_to_connect(&mut self) -> Result<Connection, LoginFailure> {
-        let Self { target, interrupt, config } = self;
+        let Self { target, cancel_token, config } = self;
         let config = match config {
             Some(config) => config,
-            none => none.insert(Config::of(target, interrupt)?),
+            none => none.insert(Config::of(target, cancel_token)?),
         };
-        let way = Way { target, config, interrupt };
+        let way = Way { target, config, cancel_token };
         let mut n_made = 0;
         loop {
-            let slot =
-                target.logins.take_slot(&first_server(config), interrupt).ok_or(LoginFailure::Interrupted)?;
+            let slot = target
+                .logins
+                .take_slot(&first_server(config), cancel_token)
+                .ok_or(LoginFailure::Interrupted)?;
             let failure = match attempt(&way) {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
@@ -96,7 +98,7 @@ impl Dial {
                     report
                 }));
             }
-            pause(n_made, interrupt)?;
+            pause(n_made, cancel_token)?;
         }
     }
 }
@@ -117,11 +119,11 @@ fn span(n_made: u32) -> Duration {
     longest / 2 + longest / 2 * u32::try_from(jitter).unwrap_or_default() / 1000
 }
 
-fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), LoginFailure> {
+fn pause(n_made: u32, cancel_token: &CancelToken) -> Result<(), LoginFailure> {
     let chosen = span(n_made);
     let start = Instant::now();
     while start.elapsed() < chosen {
-        if interrupt.is_raised() {
+        if cancel_token.is_cancelled() {
             return Err(LoginFailure::Interrupted);
         }
         thread::sleep(POLL_INTERVAL.min(chosen));
@@ -130,7 +132,7 @@ fn pause(n_made: u32, interrupt: &Interrupt) -> Result<(), LoginFailure> {
 }
 
 fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
-    let Way { target, config, interrupt } = *way;
+    let Way { target, config, cancel_token } = *way;
     let host_keys = HostKeys::read(config).map_err(LoginFailure::Final)?;
     let (socket, words) = way.open()?;
     let mut session = Session::new().map_err(|error| LoginFailure::told(error.message()))?;
@@ -140,7 +142,7 @@ fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
         .give_to(&mut session)
         .map_err(|error| LoginFailure::told(format!("failed to share the socket: {error}")))?;
     session.set_blocking(false);
-    let talk = Talk { session: &session, socket: &socket, interrupt };
+    let talk = Talk { session: &session, socket: &socket, cancel_token };
     handshake(&talk, way, &preferences, words)?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
     let key = key.ok_or_else(|| LoginFailure::told("the host showed no key that could be read"))?;
@@ -170,8 +172,8 @@ mod tests {
 
     #[test]
     fn an_interrupt_ends_a_pause() {
-        let interrupt = Interrupt::default();
-        interrupt.raise();
-        assert!(matches!(pause(100, &interrupt), Err(LoginFailure::Interrupted)));
+        let cancel_token = CancelToken::default();
+        cancel_token.cancel();
+        assert!(matches!(pause(100, &cancel_token), Err(LoginFailure::Interrupted)));
     }
 }

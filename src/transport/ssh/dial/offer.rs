@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::socket::Socket;
 use crate::transport::ssh::wire::Wire;
 
@@ -37,12 +37,12 @@ pub struct Algorithms {
 
 impl Offer {
     /// Says hello on a connection that is for nothing else, and listens until the host has shown what it wants.
-    pub fn of(socket: &Socket, interrupt: &Interrupt) -> Self {
+    pub fn of(socket: &Socket, cancel_token: &CancelToken) -> Self {
         let mut heard = Vec::new();
         let start = Instant::now();
         // What fails here fails to explain a failure: there is nothing to add then.
         let mut is_open = rustix::io::write(socket, HELLO).is_ok();
-        while is_open && start.elapsed() < PATIENCE && !interrupt.is_raised() && heard.len() < LIMIT {
+        while is_open && start.elapsed() < PATIENCE && !cancel_token.is_cancelled() && heard.len() < LIMIT {
             let mut fds = [PollFd::new(socket, PollFlags::IN)];
             let n_ready = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()).unwrap_or_default();
             let mut buffer = [0; 4096];

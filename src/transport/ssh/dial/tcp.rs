@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketType, connect, ipproto, sockopt};
 
-use crate::transport::interrupt::{Interrupt, POLL_INTERVAL};
+use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::config::Family;
 
@@ -39,9 +39,9 @@ pub fn reach(
     port: u16,
     family: Family,
     limit: Duration,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
 ) -> Result<TcpStream, NoConnection> {
-    let mut addresses = resolve(host, port, limit, interrupt)?;
+    let mut addresses = resolve(host, port, limit, cancel_token)?;
     addresses.retain(|address| match family {
         Family::Any => true,
         Family::V4 => address.is_ipv4(),
@@ -52,7 +52,7 @@ pub fn reach(
             "`{host}` has no address of the family that `AddressFamily` requires"
         )));
     }
-    let stream = race(&addresses, limit, interrupt)?;
+    let stream = race(&addresses, limit, cancel_token)?;
     // Small frames must be sent at once (Nagle's algorithm would delay them).
     let configured = stream.set_nodelay(true).and_then(|()| keep_alive(&stream));
     configured.map_err(|error| failed(&addresses, &error.to_string()))?;
@@ -69,11 +69,12 @@ fn resolve(
     host: &str,
     port: u16,
     limit: Duration,
-    interrupt: &Interrupt,
+    cancel_token: &CancelToken,
 ) -> Result<Vec<SocketAddr>, NoConnection> {
     let unresolved = |why: &str| NoConnection::Unresolved(format!("no address for `{host}`: {why}"));
     let name = host.to_owned();
-    let found = apart(limit, interrupt, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    let found =
+        apart(limit, cancel_token, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
     match found {
         Ok(Ok(addresses)) if addresses.is_empty() => Err(unresolved("the name is empty")),
         Ok(found) => found.map_err(|error| unresolved(&error.to_string())),
@@ -90,7 +91,11 @@ struct Attempt {
 }
 
 /// Tries the addresses in order, each with a head start before the next.
-fn race(addresses: &[SocketAddr], limit: Duration, interrupt: &Interrupt) -> Result<TcpStream, NoConnection> {
+fn race(
+    addresses: &[SocketAddr],
+    limit: Duration,
+    cancel_token: &CancelToken,
+) -> Result<TcpStream, NoConnection> {
     let mut next = addresses.iter();
     let mut running: Vec<Attempt> = Vec::new();
     let mut failures: Vec<(SocketAddr, io::Error)> = Vec::new();
@@ -103,7 +108,7 @@ fn race(addresses: &[SocketAddr], limit: Duration, interrupt: &Interrupt) -> Res
                 None => {}
             }
         }
-        if interrupt.is_raised() {
+        if cancel_token.is_cancelled() {
             return Err(NoConnection::Interrupted);
         }
         let mut fds: Vec<PollFd> =
@@ -182,7 +187,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn try_reach(host: &str, port: u16, family: Family) -> Result<TcpStream, NoConnection> {
-        reach(host, port, family, Duration::from_secs(5), &Interrupt::default())
+        reach(host, port, family, Duration::from_secs(5), &CancelToken::default())
     }
 
     #[test]
@@ -191,7 +196,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let addresses = [SocketAddr::from(([127, 0, 0, 2], port)), SocketAddr::from(([127, 0, 0, 1], port))];
-        let stream = race(&addresses, Duration::from_secs(5), &Interrupt::default()).unwrap();
+        let stream = race(&addresses, Duration::from_secs(5), &CancelToken::default()).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
         assert!(try_reach("localhost", port, Family::V4).unwrap().nodelay().unwrap());
     }
@@ -214,9 +219,9 @@ mod tests {
     #[test]
     fn an_interrupt_ends_the_waiting() {
         // TEST-NET-1 (RFC 5737) answers nobody; where there is no route at all, that is told instead.
-        let interrupt = Interrupt::default();
-        interrupt.raise();
-        let reached = reach("192.0.2.1", 22, Family::Any, Duration::from_secs(60), &interrupt);
+        let cancel_token = CancelToken::default();
+        cancel_token.cancel();
+        let reached = reach("192.0.2.1", 22, Family::Any, Duration::from_secs(60), &cancel_token);
         assert!(
             matches!(reached, Err(NoConnection::Interrupted | NoConnection::Failed { .. })),
             "{reached:?}"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::report::Report;
-use crate::transport::Interrupt;
+use crate::transport::CancelToken;
 use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::dial::offer::{self, Offer};
@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 pub struct Way<'a> {
     pub target: &'a SshTarget,
     pub config: &'a Config,
-    pub interrupt: &'a Interrupt,
+    pub cancel_token: &'a CancelToken,
 }
 
 impl Way<'_> {
@@ -43,7 +43,7 @@ impl Way<'_> {
 
     fn open_directly(&self, limit: Duration) -> Result<Socket, LoginFailure> {
         let Config { host, port, family, .. } = self.config;
-        let result = tcp::reach(host, *port, *family, limit, self.interrupt);
+        let result = tcp::reach(host, *port, *family, limit, self.cancel_token);
         result.map(Socket::Tcp).map_err(|error| match error {
             NoConnection::Interrupted => LoginFailure::Interrupted,
             NoConnection::Unresolved(why) => LoginFailure::told(why),
@@ -59,7 +59,7 @@ impl Way<'_> {
     /// What the host offers on a connection of its own. One that was just there need not be waited for long.
     pub fn offer(&self) -> Offer {
         let opened = self.open_within(offer::PATIENCE);
-        opened.map(|(socket, _)| Offer::of(&socket, self.interrupt)).unwrap_or_default()
+        opened.map(|(socket, _)| Offer::of(&socket, self.cancel_token)).unwrap_or_default()
     }
 
     /// Adds what the host says when it hangs up.

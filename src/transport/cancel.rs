@@ -7,17 +7,17 @@ use std::time::Duration;
 /// How often code that waits for something else checks the flag.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A flag shared by all who may raise it and all remotes that obey it. While it is raised, a running act is ended
-/// and no act is started; both are answered with `Exit::Interrupted`.
+/// Shared by all who may cancel and all remotes that obey. While it is cancelled, a running act is ended and no act is
+/// started; both are answered with `Exit::Interrupted`.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct CancelToken(Arc<AtomicBool>);
 
-impl Interrupt {
-    pub fn raise(&self) {
+impl CancelToken {
+    pub fn cancel(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    pub fn is_raised(&self) -> bool {
+    pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 
