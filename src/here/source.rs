@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::here::once::{Once, kept};
 use crate::here::project::Project;
-use crate::tree::{Contents, Index, PARTS_MAX, Selection, Squeezed, Store, Tree, parts_of, walk};
+use crate::tree::{CompressionMode, Contents, Index, PARTS_MAX, Selection, Store, Tree, parts_of, walk};
 
 /// What is deployed.
 pub struct Source {
@@ -38,9 +38,9 @@ impl Source {
     }
 
     /// In how many parts, besides the first, the whole tree would be sent. The maximum while that is not known.
-    pub fn n_parts(&self, squeezed: Squeezed) -> usize {
+    pub fn n_parts(&self, compression: CompressionMode) -> usize {
         match self.tree.get() {
-            Some(Ok(tree)) => parts_of(tree, squeezed),
+            Some(Ok(tree)) => parts_of(tree, compression),
             _ => PARTS_MAX,
         }
     }

@@ -92,7 +92,7 @@ pub struct Filled {
 /// follows when all of them are unpacked.
 pub fn fill(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions, pack: &Pack) -> Step<Filled> {
     let stage = if pack.is_in_parts() { "first" } else { "" };
-    let script = script(lock, record, plan, options, (stage, pack.squeezed.at_once()));
+    let script = script(lock, record, plan, options, (stage, pack.compression.at_once()));
     Step::new("fill", Effect::Writes, script, read)
         .data("strategy", plan.strategy.name())
         .data("files", pack.n_files)

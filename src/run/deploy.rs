@@ -11,13 +11,13 @@ use crate::run::Run;
 use crate::run::guard::mend;
 use crate::run::plan::plan_fill;
 use crate::site::{BaseState, Fill, Site, base_state};
-use crate::tree::{Entry, Kind, Pack, Squeezed, Tree, TreePath};
+use crate::tree::{CompressionMode, Entry, Kind, Pack, Tree, TreePath};
 
 /// What an upload needs is made ready on all hosts as soon as they are connected to.
 pub fn preopen_upload(run: &Run) {
     for host in run.fleet.all() {
         let source = Arc::clone(&run.here.source);
-        run.fleet.site(host).session.preopen_pack(move |squeezed| source.n_parts(squeezed));
+        run.fleet.site(host).session.preopen_pack(move |compression| source.n_parts(compression));
     }
 }
 
@@ -89,7 +89,7 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     }
     let facts = &site.seen()?.facts;
     let pack = Pack::new(&sent, &run.here.source.contents, &send, &plan.prefix(&name), &plan.extra())?
-        .in_parts(Squeezed::by(|program| facts.has(program)));
+        .in_parts(CompressionMode::by(|program| facts.has(program)));
     site.fill(&Fill { plan: &plan, unchecked: &unchecked, pack: &pack, n_seeds })
 }
 

@@ -23,7 +23,7 @@ use crate::site::plan;
 use crate::site::view::View;
 use crate::transport::fail_fast::FailFast;
 use crate::transport::{ExtraStreams, Fallback, Lost, QuestionOutcome, Remote, Silent};
-use crate::tree::{Pack, Squeezed};
+use crate::tree::{CompressionMode, Pack};
 use crate::web::Question;
 
 pub struct Session {
@@ -44,7 +44,7 @@ pub struct Session {
     pub(super) unconfirmed: Option<UnconfirmedSwap>,
     pub(super) backlog: Backlog,
     /// In how many parts a first deploy would send its pack beside the first, as far as that is known by then.
-    pub(super) n_parts: Option<Box<dyn Fn(Squeezed) -> usize + Send>>,
+    pub(super) n_parts: Option<Box<dyn Fn(CompressionMode) -> usize + Send>>,
 }
 
 /// A swap that is armed or made, and who watches over it.
@@ -111,13 +111,13 @@ impl Session {
             );
         }
         if let Some(n_parts) = self.n_parts.take().filter(|_| seen.complete().all(|record| record.adopted)) {
-            self.remote.preopen(n_parts(Squeezed::by(|program| seen.facts.has(program))));
+            self.remote.preopen(n_parts(CompressionMode::by(|program| seen.facts.has(program))));
         }
         Ok(self.view.learn(seen))
     }
 
     /// A pack will be sent to it, and beside it so many parts if the server turns out to have nothing of it.
-    pub fn preopen_pack(&mut self, n_parts: impl Fn(Squeezed) -> usize + Send + 'static) {
+    pub fn preopen_pack(&mut self, n_parts: impl Fn(CompressionMode) -> usize + Send + 'static) {
         if !self.is_planning {
             self.remote.preopen(1);
             self.n_parts = Some(Box::new(n_parts));
@@ -180,10 +180,10 @@ impl Session {
         let queue = Arc::clone(&parts.queue);
         let mut listener =
             OutputListener::new(&self.host.name, &self.events, Some(pack.n_bytes())).of(&queue);
-        let [unpack, expand] = [pack.squeezed.at_once(), pack.squeezed.later()]
+        let [unpack, expand] = [pack.compression.at_once(), pack.compression.later()]
             .map(|packing| fill::unpack(&lock, release, packing).act);
-        let (left, begin) = (|| queue.left(), || queue.squeeze());
-        let fallback = Fallback { act: &expand, payloads: payloads(&mut parts.squeezed), begin: &begin };
+        let (left, begin) = (|| queue.left(), || queue.compress());
+        let fallback = Fallback { act: &expand, payloads: payloads(&mut parts.compressed), begin: &begin };
         let extra = ExtraStreams {
             act: &unpack,
             payloads: payloads(&mut parts.beside),

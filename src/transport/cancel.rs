@@ -1,4 +1,4 @@
-//! The flag that the user wants running acts to end (Ctrl-C).
+//! The token that cancels running acts, as Ctrl-C does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How often code that waits for something else checks the flag.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Shared by all who may cancel and all remotes that obey. While it is cancelled, a running act is ended and no act is
+/// All who may cancel and all remotes that obey share it. While it is cancelled, a running act is ended and no act is
 /// started; both are answered with `Exit::Interrupted`.
 #[derive(Debug, Clone, Default)]
 pub struct CancelToken(Arc<AtomicBool>);

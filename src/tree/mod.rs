@@ -4,6 +4,7 @@
 
 pub mod builds;
 pub mod change;
+mod compress;
 pub mod contents;
 pub mod edit;
 pub mod entry;
@@ -16,7 +17,6 @@ pub mod pack;
 pub mod path;
 pub mod problems;
 pub mod source;
-mod squeeze;
 pub mod store;
 pub mod text_diff;
 pub mod walk;
@@ -26,6 +26,7 @@ pub(crate) mod sample;
 
 pub use builds::Scratch;
 pub use change::Change;
+pub use compress::{CompressionMode, Packing};
 pub use contents::Contents;
 pub use edit::EDIT_AWK;
 pub use entry::{Entry, Kind, Tree};
@@ -35,7 +36,6 @@ pub use manifest::Manifest;
 pub use pack::{PARTS_MAX, Pack, Queue, parts_of};
 pub use path::TreePath;
 pub use source::canonical;
-pub use squeeze::{Packing, Squeezed};
 pub use store::Store;
 pub use text_diff::text_diff;
 pub use walk::{Selection, walk};

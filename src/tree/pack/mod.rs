@@ -14,11 +14,11 @@ use anyhow::Result;
 use rustix::io::Errno;
 use tar::EntryType;
 
+use super::compress::CompressionMode;
 use super::contents::Contents;
 use super::entry::{Entry, Kind, Tree};
 use super::hash::{self, Hash};
 use super::member::{self, Member};
-use super::squeeze::Squeezed;
 use crate::event::Report;
 
 pub use parts::Queue;
@@ -27,12 +27,12 @@ pub use parts::Queue;
 /// compressed, since a channel takes 2 MB at once.
 pub const PARTS_MAX: usize = 6;
 const PART_MIN: u64 = 1024 * 1024;
-const PART_MIN_SQUEEZED: u64 = 4 * PART_MIN;
+const PART_MIN_COMPRESSED: u64 = 4 * PART_MIN;
 /// This many bytes of neighbouring files go into one part, if there are as many: two `tar`s that work in one directory
 /// wait for each other.
 const RUN: u64 = 512 * 1024;
 /// Less than this is sent before a server has started a program to expand it.
-const SQUEEZED_MIN: u64 = 64 * 1024;
+const COMPRESS_MIN: u64 = 64 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
 pub struct Pack<'a> {
@@ -53,7 +53,7 @@ pub struct Pack<'a> {
     n_beside: usize,
     /// Where in `beside` it goes on in another tar, if another has room, and how many bytes that is in.
     runs: Vec<(Range<usize>, u64)>,
-    pub squeezed: Squeezed,
+    pub compression: CompressionMode,
     length: u64,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Pack<'a> {
             beside: Vec::new(),
             n_beside: 0,
             runs: Vec::new(),
-            squeezed: Squeezed::Never,
+            compression: CompressionMode::Never,
             length: 0,
         };
         for (name, bytes) in extra {
@@ -98,12 +98,12 @@ impl<'a> Pack<'a> {
     /// The same compressed, where that is worth it, and in parts if it is large: the first has all but files and is to
     /// be unpacked before the others, which may travel at once. Whoever unpacks it sets the modes of directories
     /// afterwards.
-    pub fn in_parts(mut self, squeezed: Squeezed) -> Self {
-        self.squeezed = if self.length < SQUEEZED_MIN { Squeezed::Never } else { squeezed };
+    pub fn in_parts(mut self, compression: CompressionMode) -> Self {
+        self.compression = if self.length < COMPRESS_MIN { CompressionMode::Never } else { compression };
         // A tar that finds no directory for a file fails when another makes it at that moment.
         let is_file = |&index: &usize| self.tree.entries[index].kind == Kind::File;
         let (files, others): (Vec<usize>, Vec<usize>) = self.first.iter().partition(|index| is_file(index));
-        let n_beside = n_beside(self.length_of_all(&files), squeezed);
+        let n_beside = n_beside(self.length_of_all(&files), compression);
         if n_beside > 0 {
             (self.first, self.beside, self.n_beside) = (others, files, n_beside);
             self.runs = self.runs();
@@ -202,8 +202,8 @@ impl<'a> Pack<'a> {
 }
 
 /// How many tars so many bytes of files are worth beside the first. One would be no quicker than that alone.
-fn n_beside(length: u64, squeezed: Squeezed) -> usize {
-    let least = if squeezed.at_once().is_some() { PART_MIN_SQUEEZED } else { PART_MIN };
+fn n_beside(length: u64, compression: CompressionMode) -> usize {
+    let least = if compression.at_once().is_some() { PART_MIN_COMPRESSED } else { PART_MIN };
     match usize::try_from(length / least) {
         Ok(0..=1) => 0,
         n => n.unwrap_or(PARTS_MAX).min(PARTS_MAX),
@@ -211,8 +211,8 @@ fn n_beside(length: u64, squeezed: Squeezed) -> usize {
 }
 
 /// How many tars a pack of all of a tree would be in, beside the first.
-pub fn parts_of(tree: &Tree, squeezed: Squeezed) -> usize {
-    n_beside(tree.entries.iter().map(|entry| entry.size).sum(), squeezed)
+pub fn parts_of(tree: &Tree, compression: CompressionMode) -> usize {
+    n_beside(tree.entries.iter().map(|entry| entry.size).sum(), compression)
 }
 
 /// The mtime of what has none of its own. Directories from 1970 would mislead programs that watch them.
@@ -239,9 +239,9 @@ fn unreadable(entry: &Entry, error: io::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::compress::Packing;
     use super::super::index::Index;
     use super::super::sample::HOSTILE_NAMES;
-    use super::super::squeeze::Packing;
     use super::super::walk::{Selection, walk, walk_anew};
     use super::parts::PackReader;
     use super::*;
@@ -463,7 +463,7 @@ mod tests {
         let contents = Contents::default();
         let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
         let all: Vec<usize> = (0..tree.entries.len()).collect();
-        let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts(Squeezed::Never);
+        let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts(CompressionMode::Never);
         let mut parts = pack.parts();
         assert_eq!(parts.beside.len(), PARTS_MAX);
         let into = tempfile::tempdir_in(dir.path()).unwrap();
@@ -503,27 +503,27 @@ mod tests {
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         for packing in Packing::ALL {
             let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap();
-            let pack = pack.in_parts(Squeezed::WhenSlow(packing));
+            let pack = pack.in_parts(CompressionMode::WhenSlow(packing));
             let mut parts = pack.parts();
             let into = tempfile::tempdir_in(dir.path()).unwrap();
             unpack(&mut parts.first, &["tar"], into.path());
             let begun = begin(&mut parts.beside[0], 1000);
-            parts.queue.squeeze();
+            parts.queue.compress();
             let mut rest = Vec::new();
             parts.beside[0].read_to_end(&mut rest).unwrap();
             unpack(&mut [begun, rest].concat().as_slice(), &["tar"], into.path());
             let option = format!("--use-compress-program={}", packing.program());
-            let mut n_squeezed = 0;
-            for reader in &mut parts.squeezed {
+            let mut n_compressed = 0;
+            for reader in &mut parts.compressed {
                 let mut tar = Vec::new();
                 reader.read_to_end(&mut tar).unwrap();
-                n_squeezed += tar.len() as u64;
+                n_compressed += tar.len() as u64;
                 unpack(&mut tar.as_slice(), &["tar", &option], into.path());
             }
             let again = walk_anew(&selection(into.path())).unwrap();
             assert_eq!(again.entries, tree.entries);
             let saved = parts.queue.saved();
-            assert!(saved > 14_000_000 && n_squeezed < 100_000, "{saved} {n_squeezed}");
+            assert!(saved > 14_000_000 && n_compressed < 100_000, "{saved} {n_compressed}");
         }
     }
 
@@ -535,7 +535,7 @@ mod tests {
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let packed = |send: &[usize], extra: &[(&[u8], &[u8])]| {
             let pack = Pack::new(&tree, &contents, send, b"", extra).unwrap();
-            pack.in_parts(Squeezed::AtOnce(Packing::Zstd))
+            pack.in_parts(CompressionMode::AtOnce(Packing::Zstd))
         };
         let manifest = vec![b'='; 300_000];
         for (send, extra, n_beside) in
@@ -562,7 +562,10 @@ mod tests {
             }
         }
         let small = Pack::new(&tree, &contents, &[], b"", &[(b"edit", b"+")]).unwrap();
-        assert_eq!(small.in_parts(Squeezed::AtOnce(Packing::Zstd)).squeezed, Squeezed::Never);
+        assert_eq!(
+            small.in_parts(CompressionMode::AtOnce(Packing::Zstd)).compression,
+            CompressionMode::Never
+        );
     }
 
     fn begin(reader: &mut PackReader, n: usize) -> Vec<u8> {

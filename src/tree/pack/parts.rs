@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use anyhow::Result;
 
 use super::{Pack, changed, unreadable};
+use crate::tree::compress::{Compressor, Packing};
 use crate::tree::contents::Contents;
 use crate::tree::entry::{Entry, Kind};
 use crate::tree::hash::{self, Hasher};
 use crate::tree::member;
-use crate::tree::squeeze::{Packing, Squeezer};
 
 /// How many compressed tars take over on a slow connection: one alone has 2 MB in flight already.
 const TAKING_OVER: usize = 2;
@@ -31,7 +31,7 @@ impl Pack<'_> {
             runs,
             queue: Arc::clone(&queue),
             packing,
-            squeezer: None,
+            compressor: None,
             ready: Vec::new(),
             at: 0,
             large: None,
@@ -39,12 +39,12 @@ impl Pack<'_> {
             failure: None,
         };
         let beside = |packing| reader(&[], &[], &self.runs, packing);
-        let (packing, later) = (self.squeezed.at_once(), self.squeezed.later());
+        let (packing, later) = (self.compression.at_once(), self.compression.later());
         let n_later = if self.is_in_parts() && later.is_some() { TAKING_OVER } else { 0 };
         Parts {
             first: reader(&self.extra, &self.first, &[], packing),
             beside: (0..self.n_beside).map(|_| beside(packing)).collect(),
-            squeezed: (0..n_later).map(|_| beside(later)).collect(),
+            compressed: (0..n_later).map(|_| beside(later)).collect(),
             queue,
         }
     }
@@ -57,7 +57,7 @@ pub struct Parts<'a> {
     pub first: PackReader<'a>,
     pub beside: Vec<PackReader<'a>>,
     /// Take over when it is better that they do.
-    pub squeezed: Vec<PackReader<'a>>,
+    pub compressed: Vec<PackReader<'a>>,
     pub queue: Arc<Queue>,
 }
 
@@ -68,7 +68,7 @@ pub struct Queue {
     next: AtomicUsize,
     left: AtomicU64,
     /// Only compressed tars take any more.
-    is_squeezed: AtomicBool,
+    is_compressed: AtomicBool,
     /// Bytes that were compressed, and what they came to.
     plain: AtomicU64,
     packed: AtomicU64,
@@ -77,7 +77,7 @@ pub struct Queue {
 impl Parts<'_> {
     /// Why nothing more can be read of one of them, if that is so.
     pub fn take_failure(&mut self) -> Option<anyhow::Error> {
-        let beside = self.beside.iter_mut().chain(&mut self.squeezed);
+        let beside = self.beside.iter_mut().chain(&mut self.compressed);
         std::iter::once(&mut self.first).chain(beside).find_map(|reader| reader.failure.take())
     }
 }
@@ -89,8 +89,8 @@ impl Queue {
     }
 
     /// From now on the compressed ones take all that is left; the others end.
-    pub fn squeeze(&self) {
-        self.is_squeezed.store(true, Ordering::Relaxed);
+    pub fn compress(&self) {
+        self.is_compressed.store(true, Ordering::Relaxed);
     }
 
     /// Bytes that needed not be sent.
@@ -98,8 +98,8 @@ impl Queue {
         self.plain.load(Ordering::Relaxed).saturating_sub(self.packed.load(Ordering::Relaxed))
     }
 
-    fn take<'a>(&self, runs: &'a [(Range<usize>, u64)], is_squeezed: bool) -> Option<&'a Range<usize>> {
-        if self.is_squeezed.load(Ordering::Relaxed) && !is_squeezed {
+    fn take<'a>(&self, runs: &'a [(Range<usize>, u64)], is_compressed: bool) -> Option<&'a Range<usize>> {
+        if self.is_compressed.load(Ordering::Relaxed) && !is_compressed {
             return None;
         }
         let (run, bytes) = runs.get(self.next.fetch_add(1, Ordering::Relaxed))?;
@@ -119,7 +119,7 @@ pub struct PackReader<'a> {
     queue: Arc<Queue>,
     packing: Option<Packing>,
     /// Once something of it was read: it takes some room.
-    squeezer: Option<Squeezer>,
+    compressor: Option<Compressor>,
     /// What was made of the tar and not read yet, from `at` on.
     ready: Vec<u8>,
     at: usize,
@@ -182,15 +182,15 @@ impl PackReader<'_> {
         Ok(())
     }
 
-    fn squeeze(&mut self) -> Result<()> {
+    fn compress(&mut self) -> Result<()> {
         let Some(packing) = self.packing else { return Ok(()) };
-        let squeezer = match &mut self.squeezer {
-            Some(squeezer) => squeezer,
-            none => none.insert(Squeezer::new(packing)?),
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            none => none.insert(Compressor::new(packing)?),
         };
         let Queue { plain, packed, .. } = &*self.queue;
         plain.fetch_add(self.ready.len() as u64, Ordering::Relaxed);
-        squeezer.squeeze(&mut self.ready, self.is_at_end)?;
+        compressor.compress(&mut self.ready, self.is_at_end)?;
         packed.fetch_add(self.ready.len() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Read for PackReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // What is compressed may come to nothing yet.
         while self.at == self.ready.len() && !self.is_at_end {
-            if let Err(error) = self.make().and_then(|()| self.squeeze()) {
+            if let Err(error) = self.make().and_then(|()| self.compress()) {
                 let text = format!("{error:#}");
                 self.failure = Some(error);
                 return Err(io::Error::other(text));

@@ -34,14 +34,14 @@ impl Packing {
 
 /// When the tars of a pack are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Squeezed {
+pub enum CompressionMode {
     Never,
     /// Once the connection turns out to be slow.
     WhenSlow(Packing),
     AtOnce(Packing),
 }
 
-impl Squeezed {
+impl CompressionMode {
     /// What is best for a server that has the programs of which `has` is true.
     pub fn by(has: impl Fn(&str) -> bool) -> Self {
         match Packing::ALL.into_iter().find(|packing| has(packing.program())) {
@@ -67,12 +67,12 @@ impl Squeezed {
 }
 
 /// Compresses what comes piece by piece.
-pub enum Squeezer {
+pub enum Compressor {
     Zstd(Encoder<'static, Vec<u8>>),
     Gzip(GzEncoder<Vec<u8>>),
 }
 
-impl Squeezer {
+impl Compressor {
     pub fn new(packing: Packing) -> io::Result<Self> {
         Ok(match packing {
             Packing::Zstd => {
@@ -85,7 +85,7 @@ impl Squeezer {
     }
 
     /// Replaces a piece by what can be sent by now, maybe nothing; all of it if the piece is the last.
-    pub fn squeeze(&mut self, piece: &mut Vec<u8>, is_last: bool) -> io::Result<()> {
+    pub fn compress(&mut self, piece: &mut Vec<u8>, is_last: bool) -> io::Result<()> {
         match self {
             Self::Zstd(encoder) => encoder.write_all(piece)?,
             Self::Gzip(encoder) => encoder.write_all(piece)?,
@@ -110,13 +110,13 @@ mod tests {
     #[test]
     fn the_programs_undo_it() {
         for packing in Packing::ALL {
-            let mut squeezer = Squeezer::new(packing).unwrap();
+            let mut compressor = Compressor::new(packing).unwrap();
             let pieces: Vec<Vec<u8>> =
                 (0..200u32).map(|n| format!("{n} ").repeat(2000).into_bytes()).collect();
             let mut packed = Vec::new();
             for (n, piece) in pieces.iter().enumerate() {
                 let mut piece = piece.clone();
-                squeezer.squeeze(&mut piece, n + 1 == pieces.len()).unwrap();
+                compressor.compress(&mut piece, n + 1 == pieces.len()).unwrap();
                 packed.extend(piece);
             }
             let all = pieces.concat();
