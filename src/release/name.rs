@@ -26,7 +26,7 @@ impl ReleaseName {
 
     /// The name for a new release: the time now, but always after every name there is on any host.
     pub fn next<'a>(now: Timestamp, names: impl IntoIterator<Item = &'a str>) -> Self {
-        let now = now.to_zoned(TimeZone::UTC).datetime();
+        let now = TimeZone::UTC.to_datetime(now);
         let newest = names
             .into_iter()
             .filter(|name| name.len() == 14)
