@@ -168,7 +168,7 @@ fn what_is_wrong_with_a_host_or_a_path_points_at_its_line_and_not_into_shipped_s
     };
     let test = Test::new().source("a", "1").toml(&toml("/nowhere", "\"127.0.0.1:1\""));
     let ran = test.ends(1, &[]);
-    ran.says("task `lock` failed on `127.0.0.1`: no connection to `127.0.0.1`: nobody answers");
+    ran.says("task `lock` failed on `127.0.0.1`: no connection to `127.0.0.1`: failed to connect");
     ran.says("--> runner.toml:5:10\n").says("5 | hosts = [\"127.0.0.1:1\"]").says_not("shipped/");
     test.ends(1, &["-v"]).says("--> runner.toml:5:10\n").says("`lock` is declared at shipped/deploy.rhai:");
     test.ends(1, &["status"]).says("error: `127.0.0.1`: no connection").says("--> runner.toml:5:10\n");

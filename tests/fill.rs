@@ -254,7 +254,7 @@ fn spoilt(what: &str, words: &[&str], file: impl Fn(&Test) -> String) {
                 fs::remove_dir_all(test.path("cache")).unwrap();
             }
             let n = files(&test.path("source")).len();
-            test.ends(0, words).says("is lost").says(&unpacked(n, &test));
+            test.ends(0, words).says("is missing").says(&unpacked(n, &test));
             test.serves_the_source("site");
         }
         let test = test.remove("source/gone");

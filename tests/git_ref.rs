@@ -136,7 +136,7 @@ fn whatever_sends_or_works_here_does_so_from_the_export() {
     let run = |code, words: &[&str]| test.ends(code, &[&["-C", "source"], words].concat());
     run(0, &old).says_not("not in the repository");
     assert_eq!(test.serves("site", "app/index"), "one");
-    run(0, &["look", old[0], old[1]]).says("one").says("not a git repository").says("is gone with it");
+    run(0, &["look", old[0], old[1]]).says("one").says("not a git repository").says("the export was removed");
     // What needs nothing of it does without.
     run(0, &["pack", "--set", "ref=none"]).says("one");
     run(1, &["look", "--set", "ref=none"]).says("has no branch, tag or commit `none`");

@@ -254,7 +254,7 @@ fn what_nobody_of_this_run_wrote_into_the_release_is_found_before_it_is_served()
     let behind = |test: &str| format!(r#"before("swap", "behind"); task("behind", || local("{test}"));"#);
     let test = third(Test::new(), "").recipe(&behind(&format!("echo more >>{newest}/shared.txt")));
     let before = site(&test);
-    test.ends(1, &[]).says("task `swap`").says("`shared.txt` in place").says("put back in every release");
+    test.ends(1, &[]).says("task `swap`").says("`shared.txt` in place").says("restored in every release");
     same(&site(&test), &before);
     let test = test.recipe(&behind(&format!("rm {newest}/shared.txt")));
     test.ends(1, &[]).says("task `swap`").says("`shared.txt`").says("since the release was sealed");
@@ -332,7 +332,7 @@ fn a_hundred_written_files_are_put_back_at_once() {
         let test = (0..100).fold(test, |test, n| test.source(&format!("many/{n}"), &format!("{n}")));
         let test = third(test, "chmod -R g+w .");
         let before = site(&test);
-        test.ends(1, &[]).says("and 99 more").says("put back in every release").says_not("warning");
+        test.ends(1, &[]).says("and 99 more").says("restored in every release").says_not("warning");
         same(&site(&test), &before);
         let inode = |n: usize| {
             let names = test.releases("site");

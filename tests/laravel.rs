@@ -233,13 +233,13 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
     let text = fs::read_to_string(&page).unwrap();
     fs::write(&page, text.replace("return response('up')", "abort(500, 'broken')")).unwrap();
     let ran = shop.test.ends(1, &[]);
-    ran.says("error: task `smoke` failed").says("returned 500").says("gave up the new release");
+    ran.says("error: task `smoke` failed").says("returned 500").says("removed the unfinished release");
     assert_eq!(shop.live(), live);
 
     // Its migration fails.
     fs::write(&page, &text).unwrap();
     shop.migration("2026_11_26_000000_bad", "Illuminate\\Support\\Facades\\DB::statement('no sql');", true);
-    shop.test.ends(1, &[]).says("error: task `migrate` failed").says("gave up the new release");
+    shop.test.ends(1, &[]).says("error: task `migrate` failed").says("removed the unfinished release");
     assert_eq!(shop.live(), live);
     fs::remove_dir_all(shop.test.path("source/database")).unwrap();
 
@@ -447,7 +447,7 @@ fn a_migration_that_takes_something_away_is_refused_unless_it_is_allowed_by_name
         ran.says(
             "`2026_11_26_000001_none.php` contains `::drop`, which may remove something that the live release needs",
         );
-        ran.says("allow_destructive=[\"2026_11_26_000001_none.php\"]").says("gave up the new release");
+        ran.says("allow_destructive=[\"2026_11_26_000001_none.php\"]").says("removed the unfinished release");
         assert_eq!(shop.live(), live);
     }
     shop.test.ends(0, &["--set", "allow_destructive=[\"2026_11_26_000001_none.php\"]"]);

@@ -308,7 +308,7 @@ fn the_way_back_is_one_that_all_hosts_have() {
 #[test]
 fn a_deploy_says_when_it_leaves_no_way_back() {
     let test = Test::with_sites(2).source("index", "1");
-    test.deploy().says("no way back from here: `h1`, `h2` have no earlier complete release");
+    test.deploy().says("there is nothing to roll back to: `h1`, `h2` have no earlier complete release");
     test.deploy().says_not("no way back");
     test.ends(0, &["--set", "keep_releases=1"]).says("no way back from here");
     test.deploy().says_not("no way back");
@@ -321,7 +321,7 @@ fn a_deploy_says_when_it_leaves_no_way_back() {
     let recipe = "task(\"preflight\", |host| { if host.name == \"h3\" { host.fail(\"away\"); } });";
     test.recipe(recipe)
         .ends(0, &["--set", "on_host_failure=continue", "--set", "keep_releases=9"])
-        .says("no way back from here: the hosts have no earlier complete release in common");
+        .says("there is nothing to roll back to: the hosts have no earlier complete release in common");
 }
 
 #[test]

@@ -296,7 +296,7 @@ fn a_host_out_of_touch_behind_the_swap_ends_what_runs_elsewhere_and_all_go_back(
         }
         // Nobody opens the gate.
         let ran = run.over();
-        ran.says("error: task `verify` failed on `web2`: no sign of life reached the server for 2 s");
+        ran.says("error: task `verify` failed on `web2`: no heartbeat reached the server for 2 s");
         ran.says("`confirm_within`");
         assert_eq!(ran.code, Some(if is_for_good { 4 } else { 1 }), "{ran}");
         assert_eq!(serves_whole(&sites[0]), "one", "{ran}");
@@ -335,7 +335,7 @@ fn a_tar_that_dies_early_is_told_with_its_last_words_and_undone() {
         let Timed { ran, took, .. } = timed(&test);
         eprintln!("{script}: over after {took:?}\n{}", ran.err);
         assert_eq!(ran.code, Some(1), "{script}\n{ran}");
-        ran.says("task `upload` failed on `web1`").says("gave up the new release");
+        ran.says("task `upload` failed on `web1`").says("removed the unfinished release");
         // What is left of a part when it lies may be on its way by then.
         let is_told = |words: &str| ran.err.contains(words);
         assert!(words.split('|').any(is_told), "`{words}` is not said in\n{ran}");

@@ -179,10 +179,10 @@ fn what_could_not_be_expanded_is_no_release() {
     };
     // Well with nothing, and dead of anything more.
     let dies = "#!/bin/sh\n[ $1 = -dc ] || exit 0\ncmp -s /dev/null - && exit 0\nhead -c 1024 /dev/zero\n";
-    run(&format!("{dies}kill -9 $PPID $$\n"), 1).says("gave up the new release");
+    run(&format!("{dies}kill -9 $PPID $$\n"), 1).says("removed the unfinished release");
     run(&format!("{dies}exit 1\n"), 1)
         .says("failed to decompress the pack: `zstd -dc` failed")
-        .says("gave up the new release");
+        .says("removed the unfinished release");
     assert!(!site.path().join("current").exists());
     // One that does nothing at all is not asked.
     run("#!/bin/sh\nexit 127\n", 0).says("32 of 32 files unpacked");
@@ -249,7 +249,7 @@ fn a_server_with_one_session_a_connection_is_refused_with_the_reason() {
     test.ends(1, &[])
         .says("task `upload` failed on `web1`")
         .says("`MaxSessions` of sshd")
-        .says("gave up the new release");
+        .says("removed the unfinished release");
     assert!(!site.path().join("current").exists());
     assert_eq!(fs::read_dir(site.path().join("releases")).unwrap().count(), 0);
 }
@@ -489,7 +489,7 @@ fn verbs_that_only_look_heed_the_settings_of_recipe_and_project() {
         test.ends(0, &[verb]);
         // Nor is one that is not well written.
         let test = forget(test).recipe("set(\"host_keys\" \"accept-new\");\n");
-        test.ends(0, &[verb]).says("the recipe is not well written, and its settings do not count");
+        test.ends(0, &[verb]).says("the recipe has mistakes, so its settings are ignored");
         forget(test).toml(&strict).ends(1, &[verb]).says("is not known");
     }
 }

@@ -56,7 +56,7 @@ pub fn check(
         return Ok(0);
     }
     out::data(format!(
-        "{name} is well written: {} tasks, {} flows, {} settings; {} checked",
+        "{name} has no mistakes: {} tasks, {} flows, {} settings; {} checked",
         recipe.tasks().len(),
         recipe.flows().len(),
         recipe.settings().len(),

@@ -70,7 +70,7 @@ fn options(
         // Nobody is kept by a recipe that cannot be read from seeing what is served.
         Err(problems) => {
             if let Some(report) = problems.into_iter().next() {
-                let context = "the recipe is not well written, and its settings do not count";
+                let context = "the recipe has mistakes, so its settings are ignored";
                 events.event(Event::Failed { report: report.warning().context(context) });
             }
             load(None)?

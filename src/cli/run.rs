@@ -152,7 +152,7 @@ fn stop(error: anyhow::Error, cancel_token: &CancelToken) -> VerbError {
 
 fn note_what_is_gone(run: &Run, goal: &Goal) {
     if matches!(goal, Goal::Task(_)) && run.here.project.has_export() {
-        let text = "what was made here, in the export, is gone with it; `--set ref=` works in the work tree"
+        let text = "the export was removed, with everything that was made in it; use `--set ref=` to work in the work tree"
             .to_owned();
         run.events.event(Event::Note { host: None, text });
     }

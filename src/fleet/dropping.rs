@@ -79,11 +79,11 @@ impl MinHealthy {
 #[derive(Default)]
 pub struct Dropping {
     policy: OnHostFailure,
-    state: Mutex<State>,
+    state: Mutex<DroppingState>,
 }
 
 #[derive(Default)]
-struct State {
+struct DroppingState {
     dropped: Vec<usize>,
     /// Each host on which a task runs once, with the name of that task.
     once: BTreeMap<usize, String>,
@@ -133,7 +133,7 @@ impl Dropping {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DroppingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -134,7 +134,7 @@ fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
         Some(_) => Vec::new(),
         None => {
             run.warn(format!(
-                "task `{}` runs once, on `{first}`, which is not part of this run: left out",
+                "task `{}` runs once, on `{first}`, which is not part of this run; skipped",
                 task.name
             ));
             Vec::new()
@@ -147,7 +147,9 @@ fn orphaned(run: &Run, task: &Task) -> Option<Error> {
     let name = once_on(run, task).filter(|_| task.is_once)?;
     let host = run.fleet.position(name)?;
     run.fleet.is_dropped(host).then(|| {
-        let report = Report::new(format!("it runs once, on `{name}`, which was dropped"));
-        report.note("what runs once goes to no other host: a migration might meet another database").into()
+        let report = Report::new(format!("it must run once, on `{name}`, which was dropped"));
+        report
+            .note("a task that runs once never moves to another host, which might have another database")
+            .into()
     })
 }

@@ -61,7 +61,7 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
 
 /// Nothing more is asked of any host: what was known last has to do.
 fn given_up(run: &Run, has_swap: bool) -> Back {
-    run.warn("interrupted again: the rest is not undone, and no host is asked what it serves");
+    run.warn("interrupted again: stopped undoing; the hosts were not asked what they serve");
     let is_as_before = |host: usize| run.fleet.site(host).session.view().is_as_before();
     match has_swap || run.undo.has_swap() || !run.fleet.all().into_iter().all(is_as_before) {
         true => Back::Apart,
@@ -157,11 +157,11 @@ pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
         let site = run.fleet.site(host);
         let seen = site.seen().ok();
         let problem = match seen {
-            None => Some("it was not asked"),
-            Some(_) if site.session.view().is_in_doubt() => Some(
-                "it could not be asked after it was told to swap, which goes back by itself unless it was confirmed",
-            ),
-            Some(_) if is_given_up => Some("it was not asked again, since the run was interrupted"),
+            None => Some("not reached"),
+            Some(_) if site.session.view().is_in_doubt() => {
+                Some("it did not answer after the swap; an unconfirmed swap goes back by itself")
+            }
+            Some(_) if is_given_up => Some("not asked again, because the run was interrupted"),
             Some(_) => None,
         };
         Serving {

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::event::Event;
 use crate::here::{Here, NAME};
-use crate::release::command::{Command, Place};
+use crate::release::command::{Command, CommandPlace};
 use crate::shell::Answer;
 use crate::site::CommandRequest;
 use crate::site::listener::OutputListener;
@@ -33,7 +33,7 @@ impl Here {
         env.extend(asked.env.iter().cloned());
         let command = Command {
             text: asked.text.clone(),
-            place: Place::Site,
+            place: CommandPlace::Site,
             cwd: asked.cwd.clone(),
             env,
             timeout: asked.timeout,

@@ -19,7 +19,7 @@ const RUN: &str = concat!(
 
 /// Where a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum CommandPlace {
     /// The release that this run builds.
     Release(ReleaseName),
     Current,
@@ -27,12 +27,12 @@ pub enum Place {
     Site,
 }
 
-impl Place {
+impl CommandPlace {
     fn path(&self) -> String {
         match self {
-            Place::Release(name) => format!("releases/{name}"),
-            Place::Current => "current".to_owned(),
-            Place::Site => String::new(),
+            CommandPlace::Release(name) => format!("releases/{name}"),
+            CommandPlace::Current => "current".to_owned(),
+            CommandPlace::Site => String::new(),
         }
     }
 }
@@ -40,7 +40,7 @@ impl Place {
 #[derive(Debug, Clone)]
 pub struct Command {
     pub text: String,
-    pub place: Place,
+    pub place: CommandPlace,
     /// Below `place`, or absolute; empty for `place` itself.
     pub cwd: String,
     pub env: Vec<(String, String)>,
@@ -102,7 +102,7 @@ fn split(answer: &Answer, tag: &str) -> Said {
 }
 
 /// Reads a file on the server.
-pub fn read_file(root: &str, place: &Place, path: &str) -> Step<Vec<u8>> {
+pub fn read_file(root: &str, place: &CommandPlace, path: &str) -> Step<Vec<u8>> {
     let body = "cd -- \"$root/$place\" && exec cat -- \"$file\"\n";
     let shown = path.to_owned();
     let script = file_script(root, place, path, body);
@@ -114,7 +114,7 @@ pub fn read_file(root: &str, place: &Place, path: &str) -> Step<Vec<u8>> {
 }
 
 /// Replaces a file on the server by one rename.
-pub fn write_file(root: &str, place: &Place, path: &str, content: &str) -> Step<()> {
+pub fn write_file(root: &str, place: &CommandPlace, path: &str, content: &str) -> Step<()> {
     let body = "cd -- \"$root/$place\" && { [ ! -d \"$file\" ] || { echo 'it is a directory' >&2 && exit 1; }; } && printf %s \"$content\" >\"$file.new\" && mv -f -- \"$file.new\" \"$file\"\n";
     let shown = path.to_owned();
     let script = file_script(root, place, path, body).var("content", content);
@@ -124,7 +124,7 @@ pub fn write_file(root: &str, place: &Place, path: &str, content: &str) -> Step<
     .data("path", path)
 }
 
-pub fn exists(root: &str, place: &Place, path: &str) -> Step<bool> {
+pub fn exists(root: &str, place: &CommandPlace, path: &str) -> Step<bool> {
     let body = "cd -- \"$root/$place\" && [ -e \"$file\" ] || [ -L \"$file\" ]\n";
     let script = file_script(root, place, path, body);
     Step::new("exists", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("path", path)
@@ -136,7 +136,7 @@ pub fn has(program: &str) -> Step<bool> {
     Step::new("has", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("program", program)
 }
 
-fn file_script(root: &str, place: &Place, path: &str, body: &'static str) -> Script {
+fn file_script(root: &str, place: &CommandPlace, path: &str, body: &'static str) -> Script {
     // A path that begins with a dash must not be taken for an option by `[` or a redirection's reader.
     let file = match path.starts_with('/') {
         true => Word::from(path),

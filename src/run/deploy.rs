@@ -27,7 +27,7 @@ pub fn create_release(run: &Arc<Run>, host: usize) -> Result<()> {
     record.revision = run.here.revision.commit.clone();
     record.dirty = run.here.revision.is_dirty;
     run.fleet.site(host).create_release(record)?;
-    run.enter_undo(host, "gave up the new release", move |run| {
+    run.enter_undo(host, "removed the unfinished release", move |run| {
         let mended = mend(run, host);
         run.fleet.site(host).discard(run.now(), &run.by)?;
         mended
@@ -44,7 +44,7 @@ pub fn fill(run: &Run, host: usize, strategy: Strategy) -> Result<()> {
     site.look()?;
     match fill_from(run, &mut site, strategy, true)? {
         true => Ok(()),
-        false => bail!("the last release changes while the new one is filled from it"),
+        false => bail!("the previous release changed while the new one was being filled from it"),
     }
 }
 

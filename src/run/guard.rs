@@ -20,7 +20,7 @@ pub fn command(run: &Run, host: usize, asked: &CommandRequest) -> Result<Option<
         CommandOutcome::Done(answer, written) => {
             let mut report = put_back(run, host, &written, Some(&asked.text));
             if !answer.exit.is_success() {
-                report = report.note(format!("besides, it {}", answer.exit));
+                report = report.note(format!("the command also {}", answer.exit));
             }
             Err(report.into())
         }
@@ -48,18 +48,15 @@ fn has_none_written(run: &Run, host: usize, written: &[TreePath]) -> Result<()> 
 /// Restores what was written in place, and says who wrote it.
 fn put_back(run: &Run, host: usize, written: &[TreePath], command: Option<&str>) -> Report {
     let who = command.map_or("a command".to_owned(), |text| format!("`{text}`"));
-    let report = Report::new(format!(
-        "{who} wrote {} in place, which is one file with the release being served",
-        few(written)
-    ));
+    let report = Report::new(format!("{who} wrote {} in place, which the live release shares", few(written)));
     let first = &written[0];
     match restore(run, host, written) {
-        Ok(()) => report.note("it was put back in every release").hint(format!(
+        Ok(()) => report.note("it was restored in every release").hint(format!(
             "declare what commands write: `add(\"generated\", [\"{first}\"])`, or let the command write a new file"
         )),
         Err(error) => report
-            .note(format!("and it could not be put back: {error:#}"))
-            .hint("deploy the same source again: the files are sent anew"),
+            .note(format!("restoring it failed: {error:#}"))
+            .hint("deploy the same source again to send these files anew"),
     }
 }
 
@@ -87,6 +84,6 @@ pub fn mend(run: &Run, host: usize) -> Result<()> {
         return Ok(());
     }
     restore(run, host, &written)?;
-    run.warn(format!("{} was written in place and is put back in every release", few(&written)));
+    run.warn(format!("{} was written in place; it was restored in every release", few(&written)));
     Ok(())
 }

@@ -46,7 +46,7 @@ fn plan_healing(run: &Run, hosts: &[usize]) -> BTreeMap<usize, Healing> {
                 .collect();
             if !elsewhere.is_empty() {
                 run.warn(format!(
-                    "the swap to `{}` that was cut was also to be made on {}, which this run does not look after",
+                    "the interrupted swap to `{}` also concerned {}, which this run does not include",
                     cut.release,
                     elsewhere.join(", ")
                 ));

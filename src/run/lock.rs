@@ -147,7 +147,7 @@ pub fn finish(run: &Run) -> Result<()> {
 /// The same after a failure. A lock that cannot be released frees itself when the program ends, so that is no failure.
 pub fn release_locks(run: &Run) {
     if let Err(error) = finish(run) {
-        let error = error.context("the lock was not let go, and frees itself");
+        let error = error.context("could not release the lock; it expires by itself");
         let report = Report { hint: None, ..Report::of(&error) };
         run.events.event(Event::Failed { report: report.warning() });
     }

@@ -1,7 +1,7 @@
 //! What a plan tells of a fill: the files that would be sent and removed, and how they differ.
 
 use crate::event::Event;
-use crate::release::command::Place;
+use crate::release::command::CommandPlace;
 use crate::release::plan::Plan;
 use crate::run::Run;
 use crate::site::{Site, file};
@@ -36,8 +36,8 @@ pub fn plan_fill(run: &Run, site: &mut Site, plan: &Plan, sent: &Tree, send: &[u
         return;
     }
     let (place, below) = match &plan.base.release {
-        Some(base) => (Place::Release(base.clone()), ""),
-        None => (Place::Site, "cache/"),
+        Some(base) => (CommandPlace::Release(base.clone()), ""),
+        None => (CommandPlace::Site, "cache/"),
     };
     let files = send.iter().map(|&index| &sent.entries[index]);
     let files = files.filter(|entry| entry.kind == Kind::File && entry.size <= DIFF_BYTES);

@@ -32,14 +32,14 @@ enum Contact {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RolloutState {
     all: Vec<Rollout>,
     contact: Contact,
     is_settled: bool,
 }
 
 #[derive(Debug, Default)]
-pub struct Rollouts(Mutex<State>);
+pub struct Rollouts(Mutex<RolloutState>);
 
 impl Rollouts {
     /// Begins a rollout of `run` on `hosts`, and answers its id. A host that swaps once more before the first swap is
@@ -104,7 +104,7 @@ impl Rollouts {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RolloutState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

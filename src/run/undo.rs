@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 
 /// Is given the run, and answers whether there was anything to take back.
-type Act<R> = Box<dyn FnOnce(&Arc<R>) -> Result<bool> + Send>;
+type UndoAct<R> = Box<dyn FnOnce(&Arc<R>) -> Result<bool> + Send>;
 
 /// One thing to take back, on one host.
 pub struct Undo<R> {
@@ -17,7 +17,7 @@ pub struct Undo<R> {
     pub what: String,
     /// A swap: once it is taken back, services must be told to go back as well.
     pub is_swap: bool,
-    pub act: Act<R>,
+    pub act: UndoAct<R>,
 }
 
 pub struct UndoLog<R>(Mutex<Vec<Undo<R>>>);

@@ -110,7 +110,7 @@ pub fn note_way_back(run: &Run) {
         return;
     }
     if let Ok(Err(why)) = earlier(&run.fleet, &new) {
-        let text = format!("no way back from here: {why}");
+        let text = format!("there is nothing to roll back to: {why}");
         run.events.event(Event::Note { host: None, text });
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn is_as_thought(
     surveys: &[Survey],
 ) -> Result<bool> {
     if surveys.len() != unchecked.directories.len() {
-        bail!("the server did not say how all directories stand that the release was filled from");
+        bail!("the server did not report on all directories that the release was filled from");
     }
     let base = &plan.base;
     for ((directory, manifest), survey) in unchecked.directories.iter().zip(surveys) {
@@ -113,7 +113,7 @@ fn cache_base(session: &Session, known: Option<KnownDirectory>) -> Base {
             Base { release: None, manifest, drifted }
         }
         Some(_) => {
-            session.warn("the manifest of `cache` is lost: everything is sent".to_owned());
+            session.warn("the manifest of `cache` is missing; sending everything".to_owned());
             Base::default()
         }
     }
@@ -134,7 +134,7 @@ fn last_base(session: &Session, record: &Record, known: Option<KnownDirectory>) 
             last.base = Base { release: Some(name), manifest, drifted };
         }
         Some(KnownDirectory { directory, .. }) => session.warn(format!(
-            "the manifest of `{}` is lost: what commands left there is not carried over, and its files are not used",
+            "the manifest of `{}` is missing; not using its files, and not copying what commands left there",
             directory.path
         )),
     }

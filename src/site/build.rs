@@ -174,7 +174,7 @@ fn tell_fill(session: &Session, fill: &Fill, filled: &Filled, n_saved: u64) {
         n_carried: filled.n_carried,
     };
     for path in &filled.skipped {
-        session.warn(format!("`{path}` of the last release could not be read and is not carried over"));
+        session.warn(format!("`{path}` of the previous release could not be read; it was not copied"));
     }
     session.events.event(Event::Filled { host: session.host.name.clone(), sent });
 }

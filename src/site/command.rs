@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::event::Event;
-use crate::release::command::{self as step, Command, Place};
+use crate::release::command::{self as step, Command, CommandPlace};
 use crate::release::survey;
 use crate::shell::Answer;
 use crate::site::guard::texts;
@@ -95,22 +95,22 @@ fn command(site: &mut Site, request: &CommandRequest) -> Result<Command> {
 }
 
 /// Where commands work by default; it is there when this returns.
-pub(super) fn place(site: &mut Site) -> Result<Place> {
+pub(super) fn place(site: &mut Site) -> Result<CommandPlace> {
     let is_live = site.session.view().live().is_some();
     if site.is_in_current && is_live || site.swapping.is_live() {
-        return Ok(Place::Current);
+        return Ok(CommandPlace::Current);
     }
     // An undo works where its task did.
     if let Swapping::TakenBack { record } = &site.swapping {
-        return Ok(Place::Release(record.name.clone()));
+        return Ok(CommandPlace::Release(record.name.clone()));
     }
     match site.work.record().map(|record| record.name.clone()) {
         Some(name) => {
             site.make_release()?;
-            Ok(Place::Release(name))
+            Ok(CommandPlace::Release(name))
         }
-        None if is_live => Ok(Place::Current),
-        None => Ok(Place::Site),
+        None if is_live => Ok(CommandPlace::Current),
+        None => Ok(CommandPlace::Site),
     }
 }
 

@@ -54,7 +54,7 @@ impl Session {
         match self.hold().and_then(|()| self.end(true)) {
             Err(error) if !confirms => {
                 self.lock = None;
-                self.warn_of(error.context("the lock was not let go, and frees itself"));
+                self.warn_of(error.context("could not release the lock; it expires by itself"));
                 Ok(())
             }
             ended => ended,
@@ -144,11 +144,11 @@ impl Session {
         }
         for name in &ended.stayed {
             self.warn(format!(
-                "release `{name}` could not be removed whole: files of another user, most likely"
+                "release `{name}` could not be removed completely; some files probably belong to another user"
             ));
         }
         for name in &ended.occupied {
-            self.warn(format!("a process still works in release `{name}`: it stays until the next prune"));
+            self.warn(format!("a process still runs in release `{name}`; it is kept until the next prune"));
         }
         self.view.pruned(&ended.removed);
         ended.removed

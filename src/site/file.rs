@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::release::command::{self as step, Place};
+use crate::release::command::{self as step, CommandPlace};
 use crate::site::command::place;
 use crate::site::state::Site;
 
@@ -17,7 +17,7 @@ pub fn read(site: &mut Site, path: &str) -> Result<Option<Vec<u8>>> {
 }
 
 /// Reads a file of a release by its name, for a diff.
-pub fn read_from(site: &mut Site, release: &Place, path: &str) -> Result<Vec<u8>> {
+pub fn read_from(site: &mut Site, release: &CommandPlace, path: &str) -> Result<Vec<u8>> {
     let root = site.root()?;
     site.session.ask(step::read_file(&root, release, path))
 }

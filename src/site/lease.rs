@@ -98,8 +98,8 @@ impl Session {
     /// What that means, as `what` says.
     pub fn out_of_touch(&self, what: &str) -> Report {
         let within = self.options.confirm_within;
-        Report::new(format!("no sign of life reached the server for {within} s, and {what}"))
-            .hint("a longer `confirm_within` helps where the line is slow or the machine sleeps")
+        Report::new(format!("no heartbeat reached the server for {within} s, and {what}"))
+            .hint("set a longer `confirm_within` if the connection is slow or this machine sleeps")
     }
 
     /// Gives a heartbeat, if one is due.

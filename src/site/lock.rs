@@ -37,7 +37,7 @@ impl Site {
         let setup = SiteSetup { adopts: adopted.zip(entry.as_ref()) };
         match self.session.take(owner, Some(&setup))? {
             None => return Ok(()),
-            Some(false) => bail!("the directories of the site were made and are gone again"),
+            Some(false) => bail!("the directories of the site disappeared after they were created"),
             Some(true) => {}
         }
         if let Some(record) = adopted {
@@ -77,12 +77,14 @@ impl Site {
         for (cut, lead) in &healing.cuts {
             let to = if lead.is_empty() { "nothing" } else { lead };
             self.session.warn(format!(
-                "healed: the swap to `{}` by {} was cut; `current` leads to {to}",
+                "cleaned up after an interrupted run: the swap to `{}` by {} was cut; `current` leads to {to}",
                 cut.release, cut.by
             ));
         }
         for name in &healing.leftovers {
-            self.session.warn(format!("healed: the unfinished release `{name}` is gone"));
+            self.session.warn(format!(
+                "cleaned up after an interrupted run: the unfinished release `{name}` is gone"
+            ));
         }
         self.look()?;
         self.mark_bad(&lock, &written, now, by)?;
@@ -104,7 +106,7 @@ impl Site {
             return Ok(());
         }
         self.session.warn(format!(
-            "healed: a command of a dead run wrote files of {} in place; nothing is taken from there, and nobody goes back to it",
+            "cleaned up after an interrupted run: one of its commands wrote files of {} in place, so nothing is copied from there, and no rollback goes there",
             few(written)
         ));
         let marking = Healing { records: bad, has_marked: true, ..Healing::default() };

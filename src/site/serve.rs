@@ -253,10 +253,7 @@ impl Site {
 pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
     let live = seen.live().and_then(|name| seen.record(name));
     let Some(live) = live else {
-        bail!(
-            Report::new("nothing is being served, so there is nothing to roll back from")
-                .hint("deploy first")
-        );
+        bail!(Report::new("no release is live, so there is nothing to roll back").hint("deploy first"));
     };
     Ok(seen
         .complete()

@@ -35,7 +35,7 @@ impl Site {
         }
         if !linked.hidden.is_empty() {
             self.session.warn(format!(
-                "the source brings {} under a shared path, where nobody will see it: put it into `shared/` by hand if it is needed",
+                "the source contains {} under a shared path, where it is hidden; copy it into `shared/` if it is needed",
                 few(&linked.hidden)
             ));
         }
@@ -54,7 +54,7 @@ impl Site {
         let lock = self.session.locked()?;
         let kept = self.session.act(share::unseed(&lock, name))?;
         for path in kept.unwrap_or_default() {
-            self.session.note(format!("`shared/{path}` was written since it was made, and stays"));
+            self.session.note(format!("`shared/{path}` was changed after it was created; kept"));
         }
         Ok(())
     }

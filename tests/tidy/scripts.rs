@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner::parts::release::command::{Command, Place};
+use runner::parts::release::command::{Command, CommandPlace};
 use runner::parts::release::current::Target;
 use runner::parts::release::fill::{self, Begun, Duplicate, FillOptions, Unchecked};
 use runner::parts::release::heal::{Healing, heal};
@@ -291,7 +291,7 @@ impl Samples {
     fn of_command(&self) -> Vec<Act> {
         let command = Command {
             text: "true".to_owned(),
-            place: Place::Current,
+            place: CommandPlace::Current,
             cwd: String::new(),
             env: vec![("A".to_owned(), "b".to_owned())],
             timeout: None,

@@ -129,7 +129,7 @@ fn serving(release: Option<String>, problem: Option<String>) -> String {
         (Some(release), None) => format!("serves {release}"),
         (None, None) => "serves nothing".to_owned(),
         (Some(release), Some(problem)) => format!("served {release} when it was asked last: {problem}"),
-        (None, Some(problem)) => format!("is not known: {problem}"),
+        (None, Some(problem)) => format!("serves an unknown release: {problem}"),
     }
 }
 

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::transport::ssh::known_hosts::file::{KeyVerdict, KnownHosts};
 use crate::transport::ssh::known_hosts::line;
 use crate::transport::ssh::known_hosts::name::KnownName;
-use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts};
 use crate::transport::ssh::public_key::PublicKey;
 
 /// Adds the key of a host that is still unknown, and tells what the file says of the key then: since it was last read,
