@@ -122,7 +122,7 @@ fn fewer_hosts_than_must_be_healthy_fail_the_run() {
         ran.says("task `boom` failed on `h1`, `h3`").says_not("is dropped").says_not("was dropped");
         assert_eq!(served(&test), "old old old");
     }
-    test.ends(1, &["--set", "on_host_failure={ min_healthy = 2 }"]).says("asks for 2");
+    test.ends(1, &["--set", "on_host_failure={ min_healthy = 2 }"]).says("requires 2");
     test.ends(0, &["--set", "min_healthy=33%"]).says("h1 was dropped").says("h3 was dropped");
     assert_eq!(served(&test), "old new old");
     // All hosts are too many whatever is asked for.
@@ -168,7 +168,7 @@ fn what_runs_once_goes_to_no_other_host_than_the_dropped_one() {
                   fn all() { hosts().perform([\"migrate\"]); }\n\
                   task(\"build\", all);\n";
     let test = going_on().source("a", "1").recipe(recipe);
-    test.ends(1, &[]).says("task `migrate` failed: it runs once, on `h1`, which was dropped");
+    test.ends(1, &[]).says("task `migrate` failed: it must run once, on `h1`, which was dropped");
     for n in 1..=3 {
         assert!(!test.has(format!("sites/h{n}/migrated")) && test.live(&format!("sites/h{n}")).is_none());
     }
@@ -216,7 +216,7 @@ fn answers_that_mean_nothing_are_found_before_a_host_is_touched() {
         ("min_healthy = 0", "setting `min_healthy`: at least 1 host must remain, not 0"),
         ("min_healthy = -2", "at least 1 host must remain, not -2"),
         ("min_healthy = \"0%\"", "`0%` must be between `1%` and `100%`"),
-        ("min_healthy = \"120%\"", "`120%` is no share of the hosts"),
+        ("min_healthy = \"120%\"", "`120%` must be between `1%` and `100%`"),
         ("min_healthy = \"most\"", "`most` must be a number of hosts, or a percentage such as `75%`"),
         (
             "min_healthy = 1.5",

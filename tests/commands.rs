@@ -66,7 +66,10 @@ fn options_of_a_command_hold() {
 fn a_program_that_is_not_found_is_reported_with_the_path() {
     let test =
         Test::new().source("a", "1").recipe("task(\"prepare\", |host| host.run(\"no-such-program\"));\n");
-    test.ends(1, &[]).says("`no-such-program` exited with status 127").says("PATH was ").says("set `env`");
+    test.ends(1, &[])
+        .says("`no-such-program` exited with status 127")
+        .says("PATH was ")
+        .says("in the setting `env`");
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn a_build_is_taken_again_only_whole_and_where_the_same_would_be_made() {
     for stage in ["one", "two"] {
         deploy(stage).says_not("from an earlier build");
         assert_eq!(made(stage), [format!("{stage} a\n"), format!("{stage} b\n")]);
-        deploy(stage).says("`m/made`, `m/file` taken from");
+        deploy(stage).says("reused `m/made`, `m/file` from an earlier build");
         assert_eq!(made(stage), [format!("{stage} a\n"), format!("{stage} b\n")]);
     }
     // A half of one is none, and is replaced.

@@ -64,9 +64,9 @@ fn log(test: &Test) -> String {
 fn the_shipped_recipes_are_well_written() {
     let test = Test::new();
     for recipe in ["laravel", "wordpress"] {
-        test.ends(0, &["check", recipe]).says("is well written");
+        test.ends(0, &["check", recipe]).says("has no mistakes");
     }
-    test.ends(0, &["check", "node", "--set", "restart=true"]).says("is well written");
+    test.ends(0, &["check", "node", "--set", "restart=true"]).says("has no mistakes");
     test.ends(2, &["check", "node"]).says("setting `restart` is required but has no value");
 }
 
@@ -256,7 +256,7 @@ fn a_recipe_on_top_of_laravel_overrides_hooks_in_and_removes() {
     our_shop(OUR_SHOP).ends(2, &["check"]).says("no flow runs task `maintenance`");
 
     let test = our_shop(&format!("{OUR_SHOP}{WITH_MAINTENANCE}"));
-    test.ends(0, &["check"]).says("`deploy.rhai` is well written");
+    test.ends(0, &["check"]).says("`deploy.rhai` has no mistakes");
     test.deploy();
     let log = log(&test);
     assert!(

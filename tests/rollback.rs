@@ -309,12 +309,12 @@ fn the_way_back_is_one_that_all_hosts_have() {
 fn a_deploy_says_when_it_leaves_no_way_back() {
     let test = Test::with_sites(2).source("index", "1");
     test.deploy().says("there is nothing to roll back to: `h1`, `h2` have no earlier complete release");
-    test.deploy().says_not("no way back");
-    test.ends(0, &["--set", "keep_releases=1"]).says("no way back from here");
-    test.deploy().says_not("no way back");
+    test.deploy().says_not("nothing to roll back to");
+    test.ends(0, &["--set", "keep_releases=1"]).says("nothing to roll back to");
+    test.deploy().says_not("nothing to roll back to");
     // A rollback leaves where it is.
-    test.ends(0, &["rollback"]).says_not("no way back");
-    test.ends(0, &["--plan"]).says_not("no way back");
+    test.ends(0, &["rollback"]).says_not("nothing to roll back to");
+    test.ends(0, &["--plan"]).says_not("nothing to roll back to");
     let (test, names) = apart("[\"h1\"]");
     let test = test.remove(&format!("sites/h2/releases/{}", names[0]));
     let test = test.remove(&format!("sites/h2/releases/{}", names[1]));

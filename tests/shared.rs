@@ -116,7 +116,7 @@ fn a_path_shared_later_begins_with_what_the_live_release_has_there() {
             let before = tree(&old);
             let test = with(test, &format!("{settings}\nshared = [\"up/\", \"db.sqlite\"]"));
             let ran = test.deploy();
-            ran.says_not("nobody will see");
+            ran.says_not("where it is hidden");
             let shared = |path: &str| test.read(format!("site/shared/{path}"));
             assert_eq!(shared("up/user.jpg"), "users");
             assert_eq!(shared("up/a b/c"), "users");
