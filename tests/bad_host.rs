@@ -83,7 +83,7 @@ fn a_host_that_cannot_be_connected_to_is_dropped_the_first_one_too() {
         Test::new().toml(&toml.replace("{ name = \"h1\", path = \"sites/h1\" }", away)).source("a", "1");
     let ran = test.ends(0, &[]);
     ran.says("warning: `h1` is dropped: task `lock` failed: no connection to `h1`");
-    ran.says("h1 was dropped: it serves an unknown release: not reached");
+    ran.says("h1 was dropped: not reached");
     assert_eq!(test.serves("sites/h2", "a") + &test.serves("sites/h3", "a"), "11");
     // And in a plan.
     let test = test.source("a", "2");

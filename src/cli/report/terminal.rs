@@ -123,13 +123,15 @@ impl Terminal {
     }
 }
 
-/// What the last line of a host says of it; where it could not be asked, what is known.
-fn serving(release: Option<String>, problem: Option<String>) -> String {
+/// The last line about a host: what it serves, or what is known where it could not be asked.
+fn serving(host: &str, release: Option<String>, is_dropped: bool, problem: Option<String>) -> String {
+    let who = if is_dropped { format!("{host} was dropped: it") } else { host.to_owned() };
     match (release, problem) {
-        (Some(release), None) => format!("serves {release}"),
-        (None, None) => "serves nothing".to_owned(),
-        (Some(release), Some(problem)) => format!("served {release} when it was asked last: {problem}"),
-        (None, Some(problem)) => format!("serves an unknown release: {problem}"),
+        (Some(release), None) => format!("{who} serves {release}"),
+        (None, None) => format!("{who} serves nothing"),
+        (Some(release), Some(problem)) => format!("{who} served {release} when it was asked last: {problem}"),
+        (None, Some(problem)) if is_dropped => format!("{host} was dropped: {problem}"),
+        (None, Some(problem)) => format!("{host}: {problem}"),
     }
 }
 
@@ -219,10 +221,8 @@ impl Sink for Terminal {
             }
             Event::Serving { host, release, is_dropped, problem } => {
                 self.progress.clear();
-                let what = serving(release, problem);
-                let who = if is_dropped { format!("{host} was dropped: it") } else { host };
                 if !self.is_quiet {
-                    self.progress.data(&format!("{who} {what}"));
+                    self.progress.data(&serving(&host, release, is_dropped, problem));
                 }
             }
             Event::Finished { ended, took } => {
