@@ -1451,7 +1451,7 @@ fn an_unknown_stage() {
 #[test]
 fn no_stage_where_there_are_several() {
     told(Test::new().toml("[stage.prod]\npath = \"site\"\ntransport = \"local\"\n[stage.staging]\npath = \"site\"\ntransport = \"local\"\n"), &[], expect![[r#"
-        error: --stage is needed: `prod`, `staging`
+        error: name a stage with `--stage`: `prod`, `staging`
     "#]]);
 }
 
@@ -1505,7 +1505,7 @@ fn too_many_words() {
         &["deploy", "rollback", "now"],
         expect![[r#"
         error: too many words: `deploy rollback now`
-         = `deploy` is no recipe: one ends in `.rhai`, has a `/` or is a shipped name
+         = `deploy` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name
         hint: `runner --help`
     "#]],
     );

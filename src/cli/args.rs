@@ -156,7 +156,7 @@ impl Args {
             [word, ..] => {
                 return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
                     .note(format!(
-                        "`{word}` is no recipe: one ends in `.rhai`, has a `/` or is a shipped name"
+                        "`{word}` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name"
                     ))
                     .hint("`runner --help`"));
             }

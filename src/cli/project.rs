@@ -79,7 +79,7 @@ fn find(below: &Path, word: &str) -> Result<RecipeSource, Report> {
 
 fn read(path: &Path) -> Result<RecipeSource, Report> {
     sources::file(path)
-        .map_err(|error| Report::new(format!("recipe `{}` cannot be read: {error}", path.display())))
+        .map_err(|error| Report::new(format!("failed to read recipe `{}`: {error}", path.display())))
 }
 
 /// Loads a recipe for this project.

@@ -17,14 +17,12 @@ use ureq::tls::{RootCerts, TlsConfig};
 use crate::event::{Event, Report};
 use crate::here::{Here, NAME};
 use crate::site::RequestOutcome;
+use crate::transport::cancel::POLL_INTERVAL;
 use crate::web::http::{BODY_MAX, check_size, encoded};
 use crate::web::{Response, check_header, check_method};
 
 /// The limit of redirects that are followed.
 const REDIRECTIONS_MAX: u32 = 5;
-/// How often to check for Ctrl-C.
-const TICK: Duration = Duration::from_millis(50);
-
 /// A request from this machine.
 pub struct Fetch {
     /// `https://` or `http://`; it may hold a user and a password.
@@ -79,7 +77,7 @@ impl Here {
                 bail!("interrupted");
             }
             let left = timeout.saturating_sub(began.elapsed());
-            match receiver.recv_timeout(left.min(TICK)) {
+            match receiver.recv_timeout(left.min(POLL_INTERVAL)) {
                 Ok(Ok(response)) => {
                     return Ok(RequestOutcome::Answered { response, seconds: began.elapsed().as_secs_f64() });
                 }

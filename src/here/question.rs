@@ -1,7 +1,6 @@
 //! Asks the person at the terminal, until they answer or decline.
 
 use std::io::{self, ErrorKind, Write};
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -9,9 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 
 use crate::event::{Event, Sink};
 use crate::transport::CancelToken;
-
-/// How long an interrupt may go unnoticed.
-const TICK: Duration = Duration::from_millis(50);
+use crate::transport::cancel::POLL_INTERVAL;
 
 /// The answer, without its end of line. An interrupt, or the end of the input (Ctrl-D), is an error.
 pub fn line(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io::Result<String> {
@@ -77,7 +74,7 @@ fn read(cancel_token: &CancelToken) -> io::Result<String> {
             return Err(io::Error::other("interrupted"));
         }
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-        match poll(&mut fds, Timespec::try_from(TICK).ok().as_ref()) {
+        match poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()) {
             // A signal, maybe the one that raises the interrupt.
             Ok(0) | Err(Errno::INTR) => continue,
             polled => polled?,

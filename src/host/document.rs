@@ -166,7 +166,7 @@ impl<'a> Field<'a> {
 
     pub fn value(&self) -> Result<Value> {
         value_of(self.value.get_ref())
-            .ok_or_else(|| self.report(format!("`{}` holds a number that is too large", self.key)).into())
+            .ok_or_else(|| self.report(format!("`{}` contains a number that is too large", self.key)).into())
     }
 }
 

@@ -52,7 +52,9 @@ impl Inventory {
         match (name, self.stages.as_slice()) {
             (_, []) => Err(no_stage(&self.file).into()),
             (None, [only]) => Ok(only),
-            (None, _) => Err(Report::new(format!("--stage is needed: {}", List::new(names()))).into()),
+            (None, _) => {
+                Err(Report::new(format!("name a stage with `--stage`: {}", List::new(names()))).into())
+            }
             (Some(name), stages) => stages.iter().find(|stage| stage.name == name).ok_or_else(|| {
                 let suggestion = Suggestion::new(name, names());
                 Report::new(format!("no stage named `{name}`{suggestion}"))
@@ -97,7 +99,7 @@ fn refuse_unknown_role(stage: &Stage, role: &str) -> Result<()> {
     let message = format!("no host of stage `{}` has the role `{role}`{suggestion}", stage.name);
     let report = Report::new(message);
     Err(match listed.as_slice() {
-        [] => report.note("its hosts have no roles at all").into(),
+        [] => report.note("its hosts have no roles").into(),
         listed => report.note(format!("its roles: {}", List::new(listed.iter().copied()))).into(),
     })
 }
@@ -191,7 +193,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
 
     #[test]
     fn a_choice_that_cannot_be_meant_is_refused() {
-        refused(TWO_STAGES, "", expect!["--stage is needed: `dev`, `prod`"]);
+        refused(TWO_STAGES, "", expect!["name a stage with `--stage`: `dev`, `prod`"]);
         refused(
             TWO_STAGES,
             "prd",

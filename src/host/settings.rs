@@ -97,7 +97,7 @@ impl Settings {
             None => (name, SettingChange::of(read_value(text))),
         };
         if let Some((table, rest)) = key.split_once('.') {
-            return Err(Report::new(format!("no setting has a dot in its name, as `{key}` has"))
+            return Err(Report::new(format!("a setting's name must not contain a dot: `{key}`"))
                 .at(place)
                 .hint(format!("a table is set as a whole: `--set '{table}={{ {rest} = ... }}'`"))
                 .into());
@@ -127,7 +127,7 @@ impl Settings {
 }
 
 pub(in crate::host) fn not_a_list(key: &str, place: Excerpt) -> Report {
-    Report::new(format!("`{key}` is not a list, so nothing can be added to it")).at(place)
+    Report::new(format!("`{key}` is not a list; `.add` works only for lists")).at(place)
 }
 
 fn read_value(text: &str) -> Value {
@@ -266,7 +266,7 @@ mod tests {
         refused(
             &["env.PATH=/bin"],
             expect![[r#"
-                no setting has a dot in its name, as `env.PATH` has
+                a setting's name must not contain a dot: `env.PATH`
                  --> --set
                   |
                   | env.PATH=/bin
@@ -276,7 +276,7 @@ mod tests {
         refused(
             &["n=3", "n.add=4"],
             expect![[r#"
-                `n` is not a list, so nothing can be added to it
+                `n` is not a list; `.add` works only for lists
                  --> --set
                   |
                   | n.add=4

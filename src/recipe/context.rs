@@ -12,6 +12,7 @@ use crate::recipe::failure::{Failure, ScriptResult, Unanswered, mistake};
 use crate::recipe::world::World;
 use crate::run::Run;
 use crate::site::Site;
+use crate::transport::cancel::POLL_INTERVAL;
 
 /// A running task, on one host or on this machine. It is the tag of every call that the task makes.
 #[derive(Clone)]
@@ -163,7 +164,7 @@ impl Context {
             if self.run().cancel_token.is_cancelled() {
                 bail!("interrupted");
             }
-            std::thread::sleep(left.min(Duration::from_millis(50)));
+            std::thread::sleep(left.min(POLL_INTERVAL));
         }
         match self.inner.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             true => bail!("the task timed out"),

@@ -14,14 +14,12 @@ use crate::release::lock::{Held, Owner};
 use crate::run::Run;
 use crate::run::dropping::drop_hosts;
 use crate::run::heal::heal;
+use crate::transport::cancel::POLL_INTERVAL;
 
 /// How often a run that waits for a lock asks for it.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long another run may take to notice that it has to give way.
 const GIVING_WAY: Duration = Duration::from_secs(3);
-/// How long an interrupt may go unnoticed meanwhile.
-const TICK: Duration = Duration::from_millis(50);
-
 /// Takes the locks of hosts: that of the first in the file alone, so that of two runs on the same hosts one always
 /// proceeds, then the rest at once. All are connected to and looked at meanwhile. A first one that is dropped leaves
 /// its turn to the next.
@@ -111,14 +109,14 @@ fn lock(run: &Run, host: usize, patience: Duration) -> Result<()> {
             let text = format!("waiting: {}", held.report().message);
             run.events.event(Event::Note { host: None, text });
         }
-        pause(run, if run.waits { AGAIN } else { TICK });
+        pause(run, if run.waits { AGAIN } else { POLL_INTERVAL });
     }
 }
 
 fn pause(run: &Run, mut left: Duration) {
     while !left.is_zero() && !run.cancel_token.is_cancelled() {
-        thread::sleep(TICK);
-        left = left.saturating_sub(TICK);
+        thread::sleep(POLL_INTERVAL);
+        left = left.saturating_sub(POLL_INTERVAL);
     }
 }
 

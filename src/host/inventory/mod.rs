@@ -314,7 +314,7 @@ transport = "local"
         refused(
             "[settings]\nn = 99999999999999999999\n",
             expect![[r#"
-            `n` holds a number that is too large
+            `n` contains a number that is too large
              --> runner.toml:2:5
               |
             2 | n = 99999999999999999999

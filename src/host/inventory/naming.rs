@@ -19,7 +19,7 @@ fn refuse_same_sites(entries: &[HostEntry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| is_same_site(&a.host, &b.host)) else {
         return Ok(());
     };
-    let message = format!("the same site twice: `{}` and `{}`", first.host.name, second.host.name);
+    let message = format!("`{}` and `{}` are the same site", first.host.name, second.host.name);
     Err(Report::new(message)
         .at(second.place.clone())
         .note(format!("the first is at {}", first.place.place))
@@ -50,7 +50,7 @@ fn refuse_same_names(entries: &[HostEntry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| a.host.name == b.host.name) else {
         return Ok(());
     };
-    Err(Report::new(format!("two hosts are called `{}`", second.host.name))
+    Err(Report::new(format!("two hosts have the name `{}`", second.host.name))
         .at(second.place.clone())
         .note(format!("the first is at {}", first.place.place))
         .hint("give one of them a `name` of its own: `{ address = \"...\", name = \"...\" }`")
@@ -97,7 +97,7 @@ mod tests {
         refused(
             &with_hosts(r#"{ address = "a", name = "n" }, { address = "b", name = "n" }"#),
             expect![[r#"
-                two hosts are called `n`
+                two hosts have the name `n`
                  --> runner.toml:3:65
                   |
                 3 | hosts = [{ address = "a", name = "n" }, { address = "b", name = "n" }]
@@ -108,7 +108,7 @@ mod tests {
         refused(
             &with_hosts(r#""me@a", "you@a""#),
             expect![[r#"
-            two hosts are called `a`
+            two hosts have the name `a`
              --> runner.toml:3:18
               |
             3 | hosts = ["me@a", "you@a"]
@@ -123,7 +123,7 @@ mod tests {
         refused(
             &with_hosts(r#""a", "b", "A""#),
             expect![[r#"
-            the same site twice: `a` and `A`
+            `a` and `A` are the same site
              --> runner.toml:3:20
               |
             3 | hosts = ["a", "b", "A"]
@@ -136,7 +136,7 @@ mod tests {
                 "{ address = \"a:22\" },\n  { name = \"n\", address = \"a\", port = 22, path = \"/x/\" }",
             ),
             expect![[r#"
-                the same site twice: `a` and `n`
+                `a` and `n` are the same site
                  --> runner.toml:4:12
                   |
                 4 |   { name = "n", address = "a", port = 22, path = "/x/" }]
@@ -147,7 +147,7 @@ mod tests {
         refused(
             "[stage.dev]\ntransport = \"local\"\npath = \"a\"\nhosts = [\"a\", { name = \"b\", path = \"b/../a\" }]\n",
             expect![[r#"
-                the same site twice: `a` and `b`
+                `a` and `b` are the same site
                  --> runner.toml:4:24
                   |
                 4 | hosts = ["a", { name = "b", path = "b/../a" }]

@@ -44,7 +44,7 @@ fn user(field: Field) -> Result<String> {
     if is_plain(user) {
         Ok(user.to_owned())
     } else {
-        Err(field.report(format!("`{user}` cannot be a user's name")).into())
+        Err(field.report(format!("`{user}` is not a valid user name")).into())
     }
 }
 
@@ -53,7 +53,7 @@ fn transport(field: Field) -> Result<TransportKind> {
     TransportKind::named(name).ok_or_else(|| {
         let known = TransportKind::ALL.map(TransportKind::as_str);
         let suggestion = Suggestion::new(name, known);
-        let report: Report = field.report(format!("no transport is called `{name}`{suggestion}"));
+        let report: Report = field.report(format!("unknown transport `{name}`{suggestion}"));
         report.note(format!("known: {}", List::new(known))).into()
     })
 }
@@ -105,7 +105,7 @@ mod tests {
         refused(
             "[stage.prod]\npath = \"/x\"\nuser = \"-x\"\nhosts = [\"a\"]\n",
             expect![[r#"
-                `-x` cannot be a user's name
+                `-x` is not a valid user name
                  --> runner.toml:3:8
                   |
                 3 | user = "-x"
@@ -114,7 +114,7 @@ mod tests {
         refused(
             "[stage.prod]\npath = \"/x\"\ntransport = \"shh\"\nhosts = [\"a\"]\n",
             expect![[r#"
-                no transport is called `shh` (did you mean `ssh`?)
+                unknown transport `shh` (did you mean `ssh`?)
                  --> runner.toml:3:13
                   |
                 3 | transport = "shh"
