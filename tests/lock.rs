@@ -94,7 +94,11 @@ impl Flock {
 #[track_caller]
 fn is_told(ran: &Ran, by: &str, flow: &str) {
     assert_eq!(ran.code, Some(3), "{ran}");
-    ran.says(&format!("held by {by}@")).says(" since ").says(flow).says("runner unlock").says("--wait");
+    ran.says(&format!("held by {by}@"))
+        .says(" since ")
+        .says(flow)
+        .says(" unlock` to stop that run")
+        .says("--wait");
 }
 
 /// Nothing of a run is left at work on a site.

@@ -1493,7 +1493,7 @@ fn an_unknown_flow() {
         &["rolback"],
         expect![[r#"
         error: no flow or task named `rolback` (did you mean `rollback`?)
-        hint: run `runner tasks` to list them
+        hint: `runner tasks` lists them
     "#]],
     );
 }
