@@ -250,7 +250,7 @@ fn answers_that_mean_nothing_are_found_before_a_host_is_touched() {
     );
     test.ends(2, &[]).says("setting `min_healthy` applies to all hosts and cannot be set for one host");
     let test = Test::new().recipe("set(\"min_healthy\", \"most\");\n");
-    test.ends(2, &[]).says("`most` is neither").says("deploy.rhai:1");
+    test.ends(2, &[]).says("`most` must be a number of hosts").says("deploy.rhai:1");
 }
 
 #[test]
