@@ -49,7 +49,7 @@ fn the_configuration_may_include_and_match() {
         refused(&SshTarget { address: "shop-2".to_owned(), ..target.clone() }).contains("failed to log in")
     );
     assert!(refused(&SshTarget { port: Some(1), ..target.clone() }).contains("port 1"));
-    assert!(refused(&SshTarget { user: Some("nobody".to_owned()), ..target }).contains("`nobody` may not"));
+    assert!(refused(&SshTarget { user: Some("nobody".to_owned()), ..target }).contains("as `nobody`"));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_server_that_hangs_up_is_asked_again_and_its_words_are_told() {
     let want = format!(
         "127.0.0.1 port {port} hung up before the handshake, or the network failed (tried 6 times)\n"
     );
-    assert!(why.starts_with(&want) && why.contains("it says: Not allowed at this time"), "{why}");
+    assert!(why.starts_with(&want) && why.contains("the host says: Not allowed at this time"), "{why}");
     assert_eq!(asked.join().unwrap(), 7);
 }
 
