@@ -7,6 +7,7 @@ use crate::cli::check;
 use crate::cli::out;
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
+use crate::recipe::Recipe;
 use crate::transport::CancelToken;
 
 pub fn docs(
@@ -16,21 +17,27 @@ pub fn docs(
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
     let (recipe, name) = check::recipe(args, typed, cancel_token, events)?;
-    if args.json {
-        for setting in recipe.settings() {
-            let line = serde_json::json!({
-                "kind": "setting", "name": setting.name, "default": setting.default, "description": setting.doc,
-            });
-            out::data(line);
-        }
-        for function in recipe.functions() {
-            let line = serde_json::json!({
-                "kind": "function", "signature": function.signature, "description": function.doc,
-            });
-            out::data(line);
-        }
-        return Ok(0);
+    match args.json {
+        true => print_json(&recipe),
+        false => print_text(&recipe, &name),
     }
+    Ok(0)
+}
+
+fn print_json(recipe: &Recipe) {
+    for setting in recipe.settings() {
+        out::data(serde_json::json!({
+            "kind": "setting", "name": setting.name, "default": setting.default, "description": setting.doc,
+        }));
+    }
+    for function in recipe.functions() {
+        out::data(serde_json::json!({
+            "kind": "function", "signature": function.signature, "description": function.doc,
+        }));
+    }
+}
+
+fn print_text(recipe: &Recipe, name: &str) {
     out::data(format!("# Settings of {name}\n"));
     for setting in recipe.settings() {
         out::data(format!("- `{}` = `{}` ({})", setting.name, setting.default, setting.place));
@@ -53,5 +60,4 @@ pub fn docs(
             out::data(format!("  {line}").trim_end());
         }
     }
-    Ok(0)
 }
