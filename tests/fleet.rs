@@ -1,4 +1,5 @@
-//! Three hosts of which one fails at each task in turn, in every way that a host can fail: never a mix of releases.
+//! Three hosts of which one fails at each task in turn, in every way that a host can fail: never a mix of releases. And
+//! fifty that are sent the same.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -137,4 +138,52 @@ fn a_host_that_cannot_be_reached_fails_the_run_before_any_other_is_changed() {
     let test = test.toml(&well);
     let ran = test.deploy();
     all_serve(&test, "two", &ran, "afterwards");
+}
+
+/// What the source was compared with in a deploy: once for all hosts that have the same.
+#[track_caller]
+fn bases(test: &Test, words: &[&str]) -> Vec<Option<String>> {
+    let ran = test.ends(0, &[&["--json"], words].concat());
+    let events = ran.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let compared = events.filter(|event| event["event"] == "compared");
+    let mut bases: Vec<_> = compared.map(|event| event["base"].as_str().map(str::to_owned)).collect();
+    bases.sort();
+    bases
+}
+
+#[test]
+fn the_source_is_compared_once_for_fifty_hosts() {
+    let test = Test::with_sites(50).source("index", "1");
+    assert_eq!(bases(&test, &[]), [None]);
+    let first = test.live("sites/h1");
+    let test = test.source("index", "2");
+    assert_eq!(bases(&test, &[]), [first]);
+    for n in 1..=50 {
+        assert_eq!(test.serves(&format!("sites/h{n}"), "index"), "2");
+    }
+}
+
+#[test]
+fn the_source_is_compared_once_for_each_base() {
+    let live = |test: &Test, host: &str| test.live(&format!("sites/{host}"));
+    let test = Test::with_sites(4).source("index", "1").source("same", "");
+    test.deploy();
+    let test = test.source("index", "2");
+    assert_eq!(bases(&test, &["--plan"]), [live(&test, "h1")]);
+    assert_eq!(bases(&test, &["--set", "strategy=cache"]), [Some("cache".to_owned())]);
+    // One host is ahead of the others.
+    let test = test.source("index", "3");
+    let second = live(&test, "h2");
+    assert_eq!(bases(&test, &["--host", "h2"]), [second.clone()]);
+    let third = live(&test, "h2");
+    let test = test.source("index", "4");
+    assert_eq!(bases(&test, &[]), [second, third]);
+    // One host was edited: what is sent to it is more.
+    let fourth = live(&test, "h3").unwrap();
+    let test = test.write(&format!("sites/h3/releases/{fourth}/same"), "edited").source("index", "5");
+    assert_eq!(bases(&test, &[]), [Some(fourth.clone()), Some(fourth)]);
+    for n in 1..=4 {
+        let site = format!("sites/h{n}");
+        assert_eq!([test.serves(&site, "index"), test.serves(&site, "same")], ["5", ""]);
+    }
 }

@@ -79,6 +79,7 @@ impl Sink for Mask {
             | Event::Release { .. }
             | Event::TaskStarted { .. }
             | Event::TaskFinished { .. }
+            | Event::Compared { .. }
             | Event::Sending { .. }
             | Event::Filled { .. }
             | Event::Swapped { .. }

@@ -87,6 +87,14 @@ pub enum Event {
         output: Output,
         text: String,
     },
+    /// The source was compared with what some hosts have: the release `base`, or `cache`, or nothing.
+    Compared {
+        base: Option<String>,
+        /// Files and links to send, and the bytes in these files.
+        n_files: usize,
+        bytes: u64,
+        n_removed: usize,
+    },
     /// Bytes of a pack on their way to a host, out of a total.
     Sending {
         host: String,

@@ -6,7 +6,7 @@ pub mod export;
 pub mod fetch;
 pub mod git;
 pub mod mode;
-mod once;
+pub mod once;
 pub mod options;
 pub mod project;
 pub mod question;

@@ -1,6 +1,7 @@
-//! A value that is computed once for all hosts. An error is kept as well: all of them get the same one.
+//! A value that is computed once for all hosts, or once for all that ask with the same key. An error is kept as well:
+//! all of them get the same one.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
 
@@ -14,5 +15,71 @@ pub fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T
     match kept {
         Ok(value) => Ok(value.clone()),
         Err(error) => Err(Report::of(error).into()),
+    }
+}
+
+/// One such value for each key. Keys are compared one by one: there are few.
+pub struct OncePer<K, T> {
+    values: Mutex<Vec<(K, Arc<Once<T>>)>>,
+}
+
+impl<K, T> Default for OncePer<K, T> {
+    fn default() -> Self {
+        Self { values: Mutex::default() }
+    }
+}
+
+impl<K: Clone + PartialEq, T> OncePer<K, T> {
+    /// The value that `make` made at the first call with this key. Only callers with the same key wait for it.
+    pub fn kept(&self, key: &K, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        kept(&self.value(key), make)
+    }
+
+    fn value(&self, key: &K) -> Arc<Once<T>> {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, value)) = values.iter().find(|(known, _)| known == key) {
+            return Arc::clone(value);
+        }
+        let value = Arc::new(OnceLock::new());
+        values.push((key.clone(), Arc::clone(&value)));
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    #[test]
+    fn a_value_is_made_once_per_key_and_no_key_waits_for_another() {
+        let (once, n_made) = (OncePer::<u8, u8>::default(), AtomicUsize::new(0));
+        // Both values are being made at the same time, or this never ends.
+        let both = Barrier::new(2);
+        thread::scope(|scope| {
+            for n in 0..50 {
+                let (once, n_made, both) = (&once, &n_made, &both);
+                scope.spawn(move || {
+                    let key = n % 2;
+                    let made = once.kept(&key, || {
+                        both.wait();
+                        n_made.fetch_add(1, Ordering::SeqCst);
+                        Ok(key)
+                    });
+                    assert_eq!(*made.unwrap(), key);
+                });
+            }
+        });
+        assert_eq!(n_made.into_inner(), 2);
+    }
+
+    #[test]
+    fn an_error_is_kept_too() {
+        let once = OncePer::<u8, u8>::default();
+        let made = |make: fn() -> Result<u8>| once.kept(&1, make).map_err(|error| error.to_string());
+        assert_eq!(made(|| anyhow::bail!("no")), Err("no".to_owned()));
+        assert_eq!(made(|| Ok(1)), Err("no".to_owned()));
     }
 }

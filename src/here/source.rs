@@ -17,12 +17,12 @@ pub struct Source {
     skip: Vec<PathBuf>,
     store: Store,
     tree: Once<Tree>,
-    pub contents: Contents,
+    pub contents: Arc<Contents>,
 }
 
 impl Source {
     pub fn new(project: Arc<Project>, exclude: Vec<String>, skip: Vec<PathBuf>, store: Store) -> Self {
-        Self { project, exclude, skip, store, tree: OnceLock::new(), contents: Contents::default() }
+        Self { project, exclude, skip, store, tree: OnceLock::new(), contents: Arc::default() }
     }
 
     /// Starts to walk the tree in the background.

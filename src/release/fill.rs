@@ -178,8 +178,8 @@ fn read(answer: &Answer) -> Result<Filled> {
 mod tests {
     use super::*;
     use crate::release::plan::tests::{last, path, rules, tree};
-    use crate::tree::Contents;
     use expect_test::{Expect, expect};
+    use std::sync::Arc;
 
     /// What goes before the constant texts of the script.
     #[track_caller]
@@ -189,7 +189,7 @@ mod tests {
             "2026-11-21T19:30:00Z".parse().unwrap(),
             "me@here",
         );
-        let (tree, contents) = (tree(&[]), Contents::default());
+        let (tree, contents) = (Arc::new(tree(&[])), Arc::default());
         let pack = Pack::new(&tree, &contents, &[], b"", &[]).unwrap();
         let relied_on = Directory {
             path: "releases/7".to_owned(),

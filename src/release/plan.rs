@@ -33,7 +33,7 @@ impl Strategy {
 }
 
 /// What a fill starts from: a release or the cache. Its manifest describes it, except for what has drifted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Base {
     /// The release that is duplicated.
     pub release: Option<ReleaseName>,
@@ -43,7 +43,7 @@ pub struct Base {
 }
 
 /// The previous release: the live one, else the newest.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Last {
     pub name: Option<ReleaseName>,
     pub base: Base,
@@ -52,7 +52,7 @@ pub struct Last {
 }
 
 /// Paths in a release that are treated in a special way.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PathRules {
     /// Written by commands, anew in each release.
     pub generated: Vec<TreePath>,

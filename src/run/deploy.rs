@@ -1,17 +1,15 @@
-//! The acts of a deployment that need more than one host knows: the source, the release's name, the undo log.
+//! The acts of a deployment that need more than one host knows: the source, the release's name, the undo log. Filling
+//! a release is a file of its own.
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::here::mode::Mode;
-use crate::release::plan::{PathRules, Plan, Strategy};
+use crate::release::plan::PathRules;
 use crate::release::{Record, SharedPath};
 use crate::run::Run;
 use crate::run::guard::mend;
-use crate::run::plan::plan_fill;
-use crate::site::{BaseState, Fill, Site, base_state};
-use crate::tree::{CompressionMode, Entry, Kind, Pack, Tree, TreePath};
+use crate::tree::{Kind, TreePath};
 
 /// What an upload needs is made ready on all hosts as soon as they are connected to.
 pub fn preopen_upload(run: &Run) {
@@ -33,64 +31,6 @@ pub fn create_release(run: &Arc<Run>, host: usize) -> Result<()> {
         mended
     });
     Ok(())
-}
-
-pub fn fill(run: &Run, host: usize, strategy: Strategy) -> Result<()> {
-    let mut site = run.fleet.site(host);
-    if fill_from(run, &mut site, strategy, false)? {
-        return Ok(());
-    }
-    // Something on the server is not as the last run left it.
-    site.look()?;
-    match fill_from(run, &mut site, strategy, true)? {
-        true => Ok(()),
-        false => bail!("the previous release changed while the new one was being filled from it"),
-    }
-}
-
-/// False when the server was not asked `ahead` and is not as it was thought to be.
-fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Result<bool> {
-    let tree = run.here.source.tree()?;
-    if site.release().is_none() {
-        bail!("there is no release to fill: task `release` must come first");
-    }
-    let rules = site.options().rules.clone();
-    let (managed, under) = rules.split(&tree);
-    let has = site.seen()?.shared.clone();
-    let starting: Vec<TreePath> =
-        rules.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
-    // What begins in `shared/` is chosen by what was written in the last release.
-    let state = base_state(site, strategy, &run.here.store, ahead || !starting.is_empty())?;
-    let BaseState { last, cache, unchecked } = state;
-    let seeds: Vec<Entry> = under
-        .into_iter()
-        .filter(|entry| starting.iter().any(|top| entry.path.starts_with(top)))
-        .filter(|entry| last.gives_way_to(entry))
-        .collect();
-    let plan = Plan::new(last, cache, &managed, &rules, starting);
-    for manifest in [&plan.manifest, &plan.change.next] {
-        if let Some(warning) = run.here.store.put(manifest) {
-            run.warn(warning);
-        }
-    }
-
-    // What will seed `shared/` travels with the release, but is not of it.
-    let n_seeds = seeds.iter().filter(|seed| seed.kind == Kind::File).count();
-    let mut entries = managed.entries;
-    let mut send = plan.change.send.clone();
-    for seed in seeds {
-        send.push(entries.len());
-        entries.push(seed);
-    }
-    let sent = Tree { root: tree.root.clone(), entries };
-    let name = site.release().cloned().context("there is no release")?;
-    if let Mode::Plan { with_diff } = run.mode {
-        plan_fill(run, site, &plan, &sent, &send, with_diff);
-    }
-    let facts = &site.seen()?.facts;
-    let pack = Pack::new(&sent, &run.here.source.contents, &send, &plan.prefix(&name), &plan.extra())?
-        .in_parts(CompressionMode::by(|program| facts.has(program)));
-    site.fill(&Fill { plan: &plan, unchecked: &unchecked, pack: &pack, n_seeds })
 }
 
 pub fn link_shared(run: &Arc<Run>, host: usize, paths: &[SharedPath]) -> Result<()> {

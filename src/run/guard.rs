@@ -1,5 +1,7 @@
 //! Commands of a recipe, and what is done when one writes a file that releases share.
 
+use std::sync::Arc;
+
 use anyhow::{Result, anyhow};
 
 use crate::event::{Report, few};
@@ -72,7 +74,7 @@ fn restore(run: &Run, host: usize, written: &[TreePath]) -> Result<()> {
         }
         send.push(index);
     }
-    let pack = Pack::new(&tree, &run.here.source.contents, &send, b".runner/restore", &[])?;
+    let pack = Pack::new(&Arc::new(tree), &run.here.source.contents, &send, b".runner/restore", &[])?;
     site.restore(written, &pack)
 }
 

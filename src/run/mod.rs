@@ -2,6 +2,7 @@
 
 pub mod deploy;
 pub mod dropping;
+pub mod fill;
 pub mod guard;
 mod heal;
 pub mod heartbeat;
@@ -9,6 +10,7 @@ pub mod lock;
 mod plan;
 mod rollout;
 pub mod serve;
+mod source_change;
 pub mod undo;
 pub mod way_back;
 
@@ -25,6 +27,7 @@ use crate::here::Here;
 use crate::here::mode::Mode;
 use crate::release::ReleaseName;
 use crate::run::rollout::Rollouts;
+use crate::run::source_change::SourceChanges;
 use crate::run::undo::{Undo, UndoLog};
 use crate::transport::CancelToken;
 
@@ -49,6 +52,7 @@ pub struct Run {
     met_lock: AtomicBool,
     pub undo: UndoLog<Run>,
     pub rollouts: Rollouts,
+    changes: SourceChanges,
     release: OnceLock<ReleaseName>,
     /// How many tasks have begun: the order of what they enter into the undo log.
     n_begun: AtomicUsize,
@@ -87,6 +91,7 @@ impl Run {
             met_lock: AtomicBool::new(false),
             undo: UndoLog::default(),
             rollouts: Rollouts::default(),
+            changes: SourceChanges::default(),
             release: OnceLock::new(),
             n_begun: AtomicUsize::new(0),
             n_acted: AtomicUsize::new(0),

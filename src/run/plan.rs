@@ -2,10 +2,10 @@
 
 use crate::event::Event;
 use crate::release::command::CommandPlace;
-use crate::release::plan::Plan;
 use crate::run::Run;
+use crate::run::source_change::SourceChange;
 use crate::site::{Site, file};
-use crate::tree::{Kind, Tree, text_diff};
+use crate::tree::{Kind, text_diff};
 
 /// How many changed files a plan names.
 const PLANNED_FILES: usize = 200;
@@ -13,7 +13,8 @@ const PLANNED_FILES: usize = 200;
 const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
 
-pub fn plan_fill(run: &Run, site: &mut Site, plan: &Plan, sent: &Tree, send: &[usize], with_diff: bool) {
+pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: bool) {
+    let SourceChange { plan, tree: sent, send, .. } = change;
     let host = site.host().name.clone();
     let planned = |text: String| {
         run.events.event(Event::Planned { host: host.clone(), text });

@@ -25,7 +25,7 @@ use crate::tree::{Pack, TreePath};
 pub struct Fill<'a> {
     pub plan: &'a Plan,
     pub unchecked: &'a Unchecked,
-    pub pack: &'a Pack<'a>,
+    pub pack: &'a Pack,
     /// Files in the pack that are to begin shared paths.
     pub n_seeds: usize,
 }

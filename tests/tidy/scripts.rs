@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use runner::parts::release::swap::{self, Phase, Swap, Watching};
 use runner::parts::release::take::{self, LockRequest, SiteSetup};
 use runner::parts::release::{Record, ReleaseName, SharedPath, guard, probe, share, survey};
 use runner::parts::shell::{Act, Script, Word};
-use runner::parts::tree::{Contents, Entry, Hash, Kind, Manifest, Pack, Tree, TreePath};
+use runner::parts::tree::{Entry, Hash, Kind, Manifest, Pack, Tree, TreePath};
 
 use super::{files, none, root};
 
@@ -255,7 +256,7 @@ impl Samples {
             Plan::new(Last::default(), None, &tree(&gone), &PathRules::default(), Vec::new()).manifest;
         let base = Base { manifest, ..Base::default() };
         let rules = PathRules { generated: paths.clone(), writable: paths.clone(), shared: paths.clone() };
-        let (last, tree, contents) = (Last::default(), tree(&[]), Contents::default());
+        let (last, tree, contents) = (Last::default(), Arc::new(tree(&[])), Arc::default());
         let pack = Pack::new(&tree, &contents, &[], b"", &[]).unwrap();
         let of_cache = Plan::new(last.clone(), Some(base.clone()), &tree, &rules, paths.clone());
         let of_last = Plan::new(Last { base, ..last }, None, &tree, &rules, paths.clone());

@@ -184,7 +184,14 @@ impl Sink for Terminal {
                 };
                 self.say(format!("  {} {text}", format!("[{host}]").dimmed()));
             }
-            Event::Command { .. } | Event::Line { .. } => {}
+            Event::Compared { base, n_files, bytes: size, n_removed } if self.is_verbose => {
+                let base = base.map_or("nothing".to_owned(), |base| format!("`{base}`"));
+                let (files, size) = (count(n_files, "file"), bytes(size));
+                self.say(format!(
+                    "  compared the source with {base}: {files} to send ({size}), {n_removed} to remove"
+                ));
+            }
+            Event::Command { .. } | Event::Line { .. } | Event::Compared { .. } => {}
             Event::Sending { host, sent, total } => self.progress.sending(&host, sent, total),
             Event::Filled { sent: what, .. } => self.remark(sent(&what)),
             Event::Swapped { release, hosts, took, spread } => {

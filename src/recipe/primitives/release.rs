@@ -13,7 +13,7 @@ use crate::recipe::value::texts;
 use crate::release::Record;
 use crate::release::history::HistoryEntry;
 use crate::release::plan::Strategy;
-use crate::run::{deploy, guard, serve};
+use crate::run::{deploy, fill, guard, serve};
 
 fn seen_of(record: &Record, is_live: bool) -> Map {
     let mut map = Map::new();
@@ -52,7 +52,7 @@ pub mod api {
                 }
             }
         }
-        host.outcome(deploy::fill(host.context.run(), host.index, strategy))
+        host.outcome(fill::fill(host.context.run(), host.index, strategy))
     }
 
     /// Links shared paths into the release. A path that `shared/` lacks is copied there from the release; a directory

@@ -35,13 +35,13 @@ const RUN: u64 = 512 * 1024;
 const COMPRESS_MIN: u64 = 64 * 1024;
 
 /// **Invariant:** every file in it has the content that the walk hashed.
-pub struct Pack<'a> {
+pub struct Pack {
     /// Files of the tree in it.
     pub n_files: usize,
     /// Bytes in these files.
     pub content_bytes: u64,
-    tree: &'a Tree,
-    contents: &'a Contents,
+    tree: Arc<Tree>,
+    contents: Arc<Contents>,
     prefix: Vec<u8>,
     made: u64,
     /// Members that are no entries, as they stand in the tar.
@@ -57,12 +57,12 @@ pub struct Pack<'a> {
     length: u64,
 }
 
-impl<'a> Pack<'a> {
+impl Pack {
     /// Packs `extra` (member name and bytes) and then the entries at the indices `send`, their paths behind `prefix`
     /// and a slash. An empty prefix is taken for `.`: bsdtar strips a backslash that begins a member's name.
     pub fn new(
-        tree: &'a Tree,
-        contents: &'a Contents,
+        tree: &Arc<Tree>,
+        contents: &Arc<Contents>,
         send: &[usize],
         prefix: &[u8],
         extra: &[(&[u8], &[u8])],
@@ -76,8 +76,8 @@ impl<'a> Pack<'a> {
         let mut pack = Self {
             n_files,
             content_bytes,
-            tree,
-            contents,
+            tree: Arc::clone(tree),
+            contents: Arc::clone(contents),
             prefix: [prefix, b"/"].concat(),
             made: made_at(SystemTime::now()),
             extra: Vec::new(),
@@ -258,12 +258,12 @@ mod tests {
         Selection { root: root.to_owned(), ..Selection::default() }
     }
 
-    fn pack_all<'a>(tree: &'a Tree, contents: &'a Contents) -> Pack<'a> {
+    fn pack_all(tree: &Arc<Tree>, contents: &Arc<Contents>) -> Pack {
         let all: Vec<usize> = (0..tree.entries.len()).rev().collect();
         Pack::new(tree, contents, &all, b"", &[]).unwrap()
     }
 
-    fn first<'a>(pack: &'a Pack) -> PackReader<'a> {
+    fn first(pack: &Pack) -> PackReader<'_> {
         pack.parts().first
     }
 
@@ -322,8 +322,8 @@ mod tests {
         let source = dir.path().join("source");
         fs::create_dir(&source).unwrap();
         hostile_source(&source);
-        let (kept, none) = (Contents::default(), Contents::default());
-        let (tree, _) = walk(&selection(&source), &Index::default(), &kept).unwrap();
+        let (kept, none) = (Arc::default(), Arc::default());
+        let tree = Arc::new(walk(&selection(&source), &Index::default(), &kept).unwrap().0);
         // `RUNNER_TEST_TARS` names further tars, such as `busybox tar`, separated by colons.
         let tars = format!("tar:{}", std::env::var("RUNNER_TEST_TARS").unwrap_or_default());
         for tar in tars.split(':').filter(|tar| !tar.is_empty()) {
@@ -347,10 +347,10 @@ mod tests {
         for file in ["a/1", "a/2", "b"] {
             fs::write(dir.path().join(file), "12345").unwrap();
         }
-        let tree = walk_anew(&selection(dir.path())).unwrap();
+        let tree = Arc::new(walk_anew(&selection(dir.path())).unwrap());
         let text = vec![b'='; 300_000];
         let extra = [(b".runner/edit".as_slice(), text.as_slice())];
-        let contents = Contents::default();
+        let contents = Arc::default();
         let pack = Pack::new(&tree, &contents, &[2, 0], b"releases/7", &extra).unwrap();
         assert_eq!((pack.n_files, pack.content_bytes), (1, 5));
         let mut bytes = Vec::new();
@@ -377,8 +377,8 @@ mod tests {
             let (file, link) = (dir.path().join("file"), dir.path().join("link"));
             fs::write(&file, "12345").unwrap();
             symlink("file", &link).unwrap();
-            let tree = walk_anew(&selection(dir.path())).unwrap();
-            let contents = Contents::default();
+            let tree = Arc::new(walk_anew(&selection(dir.path())).unwrap());
+            let contents = Arc::default();
             let pack = pack_all(&tree, &contents);
             let read = |reader: &mut PackReader| reader.read_to_end(&mut Vec::new());
             change(dir.path());
@@ -421,8 +421,8 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("file");
             fs::write(&path, vec![1; size]).unwrap();
-            let tree = walk_anew(&selection(dir.path())).unwrap();
-            let contents = Contents::default();
+            let tree = Arc::new(walk_anew(&selection(dir.path())).unwrap());
+            let contents = Arc::default();
             let pack = pack_all(&tree, &contents);
             let mut reader = first(&pack);
             reader.read_exact(&mut [0; 10_000]).unwrap();
@@ -440,8 +440,8 @@ mod tests {
     fn what_was_walked_is_sent_though_it_has_changed_since() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "as walked").unwrap();
-        let contents = Contents::default();
-        let (tree, _) = walk(&selection(dir.path()), &Index::default(), &contents).unwrap();
+        let contents = Arc::default();
+        let tree = Arc::new(walk(&selection(dir.path()), &Index::default(), &contents).unwrap().0);
         fs::remove_file(dir.path().join("file")).unwrap();
         let pack = pack_all(&tree, &contents);
         let mut bytes = Vec::new();
@@ -460,8 +460,8 @@ mod tests {
             fs::write(source.join(format!("empty/{n}")), vec![n; 400_000]).unwrap();
         }
         fs::set_permissions(source.join("empty"), Permissions::from_mode(0o750)).unwrap();
-        let contents = Contents::default();
-        let (tree, _) = walk(&selection(&source), &Index::default(), &contents).unwrap();
+        let contents = Arc::default();
+        let tree = Arc::new(walk(&selection(&source), &Index::default(), &contents).unwrap().0);
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts(CompressionMode::Never);
         let mut parts = pack.parts();
@@ -487,18 +487,18 @@ mod tests {
     }
 
     /// A tree of forty files of 16 MB that compress well.
-    fn forty(source: &Path, contents: &Contents) -> Tree {
+    fn forty(source: &Path, contents: &Contents) -> Arc<Tree> {
         fs::create_dir(source).unwrap();
         for n in 0..40u8 {
             fs::write(source.join(n.to_string()), vec![n; 400_000]).unwrap();
         }
-        walk(&selection(source), &Index::default(), contents).unwrap().0
+        Arc::new(walk(&selection(source), &Index::default(), contents).unwrap().0)
     }
 
     #[test]
     fn compressed_tars_take_over_what_the_others_leave() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::default();
+        let contents = Arc::default();
         let tree = forty(&dir.path().join("source"), &contents);
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         for packing in Packing::ALL {
@@ -530,7 +530,7 @@ mod tests {
     #[test]
     fn all_tars_are_compressed_if_that_is_best() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::default();
+        let contents = Arc::default();
         let tree = forty(&dir.path().join("source"), &contents);
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let packed = |send: &[usize], extra: &[(&[u8], &[u8])]| {
@@ -578,8 +578,8 @@ mod tests {
     fn a_pack_is_read_by_several_threads_at_once() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), vec![1; 300_000]).unwrap();
-        let tree = walk_anew(&selection(dir.path())).unwrap();
-        let contents = Contents::default();
+        let tree = Arc::new(walk_anew(&selection(dir.path())).unwrap());
+        let contents = Arc::default();
         let pack = pack_all(&tree, &contents);
         let hashes = std::thread::scope(|scope| {
             let read = || Hash::of_reader(first(&pack), &mut [0; 999]).unwrap();

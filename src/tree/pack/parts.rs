@@ -19,7 +19,7 @@ use crate::tree::member;
 /// How many compressed tars take over on a slow connection: one alone has 2 MB in flight already.
 const TAKING_OVER: usize = 2;
 
-impl Pack<'_> {
+impl Pack {
     /// Reads it anew; several may be at work at once.
     pub fn parts(&self) -> Parts<'_> {
         let left = self.runs.iter().map(|(_, bytes)| bytes).sum::<u64>().into();
@@ -110,7 +110,7 @@ impl Queue {
 
 /// Reads one tar of a pack.
 pub struct PackReader<'a> {
-    pack: &'a Pack<'a>,
+    pack: &'a Pack,
     /// What is still to come of the extra members.
     extra: &'a [u8],
     /// What is still to come of the entries, before the next of the runs.

@@ -1,0 +1,65 @@
+//! Fills the release of a host. The source is compared with what a host has, and packed, once for all hosts that start
+//! from the same.
+
+use anyhow::{Context, Result, bail};
+
+use crate::here::mode::Mode;
+use crate::release::plan::Strategy;
+use crate::run::Run;
+use crate::run::plan::plan_fill;
+use crate::run::source_change::{FillStart, SourceChange};
+use crate::site::{BaseState, Fill, Site, base_state};
+use crate::tree::{CompressionMode, Pack, Tree, TreePath};
+
+pub fn fill(run: &Run, host: usize, strategy: Strategy) -> Result<()> {
+    let mut site = run.fleet.site(host);
+    if fill_from(run, &mut site, strategy, false)? {
+        return Ok(());
+    }
+    // Something on the server is not as the last run left it.
+    site.look()?;
+    match fill_from(run, &mut site, strategy, true)? {
+        true => Ok(()),
+        false => bail!("the previous release changed while the new one was being filled from it"),
+    }
+}
+
+/// False when the server was not asked `ahead` and is not as it was thought to be.
+fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Result<bool> {
+    let source = &run.here.source;
+    let tree = source.tree()?;
+    let release =
+        site.release().cloned().context("there is no release to fill: task `release` must come first")?;
+    let rules = site.options().rules.clone();
+    let has = &site.seen()?.shared;
+    let starting: Vec<TreePath> =
+        rules.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
+    // What begins in `shared/` is chosen by what was written in the last release.
+    let state = base_state(site, strategy, &run.here.store, ahead || !starting.is_empty())?;
+    let BaseState { last, cache, unchecked } = state;
+    let start = FillStart { release, last, cache, rules, starting };
+    let change = run.changes.kept(&start, || Ok(compare(run, &tree, &start)))?;
+    if let Mode::Plan { with_diff } = run.mode {
+        plan_fill(run, site, &change, with_diff);
+    }
+    let facts = &site.seen()?.facts;
+    let compression = CompressionMode::by(|program| facts.has(program));
+    let pack = change.packs.kept(&compression, || {
+        let SourceChange { plan, tree, send, .. } = &*change;
+        let pack = Pack::new(tree, &source.contents, send, &plan.prefix(&start.release), &plan.extra())?;
+        Ok(pack.in_parts(compression))
+    })?;
+    site.fill(&Fill { plan: &change.plan, unchecked: &unchecked, pack: &pack, n_seeds: change.n_seeds })
+}
+
+/// Compares the source, says so, and keeps the manifests for the next run.
+fn compare(run: &Run, tree: &Tree, start: &FillStart) -> SourceChange {
+    let change = SourceChange::new(tree, start);
+    for manifest in [&change.plan.manifest, &change.plan.change.next] {
+        if let Some(warning) = run.here.store.put(manifest) {
+            run.warn(warning);
+        }
+    }
+    run.events.event(change.event());
+    change
+}
