@@ -156,7 +156,7 @@ fn a_release_to_go_back_to_is_no_word_of_a_deployment() {
     test.deploy();
     let live = test.live("site").unwrap();
     test.ends(2, &["--release", &live])
-        .says("names a release to go back to")
+        .says("selects a release to roll back to")
         .says("runner rollback --release");
     assert_eq!(test.releases("site").len(), 1);
 }
@@ -194,6 +194,6 @@ fn a_hint_is_a_command_that_works_as_it_is_typed() {
     std::fs::copy(test.path("runner.toml"), dir.join("runner.toml")).unwrap();
     let ran = test.ends(2, &["-C", "with blank", "--stage", "local", "--release", "20260101000000"]);
     ran.says(
-        "hint: `runner -C 'with blank' --stage local rollback --release 20260101000000` goes back to it",
+        "hint: `runner -C 'with blank' --stage local rollback --release 20260101000000` rolls back to it",
     );
 }

@@ -1410,7 +1410,7 @@ fn no_runner_toml() {
         &[],
         expect![[r#"
         error: no `runner.toml` in `[project]` or above it
-        hint: a `runner.toml` may be as short as this:
+        hint: a minimal `runner.toml`:
             recipe = "deploy.rhai"
 
             [stage.prod]
@@ -1451,7 +1451,7 @@ fn an_unknown_stage() {
 #[test]
 fn no_stage_where_there_are_several() {
     told(Test::new().toml("[stage.prod]\npath = \"site\"\ntransport = \"local\"\n[stage.staging]\npath = \"site\"\ntransport = \"local\"\n"), &[], expect![[r#"
-        error: name a stage with `--stage`: `prod`, `staging`
+        error: choose a stage with `--stage`: `prod`, `staging`
     "#]]);
 }
 
@@ -1504,7 +1504,7 @@ fn too_many_words() {
         Test::new(),
         &["deploy", "rollback", "now"],
         expect![[r#"
-        error: too many words: `deploy rollback now`
+        error: too many arguments: `deploy rollback now`
          = `deploy` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name
         hint: `runner --help`
     "#]],

@@ -282,7 +282,7 @@ shared = ["left/sub/shared/"]"#,
         for _ in 0..2 {
             let old = test.path(test.current());
             let before = stamps(&old);
-            test.deploy().says("carried over").says_not("warning");
+            test.deploy().says("copied from the previous release").says_not("warning");
             same(&stamps(&old), &before);
             for path in left {
                 assert_eq!(test.serves("site", path), path);

@@ -158,8 +158,8 @@ fn on_a_slow_line_parts_are_compressed_if_the_server_can_undo_it() {
         println!("{up} bytes");
         assert!(up < most as u64, "{up}");
         match more.is_empty() {
-            false => ran.says("less sent by compression"),
-            true => ran.says_not("less sent by compression"),
+            false => ran.says("compression saved"),
+            true => ran.says_not("compression saved"),
         };
     }
 }

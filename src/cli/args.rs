@@ -1,4 +1,4 @@
-//! The command line: what was typed, then what is meant by it.
+//! The command line: its options, and what its words mean.
 
 use std::path::PathBuf;
 
@@ -8,12 +8,14 @@ use crate::event::{Hint, Report};
 use crate::host::{HostSelection, Settings};
 use crate::recipe::sources;
 
-/// Puts a new version of an application live on its servers without one failed request, and takes it back.
+/// Deploys an application to its servers without one failed request, and rolls it back.
 ///
-/// RECIPE is a `.rhai` file or a shipped name (laravel, node, wordpress); by default the one that `runner.toml` names.
-/// FLOW is `deploy` (the default), `rollback`, `doctor` (are the servers fit for it?), or any other flow or task of the recipe.
+/// RECIPE is a `.rhai` file or a shipped recipe (laravel, node, wordpress); the default is the one that `runner.toml`
+/// names. FLOW is `deploy` (the default), `rollback`, `doctor` (checks the servers), or any other flow or task of the
+/// recipe.
 ///
-/// Verbs: `check` (is the recipe well written?), `releases`, `status`, `tasks`, `docs`, `unlock`.
+/// Verbs: `check` (finds mistakes in the recipe and in `runner.toml`), `releases`, `status`, `tasks`, `docs`,
+/// `unlock`.
 #[derive(Debug, Parser)]
 #[command(
     name = "runner",
@@ -25,51 +27,51 @@ pub struct Args {
     #[arg(value_name = "WORD", hide = true)]
     words: Vec<String>,
 
-    /// Where `runner.toml` is; by default the nearest parent that has one
+    /// The directory of `runner.toml`; by default, the nearest parent directory that contains one
     #[arg(short = 'C', value_name = "DIR")]
     pub directory: Option<PathBuf>,
 
-    /// Which stage; needed when there are several
+    /// The stage; required if there are several
     #[arg(long, value_name = "NAME")]
     stage: Option<String>,
 
-    /// Only this host; may be said again
+    /// Only this host; can be repeated
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 
-    /// Only hosts with this role; may be said again
+    /// Only hosts with this role; can be repeated
     #[arg(long = "role", value_name = "NAME")]
     roles: Vec<String>,
 
-    /// Which release to roll back to
+    /// The release to roll back to
     #[arg(long, value_name = "NAME")]
     pub release: Option<String>,
 
-    /// Sets a setting, or adds to a list with KEY.add=VALUE; may be said again
+    /// Changes a setting, or appends to a list with KEY.add=VALUE; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
 
-    /// Waits for a lock that another run has, as long as it takes
+    /// Waits for as long as another run holds the lock
     #[arg(long)]
     pub wait: bool,
 
-    /// Shows what would be done, and changes nothing
+    /// Prints what the run would change, and changes nothing
     #[arg(long)]
     pub plan: bool,
 
-    /// The same, with the differences of changed text files
+    /// Like `--plan`, with the differences of changed text files
     #[arg(long)]
     pub diff: bool,
 
-    /// One JSON object a line on standard output
+    /// Prints one JSON object per line to standard output
     #[arg(long)]
     pub json: bool,
 
-    /// Shows commands and what they say
+    /// Shows commands and their output
     #[arg(short, long)]
     pub verbose: bool,
 
-    /// Shows problems only
+    /// Shows only errors and warnings
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
@@ -85,7 +87,7 @@ pub enum When {
     Never,
 }
 
-/// What the words ask for.
+/// A verb, or a flow or task to run.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invocation {
     Check(Option<String>),
@@ -114,7 +116,7 @@ impl Args {
         Settings::from_cli(&self.set)
     }
 
-    /// The recipe that was typed.
+    /// The recipe on the command line.
     pub fn recipe(&self) -> Option<String> {
         match self.invocation() {
             Ok(
@@ -127,7 +129,7 @@ impl Args {
         }
     }
 
-    /// As if these words were typed behind the program's name.
+    /// Parses these words as the arguments of the program.
     #[cfg(test)]
     pub fn of(words: &[&str]) -> Self {
         Self::parse_from(std::iter::once("runner").chain(words.iter().copied()))
@@ -150,11 +152,11 @@ impl Args {
                 Invocation::Run { recipe: Some(recipe(word)), what: Some(recipe(what)) }
             }
             [word, name] if name.len() == 14 && name.bytes().all(|byte| byte.is_ascii_digit()) => {
-                return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
-                    .hint(Hint::runner([word, "--release", name], " names a release")));
+                return Err(Report::new(format!("too many arguments: `{}`", words.join(" ")))
+                    .hint(Hint::runner([word, "--release", name], " selects that release")));
             }
             [word, ..] => {
-                return Err(Report::new(format!("too many words: `{}`", words.join(" ")))
+                return Err(Report::new(format!("too many arguments: `{}`", words.join(" ")))
                     .note(format!(
                         "`{word}` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name"
                     ))

@@ -1,4 +1,4 @@
-//! `runner check`: is the recipe well written, and do the settings fit it? No host is asked.
+//! `runner check`: finds mistakes in the recipe and in `runner.toml`, without contacting a host.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::host::{Inventory, Settings};
 use crate::recipe::Recipe;
 use crate::transport::CancelToken;
 
-/// The recipe that a verb without hosts is about.
+/// Loads the recipe for a verb that contacts no host. Returns it with its name for messages.
 pub fn recipe(
     args: &Args,
     typed: Option<String>,
@@ -65,7 +65,7 @@ pub fn check(
     Ok(0)
 }
 
-/// What is wrong with the project's file, under this recipe.
+/// The mistakes in `runner.toml`, given the settings of this recipe.
 fn of_project(recipe: &Recipe, inventory: &Inventory, cli: &Settings) -> Vec<Report> {
     let mut layers = vec![&inventory.settings];
     for stage in &inventory.stages {

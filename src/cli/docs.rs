@@ -1,4 +1,4 @@
-//! `runner docs`: the settings of the recipe and the functions that recipes are made of.
+//! `runner docs`: the settings of the recipe, and all functions for recipes.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ fn print_text(recipe: &Recipe, name: &str) {
             subject = function.is_method_of.clone();
             let title = match subject.as_deref() {
                 None => "Functions".to_owned(),
-                Some(kind) => format!("Of a `{}`", kind.to_lowercase()),
+                Some(kind) => format!("Methods of `{}`", kind.to_lowercase()),
             };
             out::data(format!("\n# {title}\n"));
         }

@@ -1,4 +1,4 @@
-//! Words in, exit code out: what the user typed is understood, done by the layers below, and told.
+//! The command line interface: parses the arguments, calls the layers below, and prints the result.
 
 mod args;
 mod check;
@@ -28,7 +28,7 @@ use crate::transport::mark::Nonce;
 pub fn main() -> ExitCode {
     let args = Args::read();
     report::choose_colour(args.color);
-    // What no other run is called.
+    // Unique to this run.
     let id = Nonce::random().to_string();
     let events = report::sink(&args, &id);
     let code = perform(&args, &id, &events).unwrap_or_else(|stop| {

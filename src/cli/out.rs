@@ -1,20 +1,22 @@
-//! Lines to the two outputs. A reader that went away (a closed pipe, a lost terminal) must not end a deployment.
+//! Prints lines to standard output and standard error. Ignores errors: a closed pipe or a lost terminal must not end
+//! a deployment.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether colour is asked for wherever output goes.
+/// Whether the user requires colour, even if the output is not a terminal.
 pub static IS_COLOURED: AtomicBool = AtomicBool::new(false);
 
-/// Data, on standard output; in colour on a terminal only, whatever the talk is shown on, unless colour is asked for.
+/// Prints a line of data to standard output. Keeps colours only on a terminal, unless the user requires them: whether
+/// standard error is a terminal does not matter here.
 pub fn data(line: impl Display) {
     let is_plain = !std::io::stdout().is_terminal() && !IS_COLOURED.load(Ordering::Relaxed);
     let line = if is_plain { plain(&line.to_string()) } else { line.to_string() };
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A text without the sequences that choose a colour (ECMA-48, SGR).
+/// The text without escape sequences for colours (ECMA-48, SGR).
 fn plain(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -25,7 +27,7 @@ fn plain(text: &str) -> String {
     })
 }
 
-/// Talk, on standard error.
+/// Prints a message to standard error.
 pub fn talk(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! The project a command is about: its inventory, its recipe, its settings.
+//! The project of a command: its inventory, its recipe and its settings.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::recipe::sources::{self, RecipeSource};
 use crate::recipe::{LoadContext, Recipe};
 use crate::transport::CancelToken;
 
-/// The inventory; verbs that need no host do without.
+/// The inventory, or `None` if there is no `runner.toml`, for verbs that do not need one.
 pub fn inventory_if_any(args: &Args) -> Result<Option<Inventory>, Report> {
     match Inventory::find(args.directory.as_deref()) {
         Ok(inventory) => Ok(Some(inventory)),
@@ -24,7 +24,7 @@ pub fn inventory_if_any(args: &Args) -> Result<Option<Inventory>, Report> {
     }
 }
 
-/// Whether there is no `runner.toml` at all, rather than a bad one.
+/// Whether there is no `runner.toml` at all, rather than one with mistakes.
 fn is_absent(args: &Args) -> bool {
     let Some(directory) = args.directory.clone().or_else(|| std::env::current_dir().ok()) else {
         return true;
@@ -35,8 +35,8 @@ fn is_absent(args: &Args) -> bool {
     }
 }
 
-/// The recipe to use: the one typed, else the one that `runner.toml` names, else `deploy.rhai` beside it, else none:
-/// the standard library alone deploys.
+/// The recipe to use, in this order: the one on the command line, the one that `runner.toml` names, `deploy.rhai`
+/// beside `runner.toml`. If there is none, the standard library alone can deploy.
 pub fn source(inventory: Option<&Inventory>, typed: Option<&str>) -> Result<Option<RecipeSource>, Report> {
     if let Some(typed) = typed {
         return find(Path::new("."), typed).map(Some);
@@ -60,7 +60,7 @@ fn find(below: &Path, word: &str) -> Result<RecipeSource, Report> {
     }
     let path = below.join(word);
     if !path.exists() {
-        // `recipes/laravel.rhai` means the shipped one where a project has no such file.
+        // If the project has no such file, `recipes/laravel.rhai` means the shipped recipe.
         let shipped = word.strip_prefix("recipes/").and_then(|name| name.strip_suffix(".rhai"));
         if let Some(source) = shipped.and_then(sources::shipped) {
             return Ok(source);
@@ -95,13 +95,13 @@ pub fn load(
     )
 }
 
-/// The hosts that no run could reach, whatever the network.
+/// An error for each host whose transport this version does not support.
 pub fn unreachable(inventory: &Inventory) -> Vec<Report> {
     let hosts = inventory.stages.iter().flat_map(|stage| &stage.hosts);
     hosts.filter(|host| host.transport == TransportKind::OpenSsh).map(missing_transport).collect()
 }
 
-/// Sites on this machine, of whatever stage: they are no part of the source.
+/// The sites of all stages on this machine. They are not part of the source.
 pub fn local_sites(inventory: &Inventory) -> Vec<PathBuf> {
     let hosts = inventory.stages.iter().flat_map(|stage| &stage.hosts);
     hosts

@@ -1,4 +1,4 @@
-//! Questions of a login, asked on the terminal; without one there is nobody to ask.
+//! Asks for passwords and passphrases at the terminal, if there is one.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Prompt for TerminalPrompt {
     }
 }
 
-/// What the logins of one run share.
+/// The state that all logins of a run share.
 pub fn logins(cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> Arc<Logins> {
     let prompt: Option<Box<dyn Prompt>> = match std::io::stdin().is_terminal() {
         true => Some(Box::new(TerminalPrompt { cancel_token: cancel_token.clone(), events: events.clone() })),

@@ -1,4 +1,4 @@
-//! `runner releases`: what each host has, and which of it is live.
+//! `runner releases`: the releases of each host, and which one is live.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::release::seen::Seen;
 use crate::site::{Options, Site};
 use crate::transport::CancelToken;
 
-/// Every host of the stage with its answer, in file order.
+/// The result for each selected host, in file order.
 pub type HostAnswers<A> = Vec<(String, Result<A, Report>)>;
 
-/// Asks all hosts at once what stands there; changes nothing.
+/// Probes all hosts in parallel. Changes nothing.
 pub fn look(
     args: &Args,
     cancel_token: &CancelToken,
@@ -31,7 +31,7 @@ pub fn look(
     on_hosts(args, cancel_token, events, |site| site.look().cloned())
 }
 
-/// Does something on all hosts at once.
+/// Runs `act` on all hosts in parallel.
 pub fn on_hosts<A: Send>(
     args: &Args,
     cancel_token: &CancelToken,
@@ -56,7 +56,7 @@ pub fn on_hosts<A: Send>(
     }
 }
 
-/// What counts for who only looks: whether each host's key may be new, as the recipe and the project's settings say.
+/// The options that matter without a run: whether a host key may be new, according to the recipe and the settings.
 fn options(
     args: &Args,
     inventory: &Inventory,
@@ -67,7 +67,7 @@ fn options(
     let load = |source| project::load(source, &inventory.dir, cancel_token, events);
     let recipe = match project::source(Some(inventory), None).map_err(|report| vec![report]).and_then(load) {
         Ok(recipe) => recipe,
-        // Nobody is kept by a recipe that cannot be read from seeing what is served.
+        // A recipe with mistakes must not keep anyone from seeing what the hosts serve.
         Err(problems) => {
             if let Some(report) = problems.into_iter().next() {
                 let context = "the recipe has mistakes, so its settings are ignored";
@@ -84,7 +84,7 @@ fn options(
     Ok(selected.hosts.iter().map(of_host).collect())
 }
 
-/// Hosts that could not be asked: they are told last, and make the verb fail.
+/// Fails with the errors of the hosts that failed, for the end of the output.
 pub fn unasked<A>(seen: &HostAnswers<A>) -> VerbResult {
     let report = |(host, seen): &(String, Result<A, Report>)| {
         let report = seen.as_ref().err()?.clone();

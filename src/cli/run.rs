@@ -1,4 +1,4 @@
-//! A flow or a task is run, or planned.
+//! Runs a flow or a task, or prints its plan.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::run::{Run, Setup};
 use crate::transport::CancelToken;
 use crate::transport::ssh::Logins;
 
-/// The flow that is run when none is named.
+/// The flow to run if the command line names none.
 const DEFAULT: &str = "deploy";
 
 pub fn run(
@@ -47,7 +47,7 @@ pub fn run(
     Ok(outcome.verdict.exit_code())
 }
 
-/// What is to be done, and to which hosts, as the command line, `runner.toml` and the recipe say.
+/// What to run and on which hosts, according to the command line, `runner.toml` and the recipe.
 struct Order {
     inventory: Inventory,
     selected: Selected,
@@ -75,8 +75,8 @@ impl Order {
         let mut problems = recipe.check(Some(&goal));
         if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &goal)) {
             let report =
-                Report::new("`--release` names a release to go back to, and this would make a new one");
-            let hint = Hint::runner(["rollback", "--release", wanted.as_str()], " goes back to it");
+                Report::new("`--release` selects a release to roll back to, but this flow makes a new one");
+            let hint = Hint::runner(["rollback", "--release", wanted.as_str()], " rolls back to it");
             problems.push(report.hint(hint));
         }
         match recipe.settle(&inventory.settings, &selected.stage.settings, &selected.hosts, &cli) {
@@ -111,7 +111,7 @@ impl Order {
     fn fleet(&self, here: &Here, logins: Arc<Logins>) -> Result<Fleet, Report> {
         let mut sites = self.settled.sites.clone();
         for options in &mut sites {
-            // What the setting `env` says counts more.
+            // First, so that the setting `env` can override them.
             options.env.splice(..0, here.revision.env(&self.stage()));
         }
         let access = Access {

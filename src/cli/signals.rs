@@ -1,10 +1,10 @@
-//! The signals that end a run: Ctrl-C and what others send.
+//! The signals that cancel a run: Ctrl-C, a closed terminal, `kill`.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::transport::CancelToken;
 
-/// From here on, a Ctrl-C raises the interrupt instead of ending the program.
+/// From now on, these signals cancel the token instead of ending the program.
 pub fn hear_signals(cancel_token: &CancelToken) -> anyhow::Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, cancel_token.flag())?;

@@ -1,4 +1,4 @@
-//! `runner status`: what every host serves, since when, and from which revision.
+//! `runner status`: what each host serves, since when, and from which revision.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Columns that line up, for what goes to standard output.
+//! A text table with aligned columns, for standard output.
 
 use std::fmt;
 

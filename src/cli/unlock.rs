@@ -1,4 +1,4 @@
-//! `runner unlock`: ends whoever holds the lock of a site, and says whose it was.
+//! `runner unlock`: ends the runs that hold the locks of the sites, and prints whose runs they were.
 
 use std::sync::Arc;
 
@@ -16,7 +16,9 @@ pub fn unlock(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -
         out::data(match (args.json, ended) {
             (true, owner) => serde_json::json!({ "host": host, "ended": owner }).to_string(),
             (false, None) => format!("{host}: nobody held the lock"),
-            (false, Some(owner)) if owner.run.is_empty() => format!("{host}: ended whoever held the lock"),
+            (false, Some(owner)) if owner.run.is_empty() => {
+                format!("{host}: ended the run that held the lock")
+            }
             (false, Some(owner)) => format!("{host}: ended the run of {owner}"),
         });
     }

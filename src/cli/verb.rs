@@ -1,13 +1,13 @@
-//! How a verb ends: with an exit code, or with what is wrong.
+//! The result of a verb: an exit code, or errors with an exit code.
 
 use crate::event::Report;
 
-/// The exit code of a usage, configuration or recipe error: no host was touched (DESIGN §4).
+/// The exit code for a mistake in the usage, the configuration or the recipe. No host was changed.
 const MISTAKE: u8 = 2;
-/// The exit code of what the user has ended.
+/// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// How a verb ends early: what is wrong, and the exit code for it.
+/// The errors of a verb, and the exit code for them.
 pub struct VerbError {
     pub reports: Vec<Report>,
     pub code: u8,
@@ -23,7 +23,7 @@ impl VerbError {
     }
 }
 
-/// Whatever is found before a host is touched is a mistake of the user's.
+/// An error before a host is contacted is a mistake of the user.
 impl From<Vec<Report>> for VerbError {
     fn from(reports: Vec<Report>) -> Self {
         Self { reports, code: MISTAKE }

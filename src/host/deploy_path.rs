@@ -1,7 +1,7 @@
-//! The directory on a host that is deployed to.
+//! The directory on a host to deploy to.
 //!
-//! **Invariant:** absolute or below `~/`; no `.`, `..`, empty component, NUL or newline; never `/` nor the home
-//! directory itself. So two paths are the same directory, links aside, exactly if they are equal.
+//! **Invariant:** absolute or below `~/`; no `.`, `..`, empty component, NUL or newline; never `/` or the home
+//! directory itself. So two paths name the same directory exactly if they are equal, apart from links.
 
 use std::fmt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::path::Path;
 pub struct DeployPath(String);
 
 impl DeployPath {
-    /// The path on a server. The error is the end of a sentence that starts with the name of the key.
+    /// Parses a path on a server. An error continues a sentence that starts with the name of the key.
     pub fn remote(text: &str) -> Result<Self, String> {
         check_text(text)?;
         let (root, rest) = if let Some(rest) = text.strip_prefix("~/") {
@@ -27,7 +27,7 @@ impl DeployPath {
         Self::join(root, parts(rest))
     }
 
-    /// The path on this machine; a relative one counts from `dir`, which is absolute. Links are not followed.
+    /// Parses a path on this machine. A relative path starts at `dir`, which is absolute. Does not follow links.
     pub fn local(text: &str, dir: &Path) -> Result<Self, String> {
         if text.starts_with("~/") {
             return Self::remote(text);
@@ -58,7 +58,7 @@ impl DeployPath {
             path.push('/');
             path.push_str(part);
         }
-        // Releases would lie between the directories of the system, or of the user.
+        // Releases would be mixed with the directories of the system or the user.
         if path == root {
             return Err(format!("must not be `{root}/` itself"));
         }

@@ -1,4 +1,4 @@
-//! A TOML text whose values know where they stand, so that every mistake is shown at its place.
+//! A TOML document whose values know their places, so that errors can point at them.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use toml::{Spanned, Value};
 use crate::event::{Excerpt, Report, Suggestion};
 use crate::host::list::List;
 
-/// The text, and its name as it is shown.
+/// The text, and the name of its file in messages.
 #[derive(Clone, Copy)]
 pub struct Document<'a> {
     pub file: &'a str,
@@ -32,13 +32,13 @@ impl<'a> Document<'a> {
     }
 
     fn excerpt(&self, span: Range<usize>) -> Excerpt {
-        // Only the first line of a long value is shown, so the caret ends with it.
+        // The excerpt shows only the first line of a value, so the caret ends there.
         let spanned = self.text.get(span.clone()).unwrap_or_default();
         let width = spanned.lines().next().unwrap_or_default().chars().count();
         Excerpt::at_offset(self.file, self.text, span.start, width.max(1))
     }
 
-    /// What is missing at the end of a text is shown behind its last word, not on an empty line.
+    /// If the error is at the end of the text, points behind the last word instead of at an empty line.
     fn seen(&self, span: Range<usize>) -> Range<usize> {
         let last_word = self.text.trim_end().len();
         if span.start > last_word { last_word..last_word } else { span }
@@ -63,8 +63,8 @@ impl<'a> Table<'a> {
         self.table.get_key_value(key).map(|(key, value)| self.field(key, value))
     }
 
-    /// Refuses the first key that is not one of `known`; `place` says where it is and
-    /// `elsewhere` where a key that is like none of them belongs.
+    /// Refuses the first key that is not one of `known`. `place` completes the message. `elsewhere` is the hint for a
+    /// key that is similar to none of them.
     pub fn refuse_unknown(&self, place: &str, known: &[&str], elsewhere: &str) -> Result<()> {
         let Some(field) = self.fields().into_iter().find(|f| !known.contains(&f.key)) else {
             return Ok(());
@@ -81,7 +81,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A key with its value, or an item of the list that the key holds.
+/// A key with its value, or an item of a list with the list's key.
 pub struct Field<'a> {
     document: Document<'a>,
     pub key: &'a str,
@@ -103,7 +103,7 @@ impl<'a> Field<'a> {
         Report::new(message).at(self.place())
     }
 
-    /// "`port` must be a whole number, not text".
+    /// An error such as "`port` must be a whole number, not text".
     pub fn must_be(&self, wanted: &str) -> Report {
         let each = if self.is_item { "each of " } else { "" };
         let found = match self.value.get_ref() {
@@ -122,7 +122,7 @@ impl<'a> Field<'a> {
         self.value.get_ref().is_str()
     }
 
-    /// Text that is not empty: nothing in the file has a use for an empty one.
+    /// The text, which must not be empty: no key allows that.
     pub fn text(&self) -> Result<&'a str> {
         match self.value.get_ref() {
             DeValue::String(text) if text.is_empty() => {
@@ -170,7 +170,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The value without its places, or `None` for a number that is too large. Dates become text, since recipes know none.
+/// The value without places, or `None` if a number is too large. Dates become text, since recipes have no dates.
 pub fn value_of(value: &DeValue) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::String(text.clone().into_owned()),

@@ -1,4 +1,4 @@
-//! What a probe reads of a server.
+//! Facts about a server, as a probe reads them.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 pub struct Facts {
     pub user: String,
     pub os: String,
-    /// The search path that commands run with.
+    /// The `PATH` of commands.
     pub path: String,
-    /// Those of the programs that runner makes use of which are there.
+    /// The installed programs, among those that runner can use.
     pub programs: BTreeSet<String>,
-    /// Room on the site's file system, in KiB.
+    /// Free space of the site's file system, in KiB.
     pub free_kib: Option<u64>,
-    /// How many files can still be made there; not known of file systems that have no such limit.
+    /// How many more files it can hold; `None` if it has no such limit.
     pub n_free_inodes: Option<u64>,
-    /// The nearest directory above or at the deploy path that exists, and whether it can be written to.
+    /// The deploy path, or its nearest existing parent, and whether the user can write to it.
     pub nearest: String,
     pub is_writable: bool,
 }

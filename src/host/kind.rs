@@ -1,16 +1,16 @@
-//! The transports a host can ask for, by the names `runner.toml` uses.
+//! The transports of hosts, with their names in `runner.toml`.
 
 use std::fmt;
 
-/// How a host is reached.
+/// How to reach a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TransportKind {
-    /// Our own connection.
+    /// The built-in ssh client.
     #[default]
     Ssh,
     /// A shell on this machine.
     Local,
-    /// The system's `ssh` as a child.
+    /// The system's `ssh`, as a child process.
     OpenSsh,
 }
 

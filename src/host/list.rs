@@ -1,4 +1,4 @@
-//! Names as a message lists them: each in backticks, with commas.
+//! A list of names in a message: each in backticks, separated by commas.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is deployed to: the inventory (`runner.toml`), the choice of hosts for a run, and what it takes to reach each.
+//! Where to deploy: the inventory (`runner.toml`), the selection of hosts for a run, and how to reach each of them.
 
 mod document;
 mod list;
@@ -18,37 +18,38 @@ pub use kind::TransportKind;
 pub use selection::{HostSelection, Selected};
 pub use settings::{Setting, SettingChange, Settings};
 
-/// A target server: all that `runner.toml` says of it, with its stage's `path`, `user`, `port` and `transport` filled in.
+/// A host: its keys in `runner.toml`, with `path`, `user`, `port` and `transport` of its stage as defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Host {
     /// Unique within its stage.
     pub name: String,
-    /// What to connect to: a name, an IP address without brackets, or an alias of `~/.ssh/config`. A label only if local.
+    /// Where to connect: a host name, an IP address without brackets, or an alias in `~/.ssh/config`. Only a label if
+    /// the host is local.
     pub address: String,
-    /// `None` leaves it to `~/.ssh/config`, then 22.
+    /// `None`: the port in `~/.ssh/config`, else 22.
     pub port: Option<u16>,
-    /// `None` leaves it to `~/.ssh/config`, then the user of this machine.
+    /// `None`: the user in `~/.ssh/config`, else the local user.
     pub user: Option<String>,
     pub path: DeployPath,
-    /// `None` is a host that has every role.
+    /// `None`: the host has every role.
     pub roles: Option<Vec<String>>,
     pub transport: TransportKind,
-    /// The host's own settings only; those of its stage and file are layers below.
+    /// Only the host's own settings. Those of its stage and of the file are separate layers.
     pub settings: Settings,
     pub places: Places,
 }
 
-/// Where `runner.toml` says of a host what may turn out wrong when it is met.
+/// Places in `runner.toml`, for errors that occur when the host is contacted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Places {
-    /// Its address, or its name where it needs no address.
+    /// The host's address, or its name if it needs no address.
     pub host: Excerpt,
-    /// Its `path`, or its stage's.
+    /// The `path` of the host or its stage.
     pub path: Excerpt,
 }
 
 impl Host {
-    /// What is wrong with its site is shown where `runner.toml` says where that is.
+    /// Makes an error about the site point at its `path` in `runner.toml`.
     pub fn at_path(&self, error: anyhow::Error) -> anyhow::Error {
         match error.downcast_ref::<Report>() {
             Some(_) => Report::of(&error).at_least(&self.places.path).into(),
@@ -56,7 +57,7 @@ impl Host {
         }
     }
 
-    /// A host that names no roles has them all, so that a stage of one host needs none.
+    /// A host that lists no roles has every role, so that a stage with one host needs none.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.as_ref().is_none_or(|roles| roles.iter().any(|r| r == role))
     }

@@ -1,4 +1,4 @@
-//! Which hosts a run is for: a stage, narrowed by names and roles.
+//! Selects the hosts of a run: a stage, narrowed by names and roles.
 
 use anyhow::Result;
 
@@ -7,8 +7,8 @@ use crate::host::inventory::no_stage;
 use crate::host::list::List;
 use crate::host::{Host, Inventory, Stage};
 
-/// What `--stage`, `--host` and `--role` say. A host is chosen if it is one of `hosts` and has one of `roles`;
-/// an empty list leaves the choice to the other.
+/// The options `--stage`, `--host` and `--role`. A host is selected if it is one of `hosts` and has one of `roles`;
+/// an empty list selects all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostSelection {
     pub stage: Option<String>,
@@ -16,7 +16,7 @@ pub struct HostSelection {
     pub roles: Vec<String>,
 }
 
-/// The stage of a run and those of its hosts that were chosen, at least one, in file order.
+/// The stage of a run and its selected hosts, at least one, in file order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selected {
     pub stage: Stage,
@@ -24,7 +24,7 @@ pub struct Selected {
 }
 
 impl Selected {
-    /// All hosts of the stage, chosen or not: `.once()` means the first of these that has the role.
+    /// All hosts of the stage, selected or not: a task with `.once()` runs on the first of these that has its role.
     pub fn all(&self) -> &[Host] {
         &self.stage.hosts
     }
@@ -53,7 +53,7 @@ impl Inventory {
             (_, []) => Err(no_stage(&self.file).into()),
             (None, [only]) => Ok(only),
             (None, _) => {
-                Err(Report::new(format!("name a stage with `--stage`: {}", List::new(names()))).into())
+                Err(Report::new(format!("choose a stage with `--stage`: {}", List::new(names()))).into())
             }
             (Some(name), stages) => stages.iter().find(|stage| stage.name == name).ok_or_else(|| {
                 let suggestion = Suggestion::new(name, names());
@@ -74,7 +74,9 @@ impl Inventory {
         let message = format!("no host named `{name}` in stage `{}`{suggestion}", stage.name);
         let report = Report::new(message).note(format!("its hosts: {}", List::new(names())));
         match self.stages.iter().find(|stage| is_in(stage)) {
-            Some(other) => Err(report.note(format!("stage `{}` has such a host", other.name)).into()),
+            Some(other) => {
+                Err(report.note(format!("stage `{}` has a host with this name", other.name)).into())
+            }
             None => Err(report.into()),
         }
     }
@@ -88,7 +90,8 @@ impl HostSelection {
     }
 }
 
-/// Hosts without roles have every role, so a role nobody lists may be meant; but not one that is nearly a listed one.
+/// Hosts that list no roles have every role, so a role that no host lists can be intended. But one that is almost a
+/// listed role is a typo.
 fn refuse_unknown_role(stage: &Stage, role: &str) -> Result<()> {
     let listed = roles_of(stage);
     let suggestion = Suggestion::new(role, listed.iter().copied()).to_string();
@@ -104,7 +107,7 @@ fn refuse_unknown_role(stage: &Stage, role: &str) -> Result<()> {
     })
 }
 
-/// The roles that hosts list, each once, in file order.
+/// The roles that hosts list, without duplicates, in file order.
 fn roles_of(stage: &Stage) -> Vec<&str> {
     let mut roles = Vec::new();
     for role in stage.hosts.iter().flat_map(|host| host.roles.iter().flatten()) {
@@ -193,7 +196,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
 
     #[test]
     fn a_choice_that_cannot_be_meant_is_refused() {
-        refused(TWO_STAGES, "", expect!["name a stage with `--stage`: `dev`, `prod`"]);
+        refused(TWO_STAGES, "", expect!["choose a stage with `--stage`: `dev`, `prod`"]);
         refused(
             TWO_STAGES,
             "prd",
@@ -214,7 +217,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
             expect![[r#"
             no host named `localhost` in stage `prod`
              = its hosts: `web1`, `web2`, `worker1`
-             = stage `dev` has such a host"#]],
+             = stage `dev` has a host with this name"#]],
         );
         refused(
             TWO_STAGES,
@@ -250,7 +253,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
             "",
             expect![[r#"
             `runner.toml` has no stage
-            hint: a `runner.toml` may be as short as this:
+            hint: a minimal `runner.toml`:
                 recipe = "deploy.rhai"
 
                 [stage.prod]

@@ -1,4 +1,4 @@
-//! Settings as one layer gives them (a table of `runner.toml`, or the command line), each with its place.
+//! The settings of one layer (a table of `runner.toml`, or the command line), each with its place.
 
 use anyhow::Result;
 use indexmap::IndexMap;
@@ -8,17 +8,17 @@ use toml::de::DeValue;
 use crate::event::{Excerpt, Place, Report};
 use crate::host::document::{Field, Table, value_of};
 
-/// What a layer does to a setting.
+/// How a layer changes a setting.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SettingChange {
-    /// `key = value`: replaces what the layers below say.
+    /// `key = value`: replaces the value of the layers below.
     Set(Value),
-    /// `key.add = [...]`: appended to the list of the layers below.
+    /// `key.add = [...]`: appends to the list of the layers below.
     Add(Vec<Value>),
 }
 
 impl SettingChange {
-    /// This change made after `below`, or `None` if `below` is not a list to append to.
+    /// Applies this change on top of `below`. `None` if `below` is not a list to append to.
     pub fn after(self, below: Option<SettingChange>) -> Option<SettingChange> {
         match (below, self) {
             (_, SettingChange::Set(value)) => Some(SettingChange::Set(value)),
@@ -50,13 +50,13 @@ impl SettingChange {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     pub change: SettingChange,
-    /// Its key in `runner.toml`, or the argument of `--set`.
+    /// The key in `runner.toml`, or the argument of `--set`.
     pub place: Excerpt,
-    /// What was typed on the command line: the tag `1.10` is no number.
+    /// The text on the command line. It matters for a tag such as `1.10`, which is not a number.
     pub typed: Option<String>,
 }
 
-/// In the order of the file, or of the command line.
+/// The settings, in the order of the file or the command line.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settings(IndexMap<String, Setting>);
 
@@ -69,8 +69,8 @@ impl Settings {
         self.0.iter().map(|(key, setting)| (key.as_str(), setting))
     }
 
-    /// The arguments of `--set`: `KEY=VALUE` or `KEY.add=VALUE`, where a value that is no list is one item.
-    /// A value is read as TOML, else it is text. Of two that set the same key the later wins.
+    /// Reads the arguments of `--set`: `KEY=VALUE` or `KEY.add=VALUE`, where a value that is not a list is one item.
+    /// A value that is not TOML is text. If two arguments set the same key, the later one wins.
     pub fn from_cli(arguments: &[String]) -> Result<Self> {
         let mut settings = Self::default();
         for argument in arguments {
@@ -99,7 +99,7 @@ impl Settings {
         if let Some((table, rest)) = key.split_once('.') {
             return Err(Report::new(format!("a setting's name must not contain a dot: `{key}`"))
                 .at(place)
-                .hint(format!("a table is set as a whole: `--set '{table}={{ {rest} = ... }}'`"))
+                .hint(format!("set the whole table: `--set '{table}={{ {rest} = ... }}'`"))
                 .into());
         }
         let below = self.0.get(key).map(|setting| setting.change.clone());
@@ -110,7 +110,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The table `settings` below `table`; none where it is missing.
+    /// Reads the table `settings` in `table`; empty if it is missing.
     pub(in crate::host) fn below(table: &Table) -> Result<Self> {
         let settings = table.get("settings").map(|field| Self::read(&field.table()?));
         settings.transpose().map(Option::unwrap_or_default)
@@ -131,7 +131,7 @@ pub(in crate::host) fn not_a_list(key: &str, place: Excerpt) -> Report {
 }
 
 fn read_value(text: &str) -> Value {
-    // A date is kept as it was typed: recipes know only text for it.
+    // A date stays as it was typed: recipes have no dates.
     match DeValue::parse(text).as_ref().map(|value| value.get_ref()) {
         Ok(DeValue::Datetime(_)) | Err(_) => None,
         Ok(value) => value_of(value),
@@ -172,7 +172,7 @@ mod tests {
     #[track_caller]
     fn value(text: &str, want: &str) {
         let settings = from_cli(&[&format!("key={text}")]).unwrap();
-        // Under no other layer, what is added is the list.
+        // Without other layers, the list is just the added items.
         let value = match settings.get("key").unwrap().change.clone() {
             SettingChange::Set(value) => value,
             SettingChange::Add(items) => Value::Array(items),
@@ -271,7 +271,7 @@ mod tests {
                   |
                   | env.PATH=/bin
                   | ^^^^^^^^
-                hint: a table is set as a whole: `--set 'env={ PATH = ... }'`"#]],
+                hint: set the whole table: `--set 'env={ PATH = ... }'`"#]],
         );
         refused(
             &["n=3", "n.add=4"],

@@ -1,15 +1,15 @@
-//! The command line of this program for a hint: words, with the options that led this run to its project, stage and hosts.
+//! Completes the commands in hints with the options of this run, so that they work as typed.
 
 use crate::cli::args::Args;
 use crate::event::{Hint, Report};
 use crate::shell::Word;
 
-/// What this run was started with, as far as another command needs it to be about the same.
+/// The options that another command needs for the same project, stage and hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandLine {
-    /// `-C`, for every command.
+    /// `-C`, for all commands.
     directory: Vec<String>,
-    /// `--stage`, `--host` and `--role`, for those about hosts.
+    /// `--stage`, `--host` and `--role`, for commands that contact hosts.
     selection: Vec<String>,
     recipe: Option<String>,
 }
@@ -31,7 +31,7 @@ impl CommandLine {
         }
     }
 
-    /// `report` with hints that work as they are typed.
+    /// Completes the hints of a report.
     pub fn complete(&self, report: Report) -> Report {
         Report {
             hint: report.hint.map(|hint| self.typed(hint)),
@@ -51,7 +51,7 @@ impl CommandLine {
         }
     }
 
-    /// The options, and the recipe where a command takes one.
+    /// Adds the options to the words of a command, and the recipe if the command accepts one.
     fn words(&self, words: Vec<String>) -> Vec<String> {
         let (mut all, recipe) = (self.directory.clone(), self.recipe.clone());
         match words.first().map(String::as_str) {
@@ -67,7 +67,7 @@ fn options(option: &str, values: impl IntoIterator<Item = String>) -> impl Itera
     values.into_iter().flat_map(move |value| [option.to_owned(), value])
 }
 
-/// A word as a shell reads it as one: in quotes only where it needs them.
+/// A word for a shell, in quotes only if it needs them.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     match !word.is_empty() && word.bytes().all(is_plain) {

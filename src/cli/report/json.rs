@@ -1,4 +1,4 @@
-//! Events for machines: one JSON object a line on standard output, as docs/json.md has them.
+//! Prints each event as one line of JSON to standard output, as described in docs/json.md.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,12 +8,12 @@ use serde::Serialize;
 use crate::cli::out;
 use crate::event::{Event, Sink};
 
-/// Raised when a line no longer has what it had.
+/// Increased whenever a field is removed or changes its meaning.
 const SCHEMA: u32 = 1;
 
 pub struct Json {
     run: String,
-    /// Held for a line: lines are in the order of their times.
+    /// Locked while a line is printed, so that lines are in the order of their times.
     printing: Mutex<()>,
 }
 
@@ -34,14 +34,14 @@ impl Json {
 
 impl Sink for Json {
     fn event(&self, event: Event) {
-        // What is asked at the terminal is no event of the run.
+        // A question at the terminal is not an event of the run.
         if matches!(event, Event::Question { .. }) {
             return;
         }
         let _printing = self.printing.lock().unwrap_or_else(PoisonError::into_inner);
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
         let envelope = Envelope { schema: SCHEMA, at, run: &self.run, event: &event };
-        // Strings and numbers only: nothing that could not be written.
+        // Cannot fail: events contain only strings and numbers.
         out::data(serde_json::to_string(&envelope).unwrap_or_default());
     }
 }

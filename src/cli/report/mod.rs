@@ -1,4 +1,4 @@
-//! Renderers of events: for a terminal, for a log, for machines. Only these print what happens in a run.
+//! Renders events for a terminal, a log or a machine. Nothing else prints what happens in a run.
 
 mod command_line;
 mod json;
@@ -19,7 +19,7 @@ pub fn choose_colour(when: When) {
     let is_on = match when {
         When::Always => true,
         When::Never => false,
-        // https://no-color.org: any value that is not empty counts.
+        // https://no-color.org: any non-empty value disables colour.
         When::Auto => {
             std::io::stderr().is_terminal()
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
@@ -29,7 +29,7 @@ pub fn choose_colour(when: When) {
     out::IS_COLOURED.store(when == When::Always, Ordering::Relaxed);
 }
 
-/// What shows all that happens, in a run, before one and beside one.
+/// The sink that shows all events to the user.
 pub fn sink(args: &Args, run: &str) -> Arc<dyn Sink> {
     let line = CommandLine::of(args);
     match args.json {
@@ -41,7 +41,7 @@ pub fn sink(args: &Args, run: &str) -> Arc<dyn Sink> {
     }
 }
 
-/// Makes the hints of reports work as they are typed.
+/// Completes the hints of reports, then passes events on.
 struct Hinting<S> {
     line: CommandLine,
     inner: S,

@@ -1,4 +1,4 @@
-//! The progress bar of an upload, one for all hosts, on a terminal only.
+//! The progress bar: one for all hosts, only on a terminal.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,15 +10,15 @@ use crate::cli::out;
 
 pub struct Progress {
     bar: ProgressBar,
-    /// Sent and total by host.
+    /// Bytes sent, and the total, by host.
     hosts: Mutex<HashMap<String, (u64, u64)>>,
     is_at_work: AtomicBool,
-    /// How many questions are open at the terminal.
+    /// The number of open questions at the terminal.
     n_open: AtomicUsize,
 }
 
 impl Progress {
-    /// Draws on standard error if that is a terminal, else nowhere.
+    /// Draws on standard error if `is_shown`, else nowhere.
     pub fn new(is_shown: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if is_shown {
@@ -32,7 +32,7 @@ impl Progress {
         }
     }
 
-    /// Shows that a task is at work, with no end in sight.
+    /// Shows that a task is running. How long it will take is unknown.
     pub fn task(&self, name: &str) {
         let style = ProgressStyle::with_template("  {spinner} {msg} {elapsed}");
         if let Ok(style) = style {
@@ -47,7 +47,7 @@ impl Progress {
     }
 
     fn begin(&self) {
-        // A bar that was cleared away does not draw until it begins anew.
+        // A cleared bar does not draw again until it is reset.
         self.bar.reset();
         self.bar.enable_steady_tick(std::time::Duration::from_millis(120));
     }
@@ -57,7 +57,7 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    /// Draws nothing while a question is open.
+    /// Hides the bar while a question is open.
     pub fn give_way(&self, is_open: bool) {
         if is_open {
             self.n_open.fetch_add(1, Ordering::SeqCst);

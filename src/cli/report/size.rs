@@ -1,4 +1,4 @@
-//! Sizes and counts as people read them.
+//! Formats sizes and counts for people.
 
 /// Bytes in powers of 1000: `71 kB`, `1.2 MB`.
 pub fn bytes(n: u64) -> String {

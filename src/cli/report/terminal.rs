@@ -1,4 +1,4 @@
-//! Events for people: a line a task, problems in full, and at the end what every host serves.
+//! Renders events for people: a line per task, problems in full, and at the end what each host serves.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ pub struct Terminal {
     is_quiet: bool,
     shows_diff: bool,
     progress: Progress,
-    /// What is said behind the line of the task that runs: what was sent, which release.
+    /// Remarks for the end of the current task's line: how much was sent, which release.
     remarks: Mutex<Vec<String>>,
     is_plan: AtomicBool,
     plan: Mutex<Vec<Planned>>,
@@ -88,7 +88,7 @@ impl Terminal {
         self.say(line.trim_end());
     }
 
-    /// Hosts that would do the same stand in one line.
+    /// Collects a step of a plan. Hosts with the same step share a line.
     fn planned(&self, host: &str, text: String) {
         let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         match plan.iter_mut().find(|planned| planned.text == text) {
@@ -97,7 +97,7 @@ impl Terminal {
         }
     }
 
-    /// Shows what a task would do. One that would do nothing is not worth a line.
+    /// Prints the plan of a task, unless it would do nothing.
     fn plan_of(&self, task: &str) {
         let plan = std::mem::take(&mut *self.plan.lock().unwrap_or_else(PoisonError::into_inner));
         if plan.is_empty() {
@@ -112,7 +112,7 @@ impl Terminal {
         }
     }
 
-    /// Every problem is laid out here, from its fields.
+    /// Prints a problem. This is the only place that lays one out for the terminal.
     fn problem(&self, report: &Report) {
         let label = match report.label {
             Label::Error => "error:".red().bold(),
@@ -123,13 +123,13 @@ impl Terminal {
     }
 }
 
-/// The last line about a host: what it serves, or what is known where it could not be asked.
+/// The last line about a host: what it serves, or, if it did not answer, what it served before.
 fn serving(host: &str, release: Option<String>, is_dropped: bool, problem: Option<String>) -> String {
     let who = if is_dropped { format!("{host} was dropped: it") } else { host.to_owned() };
     match (release, problem) {
         (Some(release), None) => format!("{who} serves {release}"),
         (None, None) => format!("{who} serves nothing"),
-        (Some(release), Some(problem)) => format!("{who} served {release} when it was asked last: {problem}"),
+        (Some(release), Some(problem)) => format!("{who} last served {release}: {problem}"),
         (None, Some(problem)) if is_dropped => format!("{host} was dropped: {problem}"),
         (None, Some(problem)) => format!("{host}: {problem}"),
     }
@@ -143,13 +143,13 @@ fn sent(sent: &Sent) -> String {
         bytes(sent.bytes)
     );
     if sent.n_saved > 0 {
-        text.push_str(&format!(", {} less sent by compression", bytes(sent.n_saved)));
+        text.push_str(&format!(", compression saved {}", bytes(sent.n_saved)));
     }
     if sent.n_removed > 0 {
         text.push_str(&format!(", {} removed", sent.n_removed));
     }
     if sent.n_carried > 0 {
-        text.push_str(&format!(", {} carried over", count(sent.n_carried, "path")));
+        text.push_str(&format!(", {} copied from the previous release", count(sent.n_carried, "path")));
     }
     text
 }
@@ -245,7 +245,7 @@ impl Sink for Terminal {
     }
 }
 
-/// A unified diff in its usual colours.
+/// Colours a unified diff.
 fn coloured(diff: &str) -> String {
     let lines = diff.lines().map(|line| match line.as_bytes().first() {
         Some(b'+') => line.green().to_string(),

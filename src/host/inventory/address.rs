@@ -1,6 +1,6 @@
 //! Addresses as users write them: `addr`, `addr:port`, `user@addr:port`, `[::1]:22`.
 
-/// The parts of an address that were written.
+/// The parts of an address, as far as it contains them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostAddress {
     pub user: Option<String>,
@@ -12,15 +12,15 @@ pub struct HostAddress {
 const FORMS: &str = "`name`, `name:port`, `user@name:port` or `[IPv6]:port`";
 
 impl HostAddress {
-    /// The error is a whole message.
+    /// An error is a complete message.
     pub fn parse(text: &str) -> Result<Self, String> {
-        // A user's name may hold an `@`, an address cannot.
+        // A user name can contain an `@`, an address cannot.
         let (user, rest) = match text.rsplit_once('@') {
             Some((user, rest)) => (Some(user), rest),
             None => (None, text),
         };
         if user.is_some_and(|user| !is_plain(user)) {
-            return Err(format!("no user before the `@` of `{text}`"));
+            return Err(format!("no user name before the `@` in `{text}`"));
         }
         let no_address = || format!("`{text}` is not an address ({FORMS})");
         if !is_plain(rest) || rest.contains('/') {
@@ -38,19 +38,19 @@ impl HostAddress {
     }
 }
 
-/// Whether a word can be an argument of `ssh`: it is no option and holds no white space.
+/// Whether a word is a safe argument of `ssh`: not an option, and without white space.
 pub fn is_plain(word: &str) -> bool {
     !word.is_empty()
         && !word.starts_with('-')
         && !word.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-/// The address with its port, as it would be written.
+/// The address with its port, as users write it.
 pub fn with_port(name: &str, port: u16) -> String {
     if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
 }
 
-/// Name and port; `None` if brackets are left open or followed by something else.
+/// Splits name and port; `None` if a bracket is not closed, or something else than a port follows it.
 fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (name, after) = rest.split_once(']')?;
@@ -60,7 +60,7 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
         };
     }
     Some(match text.split_once(':') {
-        // Several colons are an IPv6 address without brackets.
+        // With several colons, it is an IPv6 address without brackets.
         Some((_, port)) if port.contains(':') => (text, None),
         Some((name, port)) => (name, Some(port)),
         None => (text, None),
@@ -69,7 +69,7 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
 
 fn parse_port(text: &str) -> Result<u16, String> {
     let port = text.parse().ok().filter(|port| *port != 0);
-    port.ok_or_else(|| format!("a port is a whole number from 1 to 65535, not `{text}`"))
+    port.ok_or_else(|| format!("the port must be a whole number from 1 to 65535, not `{text}`"))
 }
 
 #[cfg(test)]
@@ -103,11 +103,11 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        case("web1:http", "a port is a whole number from 1 to 65535, not `http`");
-        case("web1:0", "a port is a whole number from 1 to 65535, not `0`");
-        case("web1:", "a port is a whole number from 1 to 65535, not ``");
-        case("@web1", "no user before the `@` of `@web1`");
-        case("-oProxyCommand=x@web1", "no user before the `@` of `-oProxyCommand=x@web1`");
+        case("web1:http", "the port must be a whole number from 1 to 65535, not `http`");
+        case("web1:0", "the port must be a whole number from 1 to 65535, not `0`");
+        case("web1:", "the port must be a whole number from 1 to 65535, not ``");
+        case("@web1", "no user name before the `@` in `@web1`");
+        case("-oProxyCommand=x@web1", "no user name before the `@` in `-oProxyCommand=x@web1`");
         for text in
             ["", "-oProxyCommand=x", "two words", ":22", "me@", "ssh://web1", "[]", "[::1", "[::1]22", "a]"]
         {

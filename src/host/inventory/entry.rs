@@ -1,4 +1,4 @@
-//! One entry of `hosts`: an address, or a table with an address and more.
+//! Reads one entry of `hosts`: an address, or a table with an address and other keys.
 
 use std::path::Path;
 
@@ -12,15 +12,16 @@ use crate::host::{Host, Places, Settings, TransportKind};
 
 const KEYS: [&str; 8] = ["address", "name", "roles", "user", "port", "path", "transport", "settings"];
 
-/// A host with what its stage says filled in. One without a name is called by its address until all are known.
+/// A host, completed with the keys of its stage. Until all hosts are known, a host without a name is named after its
+/// address.
 pub struct HostEntry {
     pub host: Host,
     pub is_named: bool,
-    /// What to point at when the entry is at odds with another one.
+    /// Where to point if the entry conflicts with another one.
     pub place: Excerpt,
 }
 
-/// What is told apart by an entry being text or a table.
+/// The keys of an entry, the same for text and table.
 #[derive(Default)]
 struct Written<'a> {
     name: Option<String>,
@@ -31,7 +32,7 @@ struct Written<'a> {
     settings: Settings,
 }
 
-/// `stage` is what the stage says for hosts that do not say it themselves.
+/// Reads an entry. `stage` has the defaults for keys that the host does not set.
 pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
     let (written, place) = if field.is_text() {
         let is_local = stage.transport == Some(TransportKind::Local);
@@ -52,14 +53,14 @@ pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Resul
     resolve(written, place, stage_name, stage, dir)
 }
 
-/// The one host of a local stage that lists none.
+/// The host of a local stage that lists none.
 pub fn this_machine(place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
     let written = Written { name: Some("localhost".to_owned()), ..Written::default() };
     resolve(written, place, stage_name, stage, dir)
 }
 
 fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
-    table.refuse_unknown("in a host", &KEYS, "settings of a host go into its `settings = { ... }`")?;
+    table.refuse_unknown("in a host", &KEYS, "put settings of a host into `settings = { ... }`")?;
     let reach = Reach::read(table)?;
     let name = table.get("name").map(|field| field.text().map(str::to_owned));
     let roles = table.get("roles").map(|field| {
@@ -81,10 +82,11 @@ fn address(field: &Field) -> Result<HostAddress> {
     HostAddress::parse(field.text()?).map_err(|problem| field.report(problem).into())
 }
 
-/// The key `address` beside `user` and `port`, which must not be said twice.
+/// Reads the key `address`. It must not contain a user or a port that another key sets as well.
 fn address_beside(field: &Field, reach: &Reach) -> Result<HostAddress> {
     let address = address(field)?;
-    let twice = |key: &str| Err(field.report(format!("the {key} is in the address and in `{key}`")).into());
+    let twice =
+        |key: &str| Err(field.report(format!("the {key} is set in both the address and `{key}`")).into());
     if address.user.is_some() && reach.user.is_some() {
         return twice("user");
     }
@@ -113,13 +115,13 @@ fn resolve(
         return Err(Report::new(format!("host `{label}` has no `path`"))
             .at(place)
             .hint(format!(
-                "give the directory to deploy to: `path = \"/var/www/shop\"` below `[stage.{stage_name}]`"
+                "set the directory to deploy to: `path = \"/var/www/shop\"` below `[stage.{stage_name}]`"
             ))
             .into());
     };
     let places = Places { host: address_place.unwrap_or_else(|| place.clone()), path: path.place() };
     let path = deploy_path(path, transport, dir)?;
-    // Nobody logs in to this machine, so what the stage says for servers is not for a local host.
+    // A local host needs no login, so it ignores the stage's user and port.
     let (address, user, port) = match (transport, address) {
         (TransportKind::Local, _) => (label.clone(), None, None),
         (TransportKind::Ssh | TransportKind::OpenSsh, Some(address)) => (
@@ -171,7 +173,7 @@ mod tests {
         refused(
             &with_hosts("\"a\", \"b:http\""),
             expect![[r#"
-            a port is a whole number from 1 to 65535, not `http`
+            the port must be a whole number from 1 to 65535, not `http`
              --> runner.toml:3:15
               |
             3 | hosts = ["a", "b:http"]
@@ -196,7 +198,7 @@ mod tests {
                 3 | hosts = [{ address = "a", keep_releases = 3 }]
                   |                           ^^^^^^^^^^^^^
                   = known: `address`, `name`, `roles`, `user`, `port`, `path`, `transport`, `settings`
-                hint: settings of a host go into its `settings = { ... }`"#]],
+                hint: put settings of a host into `settings = { ... }`"#]],
         );
         refused(
             &with_hosts("{ name = \"a\" }"),
@@ -246,7 +248,7 @@ mod tests {
         refused(
             &with_hosts("{ address = \"a:22\", port = 23 }"),
             expect![[r#"
-                the port is in the address and in `port`
+                the port is set in both the address and `port`
                  --> runner.toml:3:22
                   |
                 3 | hosts = [{ address = "a:22", port = 23 }]
@@ -255,7 +257,7 @@ mod tests {
         refused(
             &with_hosts("{ address = \"me@a\", user = \"you\" }"),
             expect![[r#"
-                the user is in the address and in `user`
+                the user is set in both the address and `user`
                  --> runner.toml:3:22
                   |
                 3 | hosts = [{ address = "me@a", user = "you" }]
@@ -278,7 +280,7 @@ mod tests {
                   |
                 2 | hosts = [{ address = "a", path = "/x" }, "b"]
                   |                                          ^^^
-                hint: give the directory to deploy to: `path = "/var/www/shop"` below `[stage.prod]`"#]],
+                hint: set the directory to deploy to: `path = "/var/www/shop"` below `[stage.prod]`"#]],
         );
     }
 }

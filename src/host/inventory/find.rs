@@ -1,4 +1,4 @@
-//! Which `runner.toml` is meant, and how messages name it.
+//! Finds `runner.toml`, and how messages name it.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::event::{Excerpt, Report};
 
 const FILE: &str = "runner.toml";
 
-/// The file in `dir` (the option `-C`), else in the nearest parent of `cwd` that has one.
+/// Finds the file in `dir` (the option `-C`), else in the nearest parent of `cwd` that contains one.
 pub fn file(cwd: &Path, dir: Option<&Path>) -> Result<PathBuf> {
     match dir {
         Some(dir) => in_directory(cwd, dir),
@@ -18,7 +18,7 @@ pub fn file(cwd: &Path, dir: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// What is in the file, which messages call `name`.
+/// The text of the file, which messages call `name`.
 pub fn text(file: &Path, name: &str) -> Result<String> {
     let bytes = fs::read(file).with_context(|| format!("failed to read `{name}`"))?;
     String::from_utf8(bytes).map_err(|error| {
@@ -49,7 +49,7 @@ fn in_parents(cwd: &Path) -> Result<PathBuf> {
     })
 }
 
-/// The path from `cwd`, where that is shorter than the absolute one.
+/// The path relative to `cwd`, if that is shorter than the absolute one.
 pub fn shown(file: &Path, cwd: &Path) -> PathBuf {
     let n_shared = file.components().zip(cwd.components()).take_while(|(a, b)| a == b).count();
     let up = cwd.components().skip(n_shared).map(|_| Component::ParentDir);
@@ -57,7 +57,7 @@ pub fn shown(file: &Path, cwd: &Path) -> PathBuf {
     if relative.as_os_str().len() < file.as_os_str().len() { relative } else { file.to_owned() }
 }
 
-/// The same path with `.` and `..` taken out, by its text: links are not followed.
+/// The path without `.` and `..`, resolved as text: does not follow links.
 pub fn without_dots(path: &Path) -> PathBuf {
     let mut kept = PathBuf::new();
     for component in path.components() {
@@ -111,7 +111,7 @@ mod tests {
         };
         expect![[r#"
             no `runner.toml` in `src`
-            hint: a `runner.toml` may be as short as this:
+            hint: a minimal `runner.toml`:
                 recipe = "deploy.rhai"
 
                 [stage.prod]
@@ -122,7 +122,7 @@ mod tests {
         expect!["no directory `nowhere`"].assert_eq(&refused("nowhere"));
         expect![[r#"
             no `runner.toml` in `/nowhere/at/all` or above it
-            hint: a `runner.toml` may be as short as this:
+            hint: a minimal `runner.toml`:
                 recipe = "deploy.rhai"
 
                 [stage.prod]

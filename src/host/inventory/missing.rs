@@ -1,10 +1,10 @@
-//! What is said where there is no `runner.toml`, or no stage in it.
+//! Hints for a missing `runner.toml`, or one without stages.
 
 use crate::event::Report;
 
-/// What a first `runner.toml` may say.
+/// A minimal `runner.toml`.
 pub(super) fn example() -> &'static str {
-    r#"a `runner.toml` may be as short as this:
+    r#"a minimal `runner.toml`:
     recipe = "deploy.rhai"
 
     [stage.prod]
@@ -13,7 +13,7 @@ pub(super) fn example() -> &'static str {
     hosts = ["web1.example.com"]"#
 }
 
-/// A run was asked for, and no stage is there to run on.
+/// The error if there is no stage to run on.
 pub(in crate::host) fn no_stage(file: &str) -> Report {
     Report::new(format!("`{file}` has no stage")).hint(example())
 }

@@ -1,4 +1,4 @@
-//! The project's file `runner.toml`: where it is found, and what it says.
+//! The project's file `runner.toml`: finds it, and reads it.
 
 mod address;
 mod entry;
@@ -19,24 +19,24 @@ use crate::host::document::{Document, Field, Table};
 pub(in crate::host) use missing::no_stage;
 pub use stage::Stage;
 
-/// The recipe that the file names, as it is written there, and where.
+/// The recipe that the file names, as it is written there, and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedRecipe {
     pub name: String,
     pub place: Excerpt,
 }
 
-/// All of `runner.toml`.
+/// The contents of `runner.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inventory {
-    /// The file as messages name it.
+    /// The path of the file in messages.
     pub file: String,
-    /// Its directory, absolute: what relative paths of the project count from.
+    /// Its directory, absolute. Relative paths of the project start there.
     pub dir: PathBuf,
     pub recipe: Option<NamedRecipe>,
-    /// `[settings]`, below those of stages and hosts.
+    /// The settings in `[settings]`. Those of stages and hosts override them.
     pub settings: Settings,
-    /// In file order; there may be none, which only a run minds.
+    /// In file order. There may be none: only a run needs one.
     pub stages: Vec<Stage>,
     application: Option<String>,
 }
@@ -44,7 +44,8 @@ pub struct Inventory {
 const KEYS: [&str; 4] = ["application", "recipe", "settings", "stage"];
 
 impl Inventory {
-    /// Reads the file in `dir` (the option `-C`), else in the nearest parent of the working directory that has one.
+    /// Reads the file in `dir` (the option `-C`), else in the nearest parent of the working directory that contains
+    /// one.
     pub fn find(dir: Option<&Path>) -> Result<Self> {
         let cwd = std::env::current_dir().context("failed to read the working directory")?;
         Self::find_from(&cwd, dir)
@@ -58,7 +59,7 @@ impl Inventory {
         Self::parse_in(dir, name, &text)
     }
 
-    /// Reads `text`; `file` is its path as messages name it, a relative one from the working directory.
+    /// Reads `text`. `file` is its path in messages, absolute or relative to the working directory.
     pub fn parse(file: &Path, text: &str) -> Result<Self> {
         let absolute = std::path::absolute(file)
             .with_context(|| format!("failed to find the directory of `{}`", file.display()))?;
@@ -70,7 +71,7 @@ impl Inventory {
         let document = Document { file: &file, text };
         let parsed = document.parse()?;
         let root = document.root(&parsed);
-        let elsewhere = "settings of the recipe go below `[settings]`, hosts below `[stage.NAME]`";
+        let elsewhere = "put settings of the recipe below `[settings]`, and hosts below `[stage.NAME]`";
         root.refuse_unknown("at the top level", &KEYS, elsewhere)?;
         let application = root.get("application").map(|field| field.text()).transpose()?;
         let recipe = root.get("recipe").map(named_recipe).transpose()?;
@@ -84,7 +85,7 @@ impl Inventory {
         })
     }
 
-    /// What is deployed, for people: `application`, else the name of the project's directory.
+    /// The name of the application for people: the key `application`, else the name of the project's directory.
     pub fn application(&self) -> String {
         let named = self.application.clone();
         named.unwrap_or_else(|| match self.dir.file_name() {
@@ -245,7 +246,7 @@ transport = "local"
                 1 | keep_releases = 3
                   | ^^^^^^^^^^^^^
                   = known: `application`, `recipe`, `settings`, `stage`
-                hint: settings of the recipe go below `[settings]`, hosts below `[stage.NAME]`"#]],
+                hint: put settings of the recipe below `[settings]`, and hosts below `[stage.NAME]`"#]],
         );
         refused(
             "application = 3\n",
@@ -300,7 +301,7 @@ transport = "local"
               |
             2 | path = "/x"
               | ^^^^
-            hint: a stage is a table with a name of its own, such as `[stage.prod]`"#]],
+            hint: a stage is a table with a name, such as `[stage.prod]`"#]],
         );
         refused(
             "[[settings]]\n",

@@ -1,4 +1,4 @@
-//! What the hosts of a stage owe each other: names of their own, and sites of their own.
+//! Checks that the hosts of a stage have different names and different sites.
 
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ pub fn settle(mut entries: Vec<HostEntry>) -> Result<Vec<Host>> {
     Ok(entries.into_iter().map(|entry| entry.host).collect())
 }
 
-/// Two entries for one site would wait for each other's lock.
+/// Otherwise two hosts would wait for the same lock.
 fn refuse_same_sites(entries: &[HostEntry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| is_same_site(&a.host, &b.host)) else {
         return Ok(());
@@ -23,7 +23,7 @@ fn refuse_same_sites(entries: &[HostEntry]) -> Result<()> {
     Err(Report::new(message)
         .at(second.place.clone())
         .note(format!("the first is at {}", first.place.place))
-        .hint("give one of them a `path` of its own")
+        .hint("give one of them another `path`")
         .into())
 }
 
@@ -33,7 +33,7 @@ fn is_same_site(a: &Host, b: &Host) -> bool {
     a.path == b.path && is_local(a) == is_local(b) && (is_local(a) || is_same_login)
 }
 
-/// Hosts that would share an address as their name are told apart by the port, if it was given.
+/// Adds the port to the names of hosts that would otherwise be named after the same address.
 fn name_by_port(entries: &mut [HostEntry]) {
     let names: Vec<_> = entries.iter().map(|entry| entry.host.name.clone()).collect();
     let is_shared = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
@@ -50,10 +50,10 @@ fn refuse_same_names(entries: &[HostEntry]) -> Result<()> {
     let Some((first, second)) = first_pair(entries, |a, b| a.host.name == b.host.name) else {
         return Ok(());
     };
-    Err(Report::new(format!("two hosts have the name `{}`", second.host.name))
+    Err(Report::new(format!("two hosts are named `{}`", second.host.name))
         .at(second.place.clone())
         .note(format!("the first is at {}", first.place.place))
-        .hint("give one of them a `name` of its own: `{ address = \"...\", name = \"...\" }`")
+        .hint("give one of them another `name`: `{ address = \"...\", name = \"...\" }`")
         .into())
 }
 
@@ -97,24 +97,24 @@ mod tests {
         refused(
             &with_hosts(r#"{ address = "a", name = "n" }, { address = "b", name = "n" }"#),
             expect![[r#"
-                two hosts have the name `n`
+                two hosts are named `n`
                  --> runner.toml:3:65
                   |
                 3 | hosts = [{ address = "a", name = "n" }, { address = "b", name = "n" }]
                   |                                                                 ^^^
                   = the first is at runner.toml:3
-                hint: give one of them a `name` of its own: `{ address = "...", name = "..." }`"#]],
+                hint: give one of them another `name`: `{ address = "...", name = "..." }`"#]],
         );
         refused(
             &with_hosts(r#""me@a", "you@a""#),
             expect![[r#"
-            two hosts have the name `a`
+            two hosts are named `a`
              --> runner.toml:3:18
               |
             3 | hosts = ["me@a", "you@a"]
               |                  ^^^^^^^
               = the first is at runner.toml:3
-            hint: give one of them a `name` of its own: `{ address = "...", name = "..." }`"#]],
+            hint: give one of them another `name`: `{ address = "...", name = "..." }`"#]],
         );
     }
 
@@ -129,7 +129,7 @@ mod tests {
             3 | hosts = ["a", "b", "A"]
               |                    ^^^
               = the first is at runner.toml:3
-            hint: give one of them a `path` of its own"#]],
+            hint: give one of them another `path`"#]],
         );
         refused(
             &with_hosts(
@@ -142,7 +142,7 @@ mod tests {
                 4 |   { name = "n", address = "a", port = 22, path = "/x/" }]
                   |            ^^^
                   = the first is at runner.toml:3
-                hint: give one of them a `path` of its own"#]],
+                hint: give one of them another `path`"#]],
         );
         refused(
             "[stage.dev]\ntransport = \"local\"\npath = \"a\"\nhosts = [\"a\", { name = \"b\", path = \"b/../a\" }]\n",
@@ -153,7 +153,7 @@ mod tests {
                 4 | hosts = ["a", { name = "b", path = "b/../a" }]
                   |                        ^^^
                   = the first is at runner.toml:4
-                hint: give one of them a `path` of its own"#]],
+                hint: give one of them another `path`"#]],
         );
     }
 }

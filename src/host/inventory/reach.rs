@@ -1,4 +1,4 @@
-//! The keys that a stage and a host share: how a host is reached, and where on it the site is.
+//! The keys that both stages and hosts can set: how to reach a host, and where its site is.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ impl<'a> Reach<'a> {
     }
 }
 
-/// What a path means depends on where it is, so it is read only when the transport is known.
+/// Reads the deploy path. Its meaning depends on the transport, so this needs to know it.
 pub fn deploy_path(field: &Field, transport: TransportKind, dir: &Path) -> Result<DeployPath> {
     let text = field.text()?;
     let path = match transport {

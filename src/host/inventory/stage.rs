@@ -1,4 +1,4 @@
-//! One `[stage.NAME]` of the file.
+//! Reads one `[stage.NAME]` of the file.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::host::{Host, Settings, TransportKind};
 
 const KEYS: [&str; 6] = ["path", "user", "port", "transport", "hosts", "settings"];
 
-/// An environment, such as `prod`: its hosts in file order, at least one, and its own settings.
+/// A stage, such as `prod`: its hosts in file order, at least one, and its own settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
     pub name: String,
@@ -20,7 +20,7 @@ pub struct Stage {
     pub settings: Settings,
 }
 
-/// Relative paths of local hosts count from `dir`.
+/// Reads a stage. Relative paths of local hosts start at `dir`.
 pub fn read(field: &Field, dir: &Path) -> Result<Stage> {
     let name = field.key;
     if name.is_empty() {
@@ -29,11 +29,11 @@ pub fn read(field: &Field, dir: &Path) -> Result<Stage> {
     let Ok(table) = field.table() else {
         return Err(Report::new(format!("`{name}` is not a stage"))
             .at(field.key_place())
-            .hint("a stage is a table with a name of its own, such as `[stage.prod]`")
+            .hint("a stage is a table with a name, such as `[stage.prod]`")
             .into());
     };
     let elsewhere =
-        format!("settings of the stage go below `[stage.{name}.settings]`, roles belong to hosts");
+        format!("put settings of the stage below `[stage.{name}.settings]`, and roles into hosts");
     table.refuse_unknown("in a stage", &KEYS, &elsewhere)?;
     Ok(Stage {
         name: name.to_owned(),
@@ -56,7 +56,7 @@ fn read_hosts(field: &Field, table: &Table, dir: &Path) -> Result<Vec<Host>> {
         _ => {
             return Err(Report::new(format!("stage `{name}` has no hosts"))
                 .at(field.key_place())
-                .hint("list them, `hosts = [\"web1.example.com\"]`, or deploy to this machine, `transport = \"local\"`")
+                .hint("list hosts, such as `hosts = [\"web1.example.com\"]`, or deploy to this machine with `transport = \"local\"`")
                 .into());
         }
     };
@@ -121,7 +121,7 @@ path = "/srv/f"
                 3 | roles = ["web"]
                   | ^^^^^
                   = known: `path`, `user`, `port`, `transport`, `hosts`, `settings`
-                hint: settings of the stage go below `[stage.prod.settings]`, roles belong to hosts"#]],
+                hint: put settings of the stage below `[stage.prod.settings]`, and roles into hosts"#]],
         );
         refused(
             "[stage.prod]\npath = \"/x\"\n",
@@ -131,7 +131,7 @@ path = "/srv/f"
               |
             1 | [stage.prod]
               |        ^^^^
-            hint: list them, `hosts = ["web1.example.com"]`, or deploy to this machine, `transport = "local"`"#]],
+            hint: list hosts, such as `hosts = ["web1.example.com"]`, or deploy to this machine with `transport = "local"`"#]],
         );
         refused(
             "[stage.prod]\npath = \"/x\"\nhosts = []\n",
@@ -141,7 +141,7 @@ path = "/srv/f"
               |
             1 | [stage.prod]
               |        ^^^^
-            hint: list them, `hosts = ["web1.example.com"]`, or deploy to this machine, `transport = "local"`"#]],
+            hint: list hosts, such as `hosts = ["web1.example.com"]`, or deploy to this machine with `transport = "local"`"#]],
         );
         refused(
             "[stage.prod]\npath = \"/x\"\nhosts = \"a\"\n",
@@ -160,7 +160,7 @@ path = "/srv/f"
               |
             1 | [stage.prod.settings]
               |        ^^^^
-            hint: list them, `hosts = ["web1.example.com"]`, or deploy to this machine, `transport = "local"`"#]],
+            hint: list hosts, such as `hosts = ["web1.example.com"]`, or deploy to this machine with `transport = "local"`"#]],
         );
         refused(
             "[stage.dev]\ntransport = \"local\"\n",
@@ -170,7 +170,7 @@ path = "/srv/f"
               |
             1 | [stage.dev]
               |        ^^^
-            hint: give the directory to deploy to: `path = "/var/www/shop"` below `[stage.dev]`"#]],
+            hint: set the directory to deploy to: `path = "/var/www/shop"` below `[stage.dev]`"#]],
         );
         refused(
             "[stage.\"\"]\n",
