@@ -75,7 +75,7 @@ impl MinHealthy {
     }
 }
 
-/// Which hosts remain.
+/// Tracks which hosts remain.
 #[derive(Default)]
 pub struct Dropping {
     policy: OnHostFailure,

@@ -1,4 +1,4 @@
-//! The hosts of a run: their sites, work on several of them at once, and which of them remain.
+//! The hosts of a run: their sites, work on several of them in parallel, and which of them remain.
 
 pub mod access;
 pub mod dropping;
@@ -15,11 +15,11 @@ use crate::fleet::parallel::{Failures, combined, in_parallel};
 use crate::host::{Host, Selected};
 use crate::site::{Options, Site};
 
-/// Methods name a host by its index in `hosts`.
+/// Methods refer to a host by its index in `hosts`.
 pub struct Fleet {
-    /// In file order, as `sites`.
+    /// In file order, like `sites`.
     pub hosts: Vec<Host>,
-    /// All hosts of the stage, whether chosen or not.
+    /// All hosts of the stage, selected or not.
     pub stage: Vec<Host>,
     sites: Vec<Mutex<Site>>,
     dropping: Dropping,
@@ -52,12 +52,12 @@ impl Fleet {
         hosts.iter().map(|&host| self.hosts[host].name.clone()).collect()
     }
 
-    /// The host of that name, if it was chosen.
+    /// The host with this name, if it was selected.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.hosts.iter().position(|host| host.name == name)
     }
 
-    /// The site of a host, for one step or a few. Never hold it while asking for the site of another host.
+    /// The site of a host, for one step or a few. Never hold it while locking the site of another host.
     pub fn site(&self, host: usize) -> MutexGuard<'_, Site> {
         self.sites[host].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,7 +67,7 @@ impl Fleet {
         self.sites[host].try_lock().ok()
     }
 
-    /// All hosts, the dropped ones too.
+    /// All hosts, including dropped ones.
     pub fn everyone(&self) -> Vec<usize> {
         (0..self.hosts.len()).collect()
     }
@@ -98,12 +98,12 @@ impl Fleet {
         self.dropping.is_allowed()
     }
 
-    /// Drops hosts, or returns the reason why it does not.
+    /// Drops hosts, or returns the reason why it must not.
     pub fn drop_hosts(&self, hosts: &[usize]) -> Result<(), String> {
         self.dropping.drop_hosts(hosts, &self.hosts)
     }
 
-    /// Does something on several hosts at once, and collects every failure.
+    /// Runs `act` on several hosts in parallel, and collects every failure.
     pub fn on_each(&self, hosts: &[usize], act: impl Fn(usize) -> Result<()> + Sync) -> Failures {
         in_parallel(hosts, hosts.len(), |host| act(host).err())
             .into_iter()
@@ -111,7 +111,7 @@ impl Fleet {
             .collect()
     }
 
-    /// Asks all hosts at once. Returns each answer with the name of its host, in file order.
+    /// Asks all hosts in parallel. Returns each answer with the name of its host, in file order.
     pub fn ask<A: Send>(
         &self,
         question: impl Fn(&mut Site) -> Result<A> + Sync,

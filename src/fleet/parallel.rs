@@ -1,4 +1,4 @@
-//! Work on several hosts at the same time, and one error for all their failures.
+//! Work on several hosts in parallel, and one error for all their failures.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::thread;
 use crate::event::Report;
 use crate::event::together::as_one;
 
-/// Bytes. Scripts run on these threads, and nest calls.
+/// In bytes. Scripts run on these threads, and nest calls.
 const STACK: usize = 8 << 20;
 
 /// Hosts, each with its error.

@@ -1,5 +1,5 @@
-//! Keeps what a command on this machine makes from a few files, under the hash of those files, so that an export of the
-//! source need not make it again.
+//! Caches what a command on this machine makes from a few files, under the hash of these files, so that an export of
+//! the source need not make it again.
 
 use std::env;
 use std::fs;
@@ -14,20 +14,20 @@ use crate::shell::{Answer, Exit};
 use crate::site::CommandRequest;
 use crate::tree::{Hash, TreePath, canonical};
 
-/// The files that decide what a command makes, and what it makes. Paths are relative to the directory in which it runs.
+/// The inputs and outputs of a command. Paths are relative to the directory in which it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Cached {
     pub key: Vec<TreePath>,
-    /// The version of the tool, if it decides as well.
+    /// The version of the tool, if its output depends on that.
     pub version: String,
-    /// If a file of `key` contains one of these texts, the command makes more than `paths`, and nothing is kept.
+    /// If a file of `key` contains one of these texts, the command makes more than `paths`, and nothing is cached.
     pub unless: Vec<String>,
     pub paths: Vec<TreePath>,
 }
 
 impl Here {
-    /// Runs a command here, or copies what it makes from the cache; then the output is empty. Where a part of what it
-    /// makes exists already, as in a work tree, the tool knows best what to do with it: then the cache is neither read
+    /// Runs a command here, or copies its outputs from the cache; then the answer has no output. If one of the
+    /// outputs exists already, as in a work tree, the tool knows best what to do with it: the cache is neither read
     /// nor written.
     pub fn local_cached(&self, asked: &CommandRequest, cached: &Cached) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
@@ -63,8 +63,7 @@ impl Here {
         Ok(answer)
     }
 
-    /// The hash of the command, its environment and the files that decide what it makes. `None` if that cannot be
-    /// known.
+    /// The hash of the command, its environment and its inputs. `None` if nothing may be cached.
     fn digest(&self, asked: &CommandRequest, cached: &Cached, directory: &Path) -> Option<String> {
         let mut env = self.env.clone();
         // It differs for each commit.
@@ -94,7 +93,7 @@ fn place(directory: &Path, path: &TreePath) -> PathBuf {
     directory.join(path.to_path())
 }
 
-/// Copies all of them, links as links. If one fails, removes all copies and returns `None`.
+/// Copies all paths, links as links. If one copy fails, removes all of them and returns `None`.
 fn copy(paths: &[TreePath], from: &Path, to: &Path) -> Option<()> {
     let copied = paths.iter().try_for_each(|path| {
         let (from, to) = (place(from, path), place(to, path));

@@ -1,4 +1,4 @@
-//! Commands on this machine: run like those on a server, by a shell of their own.
+//! Commands on this machine. They run like those on a server, in a shell of their own.
 
 use std::sync::PoisonError;
 

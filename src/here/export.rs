@@ -16,7 +16,7 @@ use crate::tree::{Scratch, Store, canonical};
 
 /// An exported commit.
 pub struct Export {
-    /// It is removed at the end of the run, with all that was built in it.
+    /// Removed at the end of the run, with everything that was built in it.
     scratch: Scratch,
     /// The directory of `runner.toml` (see `has_project`), and the source.
     pub directory: PathBuf,
@@ -34,7 +34,7 @@ impl Export {
         let top = canonical(&commit.top);
         let project = canonical(directory);
         let within = |path: &Path| Some(scratch.path().join(path.strip_prefix(&top).ok()?));
-        // From the project's directory on, links lead where they lead in the commit.
+        // Below the project's directory, links lead where they lead in the commit.
         let from = within(&project).filter(|_| source.is_relative());
         let found = from
             .map(|project| lexical(&project.join(source)))

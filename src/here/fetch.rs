@@ -1,5 +1,4 @@
-//! Requests from this machine by HTTP and HTTPS, each on a thread of its own, so that Ctrl-C need not wait for a
-//! response.
+//! HTTP and HTTPS requests from this machine. Each has its own thread, so that Ctrl-C need not wait for a response.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -21,7 +20,7 @@ use crate::transport::cancel::POLL_INTERVAL;
 use crate::web::http::{BODY_MAX, check_size, encoded};
 use crate::web::{Response, check_header, check_method};
 
-/// The limit of redirects that are followed.
+/// How many redirects to follow at most.
 const REDIRECTIONS_MAX: u32 = 5;
 /// A request from this machine.
 pub struct Fetch {
@@ -69,7 +68,7 @@ impl Here {
         self.events.event(Event::Command { host: NAME.to_owned(), text: title.to_owned() });
         let (began, timeout) = (Instant::now(), fetch.timeout);
         let (sender, receiver) = mpsc::channel();
-        // Sending fails if nobody waits any longer.
+        // Fails only if nobody waits any longer.
         let work = move || drop(sender.send(answer(&fetch, &uri).map_err(|error| reason(error, timeout))));
         thread::Builder::new().spawn(work).with_context(|| format!("failed to send `{title}`"))?;
         loop {
@@ -156,7 +155,7 @@ fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
         // Such as PURGE, for caches.
         .allow_non_standard_methods(true)
         .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
-        // The authorities that this machine trusts, such as a company's own.
+        // Trusts the authorities that this machine trusts, such as a company's own.
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .build()
         .into();

@@ -65,8 +65,8 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// The commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. If there is no such local branch,
-    /// it looks for `origin`'s, as of the last fetch.
+    /// Finds the commit that `reference` names (gitrevisions(7)): a branch, a tag, a hash. If there is no such local
+    /// branch, looks for a branch of `origin`, as of the last fetch.
     pub fn named(reference: &str, source: &Path) -> Result<Self> {
         let source = canonical(source);
         let near = source.ancestors().find(|path| path.is_dir()).unwrap_or(&source);
@@ -104,7 +104,7 @@ fn warnings(repository: &Path, reference: &str, hash: &str) -> Vec<String> {
             &hash[..hash.len().min(10)]
         ));
     }
-    // Others may have pushed to the branch. This knows it only as far as it was fetched.
+    // Others may have pushed to the branch. git knows of that only as of the last fetch.
     let upstream = format!("{reference}@{{upstream}}");
     if branch.as_deref() == Some(hash)
         && let Some(name) = text(repository, &["rev-parse", "--abbrev-ref", &upstream])

@@ -62,7 +62,7 @@ impl Here {
         let revision = match ready.and_then(|()| project.revision()) {
             Ok(revision) => revision,
             Err(error) if sends || cancel_token.is_cancelled() => return Err(error),
-            // A rollback does not need it. If anything else does, it fails for the same reason.
+            // A rollback does not need the revision. If anything else does, it fails for the same reason.
             Err(_) => Revision::default(),
         };
         let warnings = if sends { warnings(&project, &revision, is_emptied)? } else { Vec::new() };

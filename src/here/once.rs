@@ -1,5 +1,4 @@
-//! A value that is computed once for all hosts, or once for all that ask with the same key. An error is kept as well:
-//! all of them get the same one.
+//! Computes a value once for all hosts, or once for each key. If that fails, all callers get the same error.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,7 +8,7 @@ use crate::event::Report;
 
 pub type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
-/// The value that `make` made at the first call.
+/// Returns the value, which `make` makes at the first call.
 pub fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
     let kept = once.get_or_init(|| make().map(Arc::new).map_err(Arc::new));
     match kept {

@@ -25,7 +25,7 @@ pub struct SourceOptions {
     pub directory: String,
     /// The branch, tag or commit to deploy; `None`: the work tree.
     pub reference: Option<String>,
-    /// The command line sets an empty `ref`; perhaps a shell variable was empty.
+    /// The command line sets `ref` to an empty text; perhaps a shell variable was empty.
     pub is_emptied: bool,
     pub exclude: Vec<String>,
 }

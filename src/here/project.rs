@@ -49,7 +49,7 @@ impl Project {
         kept(&self.commit, || Commit::named(reference, &self.directory.join(&self.source))).map(Some)
     }
 
-    /// Its export, which is made at the first call.
+    /// The export of the commit, which is made at the first call.
     pub fn export(&self) -> Result<Option<Arc<Export>>> {
         let Some(commit) = self.commit()? else { return Ok(None) };
         kept(&self.export, || Export::of(&commit, &self.directory, &self.source, &self.store)).map(Some)
@@ -74,8 +74,8 @@ impl Project {
         Ok(export.map_or_else(|| self.directory.join(&self.source), |export| export.source.clone()))
     }
 
-    /// The directory of `runner.toml` itself, never an export: files from hosts are downloaded to it, for whoever
-    /// deploys.
+    /// The directory of `runner.toml` itself, never an export. Files from hosts are downloaded to it, so that the
+    /// user finds them there.
     pub fn own_directory(&self) -> &Path {
         &self.directory
     }

@@ -1,4 +1,4 @@
-//! Asks the person at the terminal, until they answer or decline.
+//! Asks questions at the terminal. Waits until the user answers, declines or interrupts.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -10,7 +10,7 @@ use crate::event::{Event, Sink};
 use crate::transport::CancelToken;
 use crate::transport::cancel::POLL_INTERVAL;
 
-/// The answer, without its end of line. An interrupt, or the end of the input (Ctrl-D), is an error.
+/// Returns the answer without its newline. An interrupt or the end of the input (Ctrl-D) is an error.
 pub fn line(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io::Result<String> {
     if cancel_token.is_cancelled() {
         return Err(io::Error::other("interrupted"));
@@ -20,7 +20,7 @@ pub fn line(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io
     read(cancel_token).inspect_err(|_| eprintln!())
 }
 
-/// While a question is open, nothing may be drawn over it.
+/// Tells renderers to draw nothing for as long as it exists.
 struct Open<'e>(&'e dyn Sink);
 
 impl<'e> Open<'e> {
@@ -36,7 +36,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// The same, not shown while it is typed.
+/// Asks for a secret: does not show the answer while it is typed.
 pub fn secret(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io::Result<String> {
     let hidden = Hidden::new()?;
     let answer = line(question, cancel_token, events);
@@ -44,7 +44,7 @@ pub fn secret(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> 
     answer
 }
 
-/// While this exists, the terminal does not show what is typed, except for the end of the line.
+/// Turns the terminal's echo off for as long as it exists, except for the final newline.
 struct Hidden(Termios);
 
 impl Hidden {
@@ -65,7 +65,7 @@ impl Drop for Hidden {
     }
 }
 
-/// Reads one line. Not through the buffer of `stdin`: `poll` does not know what is in that.
+/// Reads one line. Does not use the buffer of `stdin`: `poll` does not know what it contains.
 fn read(cancel_token: &CancelToken) -> io::Result<String> {
     let stdin = io::stdin();
     let mut line = Vec::new();
@@ -75,7 +75,7 @@ fn read(cancel_token: &CancelToken) -> io::Result<String> {
         }
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()) {
-            // A signal, maybe the one that raises the interrupt.
+            // A signal arrived, maybe Ctrl-C.
             Ok(0) | Err(Errno::INTR) => continue,
             polled => polled?,
         };

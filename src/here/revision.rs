@@ -1,4 +1,4 @@
-//! The version of the source that is deployed, and who deploys it, for records.
+//! The commit that is deployed, and who deploys it, for records.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,14 +7,15 @@ use crate::here::git::text;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revision {
-    /// The commit's hash; none where the source is no git work tree.
+    /// The commit's hash; `None` if the source is not in a git repository.
     pub commit: Option<String>,
     /// The work tree has uncommitted changes.
     pub is_dirty: bool,
 }
 
 impl Revision {
-    /// Asks git. It is no error if there is no git, no repository or no commit: a plain directory is a source as well.
+    /// Asks git. It is no error if there is no git, no repository or no commit: a plain directory can be deployed,
+    /// too.
     pub fn of(source: &Path) -> Self {
         let Some(commit) = text(source, &["rev-parse", "--verify", "--quiet", "HEAD"]) else {
             return Self::default();
@@ -38,7 +39,7 @@ fn said(command: &mut Command) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// `user@machine` of whoever deploys, for records.
+/// `user@machine` of the person who deploys, for records.
 pub fn deployer() -> String {
     let user = ["LOGNAME", "USER"]
         .iter()

@@ -1,4 +1,4 @@
-//! The local tree, walked once for all hosts.
+//! The local files to deploy, walked once for all hosts.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -10,7 +10,7 @@ use crate::here::once::{Once, kept};
 use crate::here::project::Project;
 use crate::tree::{CompressionMode, Contents, Index, PARTS_MAX, Selection, Store, Tree, parts_of, walk};
 
-/// What is deployed.
+/// The source of a run.
 pub struct Source {
     project: Arc<Project>,
     exclude: Vec<String>,
@@ -28,7 +28,7 @@ impl Source {
     /// Starts to walk the tree in the background.
     pub fn walk_ahead(self: &Arc<Self>) {
         let source = Arc::clone(self);
-        // If no thread can be started, it is walked when it is needed.
+        // If no thread can be started, the tree is walked when it is needed.
         let _ = thread::Builder::new().spawn(move || {
             if let Some(deployed) = source.store.read_ahead() {
                 source.contents.expect(&deployed);
@@ -37,7 +37,8 @@ impl Source {
         });
     }
 
-    /// In how many parts, besides the first, the whole tree would be sent. The maximum while that is not known.
+    /// The number of parts, besides the first, in which the whole tree would be sent. The maximum until the tree is
+    /// known.
     pub fn n_parts(&self, compression: CompressionMode) -> usize {
         match self.tree.get() {
             Some(Ok(tree)) => parts_of(tree, compression),
@@ -45,7 +46,7 @@ impl Source {
         }
     }
 
-    /// The tree as of the first call, with whatever was built before that.
+    /// The tree at the time of the first call, including what was built before it.
     pub fn tree(&self) -> Result<Arc<Tree>> {
         kept(&self.tree, || {
             let root = self.project.source()?;
