@@ -59,7 +59,7 @@ fn options_of_a_command_hold() {
          });\n",
     );
     let ran = test.deploy();
-    ran.says("sub\ny z").says("`sleep 1000` was ended after 1 s").says("status 127");
+    ran.says("sub\ny z").says("`sleep 1000` timed out after 1 s").says("status 127");
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl Way {
         match self {
             Way::Status => ("echo broken >&2; exit 3", "exited with status 3"),
             Way::Killed => ("sh -c 'kill -9 $$'", "was killed by signal 9"),
-            Way::Slow => ("exec sleep 1000", "was ended after 1 s"),
+            Way::Slow => ("exec sleep 1000", "timed out after 1 s"),
             // Up from here to the child of the program, or to the process that its connection comes by.
             Way::CutOff => (
                 "p=$$; until case $(cat /proc/$p/comm) in sshd*) ;; *) false ;; esac; do set -- $(sed 's/.*) //' /proc/$p/stat); ! grep -q runner /proc/$2/comm || break; p=$2; done; kill -9 $p",

@@ -125,7 +125,7 @@ task("prepare", |host| host.run("true")).once().on("web").timeout(1).undo(|host|
     assert_eq!(lines(&test.deploy(), "mine"), ["`b`: mine"]);
 
     let test = test.recipe(&format!("{import}task(\"prepare\", |host| host.run(\"sleep 30\"));"));
-    test.ends(1, &[]).says("`sleep 30` was ended after 1 s").says("undid `prepare` on b");
+    test.ends(1, &[]).says("`sleep 30` timed out after 1 s").says("undid `prepare` on b");
     assert!(test.path("sites/b/undone").exists());
 
     let again = format!("{import}task(\"prepare\", |host| host.note(\"mine\")).on(\"db\");");

@@ -1,4 +1,5 @@
-//! What to do about a problem: a text, or a command of this program's that works as it is typed in this very run.
+//! What the user can do about a problem: a text, or a command of this program that works in this very run as it is
+//! shown.
 
 use std::fmt;
 
@@ -7,8 +8,8 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
     Text(String),
-    /// `runner` with some words, between two texts. Whoever shows it adds the options of the command line that lead to the
-    /// same project, stage and hosts: where a problem arises, nobody knows them.
+    /// `runner` with some words, between two texts. The renderer adds the options of the command line for the same
+    /// project, stage and hosts: the code that reports a problem does not know them.
     Runner {
         before: String,
         words: Vec<String>,
@@ -17,7 +18,7 @@ pub enum Hint {
 }
 
 impl Hint {
-    /// Of a command that begins the hint: "`runner tasks` lists them".
+    /// A hint that begins with a command: "`runner tasks` lists them".
     pub fn runner<const N: usize>(words: [&str; N], after: &str) -> Self {
         let words = words.map(str::to_owned).into();
         Self::Runner { before: String::new(), words, after: after.to_owned() }

@@ -1,12 +1,13 @@
-//! A report as lines of text: the headline, the place with a caret, notes, the calls that led there, the hint.
+//! Lays out a report as lines of text: the headline, the place with a caret, notes, the calls that led there, the
+//! hint.
 
 use std::fmt::Display;
 
 use crate::event::report::Provenance;
 use crate::event::{Excerpt, Report};
 
-/// All of a report but its label. `hint` is what its hint begins with. Lines of shipped scripts are shown only if
-/// `is_verbose`: they are not the user's to change.
+/// A report without its label. The hint starts with `hint`. Lines of shipped scripts are shown only if `is_verbose`:
+/// the user cannot change them.
 pub fn text(report: &Report, is_verbose: bool, hint: impl Display) -> String {
     let mut lines = vec![report.headline()];
     lines.extend(below(report, is_verbose));
@@ -14,12 +15,12 @@ pub fn text(report: &Report, is_verbose: bool, hint: impl Display) -> String {
     lines.join("\n")
 }
 
-/// The same without any colour.
+/// The text without colours.
 pub fn plain(report: &Report) -> String {
     text(report, false, "hint:")
 }
 
-/// What stands between the headline and the hint.
+/// The lines between the headline and the hint.
 fn below(report: &Report, is_verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut margin = 0;
@@ -48,13 +49,13 @@ fn digits(excerpt: &Excerpt) -> String {
     }
 }
 
-/// The place, and its line with a caret below it if that `is_shown`.
+/// The place, and if `is_shown`, its line with a caret below.
 fn pointed_at(excerpt: &Excerpt, margin: usize, is_shown: bool) -> Vec<String> {
     let Excerpt { place, text, width, .. } = excerpt;
     let column = if place.line > 0 { format!(":{}", place.column) } else { String::new() };
     let mut lines = vec![format!("{:margin$}--> {place}{column}", "")];
     if is_shown && !text.trim().is_empty() {
-        // A tab before the caret is repeated, so that both lines are as wide on any terminal.
+        // Repeats tabs before the caret, so that both lines have the same width on any terminal.
         let before = text.chars().take(place.column.saturating_sub(1));
         let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         lines.push(format!("{:margin$} |", ""));

@@ -1,4 +1,4 @@
-//! A sink that lets no secret through: every text of every event is searched for them.
+//! A sink that masks secrets in every text of every event.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,16 +15,17 @@ impl Mask {
         Self { inner, secrets: RwLock::default() }
     }
 
-    /// From now on `secret` is shown as `***`. A text of fewer than four bytes would tear holes into everything.
+    /// From now on, shows `secret` as `***`. Does not mask a text of fewer than four bytes: it would occur
+    /// everywhere.
     pub fn add(&self, secret: &str) {
         let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for line in std::iter::once(secret).chain(secret.lines()).filter(|line| line.len() >= 4) {
             secrets.push(line.to_owned());
-            // As one word of a command, and as a value within another is shown.
+            // As a quoted word of a command, and as a value inside another one.
             secrets.push(line.replace('\'', "'\\''"));
             secrets.push(format!("{line:?}").trim_matches('"').to_owned());
         }
-        // Of two secrets that hold each other the longer one is hidden first.
+        // If one secret contains another, the longer one must be masked first.
         secrets.sort_by(|a, b| (b.len(), a).cmp(&(a.len(), b)));
         secrets.dedup();
     }
@@ -41,7 +42,7 @@ impl Mask {
     }
 
     pub fn report(&self, report: Report) -> Report {
-        // Tasks and hosts are names.
+        // Names of tasks and hosts are not secret.
         let Report { label, task, context, hosts, message, excerpt, notes, trail, causes, hint } = report;
         let masked = |text: String| self.masked(&text);
         Report {
@@ -74,7 +75,7 @@ impl Sink for Mask {
                 let problem = problem.map(|problem| self.masked(&problem));
                 Event::Serving { host, release, is_dropped, problem }
             }
-            // These hold names and numbers only.
+            // These contain only names and numbers.
             event @ (Event::Started { .. }
             | Event::Release { .. }
             | Event::TaskStarted { .. }

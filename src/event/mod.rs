@@ -1,4 +1,4 @@
-//! What happened, as plain data: events for the renderers, reports for the user.
+//! What happened, as plain data: events for renderers, reports for the user.
 
 pub mod hint;
 pub mod layout;
@@ -15,7 +15,7 @@ pub use hint::Hint;
 pub use report::{Excerpt, Place, Report, few};
 pub use suggestion::Suggestion;
 
-/// Which of a command's two outputs.
+/// One of the two output streams of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
@@ -23,33 +23,33 @@ pub enum Output {
     Stderr,
 }
 
-/// How much a fill sent to one host.
+/// What a fill sent to one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Sent {
     pub strategy: &'static str,
-    /// Files of the release, and those of them that were unpacked.
+    /// Files of the release, and how many of them were unpacked.
     pub n_files: usize,
     pub n_unpacked: usize,
-    /// Bytes of content unpacked.
+    /// Bytes of unpacked content.
     pub bytes: u64,
-    /// Bytes that needed not be sent, since they were compressed.
+    /// Bytes that compression saved.
     pub n_saved: u64,
     pub n_removed: usize,
-    /// Paths that commands left in the last release and that were copied.
+    /// Paths that commands wrote into the previous release, and that were copied from there.
     pub n_carried: usize,
 }
 
-/// How a task or a run ended.
+/// The result of a task or a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskResult {
     Well,
     Failed,
-    /// Another task failed before it was its turn.
+    /// It did not run, because another task failed.
     Skipped,
 }
 
-/// What happened in a run. `host` is a host's name.
+/// An event of a run. `host` is the name of a host.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -59,7 +59,7 @@ pub enum Event {
         flow: String,
         hosts: Vec<String>,
         revision: Option<String>,
-        /// What was asked for by the setting `ref`.
+        /// The setting `ref`.
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<String>,
         is_plan: bool,
@@ -95,7 +95,7 @@ pub enum Event {
         bytes: u64,
         n_removed: usize,
     },
-    /// Bytes of a pack on their way to a host, out of a total.
+    /// Progress of an upload, in bytes.
     Sending {
         host: String,
         sent: u64,
@@ -110,16 +110,16 @@ pub enum Event {
         hosts: Vec<String>,
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
-        /// At most so long passed between the first host and the last.
+        /// An upper bound for the time between the first host and the last.
         #[serde(serialize_with = "seconds")]
         spread: Duration,
     },
-    /// A step that a plan would have taken.
+    /// A step that the run would take, in a plan.
     Planned {
         host: String,
         text: String,
     },
-    /// How a text file would change; for `--diff`.
+    /// How the run would change a text file, for `--diff`.
     Diff {
         host: String,
         text: String,
@@ -132,16 +132,16 @@ pub enum Event {
         host: Option<String>,
         text: String,
     },
-    /// Something failed; whether the run goes on, the report's label says.
+    /// Something failed. The report's label says whether the run continues.
     Failed {
         report: Report,
     },
-    /// The run goes on without a host.
+    /// The run continues without a host.
     Dropped {
         host: String,
         report: Report,
     },
-    /// Somebody is asked something at the terminal, which is theirs until they have answered.
+    /// A question is open at the terminal. Until it is answered, nothing else may use the terminal.
     Question {
         is_open: bool,
     },
@@ -149,8 +149,8 @@ pub enum Event {
         what: String,
         hosts: Vec<String>,
     },
-    /// What a host serves now; `None`: nothing. With a `problem` it could not be asked, and the release, if any, is what
-    /// it served when it was asked last.
+    /// What a host serves now; `None`: nothing. If there is a `problem`, the host did not answer, and the release, if
+    /// any, is the one that it last served.
     Serving {
         host: String,
         release: Option<String>,
@@ -164,7 +164,7 @@ pub enum Event {
     },
 }
 
-/// Who listens to events. Called from many threads.
+/// Receives events, from many threads.
 pub trait Sink: Send + Sync {
     fn event(&self, event: Event);
 }

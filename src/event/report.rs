@@ -1,5 +1,5 @@
-//! A problem as data: what is wrong, where, what is known besides, and what to do. It keeps this shape from where it arises
-//! to the terminal and to `--json`.
+//! A problem as data: what is wrong, where, notes, and what to do. It stays data until a renderer or `--json` shows
+//! it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::event::hint::Hint;
 
-/// `a`, `b` and 3 more: the first five of some names.
+/// The first five names of a list: "`a`, `b` and 3 more".
 pub fn few<T: fmt::Display>(names: &[T]) -> String {
     let shown: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
     let more = names.len() - shown.len();
@@ -15,8 +15,8 @@ pub fn few<T: fmt::Display>(names: &[T]) -> String {
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-/// Where something stands in a file of the user's. Lines and columns count from 1, columns in characters; what was
-/// typed on the command line has line 0.
+/// A place in a file of the user. Lines and columns count from 1, columns in characters. An argument of the command
+/// line has line 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Place {
     pub file: String,
@@ -33,19 +33,19 @@ impl fmt::Display for Place {
     }
 }
 
-/// Whose text an excerpt is of.
+/// Where the text of an excerpt comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provenance {
     #[default]
     User,
-    /// A recipe that is shipped with the program.
+    /// A shipped recipe.
     Recipe,
-    /// What every recipe builds on: its lines tell a user nothing that the task's name does not.
+    /// The standard library. Its lines tell a user nothing that the name of the task does not.
     Stdlib,
 }
 
-/// A place together with the text of its line, for the caret. `width` counts the characters it points at.
+/// A place with the text of its line, for the caret. The caret is `width` characters wide.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Excerpt {
     #[serde(flatten)]
@@ -56,14 +56,14 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// Cuts the line of `place` out of `source`; a line that is not there leaves the excerpt without text.
+    /// Takes the line of `place` from `source`. If there is no such line, the excerpt has no text.
     pub fn new(place: Place, source: &str, width: usize) -> Self {
         let text =
             place.line.checked_sub(1).and_then(|n| source.lines().nth(n)).unwrap_or_default().to_owned();
         Self { place, text, width, provenance: Provenance::User }
     }
 
-    /// The place of the byte `offset` of `source`, pointing at `width` characters.
+    /// The place of the byte `offset` in `source`. The caret is `width` characters wide.
     pub fn at_offset(file: &str, source: &str, offset: usize, width: usize) -> Self {
         let before = source.get(..offset).unwrap_or(source);
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
@@ -80,40 +80,40 @@ impl Excerpt {
     }
 }
 
-/// A call of a script on the way to a problem, as a sentence that ends in a place.
+/// A call in a script that led to a problem, as a sentence that ends in a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Frame {
     pub text: String,
     pub provenance: Provenance,
 }
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Label {
     #[default]
     Error,
-    /// The run goes on.
+    /// The run continues.
     Warning,
 }
 
-/// One problem. `message` is a lowercase fragment.
+/// A problem. `message` is a lowercase fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     pub label: Label,
     /// The task that failed.
     pub task: Option<String>,
-    /// What failed, where "task `...` failed" does not say it.
+    /// What failed, if "task `...` failed" would be wrong.
     pub context: Option<String>,
-    /// The hosts it is about, where the message does not say so.
+    /// The hosts that have the problem, unless the message names them.
     pub hosts: Vec<String>,
     pub message: String,
     #[serde(rename = "place")]
     pub excerpt: Option<Excerpt>,
     pub notes: Vec<String>,
-    /// The calls that led there, innermost first.
+    /// The calls that led to the problem, innermost first.
     pub trail: Vec<Frame>,
-    /// What each host failed by, where they failed by different things.
+    /// The problem of each host, if hosts failed for different reasons.
     pub causes: Vec<Report>,
     pub hint: Option<Hint>,
 }
@@ -123,7 +123,7 @@ impl Report {
         Self { message: message.into(), ..Self::default() }
     }
 
-    /// What an error says: the report in it, under the contexts above it.
+    /// The report inside an error, with the contexts of the error before its message.
     pub fn of(error: &anyhow::Error) -> Self {
         let mut above = String::new();
         for cause in error.chain() {
@@ -137,13 +137,13 @@ impl Report {
         Self::new(format!("{error:#}"))
     }
 
-    /// Whether it says the same as another, of whatever hosts; what to do may name one of them.
+    /// Whether it is the same problem, apart from the hosts. The hint is ignored: it may name a host.
     pub fn is_like(&self, other: &Self) -> bool {
         let nowhere = |report: &Self| Self { hosts: Vec::new(), hint: None, ..report.clone() };
         nowhere(self) == nowhere(other)
     }
 
-    /// The message behind what failed, and on which hosts.
+    /// What failed, on which hosts, and the message.
     pub fn headline(&self) -> String {
         let what = self.context.clone();
         let what = what.or_else(|| self.task.as_ref().map(|task| format!("task `{task}` failed")));
@@ -157,7 +157,7 @@ impl Report {
         }
     }
 
-    /// As the message of another problem.
+    /// Moves the headline into the message, for another headline.
     pub fn nested(self) -> Self {
         Self { message: self.headline(), task: None, context: None, ..self }
     }
@@ -167,7 +167,7 @@ impl Report {
         self
     }
 
-    /// The same, unless it knows of a nearer place.
+    /// Points at `excerpt`, unless the report has a more specific place.
     pub fn at_least(self, excerpt: &Excerpt) -> Self {
         Self { excerpt: self.excerpt.or_else(|| Some(excerpt.clone())), ..self }
     }
@@ -186,13 +186,13 @@ impl Report {
         Self { label: Label::Warning, ..self }
     }
 
-    /// Says what failed; see `headline`.
+    /// Sets what failed; see `headline`.
     pub fn context(self, what: impl Into<String>) -> Self {
         Self { context: Some(what.into()), ..self }
     }
 }
 
-/// The message alone: whatever takes a report for a text must not tear its shape apart. `layout::text` shows all of it.
+/// Only the message. Code that needs everything must use the fields, or `layout::text`.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.message)

@@ -1,8 +1,8 @@
-//! "did you mean": the known name that is nearest to a mistyped one.
+//! "did you mean": suggests the known name that is most similar to a mistyped one.
 
 use std::fmt;
 
-/// Shown behind a mistyped name: ` (did you mean `swap`?)`, or nothing when no known name is near.
+/// The text after a mistyped name: ` (did you mean `swap`?)`, or nothing if no known name is similar.
 pub struct Suggestion<'a>(Option<&'a str>);
 
 impl<'a> Suggestion<'a> {

@@ -1,8 +1,8 @@
-//! Alike problems put together: one report for each different problem, with all the hosts that had it.
+//! Groups equal problems: one report for each different problem, with all hosts that have it.
 
 use crate::event::Report;
 
-/// One for each different problem, in the order in which they came.
+/// Groups reports. The groups are in the order of their first reports.
 pub fn together(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
     let mut all: Vec<Report> = Vec::new();
     for report in reports {
@@ -14,7 +14,7 @@ pub fn together(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
     all
 }
 
-/// All of them as one report, for a caller that passes on one error; `None` if there are none.
+/// Combines reports into one, for a caller that returns a single error. `None` if there are none.
 pub fn as_one(reports: impl IntoIterator<Item = Report>) -> Option<Report> {
     let mut causes = together(reports);
     if causes.len() <= 1 {
@@ -25,7 +25,7 @@ pub fn as_one(reports: impl IntoIterator<Item = Report>) -> Option<Report> {
     Some(Report { hosts, hint, causes, ..Report::new("for different reasons") })
 }
 
-/// Of several hints the first is given: what to do next is one thing.
+/// Removes all hints except the first: the user can do only one thing next.
 pub fn keep_first_hint(reports: &mut [Report]) {
     for report in reports.iter_mut().skip_while(|report| report.hint.is_none()).skip(1) {
         report.hint = None;
@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(grouped.len(), 2);
         assert_eq!(grouped[0].headline(), "`a`, `c`: full");
         assert_eq!(grouped[1].headline(), "`b`: gone");
-        // Notes are part of what is said.
+        // Reports with different notes are different problems.
         let said = report("a", "full", None).note("1 kB");
         assert_eq!(together([said, report("b", "full", None)]).len(), 2);
     }

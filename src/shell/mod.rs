@@ -1,4 +1,4 @@
-//! POSIX shell text as a value: words are quoted by their type, and a remote act is data until a transport performs it.
+//! POSIX shell text as a value: a word is quoted by its type, and a remote act is data until a transport performs it.
 
 pub mod script;
 pub mod step;

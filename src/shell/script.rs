@@ -1,11 +1,11 @@
-//! A shell script as a value: a fixed text, and the values it works on as quoted assignments before it.
+//! A shell script as a value: a constant text, preceded by quoted assignments of the values that it uses.
 //!
-//! **Invariant:** nothing but a `Word` is ever put into a script's text.
+//! **Invariant:** only a `Word` is ever inserted into the text of a script.
 
 use crate::shell::Word;
 
-/// A POSIX shell script. Values come before the text, so the text itself is a constant that can be read,
-/// checked and tested as a file of its own.
+/// A POSIX shell script. The values come before the text, so the text is a constant that can be read, checked and
+/// tested as a file of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
     values: Vec<u8>,
@@ -27,7 +27,7 @@ impl Script {
         self
     }
 
-    /// Sets and exports an environment variable. The caller has checked that `name` is an identifier.
+    /// Sets and exports an environment variable. The caller must check that `name` is an identifier.
     pub fn export(mut self, name: &str, value: impl Into<Word>) -> Self {
         debug_assert!(is_identifier(name));
         self.values.extend(b"export ");
@@ -38,8 +38,8 @@ impl Script {
         self
     }
 
-    /// Defines the shell function `name`: called with a command, it runs that command once for each row,
-    /// the row's words behind it, and stops at the first that fails.
+    /// Defines the shell function `name`. It gets a command as arguments and runs it once for each row, with the
+    /// row's words appended. It stops at the first failure.
     pub fn rows<R>(mut self, name: &'static str, rows: impl IntoIterator<Item = R>) -> Self
     where
         R: IntoIterator,
@@ -59,13 +59,13 @@ impl Script {
         self
     }
 
-    /// Puts the shell text of `library` between the values and the text.
+    /// Inserts the text of `library` between the values and the script.
     pub fn with(mut self, library: &'static str) -> Self {
         self.libraries.push(library);
         self
     }
 
-    /// The whole text, as a shell reads it.
+    /// The complete text for a shell.
     pub fn text(&self) -> Vec<u8> {
         let mut text = self.values.clone();
         for code in self.libraries.iter().chain([&self.body]) {
@@ -74,15 +74,15 @@ impl Script {
         text
     }
 
-    /// What differs from script to script.
+    /// The assignments, without the constant text.
     #[cfg(test)]
     pub fn values(&self) -> String {
         String::from_utf8_lossy(&self.values).into_owned()
     }
 }
 
-/// Appends code without its comments and indentation, which are a third of it and nothing to a server. No text of ours
-/// has a line in quotes that begins with `#` or needs its blanks.
+/// Appends code without comments and indentation: they are a third of it, and servers do not need them. In our
+/// scripts, no line inside quotes begins with `#` or needs its indentation.
 fn push_code(text: &mut Vec<u8>, code: &str) {
     for line in code.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         text.extend(line.as_bytes());
@@ -93,7 +93,7 @@ fn push_code(text: &mut Vec<u8>, code: &str) {
     }
 }
 
-/// Whether `name` can name a variable (POSIX XBD 3.216).
+/// Whether `name` is a valid name of a variable (POSIX XBD 3.216).
 pub fn is_identifier(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')

@@ -1,4 +1,4 @@
-//! A remote act as a value: what it is, whether it writes, the script that does it and how its answer is read.
+//! A remote act as a value: its name, whether it writes, its script, and how its answer is read.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::shell::Script;
 
-/// The name of an act and its plain data, for plans, logs and tests.
+/// The name of an act and its data, for plans, logs and tests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Op {
     pub name: &'static str,
@@ -15,7 +15,7 @@ pub struct Op {
 }
 
 impl Op {
-    /// All data of one kind, in order.
+    /// All values of a key, in order.
     pub fn all(&self, key: &str) -> impl Iterator<Item = &str> {
         self.data.iter().filter(move |(k, _)| *k == key).map(|(_, value)| value.as_str())
     }
@@ -31,7 +31,7 @@ impl fmt::Display for Op {
     }
 }
 
-/// Whether an act may change anything on the server. A plan performs what reads and records what writes.
+/// Whether an act can change anything on the host. A plan performs acts that read, and only lists acts that write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Reads,
@@ -43,9 +43,9 @@ pub enum Effect {
 pub enum Exit {
     Code(i32),
     Signal(i32),
-    /// It ran longer than the act's timeout and was ended.
+    /// It ran longer than the timeout of the act and was killed.
     TimedOut(Duration),
-    /// The user asked for the end (Ctrl-C) and it was ended.
+    /// The user pressed Ctrl-C, and it was killed.
     Interrupted,
 }
 
@@ -54,7 +54,7 @@ impl Exit {
         self == Exit::Code(0)
     }
 
-    /// What a shell's `$?` says: 128 + n stands for signal n.
+    /// Converts the `$?` of a shell: 128 + n stands for signal n.
     pub fn from_shell(status: i32) -> Self {
         match status {
             129..=192 => Exit::Signal(status - 128),
@@ -68,16 +68,16 @@ impl fmt::Display for Exit {
         match self {
             Exit::Code(code) => write!(f, "exited with status {code}"),
             Exit::Signal(number) => write!(f, "was killed by signal {number}"),
-            // What is left of a task's time is no round number.
+            // The rest of a task's time is not a round number.
             Exit::TimedOut(limit) => {
-                write!(f, "was ended after {} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
+                write!(f, "timed out after {} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
             }
             Exit::Interrupted => write!(f, "was interrupted"),
         }
     }
 }
 
-/// What a server said to an act.
+/// The answer of a host to an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub exit: Exit,
@@ -85,24 +85,24 @@ pub struct Answer {
     pub stderr: Vec<u8>,
 }
 
-/// What a transport needs to know of an act.
+/// Everything that a transport needs to know about an act.
 #[derive(Debug, Clone)]
 pub struct Act {
     pub op: Op,
     pub effect: Effect,
     pub script: Script,
-    /// From the start of the script; none by default, since a silent healthy command may run for hours.
+    /// Counted from the start of the script. None by default, since a healthy command may run silently for hours.
     pub timeout: Option<Duration>,
-    /// Anybody on the host may read the script, so it may travel as an argument.
+    /// Other users on the host may read the script, so it can be sent as an argument of a command.
     pub is_public: bool,
-    /// What the host's persistent shell does itself before the script: a descriptor that it opens is open in this and all
-    /// later scripts, and is closed when the shell ends. It must not fail: that would end the shell.
+    /// A script that the persistent shell itself runs before the act's script. A descriptor that it opens stays open
+    /// for this and all later scripts, until the shell ends. It must not fail: that would end the shell.
     pub keeps: Option<Script>,
 }
 
 type Read<A> = Box<dyn Fn(&Answer) -> Result<A> + Send>;
 
-/// An act with the reader of its answer.
+/// An act, and the function that reads its answer.
 pub struct Step<A> {
     pub act: Act,
     pub read: Read<A>,
@@ -122,13 +122,13 @@ impl<A> Step<A> {
         }
     }
 
-    /// Adds a piece of data to the act's name.
+    /// Adds data to the name of the act.
     pub fn data(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.act.op.data.push((key, value.to_string()));
         self
     }
 
-    /// Adds as many pieces of the same kind.
+    /// Adds several values with the same key.
     pub fn data_each<T: fmt::Display>(
         mut self,
         key: &'static str,
@@ -138,13 +138,13 @@ impl<A> Step<A> {
         self
     }
 
-    /// Lets the script be read by anybody on the host: it saves a round trip when it is the first.
+    /// Allows other users on the host to read the script. If it is the first script, this saves a round trip.
     pub fn public(mut self) -> Self {
         self.act.is_public = true;
         self
     }
 
-    /// Has the persistent shell do something itself, before the script.
+    /// Makes the persistent shell run `keeps` itself before the script.
     pub fn keeping(mut self, keeps: Script) -> Self {
         self.act.keeps = Some(keeps);
         self

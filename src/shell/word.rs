@@ -1,10 +1,10 @@
-//! One word of a shell command: bytes that are always written quoted.
+//! A word of a shell command: bytes that are always quoted.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// Bytes that reach a shell as exactly one word, whatever they hold (but NUL, which no argument can).
+/// Bytes that reach a shell as exactly one word, whatever they contain (except NUL, which no argument can contain).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Word(Vec<u8>);
 
@@ -17,7 +17,8 @@ impl Word {
         &self.0
     }
 
-    /// The word in single quotes (POSIX XCU 2.2.2); a quote inside ends, escapes and begins again.
+    /// The word in single quotes (POSIX XCU 2.2.2). A quote inside ends the quotes, is escaped, and starts them
+    /// again.
     pub fn quoted(&self) -> Vec<u8> {
         let mut out = vec![b'\''];
         for &byte in &self.0 {
