@@ -310,7 +310,7 @@ fn a_host_out_of_touch_behind_the_swap_ends_what_runs_elsewhere_and_all_go_back(
 
 /// Of a `tar` that ends well too soon, by whoever meets it first: its channel, what it was to read from, the check at the end.
 const LYING: &str =
-    "the script succeeded, but did not read all that was sent|`zstd -dc` failed|failed to write the manifest";
+    "the script succeeded, but did not read all of its input|`zstd -dc` failed|failed to write the manifest";
 
 #[test]
 fn a_tar_that_dies_early_is_told_with_its_last_words_and_undone() {

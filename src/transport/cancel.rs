@@ -7,8 +7,8 @@ use std::time::Duration;
 /// How often code that waits for something else checks the flag.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// All who may cancel and all remotes that obey share it. While it is cancelled, a running act is ended and no act is
-/// started; both are answered with `Exit::Interrupted`.
+/// Shared by everything that can cancel acts and everything that performs them. While it is cancelled, running acts
+/// are ended and no act starts; both answer `Exit::Interrupted`.
 #[derive(Debug, Clone, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
 
@@ -21,12 +21,12 @@ impl CancelToken {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Lets acts run again, as an undo must.
+    /// Lets acts run again, for an undo.
     pub fn clear(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
 
-    /// The flag itself, for a signal handler to set.
+    /// The flag that a signal handler sets.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }

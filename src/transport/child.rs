@@ -1,4 +1,4 @@
-//! A child process as a channel: pipes that never block, and how it ended.
+//! A child process as a channel: pipes that never block, and its exit.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,10 +10,10 @@ use crate::transport::Stream;
 use crate::transport::link::Got;
 use crate::transport::nonblocking::{read, unblock, write};
 
-/// A process in a group of its own, so that a Ctrl-C at the terminal is this program's to pass on. It is killed when this
-/// is dropped.
+/// A process in its own process group, so that Ctrl-C at the terminal does not reach it directly. It is killed when
+/// this is dropped.
 pub struct ChildProcess {
-    /// Its pipes stay in it; one is gone once it is at its end.
+    /// Contains its pipes. A pipe is closed once it has reached its end.
     child: Child,
 }
 
@@ -25,7 +25,7 @@ impl ChildProcess {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()?;
-        // From here on a failure kills it.
+        // From here on, an error kills the child.
         let process = Self { child };
         process.pipes().try_for_each(|pipe| unblock(&pipe))?;
         Ok(process)
@@ -46,7 +46,7 @@ impl ChildProcess {
         }
     }
 
-    /// How it ended, if it has.
+    /// How it ended; `None` while it runs.
     pub fn exit(&mut self) -> io::Result<Option<Exit>> {
         let status = self.child.try_wait()?;
         Ok(status.map(|status| match (status.code(), status.signal()) {
@@ -60,7 +60,7 @@ impl ChildProcess {
         self.child.stdin.as_ref().map(AsFd::as_fd)
     }
 
-    /// Those of its output streams that are not at their end.
+    /// Its output streams that have not reached their end.
     pub fn outputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let stdout = self.child.stdout.as_ref().map(AsFd::as_fd);
         stdout.into_iter().chain(self.child.stderr.as_ref().map(AsFd::as_fd))
@@ -72,9 +72,10 @@ impl ChildProcess {
 }
 
 impl Drop for ChildProcess {
-    /// Kills the one process. What scripts left running on purpose is not in its group, or not ours to end.
+    /// Kills only the child. Processes that scripts left running on purpose are not in its group, or must not be
+    /// ended.
     fn drop(&mut self) {
-        // Either fails only if the child is already gone.
+        // Both fail only if the child has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

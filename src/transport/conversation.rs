@@ -1,4 +1,4 @@
-//! A request to an application on a host, over a channel of its own, so that the host needs no program for it.
+//! A request to an application on a host, on its own channel, so that the host needs no program to send it.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
@@ -11,15 +11,15 @@ use crate::web::Question;
 /// The limit for a response of any protocol, in bytes.
 const SAID_MAX: usize = 40 * 1024 * 1024;
 
-/// One request in progress. Advanced step by step, like an `Exchange`.
+/// A request in progress. The caller advances it step by step, like an `Exchange`.
 pub struct Conversation<'a> {
     channel: ChannelId,
     question: &'a Question,
-    /// What is still to be written.
+    /// The part of the request that is not written yet.
     rest: &'a [u8],
     said: Vec<u8>,
     began: Instant,
-    /// When the first byte was taken.
+    /// When the channel accepted the first byte.
     sent: Option<Instant>,
     buffer: Vec<u8>,
 }
@@ -42,10 +42,10 @@ impl<'a> Conversation<'a> {
         link.close(self.channel);
     }
 
-    /// Writes and reads what can be, and waits a moment if that is nothing. `None`: it goes on.
+    /// Writes and reads as much as possible, and waits a moment if that is nothing. `None`: not finished yet.
     pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<QuestionOutcome>, Lost> {
         match self.converse(link) {
-            // Nothing listens there; the connection to the host is fine.
+            // Nothing listens at the address, but the connection to the host works.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Ok(Some(QuestionOutcome::Failed(error.to_string())))
             }
@@ -63,7 +63,7 @@ impl<'a> Conversation<'a> {
             ))));
         }
         if n_read == self.buffer.len() {
-            // There is more at once.
+            // More can be read without waiting.
             return Ok(None);
         }
         let has_moved = has_written || n_read > 0;
@@ -82,14 +82,14 @@ impl<'a> Conversation<'a> {
         Ok(None)
     }
 
-    /// Whether some of the question was taken.
+    /// Returns whether the channel accepted any bytes.
     fn write(&mut self, link: &mut impl Link) -> io::Result<bool> {
         if self.rest.is_empty() {
             return Ok(false);
         }
         let n = match link.write(self.channel, self.rest) {
             Ok(n) => n,
-            // The application has stopped reading, but may have answered nevertheless.
+            // The application stopped reading, but may respond nevertheless.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.rest = b"";
                 0
@@ -102,7 +102,7 @@ impl<'a> Conversation<'a> {
         Ok(has_moved)
     }
 
-    /// How many bytes were read, and whether they were the last.
+    /// Returns how many bytes were read, and whether the response has ended.
     fn read(&mut self, link: &mut impl Link) -> io::Result<(usize, bool)> {
         match link.read(self.channel, Stream::Stdout, &mut self.buffer)? {
             Got::Bytes(n) => {

@@ -1,25 +1,26 @@
-//! The texts that tell shells on a host what to run.
+//! The texts that make shells on a host run scripts.
 //!
-//! **Invariant:** a script never travels as an argument or in the environment of a process, where others could read
-//! it and 128 KiB are the limit (Linux: MAX_ARG_STRLEN), nor by a here-document, for which some shells need a disk
-//! that is not full. The one exception is a first script that says of itself that anybody may read it (`bootstrap`).
+//! **Invariant:** a script is never sent as an argument or in the environment of a process: other users could read it
+//! there, and the limit is 128 KiB (Linux: MAX_ARG_STRLEN). It is not sent as a here-document either: for that, some
+//! shells need free disk space. The only exception is a first script that other users may read (`bootstrap`).
 //!
-//! **Invariant:** a text that arrives only in part does nothing.
+//! **Invariant:** a text that arrives incomplete does nothing.
 
 use crate::shell::{Act, Script, Word};
 use crate::transport::mark::Mark;
 
-/// Opens the persistent shell.
+/// The command of the persistent shell.
 pub const SHELL: &str = "sh";
 
-/// Opens a channel whose script is the first line of its standard input. `read` takes it byte by byte, so that what
-/// follows is left whole for the script.
+/// The command of a channel that reads its script from the first line of its standard input. `read` reads byte by
+/// byte, so that the rest of the input is left for the script.
 pub const CHANNEL: &str = r#"sh -c 'IFS= read -r s; eval "$s"'"#;
 
-/// What the persistent shell is told first. `_run N SCRIPT` runs a script in a shell, and where there is `setsid`, in a
-/// session of its own. That shell reads its program from a pipe (`_put` is a builtin) and is one command of it: an
-/// `eval` that has its text in double quotes, with `/dev/null` as standard input. Descriptor 4 keeps standard error for
-/// it while the persistent shell's own words ("Killed") go nowhere: bash would quote the command.
+/// The first text for the persistent shell. `_run N SCRIPT` runs a script in a new shell, in its own session if there
+/// is `setsid`. That shell reads its program from a pipe (`_put` is a builtin). The program is a single command: an
+/// `eval` with its text in double quotes and with `/dev/null` as standard input. Descriptor 4 keeps standard error
+/// for the script, while messages of the persistent shell itself ("Killed") are discarded: bash would quote the
+/// command in them.
 const HELLO: &str = r#"case $(command -v printf) in
 printf) _put() { printf %s "$1"; } ;;
 *) _put() { print -rn -- "$1"; } ;;
@@ -35,13 +36,14 @@ _run() {
 }
 "#;
 
-/// What a `CHANNEL` is told first, to the same ends as `HELLO`. `n` is a newline, which its one line cannot hold.
-/// `s=$?` stands within the braces: of braces around a lone `( )`, dash forgets the inner redirections.
+/// The beginning of the first line for a `CHANNEL`, with the same purposes as `HELLO`. `n` is a newline, which the
+/// line cannot contain. `s=$?` is inside the braces: if braces contain only a `( )`, dash forgets the inner
+/// redirections.
 const FIRST_WORDS: &str =
     r#"{ n=$(printf '\nx'); n=${n%x}; _run() { { ( eval "$1" ) 2>&4 4>&-; s=$?; } 4>&2 2>/dev/null; }; "#;
 
-/// What `bootstrap` runs first, to the same ends as `HELLO`; `$2` is the script, in the alphabet of arguments. What the
-/// shell itself is to do stands before it.
+/// The command that `bootstrap` runs, with the same purposes as `HELLO`. `$2` is the script, encoded by `argument`.
+/// Commands for the shell itself are placed before it.
 const BOOTSTRAP: &str = r#"if command -v setsid >/dev/null 2>&1; then _new=setsid _way=session; else _new= _way=tree; fi
 {
   $_new sh -c 'printf "%s<%s %s;" "$1" $$ "$2"; printf "%s<;" "$1" >&2; _s=$3; set --; eval "$_s"' \
@@ -52,9 +54,9 @@ printf '%s>%s;' "$_m" "$_s"
 printf '%s>;' "$_m" >&2
 "#;
 
-/// Opens the persistent shell and has it perform its first script on the way: that one is in the command, so that no
-/// round trip is needed to tell it, and anybody on the host can read it. The mark must be of a nonce of its own, for
-/// it can be read as well. The shell that then stands knows no `_run` yet.
+/// The command that opens the persistent shell and makes it perform its first script. The command contains the
+/// script, which saves a round trip, but other users on the host can read it. The mark needs its own nonce, because
+/// they can read that as well. This shell does not know `_run` yet.
 pub fn bootstrap(mark: &Mark, act: &Act) -> String {
     let mut first = act.keeps.as_ref().map_or(Vec::new(), Script::text);
     first.extend(format!("_m={}{}\n{BOOTSTRAP}", mark.stem(), mark.number()).bytes());
@@ -62,8 +64,8 @@ pub fn bootstrap(mark: &Mark, act: &Act) -> String {
     format!(r#"sh -c 'eval "$(printf %b "$1")"; exec sh' sh '{first}' '{script}'"#)
 }
 
-/// Bytes as what `printf %b` makes them of, in an alphabet that within single quotes means itself to bash, zsh, fish,
-/// csh and the like: csh knows no newline and no `!` there, fish a `\\` and a `\'`.
+/// Encodes bytes for `printf %b`, with characters that have no special meaning within single quotes in bash, zsh,
+/// fish, csh and the like. Newlines and `!` are special there in csh, `\\` and `\'` in fish.
 fn argument(bytes: &[u8]) -> String {
     let mut text = String::new();
     for &byte in bytes {
@@ -76,16 +78,16 @@ fn argument(bytes: &[u8]) -> String {
     text
 }
 
-/// The first words to a persistent shell.
+/// The first text for the persistent shell.
 pub fn hello(mark: &Mark) -> Vec<u8> {
     format!("_m={}\n{HELLO}", mark.stem()).into_bytes()
 }
 
-/// One act for a persistent shell.
+/// An act for the persistent shell.
 pub fn frame(mark: &Mark, act: &Act) -> Vec<u8> {
     let mut inner = Vec::new();
     for byte in act.script.text() {
-        // All that means anything within double quotes (POSIX XCU 2.2.3).
+        // All characters that are special within double quotes (POSIX XCU 2.2.3).
         if matches!(byte, b'\\' | b'"' | b'$' | b'`') {
             inner.push(b'\\');
         }
@@ -98,8 +100,8 @@ pub fn frame(mark: &Mark, act: &Act) -> Vec<u8> {
     frame
 }
 
-/// The line that tells a `CHANNEL` its script: newlines become `$n`, and the braces keep a part of it from running. The
-/// shell that says the marks is in the process group of whatever the script starts.
+/// The first line for a `CHANNEL`, with its script. Newlines become `$n`. The braces keep an incomplete line from
+/// running. The shell that prints the marks is in the process group of all processes that the script starts.
 pub fn first_line(mark: &Mark, script: &Script) -> Vec<u8> {
     let m = format!("{}{}", mark.stem(), mark.number());
     let mut line = FIRST_WORDS.as_bytes().to_vec();

@@ -1,4 +1,4 @@
-//! Ends a script that runs, and everything that it started, but never the shell that runs it.
+//! Ends a running script and everything that it started, but not the shell that runs it.
 
 use std::time::{Duration, Instant};
 
@@ -12,15 +12,16 @@ use crate::transport::shell::Shell;
 use crate::transport::turn::{closed, wait};
 use crate::transport::{Listener, Lost, Silent};
 
-/// For the script to begin, so that there is something to end; and for its end to be said.
+/// How long to wait for the script to begin, so that its processes are known, and for its end to be reported.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Sends TERM to all processes of `$pid`, waits half a second, then sends KILL. It stops all of them first, so that
-/// none goes on when another one is gone: when one ends, the input of another may end, and that one would take its part
-/// for the whole. Which processes belong to `$pid` depends on the `$way` that the script's mark named: those of its
-/// session, of its process group, or its descendants. A group that it does not lead is not its own: dropbear has all
-/// channels of a connection in one group. `$list` is kept from one look to the next, because descendants lose their
-/// parents when these end. Zombies count as gone: in a container there may be nobody to reap them.
+/// Sends TERM to all processes of `$pid`, waits half a second, then sends KILL. Before that, it stops all of them, so
+/// that none continues when another one is gone: when one ends, another one may reach the end of its input, and would
+/// take a part for the whole. Which processes belong to `$pid` depends on the `$way` that the script's mark named:
+/// those of its session, of its process group, or its descendants. A group that it does not lead is not its own:
+/// dropbear puts all channels of a connection into one group. `$list` is kept from one look to the next, because
+/// descendants lose their parents when these end. Zombies count as gone: in a container there may be no process that
+/// reaps them.
 const END: &str = r#"
 table() {
   if [ -r /proc/self/stat ]; then
@@ -72,8 +73,8 @@ look
 exit 0
 "#;
 
-/// Ends the script of `exchange`, by the shell if that is free, else by a channel more. Afterwards the exchange has
-/// its status, unless the shell is not to be trusted any more.
+/// Ends the script of `exchange`, through the shell if that is idle, else through another channel. Afterwards the
+/// exchange has its status, unless the shell can no longer be trusted.
 pub fn end(
     link: &mut impl Link,
     exchange: &mut Exchange,
@@ -108,8 +109,8 @@ fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, Lo
     Ok(Exchange::new(channel, &mark, Input::text(line)))
 }
 
-/// Advances both exchanges until `is_done`, or until the first is over and there is no second, or patience ends.
-/// The first is read all the while: a script that cleans up may have much to say.
+/// Advances both exchanges until `is_done`, until the first is over and there is no second, or until the time limit.
+/// Keeps reading the first one: a script that cleans up may print much.
 fn until(
     link: &mut impl Link,
     exchange: &mut Exchange,

@@ -1,5 +1,5 @@
-//! One script on one channel: what must still be written, and the output so far. Whoever waits for it advances it step
-//! by step, so several can be in progress on one link.
+//! One script on one channel: the input that is not written yet, and the output so far. The caller advances it step
+//! by step, so several exchanges can be in progress on one link.
 
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::mark::Mark;
 use crate::transport::{Listener, Lost, Stream};
 
-/// How much of a payload is in memory.
+/// How much of a payload is in memory at once.
 const BLOCK: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
-/// How much of the last words a `Lost` quotes.
+/// How much of the last output a `Lost` quotes.
 const WORDS_MAX: usize = 1024;
 
-/// What is to be written: a text, and maybe a payload behind it, after which standard input is closed.
+/// The input of a script: a text, and maybe a payload after it. After a payload, standard input is closed.
 pub struct Input<'a> {
     block: Vec<u8>,
     at: usize,
     payload: Option<&'a mut dyn Read>,
     is_payload: bool,
-    /// Nobody read on, though there was more.
+    /// The script stopped reading before the end.
     is_short: bool,
     sent: u64,
 }
@@ -40,14 +40,14 @@ impl<'a> Input<'a> {
         self.block.is_empty() && self.payload.is_none()
     }
 
-    /// Writes nothing more, and leaves standard input open.
+    /// Stops writing, and leaves standard input open.
     fn stop(&mut self) {
         self.is_short |= self.leaves_some();
         self.payload = None;
         self.at = self.block.len();
     }
 
-    /// Whether something is left that is more than the zeros at the end of a tar, which need not be read.
+    /// Whether unsent input is left, other than the zeros at the end of a tar, which need not be read.
     fn leaves_some(&mut self) -> bool {
         let mut rest = [0; 1];
         self.is_short
@@ -55,7 +55,7 @@ impl<'a> Input<'a> {
             || self.payload.as_mut().is_some_and(|payload| !matches!(payload.read(&mut rest), Ok(0)))
     }
 
-    /// Sees to it that something is to be written; false when there is no more.
+    /// Loads the next block if necessary. Returns false at the end of the input.
     fn fill(&mut self) -> io::Result<bool> {
         if self.at < self.block.len() {
             return Ok(true);
@@ -71,7 +71,7 @@ impl<'a> Input<'a> {
                 result => break result,
             }
         };
-        // After an error, too, the block must not look like something to be written.
+        // Also after an error, the block must not contain bytes that look like input.
         self.block.truncate(n.as_ref().map_or(0, |n| *n));
         self.at = 0;
         n.map(|n| n > 0)
@@ -92,14 +92,14 @@ impl Capture {
     }
 }
 
-/// A script under way.
+/// A script in progress.
 pub struct Exchange<'a> {
     pub channel: ChannelId,
     input: Input<'a>,
     out: Capture,
     err: Capture,
     started: Option<Instant>,
-    /// When the channel took something last, or was asked for.
+    /// When the channel last accepted bytes, or was opened.
     heeded: Instant,
     buffer: Vec<u8>,
 }
@@ -110,7 +110,7 @@ impl<'a> Exchange<'a> {
             channel,
             out: Capture::new(Stream::Stdout, mark),
             err: Capture::new(Stream::Stderr, mark),
-            // With nothing to be written it has started already.
+            // Without input, it has started already.
             started: input.is_empty().then(Instant::now),
             heeded: Instant::now(),
             input,
@@ -118,7 +118,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Writes and reads what can be without waiting. False when there was nothing.
+    /// Writes and reads as much as possible without waiting. Returns false if that was nothing.
     pub fn advance(&mut self, link: &mut impl Link, listener: &mut dyn Listener) -> Result<bool, Lost> {
         let wrote = self.write(link, listener)?;
         let sent = self.input.sent;
@@ -152,7 +152,7 @@ impl<'a> Exchange<'a> {
                 }
                 Ok(true)
             }
-            // Whoever read there is gone. Its last words and its mark may be on their way.
+            // The reader is gone. Its last output and its mark may still arrive.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.input.stop();
                 Ok(true)
@@ -161,7 +161,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Sends nothing more of a payload. A text under way is still written whole: half of it would never begin.
+    /// Stops sending the payload. The text before it is still written completely: a script that arrives incomplete
+    /// never begins.
     pub fn stop_payload(&mut self) {
         self.input.payload = None;
         if self.input.is_payload {
@@ -169,12 +170,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// When the first byte was taken.
+    /// When the channel accepted the first byte.
     pub fn started(&self) -> Option<Instant> {
         self.started
     }
 
-    /// How long the script has failed to begin.
+    /// How long the script has not begun, although its channel accepts no more bytes.
     pub fn unheeded(&self) -> Duration {
         self.out.scanner.begin().map_or_else(|| self.heeded.elapsed(), |_| Duration::ZERO)
     }
@@ -183,12 +184,12 @@ impl<'a> Exchange<'a> {
         self.input.sent
     }
 
-    /// Whether what is over did not read all of its payload. Nothing may be sent after that.
+    /// Whether the script ended without reading all of its input. Nothing may be sent after that.
     pub fn leaves_some(&mut self) -> bool {
         self.input.leaves_some()
     }
 
-    /// Whether nothing was read of its payload.
+    /// Whether no byte of the payload was used yet.
     pub fn is_untouched(&self) -> bool {
         self.input.payload.is_some() && !self.input.is_payload
     }
@@ -197,29 +198,29 @@ impl<'a> Exchange<'a> {
         self.input.payload
     }
 
-    /// The process of the script, and the way to find all that belongs to it.
+    /// The process id of the script, and how to find all processes that belong to it.
     pub fn begun(&self) -> Option<(u32, &str)> {
         let (pid, way) = self.out.scanner.begin()?.split_once(' ')?;
         Some((pid.parse().ok().filter(|pid| *pid > 1)?, way))
     }
 
-    /// What `$?` was, once both streams have been marked.
+    /// The value of `$?`, once the end mark arrived on both streams.
     pub fn status(&self) -> Option<i32> {
         self.err.scanner.end()?;
-        // A mark whose number cannot be read is no success.
+        // A mark without a valid number is a failure.
         Some(self.out.scanner.end()?.parse().unwrap_or(-1))
     }
 
     pub fn into_answer(self, exit: Exit) -> Answer {
         let mut stderr = self.err.kept;
         if self.err.scanner.begin().is_none() {
-            // The script's shell could not even be started: these are the words about it.
+            // The script's shell could not be started: this output says why.
             stderr = self.err.scanner.stray().to_vec();
         }
         Answer { exit, stdout: self.out.kept, stderr }
     }
 
-    /// The loss of the script for the reason `why`, to which its last words are added.
+    /// The error that the script was lost because of `why`, with its last output.
     pub fn lost(&self, why: &str) -> Lost {
         let words = match self.err.kept.as_slice() {
             [] => self.err.scanner.stray(),

@@ -7,11 +7,11 @@ use crate::shell::{Act, Answer};
 use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote};
 use crate::web::Question;
 
-/// Tries every time, as a recipe that restarts a host needs it, until it is told to fail fast.
+/// Connects again after each failure, as a recipe that restarts a host needs it, until `fail_fast` is called.
 pub struct FailFast {
     remote: Box<dyn Remote>,
     fails_fast: bool,
-    /// Why the host could not be reached when it was last tried.
+    /// Why the last attempt to reach the host failed.
     refused: Option<Lost>,
 }
 
@@ -20,7 +20,7 @@ impl FailFast {
         Self { remote, fails_fast: false, refused: None }
     }
 
-    /// From now on a host that cannot be reached is not tried again.
+    /// From now on, does not try again to reach a host after a failure.
     pub fn fail_fast(&mut self) {
         self.fails_fast = true;
     }

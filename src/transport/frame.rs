@@ -1,16 +1,16 @@
-//! Finds one script's marks in one stream, with no I/O.
+//! Finds the marks of one script in one stream, without I/O.
 //!
-//! **Invariant:** no byte of a mark is passed on, and no byte between the two marks is held back once it cannot be
-//! part of one.
+//! **Invariant:** it never passes on a byte of a mark, and never holds back a byte between the marks once that cannot
+//! be part of a mark.
 
 use crate::transport::mark::Mark;
 
-/// The longest text within a mark, `;` included.
+/// The maximum length of the text within a mark, with the `;`.
 const NOTE_MAX: usize = 32;
-/// What is kept of output before the first mark, for the report of a shell that never got so far.
+/// How much output before the first mark is kept, to report a shell that failed before it.
 const STRAY_MAX: usize = 4096;
 
-/// Where a stream is.
+/// The position of a stream relative to its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum StreamPlace {
     Before,
@@ -18,13 +18,14 @@ enum StreamPlace {
     After,
 }
 
-/// Takes a stream in pieces and passes on what stands between the marks. What comes before is from processes that
-/// earlier scripts left behind, or a login shell's greeting: the last of it is kept apart. What comes after is dropped.
+/// Reads a stream in pieces and passes on the output between the marks. Output before them is from processes that
+/// earlier scripts left behind, or the greeting of a login shell: keeps the last part of it. Discards output after
+/// them.
 #[derive(Debug)]
 pub struct Scanner {
     mark: Vec<u8>,
     place: StreamPlace,
-    /// Bytes not yet decided on.
+    /// Bytes that may be part of a mark.
     held: Vec<u8>,
     stray: Vec<u8>,
     begin: Option<String>,
@@ -43,22 +44,22 @@ impl Scanner {
         }
     }
 
-    /// The text within the mark that begins.
+    /// The text within the begin mark.
     pub fn begin(&self) -> Option<&str> {
         self.begin.as_deref()
     }
 
-    /// The text within the mark that ends.
+    /// The text within the end mark.
     pub fn end(&self) -> Option<&str> {
         self.end.as_deref()
     }
 
-    /// The last bytes before the script's own.
+    /// The last bytes before the output of the script.
     pub fn stray(&self) -> &[u8] {
         &self.stray
     }
 
-    /// Takes the next piece of the stream.
+    /// Reads the next piece of the stream.
     pub fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
         if self.place == StreamPlace::After {
             return;
@@ -97,7 +98,7 @@ impl Scanner {
         self.held = held;
     }
 
-    /// The stream ended: what was held back was no mark.
+    /// Ends the stream. Bytes that were held back are not part of a mark.
     pub fn finish(&mut self, out: &mut dyn FnMut(&[u8])) {
         let held = std::mem::take(&mut self.held);
         self.pass(&held, out);
@@ -119,7 +120,7 @@ impl Scanner {
 
 enum MarkSearch {
     No,
-    /// What stands at `at` may become a mark.
+    /// The bytes at `at` may be the beginning of a mark.
     Maybe {
         at: usize,
     },
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
     use crate::transport::mark::known;
 
-    /// What a scanner passes on of `pieces`, and the texts of its marks.
+    /// The output that a scanner passes on, and the texts of its marks.
     fn scan(pieces: &[&[u8]]) -> (Vec<u8>, Option<String>, Option<String>) {
         let mut scanner = Scanner::new(&known(7));
         let mut got = Vec::new();

@@ -1,7 +1,7 @@
-//! A `Remote` over any link: one persistent shell for acts, a channel of its own for each payload.
+//! A `Remote` over any link: a persistent shell for acts, and a separate channel for each payload.
 //!
-//! Output of a process that an earlier script left behind is dropped between acts; while another act runs it
-//! counts as that act's, since nobody can tell them apart.
+//! Output of a process that an earlier script left behind is discarded between acts. While another act runs, it
+//! counts as output of that act, since the two cannot be told apart.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::transport::upload::Uploader;
 use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Silent};
 use crate::web::Question;
 
-/// For a channel to be opened, and for the login shell there to read its start files, some of which ask the network.
+/// How long a channel may take to open, and its login shell to read its startup files, some of which use the network.
 const START: Duration = Duration::from_secs(120);
 
 pub struct Framed<L: Link> {
@@ -28,7 +28,7 @@ pub struct Framed<L: Link> {
     shell: Shell,
     heartbeat: HeartbeatSender,
     spare: SpareChannels,
-    /// When it last answered an act or a question.
+    /// When the host last answered an act or a request.
     heard: Instant,
 }
 
@@ -44,13 +44,13 @@ impl<L: Link> Framed<L> {
         }
     }
 
-    /// Waits for so long for a script to begin.
+    /// Sets how long a script may take to begin.
     pub fn starting_within(mut self, limit: Duration) -> Self {
         self.limits.start = limit;
         self
     }
 
-    /// Performs an act in the persistent shell, and opens it if there is none. The shell is lost if this is.
+    /// Performs an act in the persistent shell; opens the shell if necessary. If this fails, the shell is lost.
     fn perform_in_shell(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
         if let Some(mut turn) = self.shell.bootstrap(&mut self.link, act)? {
             let end = self.finish(&mut turn, listener);
@@ -64,7 +64,7 @@ impl<L: Link> Framed<L> {
         answer(turn.exchange, end)
     }
 
-    /// Has an act of the shell run to its end, or ends it.
+    /// Waits for an act in the shell, or ends it if it runs too long.
     fn finish(&mut self, turn: &mut Turn, listener: &mut dyn Listener) -> Result<ExchangeEnd, Lost> {
         self.spare.open_wanted(&mut self.link);
         let over = turn.finish(&mut self.link, &self.limits, &mut self.heartbeat, listener)?;
@@ -77,7 +77,7 @@ impl<L: Link> Framed<L> {
     fn converse(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
         let mut conversation = Conversation::open(&mut self.link, question)?;
         let outcome = loop {
-            // No act runs meanwhile.
+            // No act is running now.
             self.send_heartbeat();
             if self.limits.cancel_token.is_cancelled() {
                 break Ok(QuestionOutcome::Interrupted);
@@ -92,7 +92,7 @@ impl<L: Link> Framed<L> {
         outcome
     }
 
-    /// Nothing is started while the token is cancelled.
+    /// Refuses to start anything while the token is cancelled.
     fn refuse(&self) -> Option<Answer> {
         self.limits.cancel_token.is_cancelled().then(|| Answer {
             exit: Exit::Interrupted,
@@ -110,7 +110,7 @@ impl<L: Link> Framed<L> {
 
 impl<L: Link> Remote for Framed<L> {
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
-        // What is on its way is ended, not left to the next one.
+        // An act that was sent already must be ended now, not left to the next call.
         if let Some(reply) = self.refuse().filter(|_| !self.shell.has_begun()) {
             return Ok(reply);
         }
@@ -149,7 +149,7 @@ impl<L: Link> Remote for Framed<L> {
         let answer = Uploader { link, limits, shell, heartbeat, spare, listener }.send(act, payload, extra);
         match answer {
             Ok(_) => self.heard = Instant::now(),
-            // Whatever broke, the next act must not seem to go on in the shell of before.
+            // After a loss, the next act must not continue in the old shell.
             Err(Lost::Gone { .. }) => self.close_shell(),
             Err(_) => {}
         }
@@ -175,7 +175,7 @@ impl<L: Link> Remote for Framed<L> {
         }
         match self.heartbeat.due_once() {
             Some(act) if !self.shell.has_begun() => {
-                // A loss is told to the next act.
+                // If the connection is lost, the next act reports it.
                 let _ = self.perform(&act, &mut Silent);
                 self.heartbeat.sent_once();
             }

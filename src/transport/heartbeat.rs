@@ -1,4 +1,5 @@
-//! Heartbeats to a host, whether or not an act runs there: on a channel of their own, so that no act delays them.
+//! Sends heartbeats to a host, whether or not an act is running there: on a separate channel, so that no act delays
+//! them.
 
 use std::time::Instant;
 
@@ -8,9 +9,9 @@ use crate::transport::link::{ChannelId, Got, Link};
 use crate::transport::mark::Nonce;
 use crate::transport::{Heartbeat, Stream};
 
-/// Sends heartbeats. Opens their channel when the first is due: a short run needs none.
+/// Opens the channel when the first heartbeat is due: a short run needs none.
 pub struct HeartbeatSender {
-    /// `None`: none are sent yet.
+    /// `None`: sends no heartbeats yet.
     heartbeat: Option<Heartbeat>,
     last: Instant,
     channel: HeartbeatChannel,
@@ -22,10 +23,10 @@ enum HeartbeatChannel {
     None,
     Open {
         id: ChannelId,
-        /// What is still to be written; a host that takes nothing is given no more.
+        /// Bytes that are not written yet. If the host reads nothing, no more are added.
         pending: Vec<u8>,
     },
-    /// The host allows no more channels, or will not run it.
+    /// The host does not allow another channel, or does not run the script.
     Refused,
 }
 
@@ -50,7 +51,7 @@ impl HeartbeatSender {
         self.heard
     }
 
-    /// Sends a heartbeat if one is due. Ignores failures: the act that runs reports a lost connection. The host's shell
+    /// Sends a heartbeat if one is due. Ignores errors: the act that runs reports a lost connection. The host's shell
     /// must be open: a heartbeat never connects.
     pub fn send(&mut self, link: &mut impl Link) {
         let last = self.last;
@@ -71,8 +72,8 @@ impl HeartbeatSender {
         self.flush(link);
     }
 
-    /// The act that stands for a heartbeat that is due where there is no channel for it. It can be performed only while
-    /// no other act runs; then call `sent_once`.
+    /// The act to perform if a heartbeat is due but has no channel. It can be performed only while no other act runs;
+    /// then call `sent_once`.
     pub fn due_once(&self) -> Option<Act> {
         let is_refused = matches!(self.channel, HeartbeatChannel::Refused);
         let heartbeat = self.heartbeat.as_ref().filter(|_| is_refused)?;
@@ -83,14 +84,14 @@ impl HeartbeatSender {
         self.last = Instant::now();
     }
 
-    /// Writes what is still to be written, and hears what was answered.
+    /// Writes pending bytes, and reads the answers.
     pub fn flush(&mut self, link: &mut impl Link) {
         let HeartbeatChannel::Open { id, pending } = &mut self.channel else { return };
         let id = *id;
         let is_over = match link.write(id, pending) {
             Ok(n) => {
                 pending.drain(..n);
-                // Marks, and a line for each that it read: what it says does not matter.
+                // Marks, and one line for each heartbeat. The content does not matter.
                 let mut buffer = [0; 256];
                 let read = [Stream::Stdout, Stream::Stderr].map(|stream| link.read(id, stream, &mut buffer));
                 if read.iter().flatten().any(|got| matches!(got, Got::Bytes(_))) {
@@ -106,12 +107,12 @@ impl HeartbeatSender {
         }
     }
 
-    /// Gives up the channel, as when the connection is lost. The next heartbeat opens another.
+    /// Closes the channel, for example after the connection is lost. The next heartbeat opens another one.
     pub fn pause(&mut self, link: &mut impl Link) {
         self.give_up(link, HeartbeatChannel::None);
     }
 
-    /// Gives up the channel since an act needs it more, until `resume`. True if there was one.
+    /// Closes the channel until `resume`, because an act needs it. Returns whether there was one.
     pub fn make_room(&mut self, link: &mut impl Link) -> bool {
         self.give_up(link, HeartbeatChannel::Refused)
     }
@@ -126,12 +127,12 @@ impl HeartbeatSender {
         }
     }
 
-    /// Whether there is no channel for heartbeats, and none is asked for.
+    /// Whether heartbeats have no channel and will not open one.
     pub fn is_silent(&self) -> bool {
         self.heartbeat.is_none() || matches!(self.channel, HeartbeatChannel::Refused)
     }
 
-    /// A channel may be asked for again.
+    /// Allows a channel to be opened again.
     pub fn resume(&mut self) {
         if matches!(self.channel, HeartbeatChannel::Refused) {
             self.channel = HeartbeatChannel::None;
@@ -139,7 +140,7 @@ impl HeartbeatSender {
     }
 }
 
-/// A channel whose script reads heartbeats, and the first of them.
+/// Opens a channel with a script that reads heartbeats, and queues the first one.
 fn open(link: &mut impl Link, each_line: &Act) -> HeartbeatChannel {
     match link.open(encode::CHANNEL) {
         Ok(id) => {

@@ -8,18 +8,18 @@ pub enum Stream {
 
 /// Receives an act's output and a payload's progress as they arrive.
 pub trait Listener {
-    /// Bytes of the script's output, cut anywhere.
+    /// A piece of the script's output, split at any byte.
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
         let _ = (stream, bytes);
     }
 
-    /// `bytes` more of the payload were taken by the connection.
+    /// The connection accepted `bytes` more of the payload.
     fn sent(&mut self, bytes: u64) {
         let _ = bytes;
     }
 }
 
-/// Hears nothing.
+/// Ignores all output.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -1,4 +1,4 @@
-//! This machine as a host: channels are child processes, and sockets.
+//! This machine as a host: channels are child processes and sockets.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,10 +19,10 @@ use crate::transport::nonblocking::{read, unblock, write};
 use crate::transport::{Lost, Stream};
 use crate::web::Address;
 
-/// For each address of a name that is connected to.
+/// How long to wait for each address of a host name.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Children and sockets of this program.
+/// The child processes and sockets of this program.
 #[derive(Default)]
 pub struct Local {
     env: Vec<(OsString, OsString)>,
@@ -32,16 +32,16 @@ pub struct Local {
 
 struct LocalChannel {
     end: FarEnd,
-    /// The last write was not accepted whole.
+    /// The last write was not accepted completely.
     is_full: bool,
 }
 
-/// What the channel leads to.
+/// The other end of a channel.
 enum FarEnd {
     Child(ChildProcess),
-    /// A connected socket, until the other side has ended.
+    /// A connected socket, or `None` after the other side has closed it.
     Socket(Option<File>),
-    /// Why there is none.
+    /// The reason why it could not connect.
     Refused(String),
 }
 
@@ -71,7 +71,7 @@ impl Local {
 }
 
 impl LocalChannel {
-    /// Adds what is to be polled; false if there is something to hear at once.
+    /// Adds descriptors to poll. Returns false if the channel has something to report already.
     fn poll_for<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> bool {
         match &self.end {
             FarEnd::Child(child) => {
@@ -97,7 +97,7 @@ fn refused(why: &str) -> io::Error {
 fn connect(to: &Address) -> io::Result<File> {
     let socket: OwnedFd = match to {
         Address::Unix(path) => {
-            // One whose queue is full is busy, and not waited for (unix(7): EAGAIN).
+            // If the queue of the socket is full, the application is busy: does not wait for it (unix(7): EAGAIN).
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
             rustix::net::connect(&socket, &SocketAddrUnix::new(path.as_str())?)?;
@@ -148,7 +148,7 @@ impl Link for Local {
         let channel = self.channel(id)?;
         match &mut channel.end {
             FarEnd::Child(child) => child.close_stdin(),
-            // Of a socket that is gone there is nothing left to end.
+            // If the socket is closed already, there is nothing to end.
             FarEnd::Socket(socket) => {
                 let _ = socket.as_ref().map(|socket| shutdown(socket, Shutdown::Write));
             }
@@ -161,7 +161,7 @@ impl Link for Local {
     fn read(&mut self, id: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<Got> {
         match (&mut self.channel(id)?.end, stream) {
             (FarEnd::Child(child), stream) => child.read(stream, buffer),
-            // Reset or closed: whether that was the end is for whoever reads to tell.
+            // Reset or closed: the reader decides whether the response was complete.
             (FarEnd::Socket(socket), Stream::Stdout) => Ok(read(socket, buffer).unwrap_or(Got::End)),
             (FarEnd::Socket(_), Stream::Stderr) => Ok(Got::End),
             (FarEnd::Refused(why), _) => Err(refused(why)),

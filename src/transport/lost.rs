@@ -1,30 +1,30 @@
-//! Why an act has no answer, for a caller who must choose what to do about the host.
+//! Why an act has no answer, for callers that must decide how to continue with the host.
 
 use std::fmt;
 use std::io;
 
 use crate::event::Report;
 
-/// The act was not answered.
+/// The act has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
-    /// There is no connection, or the host starts nothing more on it: the act was not started.
+    /// There is no connection, or the host does not start anything more on it: the act was not started.
     Refused { report: Box<Report> },
-    /// The connection or the shell broke. Whether the act was done is unknown; `sent` bytes of its payload were
-    /// taken before. The next act opens a new shell, which holds nothing of what the old one held.
+    /// The connection or the shell was lost. The act may or may not have been performed; the connection accepted
+    /// `sent` bytes of its payload. The next act opens a new shell, without the locks of the old one.
     Gone { why: String, sent: u64 },
-    /// The payload could not be read on this side. The host is well: the script was killed before its standard
-    /// input ended, so that it could not take a part for the whole.
+    /// This machine failed to read the payload. The host is fine: the script was killed before the end of its
+    /// standard input, so that it could not take a part for the whole.
     Payload { why: String },
 }
 
 impl Lost {
-    /// For what a message alone explains.
+    /// For errors that need only a message.
     pub fn refused(why: impl Into<String>) -> Self {
         Lost::Refused { report: Report::new(why).into() }
     }
 
-    /// What an error of the link means.
+    /// Converts an error of a link.
     pub fn broken(error: &io::Error, sent: u64) -> Self {
         let why = error.to_string();
         match error.kind() {
@@ -39,7 +39,7 @@ impl fmt::Display for Lost {
         match self {
             Lost::Refused { report } => report.fmt(f),
             Lost::Gone { why, .. } => write!(f, "connection lost: {why}"),
-            Lost::Payload { why } => write!(f, "failed to read what was to be sent: {why}"),
+            Lost::Payload { why } => write!(f, "failed to read the files to send: {why}"),
         }
     }
 }

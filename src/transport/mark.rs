@@ -1,16 +1,16 @@
-//! The marks that separate the output of a script from what the shell reports about it.
+//! The marks that separate the output of a script from the shell's own reports about it.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-/// 128 random bits that no output can contain by chance, nor by reading the scripts: one nonce for the persistent
-/// shell, and one for each other channel.
+/// 128 random bits that output cannot contain by chance, or by printing the script. The persistent shell and each
+/// other channel have their own nonce.
 #[derive(Debug, Clone, Copy)]
 pub struct Nonce(u128);
 
 impl Nonce {
-    /// The standard library's hash keys are 128 bits from the system's generator; two hashes under them are as
-    /// hard to guess, and cannot fail to be read.
+    /// The hash keys of the standard library are 128 bits from the system's random generator. Two hashes with these
+    /// keys are as hard to guess, and generating them cannot fail.
     pub fn random() -> Self {
         let keys = RandomState::new();
         let half = |n: u8| u128::from(keys.hash_one(n));
@@ -28,8 +28,8 @@ impl fmt::Display for Nonce {
     }
 }
 
-/// The mark of one script. On each stream `MARK<pid way;` begins what the script says and `MARK>status;` ends it
-/// (both are `MARK<;` and `MARK>;` on standard error).
+/// The mark of one script. On standard output, `MARK<pid way;` precedes the output of the script and `MARK>status;`
+/// follows it. On standard error, these are `MARK<;` and `MARK>;`.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
     nonce: Nonce,
@@ -45,8 +45,8 @@ impl Mark {
         self.n
     }
 
-    /// The part that all marks of its nonce begin with, as shell text that yields it but does not hold it: a
-    /// shell that echoes its input must not make a mark.
+    /// The common beginning of all marks of its nonce, as shell text that evaluates to it but does not contain it: a
+    /// shell that echoes its input must not produce a mark.
     pub fn stem(&self) -> String {
         let hex = format!("{:032x}", self.nonce.0);
         let (left, right) = hex.split_at(16);

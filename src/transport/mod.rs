@@ -1,9 +1,9 @@
-//! How a host is reached: a `Remote` performs acts there, whatever carries them.
+//! How to reach a host: a `Remote` performs acts there, over any transport.
 //!
-//! **Invariant:** a script's end is told by its mark and nothing else; no mark, no success.
+//! **Invariant:** only its mark tells that a script has ended. Without a mark, it has not succeeded.
 //!
-//! **Invariant:** until a `Lost` is answered, all acts were performed by one and the same shell, so what lives
-//! as long as that shell (`$PPID` of every script) was never dropped unnoticed.
+//! **Invariant:** until a call returns `Lost`, one and the same shell performs all acts. So a lock that lives as long
+//! as that shell (`$PPID` of every script) is never lost unnoticed.
 
 pub mod cancel;
 mod child;
@@ -44,12 +44,12 @@ pub use lost::Lost;
 pub use payload::{ExtraStreams, Fallback};
 pub use remote::{Heartbeat, QuestionOutcome, Remote};
 
-/// This machine as a host. Its shell is started by the first act.
+/// This machine as a host. The first act starts its shell.
 pub fn local(cancel_token: CancelToken) -> Box<dyn Remote> {
     Box::new(Framed::new(Local::default(), cancel_token))
 }
 
-/// A host over ssh. It is connected to by the first act.
+/// A host over ssh. The first act connects.
 pub fn ssh(target: SshTarget, cancel_token: CancelToken) -> Box<dyn Remote> {
     let silence = target.silence;
     let mut dial = Dial::new(target, cancel_token.clone());

@@ -1,4 +1,4 @@
-//! Reads and writes of pipes and sockets that never wait.
+//! Reads and writes pipes and sockets without waiting.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -7,13 +7,13 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::transport::link::Got;
 
-/// From now on reads and writes of `file` do not wait.
+/// Makes reads and writes of `file` non-blocking.
 pub fn unblock(file: &impl AsFd) -> io::Result<()> {
     let flags = fcntl_getfl(file)?;
     Ok(fcntl_setfl(file, flags | OFlags::NONBLOCK)?)
 }
 
-/// Writes what is accepted at once. `None` is a closed pipe, which nobody reads.
+/// Writes as much as possible. `None` is a closed pipe.
 pub fn write(to: Option<&mut impl Write>, bytes: &[u8]) -> io::Result<usize> {
     let Some(to) = to else {
         return Err(ErrorKind::BrokenPipe.into());

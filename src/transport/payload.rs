@@ -1,17 +1,17 @@
-//! The payloads that an upload sends on streams of their own, besides the stream of its act.
+//! The additional payloads of an upload, each sent on its own stream.
 
 use std::io::Read;
 
 use crate::shell::Act;
 
-/// The streams of an upload besides that of its act.
+/// The streams of an upload in addition to the one of its act.
 pub struct ExtraStreams<'a> {
-    /// Performed once for each of the payloads.
+    /// The act to perform for each payload.
     pub act: &'a Act,
     pub payloads: Vec<&'a mut dyn Read>,
-    /// They wait until the act succeeds, and are sent only if its output contains this.
+    /// The payloads wait until the upload's own act succeeds, and are sent only if its output contains this.
     pub after: &'static [u8],
-    /// How many bytes no payload has taken yet. At 0, a payload that has not begun is not needed.
+    /// How many bytes no payload has claimed yet. At 0, payloads that have not begun are not needed.
     pub left: &'a dyn Fn() -> u64,
     /// Sent instead if the connection turns out to be slow.
     pub fallback: Option<Fallback<'a>>,
@@ -21,7 +21,7 @@ pub struct ExtraStreams<'a> {
 pub struct Fallback<'a> {
     pub act: &'a Act,
     pub payloads: Vec<&'a mut dyn Read>,
-    /// Makes the payloads of before end as soon as they can, and leave the rest to these.
+    /// Makes the previous payloads end as soon as possible and leave the rest to these.
     pub begin: &'a dyn Fn(),
 }
 
@@ -30,7 +30,7 @@ impl<'a> ExtraStreams<'a> {
         Self { act, payloads: Vec::new(), after: b"", left: &|| 0, fallback: None }
     }
 
-    /// The same again, for another try.
+    /// The same streams for another attempt.
     pub fn again(&mut self) -> ExtraStreams<'_> {
         ExtraStreams {
             act: self.act,

@@ -1,4 +1,4 @@
-//! What a host can be asked to do, over any transport, and the outcomes.
+//! The operations of a host, over any transport, and their outcomes.
 
 use std::io::Read;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crate::transport::payload::ExtraStreams;
 use crate::transport::{Listener, Lost};
 use crate::web::{Question, Response};
 
-/// What came of a question.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuestionOutcome {
-    /// And how long after the question was under way: once to the host and back is in it.
+    /// The response, and the time since the request was sent, including one round trip to the host.
     Answered(Response, Duration),
-    /// There was no answer, or none that can be read.
+    /// There was no response, or it could not be read.
     Failed(String),
     Interrupted,
 }
@@ -21,30 +21,32 @@ pub enum QuestionOutcome {
 /// How to tell a host that this run is alive.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
-    /// Its script reads lines as long as they come, does something for each, and answers it with a line.
+    /// A script that reads lines until the end of its input. It does something for each line, and answers with a
+    /// line.
     pub each_line: Act,
-    /// The same once, in the shell, where there is no channel to be had and no act runs.
+    /// Sends a single heartbeat in the shell, if no channel is available and no act is running.
     pub once: Act,
     pub every: Duration,
 }
 
-/// A host as acts meet it. Nothing but `send` has a default: a wrapper that did not pass something on would lose it
-/// without an error.
+/// A host that performs acts. Only `send` has a default implementation: with other defaults, a wrapper that forgets
+/// to forward a call would lose it without an error.
 pub trait Remote: Send {
-    /// Performs an act in the host's persistent shell. Its script starts in the shell's working directory, with
-    /// `/dev/null` as standard input and nothing left over from earlier scripts.
+    /// Performs an act in the persistent shell of the host. Its script starts in the working directory of the shell,
+    /// with `/dev/null` as standard input and with nothing left from earlier scripts.
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost>;
 
-    /// So many payloads may soon be sent: channels for them may be opened, if that needs no other connection.
+    /// Announces that up to `n_payloads` payloads may be sent soon. Channels for them are opened if the host is
+    /// connected.
     fn preopen(&mut self, n_payloads: usize);
 
-    /// Has an act on its way, as far as that can be without waiting. The next one that is performed must be this one.
+    /// Sends an act, as far as possible without waiting. The next call of `perform` must be for this act.
     fn begin(&mut self, act: &Act);
 
-    /// Performs an act on a channel of its own, `payload` on its standard input behind the script, and sends the extra
-    /// streams, at the same time where that can be. Answers the first that failed, or else the act. A script that ends
-    /// without reading all of `payload` is not an error of its own: its exit tells. Nothing else is looked at while a
-    /// payload is being read, so it should not wait for long.
+    /// Performs an act on a separate channel, with `payload` on its standard input after the script, and sends the
+    /// extra streams in parallel if possible. Returns the first answer that is a failure, else the answer of the act.
+    /// If the script ends without reading all of `payload`, its exit tells whether that is an error. Nothing else
+    /// happens while a payload is read, so reading it must not take long.
     fn upload(
         &mut self,
         act: &Act,
@@ -53,7 +55,7 @@ pub trait Remote: Send {
         listener: &mut dyn Listener,
     ) -> Result<Answer, Lost>;
 
-    /// The same without extra streams.
+    /// Uploads without extra streams.
     fn send(
         &mut self,
         act: &Act,
@@ -63,15 +65,15 @@ pub trait Remote: Send {
         self.upload(act, payload, ExtraStreams::none(act), listener)
     }
 
-    /// Asks what listens on the host. Its answer is read as it comes, and waited for as long as the question says.
+    /// Sends a request to an application on the host, and waits for its response until the timeout of the request.
     fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost>;
 
-    /// Sends heartbeats from now on: while acts run, and when `send_heartbeat` is called while none does.
+    /// Sends heartbeats from now on: while acts run, and whenever `send_heartbeat` is called.
     fn start_heartbeat(&mut self, heartbeat: Heartbeat);
 
     /// Sends a heartbeat if one is due. Never connects.
     fn send_heartbeat(&mut self);
 
-    /// For how long the host has answered nothing, heartbeats included.
+    /// How long the host has not answered anything, including heartbeats.
     fn silence(&self) -> Duration;
 }

@@ -1,4 +1,4 @@
-//! The persistent shell of a host: opens it, sends the first words, then one act after the other.
+//! The persistent shell of a host: opens it, then sends it one act after the other.
 
 use crate::shell::{Act, Answer};
 use crate::transport::Lost;
@@ -12,19 +12,19 @@ pub struct Shell {
     nonce: Nonce,
     n_marks: u64,
     open: Option<OpenShell>,
-    /// An act that is on its way already: its mark, and what is still to be written of it.
+    /// An act that was sent ahead: its mark, and the part that is not written yet.
     begun: Option<(Mark, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy)]
 struct OpenShell {
     channel: ChannelId,
-    /// It was told the first words.
+    /// It has received `HELLO`.
     is_greeted: bool,
 }
 
 impl Shell {
-    /// It is opened by its first act.
+    /// A shell that the first act opens.
     pub fn new() -> Self {
         Self { nonce: Nonce::random(), n_marks: 0, open: None, begun: None }
     }
@@ -33,25 +33,25 @@ impl Shell {
         self.open.is_some()
     }
 
-    /// Whether an act is on its way whose answer nobody has asked for.
+    /// Whether an act was sent ahead and its answer was not requested yet.
     pub fn has_begun(&self) -> bool {
         self.begun.is_some()
     }
 
-    /// Has an act on its way, as far as that can be without waiting, if the shell stands.
+    /// Sends an act ahead, as far as possible without waiting, if the shell is open.
     pub fn begin(&mut self, link: &mut impl Link, act: &Act) {
         let Some(OpenShell { channel, is_greeted: true }) = self.open else { return };
         let mark = self.next_mark();
         let mut rest = encode::frame(&mark, act);
-        // What breaks here is told when its answer is asked for.
+        // If this fails, the call for the answer reports it.
         while let Ok(n @ 1..) = link.write(channel, &rest) {
             rest.drain(..n);
         }
         self.begun = Some((mark, rest));
     }
 
-    /// Opens the shell by a command that performs the act, if anybody may read it and it fits in. `None`: the shell is
-    /// open already, or the act is to be told to one.
+    /// Opens the shell with a command that performs the act, if other users may read the act and it is short enough.
+    /// `None`: the shell is open already, or the act must be sent to it.
     pub fn bootstrap(&mut self, link: &mut impl Link, act: &Act) -> Result<Option<Turn<'static>>, Lost> {
         if self.is_open() || !act.is_public {
             return Ok(None);
@@ -71,7 +71,7 @@ impl Shell {
         Ok(Some(Turn::new(exchange, act.timeout)))
     }
 
-    /// Tells the shell an act, unless that is on its way already; opens it before if it is not.
+    /// Sends an act to the shell, unless it was sent ahead. Opens the shell if necessary.
     pub fn start(&mut self, link: &mut impl Link, act: &Act) -> Result<Turn<'static>, Lost> {
         let (channel, mark, text) = match (self.begun.take(), self.open) {
             (Some((mark, rest)), Some(OpenShell { channel, .. })) => (channel, mark, rest),
@@ -80,7 +80,7 @@ impl Shell {
         Ok(Turn::new(Exchange::new(channel, &mark, Input::text(text)), act.timeout))
     }
 
-    /// What is to be written where for it to perform an act.
+    /// The channel, mark and text of an act for the shell.
     fn tell(&mut self, link: &mut impl Link, act: &Act) -> Result<(ChannelId, Mark, Vec<u8>), Lost> {
         let mark = self.next_mark();
         let (channel, mut text) = match self.open {
@@ -93,8 +93,8 @@ impl Shell {
         Ok((channel, mark, text))
     }
 
-    /// An exchange that performs an act while the one on channel `busy` goes on. `None` if `busy` is the shell's own
-    /// channel, or the shell cannot.
+    /// Performs an act while the exchange on channel `busy` continues. `None` if `busy` is the channel of the shell
+    /// itself, or the shell is not able to.
     pub fn meanwhile(
         &mut self,
         link: &mut impl Link,
@@ -121,7 +121,7 @@ impl Shell {
     }
 }
 
-/// Whether the host has no such command as `bootstrap` runs, so that the act was not performed.
+/// Whether the host does not support the command of `bootstrap`, so that the act was not performed.
 pub fn is_unknown(bootstrap: &Exchange, end: &Result<ExchangeEnd, Lost>) -> bool {
     match end {
         Err(Lost::Refused { .. }) => true,
@@ -130,14 +130,14 @@ pub fn is_unknown(bootstrap: &Exchange, end: &Result<ExchangeEnd, Lost>) -> bool
     }
 }
 
-/// What the shell answered, if it is still there to be asked again.
+/// The answer of the shell, if the shell is still usable.
 pub fn answer(exchange: Exchange, end: ExchangeEnd) -> Result<Answer, Lost> {
     let why = match end {
         ExchangeEnd::Exit(exit) | ExchangeEnd::Overdue(exit) if exchange.status().is_some() => {
             return Ok(exchange.into_answer(exit));
         }
         ExchangeEnd::Exit(exit) | ExchangeEnd::Overdue(exit) => {
-            format!("the script {exit}, but the shell did not answer after it")
+            format!("the script {exit}, but the shell did not respond afterwards")
         }
         ExchangeEnd::Closed(exit) => format!("the shell {exit}"),
     };

@@ -1,5 +1,5 @@
-//! A remote without a host, to test wrappers of remotes: a function makes the answers, and the names of acts are
-//! recorded.
+//! A remote without a host, to test wrappers of remotes: a function makes the answers, and it records the names of
+//! acts.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::web::Question;
 
 type MakeReply = Box<dyn FnMut(&Act) -> Result<Answer, Lost> + Send>;
 
-/// Replies by a function.
+/// Answers with a function.
 pub struct Simulated {
     reply: MakeReply,
     performed: Performed,
@@ -22,12 +22,12 @@ impl Simulated {
         Self::replying(move |act| Ok(answer(act)))
     }
 
-    /// For replies other than answers.
+    /// Also returns errors.
     pub fn replying(reply: impl FnMut(&Act) -> Result<Answer, Lost> + Send + 'static) -> Self {
         Self { reply: Box::new(reply), performed: Performed::default() }
     }
 
-    /// What it is asked to perform, from now on and before; the handle outlives it.
+    /// The acts that it performs, from now on and before. The handle outlives it.
     pub fn performed(&self) -> Performed {
         self.performed.clone()
     }
@@ -54,7 +54,7 @@ impl Remote for Simulated {
     }
 
     fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
-        Ok(QuestionOutcome::Failed(format!("nobody listens at `{}`", question.to)))
+        Ok(QuestionOutcome::Failed(format!("nothing listens at `{}`", question.to)))
     }
 
     fn start_heartbeat(&mut self, _: Heartbeat) {}
@@ -66,7 +66,7 @@ impl Remote for Simulated {
     }
 }
 
-/// The names of the acts that were performed.
+/// The names of performed acts.
 #[derive(Clone, Default)]
 pub struct Performed(Arc<Mutex<Vec<&'static str>>>);
 
@@ -76,7 +76,7 @@ impl Performed {
     }
 }
 
-/// An answer of success with `stdout`.
+/// A successful answer with `stdout`.
 pub fn said(stdout: impl Into<Vec<u8>>) -> Answer {
     Answer { exit: Exit::Code(0), stdout: stdout.into(), stderr: Vec::new() }
 }

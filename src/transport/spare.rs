@@ -1,4 +1,4 @@
-//! Channels for payloads, opened before they are needed, so that no round trip is spent on opening them later.
+//! Opens channels for payloads before they are needed, to save a round trip later.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::transport::link::{ChannelId, Link};
 #[derive(Default)]
 pub struct SpareChannels {
     ready: VecDeque<ChannelId>,
-    /// How many are to be opened once there is a connection.
+    /// How many channels to open once there is a connection.
     n_wanted: usize,
 }
 
@@ -18,13 +18,13 @@ impl SpareChannels {
         self.n_wanted = n;
     }
 
-    /// Opens those that are wanted, which must not be what connects.
+    /// Opens the wanted channels. The host must be connected already: this must not connect.
     pub fn open_wanted(&mut self, link: &mut impl Link) {
         let n = std::mem::take(&mut self.n_wanted);
         self.open(link, n);
     }
 
-    /// Opens what is missing to `n`.
+    /// Opens channels until `n` are ready.
     pub fn open_to(&mut self, link: &mut impl Link, n: usize) {
         self.open(link, n.saturating_sub(self.ready.len()));
     }
@@ -39,10 +39,10 @@ impl SpareChannels {
         self.ready.is_empty()
     }
 
-    /// A channel for a payload, and whether it was there already.
+    /// A channel for a payload, and whether it had been opened before.
     pub fn take(&mut self, link: &mut impl Link) -> Result<(ChannelId, bool), Lost> {
         while let Some(channel) = self.ready.pop_front() {
-            // It may have been refused, or ended by whoever ends what does nothing.
+            // The host may have refused it, or closed it because it was idle.
             match link.exit(channel) {
                 Ok(None) => return Ok((channel, true)),
                 _ => link.close(channel),

@@ -1,4 +1,5 @@
-//! Decides which payloads of an upload are sent now, which wait, and when the upload is over. `upload` acts on that.
+//! Decides which payloads of an upload to send now, which must wait, and when the upload is over. `upload` acts on
+//! these decisions.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -10,20 +11,20 @@ use crate::transport::link::ChannelId;
 use crate::transport::turn::Turn;
 use crate::transport::{ExtraStreams, Fallback, Lost};
 
-/// How long a server may count a channel as open after it has ended.
+/// How long a server may count a channel as open after it was closed.
 const LINGERS: Duration = Duration::from_secs(10);
-/// A line that carries fewer bytes each second costs more time than compression does, which makes 100 MB and more of
-/// one processor (fast Ethernet carries 12.5).
+/// In bytes per second. On a slower connection, sending uncompressed files takes longer than compressing them, which
+/// one processor does at 100 MB/s and more (fast Ethernet carries 12.5 MB/s).
 const SLOW: u64 = 12_000_000;
 /// How long to measure before deciding that.
 const LOOK: Duration = Duration::from_secs(1);
-/// Fewer bytes than this are not worth another channel.
+/// Another channel is not worth it for fewer bytes than this.
 const REST: u64 = 4_000_000;
 
-/// An act under way with its payload.
+/// An act in progress with its payload.
 pub struct UploadStream<'a> {
     pub is_first: bool,
-    /// Its channel was opened before it was needed.
+    /// Its channel had been opened before it was needed.
     pub was_ready: bool,
     pub act: &'a Act,
     pub turn: Turn<'a>,
@@ -35,26 +36,26 @@ impl UploadStream<'_> {
     }
 }
 
-/// The streams of one upload, and what waits for one.
+/// The streams of one upload, and the payloads that wait for a stream.
 pub struct UploadStreams<'a> {
     pub open: Vec<UploadStream<'a>>,
-    /// Each with the act that reads it.
+    /// Each payload with the act that reads it.
     waiting: VecDeque<(&'a Act, &'a mut dyn Read)>,
     after: &'static [u8],
     left: &'a dyn Fn() -> u64,
     fallback: Option<Fallback<'a>>,
-    /// Bytes that streams which are over have sent.
+    /// Bytes that finished streams have sent.
     sent: u64,
-    /// When it was last looked how many had been sent, and how many that were.
+    /// When the speed was last measured, and how many bytes had been sent by then.
     looked: Option<(Instant, u64)>,
-    /// Whether what waits may begin.
+    /// Whether waiting payloads may begin.
     is_free: bool,
-    /// How many the host allows at once, as far as it was met.
+    /// How many streams the host allows at once, as far as known.
     most: usize,
-    /// When one ended last, and when the next may begin.
+    /// When a stream last ended, and when the next one may begin.
     ended: Option<Instant>,
     again: Instant,
-    /// What the act itself answered.
+    /// The answer of the upload's own act.
     first: Option<Answer>,
 }
 
@@ -81,7 +82,7 @@ impl<'a> UploadStreams<'a> {
         self.waiting.len()
     }
 
-    /// The payload that must get a channel now.
+    /// The next payload to send, if one may begin now.
     pub fn next(&mut self) -> Option<(&'a Act, &'a mut dyn Read)> {
         self.fall_back();
         if self.is_free && (self.left)() == 0 {
@@ -108,13 +109,13 @@ impl<'a> UploadStreams<'a> {
         {
             (fallback.begin)();
             self.waiting = fallback.payloads.into_iter().map(|payload| (fallback.act, payload)).collect();
-            // As those of before end.
+            // The fallback streams begin as the previous ones end.
             self.most = self.most.min(self.open.len().max(1));
         }
     }
 
-    /// Whether a channel may be refused only because others are open, or are taken for open there. Then it is worth
-    /// waiting.
+    /// Whether the host may have refused a channel only because others are open, or because it still counts closed
+    /// ones as open. Then it is worth waiting.
     pub fn may_be_crowded(&self) -> bool {
         self.open.len() > 1 || self.lingers()
     }
@@ -123,7 +124,7 @@ impl<'a> UploadStreams<'a> {
         self.ended.is_some_and(|ended| ended.elapsed() < LINGERS)
     }
 
-    /// Lets a stream that was refused wait until another one has ended, on the host as well. Returns its channel.
+    /// Makes a refused stream wait until another one has ended, also for the host. Returns its channel.
     pub fn put_back(&mut self, n: usize) -> ChannelId {
         let lingers = self.lingers();
         let UploadStream { act, turn, .. } = self.open.swap_remove(n);
@@ -138,14 +139,15 @@ impl<'a> UploadStreams<'a> {
         channel
     }
 
-    /// Takes one that is over out.
+    /// Removes a finished stream.
     pub fn take(&mut self, n: usize) -> UploadStream<'a> {
         let stream = self.open.swap_remove(n);
         self.sent += stream.turn.exchange.sent();
         stream
     }
 
-    /// Takes note of how one ended. An answer that is no success is the upload's, and ends the others.
+    /// Records how a stream ended. If its answer is a failure, it is the answer of the upload and ends the other
+    /// streams.
     pub fn ended(&mut self, is_first: bool, answer: Answer) -> Option<Answer> {
         self.ended = Some(Instant::now());
         if !answer.exit.is_success() {
@@ -158,19 +160,19 @@ impl<'a> UploadStreams<'a> {
         None
     }
 
-    /// What the upload came to, once nothing is under way and nothing can follow.
+    /// The outcome of the upload, once no stream is in progress and none can follow.
     pub fn outcome(&mut self) -> Option<Result<Answer, Lost>> {
         if !self.open.is_empty() || self.is_free && !self.waiting.is_empty() {
             return None;
         }
         let left = if self.is_free { (self.left)() } else { 0 };
         let first = self.first.take().filter(|_| left == 0);
-        let why = "the host did not take all of the payload".to_owned();
+        let why = "the host did not read all of the payload".to_owned();
         Some(first.ok_or(Lost::Gone { why, sent: self.sent }))
     }
 }
 
-/// Whether `text` is in what an act has said.
+/// Whether the output of an act contains `text`.
 fn says(said: &[u8], text: &[u8]) -> bool {
     text.is_empty() || said.windows(text.len()).any(|part| part == text)
 }
@@ -196,7 +198,7 @@ mod tests {
         Answer { exit: Exit::Code(code), stdout: stdout.into(), stderr: Vec::new() }
     }
 
-    /// An upload whose two other payloads wait for `half`.
+    /// An upload with two extra payloads that wait for `half`.
     fn check(left: u64, then: impl for<'a> FnOnce(&mut UploadStreams<'a>, &'a Act)) {
         let (act, left) = (act(), move || left);
         let (mut first, mut second, mut third) = (&b"1"[..], &b"2"[..], &b"3"[..]);
@@ -269,7 +271,7 @@ mod tests {
             streams.open.push(stream(3, act, payload));
             assert_eq!(streams.put_back(1), ChannelId(3));
             assert_eq!(streams.n_waiting(), 1);
-            // One is open, which is all that the host allows.
+            // One stream is open, and the host allows no more.
             streams.again = Instant::now();
             assert!(streams.next().is_none());
             streams.take(0);

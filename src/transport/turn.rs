@@ -1,4 +1,4 @@
-//! Advances an exchange until it is over, or must be ended.
+//! Advances an exchange until it is over or must be ended.
 
 use std::time::{Duration, Instant};
 
@@ -9,41 +9,41 @@ use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::{Listener, Lost};
 
-/// How long the output of a process that has ended is read, if others keep writing.
+/// How long to read the output of a process that has ended, if other processes keep writing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// What ends an exchange, besides the time limit of its own act.
+/// Limits that end an exchange, in addition to the timeout of its act.
 pub struct TurnLimits {
     pub cancel_token: CancelToken,
     /// How long a script may take to begin.
     pub start: Duration,
 }
 
-/// How an exchange came to its end.
+/// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExchangeEnd {
-    /// Both streams were marked.
+    /// The end mark arrived on both streams.
     Exit(Exit),
-    /// The channel's process ended without saying how the script did.
+    /// The process of the channel ended without an end mark.
     Closed(Exit),
-    /// The script still runs and must be ended, by whoever has the means.
+    /// The script still runs, and the caller must end it.
     Overdue(Exit),
 }
 
-/// What came of advancing an exchange once.
+/// The result of advancing an exchange once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnProgress {
     Moved,
-    /// There was nothing to read, and nothing more was taken.
+    /// Nothing could be read or written.
     Still,
     Over(ExchangeEnd),
 }
 
-/// An exchange under way, with the time limit of its act.
+/// An exchange in progress, with the timeout of its act.
 pub struct Turn<'a> {
     pub exchange: Exchange<'a>,
     limit: Option<Duration>,
-    /// When it was last looked whether its process has ended.
+    /// When it last checked whether the process has ended.
     looked: Instant,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Turn<'a> {
         Self { exchange, limit, looked: Instant::now() }
     }
 
-    /// Waits until it is over. The host hears meanwhile that this side is alive.
+    /// Waits until it is over. Sends heartbeats meanwhile.
     pub fn finish(
         &mut self,
         link: &mut impl Link,
@@ -70,7 +70,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Writes and reads what can be without waiting, and looks whether it is over.
+    /// Writes and reads as much as possible without waiting, and checks whether it is over.
     pub fn advance(
         &mut self,
         link: &mut impl Link,
@@ -87,7 +87,7 @@ impl<'a> Turn<'a> {
         if self.exchange.unheeded() >= limits.start {
             return Err(self.never_began(limits.start));
         }
-        // Processes that outlive a killed shell may talk for ever, so this does not wait for silence.
+        // Processes that outlive a killed shell may keep printing, so this does not wait for them to be silent.
         if !has_moved || self.looked.elapsed() > POLL_INTERVAL {
             self.looked = Instant::now();
             if let Some(exit) = closed(link, &mut self.exchange, listener)? {
@@ -105,7 +105,7 @@ impl<'a> Turn<'a> {
         Some(Exit::TimedOut(limit))
     }
 
-    /// How long it may still run.
+    /// The remaining time.
     fn left(&self) -> Duration {
         match (self.limit, self.exchange.started()) {
             (Some(limit), Some(started)) => {
@@ -122,7 +122,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// How the channel's process ended without marks, if it did and everything it said was read.
+/// How the process of the channel ended, if it ended without an end mark and all of its output was read.
 pub fn closed(
     link: &mut impl Link,
     exchange: &mut Exchange,
@@ -131,7 +131,7 @@ pub fn closed(
     let exit = link.exit(exchange.channel);
     let exit = exit.map_err(|error| Lost::broken(&error, exchange.sent()))?;
     if exit.is_some() {
-        // It may have spoken between the last look and its end.
+        // It may have printed something between the last read and its end.
         let start = Instant::now();
         while exchange.advance(link, listener)? && start.elapsed() < LAST_WORDS {}
     }

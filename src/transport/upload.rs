@@ -1,5 +1,4 @@
-//! Sends several payloads at once, each on a channel of its own: one channel carries no more than its window per round
-//! trip.
+//! Sends several payloads at once, each on its own channel: a channel carries only its window per round trip.
 
 use std::io::Read;
 
@@ -17,11 +16,11 @@ use crate::transport::streams::{UploadStream, UploadStreams};
 use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits, TurnProgress, wait};
 use crate::transport::{ExtraStreams, Listener, Lost};
 
-/// What an upload uses of a remote.
+/// The parts of a remote that an upload needs.
 pub struct Uploader<'a, L: Link> {
     pub link: &'a mut L,
     pub limits: &'a TurnLimits,
-    /// Ends scripts, if it is there.
+    /// Ends scripts, if it is open.
     pub shell: &'a mut Shell,
     pub heartbeat: &'a mut HeartbeatSender,
     pub spare: &'a mut SpareChannels,
@@ -29,8 +28,8 @@ pub struct Uploader<'a, L: Link> {
 }
 
 impl<L: Link> Uploader<'_, L> {
-    /// Performs an act with its payload, and then the extra streams, as many at once as the host allows. Answers the
-    /// first of them that failed, whose failure ends the others, or else the act.
+    /// Performs an act with its payload, then sends the extra streams, as many at once as the host allows. Returns
+    /// the first answer that is a failure, which ends the other streams, else the answer of the act.
     pub fn send(
         &mut self,
         act: &Act,
@@ -38,7 +37,7 @@ impl<L: Link> Uploader<'_, L> {
         mut extra: ExtraStreams,
     ) -> Result<Answer, Lost> {
         match self.try_to_send(act, payload, extra.again()) {
-            // A host that allows two channels has one for the payload if there are no heartbeats meanwhile.
+            // If the host allows only two channels, the payload gets the one of the heartbeats.
             Err(Lost::Refused { .. }) if self.heartbeat.make_room(self.link) => {
                 self.try_to_send(act, payload, extra.again())
             }
@@ -57,19 +56,19 @@ impl<L: Link> Uploader<'_, L> {
         self.spare.open_to(self.link, streams.n_waiting());
         let answer = self.drive(&mut streams);
         self.spare.close(self.link);
-        // Ended before it can take the end of its input for the whole.
+        // End the scripts before they can take the end of their input for the whole.
         for mut stream in streams.open {
             let _ = self.end(&mut stream.turn.exchange);
             self.link.close(stream.channel());
         }
         if !was_silent {
-            // There is room again for heartbeats on a channel of their own.
+            // Heartbeats can have their own channel again.
             self.heartbeat.resume();
         }
         answer
     }
 
-    /// Advances all streams until the last one is over. What is left open afterwards is of no use any more.
+    /// Advances all streams until the last one is over. The caller ends streams that are still open then.
     fn drive(&mut self, streams: &mut UploadStreams) -> Result<Answer, Lost> {
         loop {
             if self.shell.is_open() {
@@ -119,7 +118,7 @@ impl<L: Link> Uploader<'_, L> {
         Ok(UploadStream { is_first, was_ready, act, turn: Turn::new(exchange, act.timeout) })
     }
 
-    /// Takes stream `n`, which is over, out. An answer is one that failed, and the upload's.
+    /// Removes the finished stream `n`. Returns its answer if that is a failure, which is the answer of the upload.
     fn finish(
         &mut self,
         streams: &mut UploadStreams,
@@ -132,8 +131,8 @@ impl<L: Link> Uploader<'_, L> {
         Ok(streams.ended(is_first, answer))
     }
 
-    /// What becomes of stream `n`, which is lost. The host may only have refused its channel: then another is tried,
-    /// now or when there is room. Anything else ends the upload.
+    /// Handles the loss of stream `n`. If the host only refused its channel, tries another one, now or when one is
+    /// free. Any other loss ends the upload.
     fn meet_refusal<'p>(
         &mut self,
         streams: &mut UploadStreams<'p>,
@@ -145,7 +144,7 @@ impl<L: Link> Uploader<'_, L> {
             return Err(lost);
         }
         if stream.was_ready {
-            // When it was asked for there were others, which may be over.
+            // When this channel was opened, others were open that may be closed now.
             let UploadStream { is_first, act, turn, .. } = streams.open.swap_remove(n);
             self.link.close(turn.exchange.channel);
             if let Some(payload) = turn.exchange.into_payload() {
@@ -160,15 +159,15 @@ impl<L: Link> Uploader<'_, L> {
         Err(lost)
     }
 
-    /// Closes a stream that is over. Afterwards nothing reads its payload any more.
+    /// Closes a finished stream. Afterwards nothing reads its payload any more.
     fn close(&mut self, stream: UploadStream, end: ExchangeEnd) -> Result<Answer, Lost> {
         let UploadStream { is_first, turn, .. } = stream;
         let mut exchange = turn.exchange;
         let ended = match end {
             ExchangeEnd::Exit(_) => Ok(()),
             ExchangeEnd::Overdue(_) => self.end(&mut exchange),
-            // Whatever still reads the payload must not take its part for the whole. What the process said counts, not
-            // this.
+            // A process that still reads the payload must not take a part for the whole. The output of the script
+            // matters, not whether this succeeds.
             ExchangeEnd::Closed(_) => {
                 let _ = self.end(&mut exchange);
                 Ok(())
@@ -185,16 +184,16 @@ impl<L: Link> Uploader<'_, L> {
     }
 }
 
-/// What a stream that is over answers.
+/// The answer of a finished stream.
 fn answer(mut exchange: Exchange, end: ExchangeEnd, is_first: bool) -> Result<Answer, Lost> {
     match end {
-        // Only the first may do without what it is given.
+        // Only the first stream need not read all of its input.
         ExchangeEnd::Exit(exit) if exit.is_success() && !is_first && exchange.leaves_some() => {
             let mut answer = exchange.into_answer(Exit::Code(1));
-            answer.stderr.extend(b"the script succeeded, but did not read all that was sent\n");
+            answer.stderr.extend(b"the script succeeded, but did not read all of its input\n");
             Ok(answer)
         }
-        // Without a mark there is no success, whatever the process says.
+        // Without an end mark there is no success, whatever the exit of the process is.
         ExchangeEnd::Closed(exit) if exit.is_success() => {
             Err(exchange.lost("the channel closed without an answer"))
         }

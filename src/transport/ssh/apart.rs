@@ -1,5 +1,4 @@
-//! Runs calls that cannot be cancelled in a thread of their own. When nobody waits any longer, the thread is left
-//! behind.
+//! Runs calls that cannot be cancelled in separate threads. If a call takes too long, its thread is abandoned.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -7,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 
-/// Why nobody waits for a call any longer. If the call ends after all, it releases what it holds.
+/// Why a call was abandoned. When it ends after all, its thread releases what it holds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Abandoned {
     Interrupted,
     Late,
 }
 
-/// Waits for `call`, for at most `limit`.
+/// Runs `call` in a thread, and waits for it, at most for `limit`.
 pub fn apart<T: Send + 'static>(
     limit: Duration,
     cancel_token: &CancelToken,
@@ -22,14 +21,14 @@ pub fn apart<T: Send + 'static>(
 ) -> Result<T, Abandoned> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        // Nobody listens any more if it took too long.
+        // Fails only if the call was abandoned.
         let _ = sender.send(call());
     });
     let start = Instant::now();
     loop {
         match receiver.recv_timeout(POLL_INTERVAL) {
             Ok(answer) => return Ok(answer),
-            // It panicked; standard error has the message.
+            // It panicked, and printed the message to standard error.
             Err(RecvTimeoutError::Disconnected) => return Err(Abandoned::Late),
             Err(RecvTimeoutError::Timeout) if cancel_token.is_cancelled() => {
                 return Err(Abandoned::Interrupted);
@@ -50,7 +49,7 @@ mod tests {
     fn an_answer_is_waited_for_and_silence_is_not() {
         let cancel_token = CancelToken::default();
         assert_eq!(apart(LONG, &cancel_token, || 7), Ok(7));
-        // Never answers while the test holds the other end.
+        // Never returns while the test holds the other end.
         let (held, silent) = channel::<()>();
         assert_eq!(apart(Duration::ZERO, &cancel_token, move || silent.recv().is_ok()), Err(Abandoned::Late));
         drop(held);

@@ -1,4 +1,4 @@
-//! One channel of the driver: its state, which calls are due, and what their results change.
+//! A channel of the driver: its state, which calls are due, and how their results change it.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -12,12 +12,13 @@ use crate::transport::ssh::exit;
 use crate::transport::ssh::pipes::{Pipe, Purpose};
 use crate::web::Address;
 
-/// How long output may still arrive after the end of a process, if others hold its streams open: sshd may report the
-/// end before it has read the last output.
+/// How long output may still arrive after the end of a process if other processes hold its streams open: sshd may
+/// report the end before it has read the last output.
 const LATE: Duration = Duration::from_millis(500);
-/// A call on one channel may read data for another without telling either. How long that may go unnoticed.
+/// A call on one channel may read data for another channel without reporting it. This is how long that may go
+/// unnoticed.
 const GLANCE: Duration = Duration::from_millis(100);
-/// How often to open a channel again if the host closes it before it was used.
+/// How often to open a channel again if the host closes it before it is used.
 const TRIES: u32 = 5;
 
 pub struct Channel {
@@ -26,26 +27,26 @@ pub struct Channel {
     n_opened: u32,
     purpose: Purpose,
     start: Start,
-    /// The input being written: the slice from `at` stays as it is until all of it is taken.
+    /// The input that is being written. The slice from `at` must not change until it is written completely.
     block: Vec<u8>,
     at: usize,
     is_input_over: bool,
     is_eof_sent: bool,
-    /// Both streams are at their end and everything was passed on.
+    /// Both streams are at their end, and all output was passed on.
     is_at_end: bool,
-    /// The host closed it.
+    /// The host has closed it.
     is_closed: bool,
-    /// When its process was first known to have ended.
+    /// When the end of its process was first noticed.
     ended: Option<Instant>,
     is_exit_told: bool,
-    /// When the caller let go of it.
+    /// When the caller closed it.
     left: Option<Instant>,
 }
 
-/// A channel as the host is asked to open it.
+/// The kind of channel to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// Any command can be started in it.
+    /// A channel that can start any command.
     Session,
     Stream(Address),
 }
@@ -53,13 +54,13 @@ pub enum Wanted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
     Wanted,
-    /// The request is out. Its input may follow, and its output may come, before the answer does.
+    /// The request was sent. Input can be sent, and output can arrive, before the answer.
     Asked,
     Done,
     Refused,
 }
 
-/// One call into libssh2.
+/// A call to libssh2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelCall {
     Start,
@@ -89,7 +90,7 @@ impl Channel {
         }
     }
 
-    /// What kind of channel it still needs.
+    /// The kind of channel that it waits for.
     pub fn waits_for(&self) -> Option<Wanted> {
         let is_waiting = self.ssh.is_none() && self.start == Start::Wanted;
         is_waiting.then(|| match &self.purpose {
@@ -106,12 +107,12 @@ impl Channel {
         }
     }
 
-    /// The host opens no channel.
+    /// The host refused to open the channel.
     pub fn refused(&mut self) {
         self.start = Start::Refused;
     }
 
-    /// Whether its command was asked for.
+    /// Whether its command was requested.
     pub fn is_under_way(&self) -> bool {
         self.start != Start::Wanted
     }
@@ -120,12 +121,12 @@ impl Channel {
         self.left.get_or_insert_with(Instant::now);
     }
 
-    /// Whether the caller let go of it less than `span` ago.
+    /// Whether the caller closed it less than `span` ago.
     pub fn left_within(&self, span: Duration) -> bool {
         self.left.is_some_and(|left| left.elapsed() < span)
     }
 
-    /// Whether nobody holds it and there is nothing to close.
+    /// Whether the caller has closed it and the host has, too.
     pub fn is_over(&self) -> bool {
         self.left.is_some() && self.ssh.is_none()
     }
@@ -134,7 +135,7 @@ impl Channel {
         self.ssh.as_mut()
     }
 
-    /// Takes the caller's next input once the last is written.
+    /// Takes the next input of the caller once the previous one is written.
     pub fn take_input(&mut self, pipe: &mut Pipe) -> bool {
         let next = pipe.input.take_if(|_| self.at == self.block.len());
         let has_moved = next.is_some();
@@ -145,7 +146,7 @@ impl Channel {
         has_moved
     }
 
-    /// What there is to call now.
+    /// The calls that are due.
     pub fn calls(&self, pipe: Option<&Pipe>) -> Vec<ChannelCall> {
         let (Some(_), Some(pipe)) = (&self.ssh, pipe.filter(|_| self.left.is_none())) else {
             return if self.ssh.is_some() { vec![ChannelCall::Close] } else { Vec::new() };
@@ -170,18 +171,18 @@ impl Channel {
         .collect()
     }
 
-    /// Asks for the command, and for the answer until there is one.
+    /// Requests the command, and then its answer until it arrives.
     pub fn start(&mut self) -> Result<CallOutcome, Error> {
         let (Some(ssh), Purpose::Command(command)) = (&mut self.ssh, &self.purpose) else {
             return Ok(CallOutcome::Nothing);
         };
         if self.start == Start::Wanted && ssh.eof() && self.n_opened < TRIES {
-            // Closed before anything was asked of it: another one will do.
+            // The host closed it before it was used: open another one.
             self.ssh = None;
             return Ok(CallOutcome::Moved);
         }
         let outcome = match outcome(ssh.exec(command)) {
-            // Most likely the command was started; if not, whoever waits for its output will notice.
+            // Most likely the command was started. If not, the caller that waits for its output will notice.
             Err(error) if is_passed_over(&error) => Ok(CallOutcome::Moved),
             outcome => outcome,
         };
@@ -202,7 +203,7 @@ impl Channel {
         transferred(session, written)
     }
 
-    /// How many bytes of `stream` were read, too.
+    /// Reads from `stream`. Also returns the number of bytes.
     pub fn read(
         &mut self,
         session: &Session,
@@ -247,7 +248,7 @@ impl Channel {
         self.ssh.as_mut().map_or(Ok(CallOutcome::Nothing), |ssh| outcome(call(ssh)))
     }
 
-    /// Learns what needs no call: that the streams ended, that the process did.
+    /// Notices what needs no call: the end of the streams and of the process.
     pub fn settle(&mut self, pipe: &mut Pipe) -> bool {
         let Some(ssh) = self.ssh.as_ref().filter(|_| self.is_under_way() && !self.is_exit_told) else {
             return false;
@@ -258,7 +259,7 @@ impl Channel {
             pipe.stdout.is_ended = true;
             pipe.stderr.is_ended = true;
         }
-        // If it is closed and nothing was said about its process, the code does not matter: without a mark there is no
+        // If the host closed it without reporting an exit, the code does not matter: without a mark there is no
         // success.
         let Some(exit) = exit::told(ssh).or(self.is_closed.then_some(Exit::Code(0))) else {
             return is_new_end;
@@ -282,7 +283,7 @@ impl Channel {
         is_read && ssh.read_window().available > 0 || is_writing && ssh.write_window().remaining > 0
     }
 
-    /// How long it needs no attention if nothing arrives.
+    /// How long it can wait if nothing arrives.
     pub fn at_most(&self, pipe: Option<&Pipe>) -> Duration {
         let is_half_read = pipe.is_some_and(|pipe| pipe.stdout.is_full() != pipe.stderr.is_full());
         if self.start != Start::Done || self.left.is_some() || is_half_read {

@@ -1,8 +1,9 @@
-//! How a process over there ended, as the server tells it.
+//! How a process on the host ended, as the server reports it.
 
 use crate::shell::Exit;
 
-/// From the channel's exit status (0 when there was none) and its signal. `None`: nothing was told yet, or a 0.
+/// Reads the exit signal and the exit status of a channel. `None` if nothing was reported yet, or a 0: libssh2
+/// returns 0 for both.
 pub fn told(channel: &ssh2::Channel) -> Option<Exit> {
     if let Some(name) = channel.exit_signal().ok().and_then(|signal| signal.exit_signal) {
         return Some(Exit::Signal(number(&name)));
@@ -13,7 +14,7 @@ pub fn told(channel: &ssh2::Channel) -> Option<Exit> {
     }
 }
 
-/// The number of a signal's name as RFC 4254 §6.10 writes it; -1 for one of the server's own (`name@domain`).
+/// The number of a signal, by its name in RFC 4254 §6.10; -1 for a name of the server's own (`name@domain`).
 fn number(name: &str) -> i32 {
     use rustix::process::Signal;
     let signal = match name {

@@ -1,10 +1,10 @@
-//! Why an attempt to log in came to nothing, and whether another is worth it.
+//! Why a login failed, and whether to try again.
 
 use crate::event::report::Report;
 
 pub enum LoginFailure {
     Interrupted,
-    /// Nothing listens there; it may be starting.
+    /// Nothing listens on the port; sshd may be starting.
     Nobody(Report),
     /// The host hung up before the handshake: it is too busy, or blocks this client.
     Dropped(Report),
@@ -12,7 +12,7 @@ pub enum LoginFailure {
 }
 
 impl LoginFailure {
-    /// For what a message alone explains.
+    /// For errors that need only a message.
     pub fn told(message: impl Into<String>) -> Self {
         LoginFailure::Final(Report::new(message))
     }

@@ -1,5 +1,5 @@
-//! A child process in a group of its own: a Ctrl-C at the terminal is this program's to pass on, and what the child
-//! started ends with it.
+//! A child process in its own process group: Ctrl-C at the terminal does not reach it directly, and processes that it
+//! started end with it.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -7,7 +7,8 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Killed with all of its group when it is dropped, unless it has ended by itself: what it left then was meant to stay.
+/// When this is dropped, kills the whole group, unless the child has ended by itself: then the processes that it left
+/// were meant to stay.
 pub struct Group {
     pub child: Child,
 }
@@ -23,7 +24,7 @@ impl Drop for Group {
         let Ok(None) = self.child.try_wait() else {
             return;
         };
-        // Either fails only if it is already gone.
+        // Both fail only if it has ended already.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Checks the host's key. If it is not trusted, says why, what to check and which command to run.
+//! Checks the host key. If it is not trusted, says why, what to check and which command to run.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts, KnownName, LinePlace, append};
 use crate::transport::ssh::public_key::PublicKey;
 
-/// What is known of one host before it is met.
+/// The known keys of a host, before it is contacted.
 pub struct HostKeys<'a> {
     config: &'a Config,
     name: KnownName,
@@ -34,14 +34,14 @@ impl<'a> HostKeys<'a> {
         Ok(Self { config, name, known, revoked })
     }
 
-    /// Makes the host show a key that is known, if it has one.
+    /// Makes the host present a known key, if it has one.
     pub fn prefer(&self, session: &Session) -> Result<String, ssh2::Error> {
         let preferences = self.known.preferences(&session.supported_algs(MethodType::HostKey)?);
         session.method_pref(MethodType::HostKey, &preferences)?;
         Ok(preferences)
     }
 
-    /// Trusts the key, or refuses the host.
+    /// Accepts the key, or refuses the host.
     pub fn check(&self, key: &PublicKey) -> Result<(), Report> {
         if let Some((place, _)) = self.revoked.iter().find(|(_, revoked)| revoked == key) {
             return Err(self.refuse_revoked(key, place));
@@ -58,7 +58,7 @@ impl<'a> HostKeys<'a> {
         }
     }
 
-    /// What is to be thought of the key after that.
+    /// Adds the key to the first file. Returns the verdict on it after that.
     fn remember(&self, key: &PublicKey) -> Result<KeyVerdict, Report> {
         let Some(file) = self.config.user_known_hosts.first() else {
             return Ok(KeyVerdict::Known);
@@ -80,7 +80,7 @@ impl<'a> HostKeys<'a> {
     fn refuse_unknown(&self, key: &PublicKey, authority: Option<LinePlace>) -> Report {
         let files: Vec<String> = files(self.config).map(|file| format!("`{}`", file.display())).collect();
         let report = Report::new(format!("the host key of {} is not known", self.host()))
-            .note(format!("the host shows {key}"))
+            .note(format!("the host presents {key}"))
             .note(format!("not found in {}", files.join(", ")));
         let report = match authority {
             None => report,
@@ -95,7 +95,7 @@ impl<'a> HostKeys<'a> {
         report.hint(format!("if they are the same, run `{}`", self.to_learn(key)))
     }
 
-    /// A command that makes the host known.
+    /// A command that adds the host.
     fn to_learn(&self, key: &PublicKey) -> String {
         let Config { host, port, user_known_hosts, route, host_key_alias, .. } = self.config;
         let file = user_known_hosts.first().cloned().unwrap_or_else(|| PathBuf::from("~/.ssh/known_hosts"));
@@ -104,7 +104,7 @@ impl<'a> HostKeys<'a> {
                 let kind = scan_kind(key);
                 format!("ssh-keyscan -p {port} -t {kind} {host} >> {}", file.display())
             }
-            // ssh-keyscan knows neither proxies nor aliases.
+            // ssh-keyscan supports neither proxies nor aliases.
             _ => format!("echo '{} {}' >> {}", self.name.name, key.line(), file.display()),
         }
     }
@@ -112,7 +112,7 @@ impl<'a> HostKeys<'a> {
     fn refuse_changed(&self, key: &PublicKey, place: &LinePlace, known: &PublicKey) -> Report {
         let report = Report::new(format!("the host key of {} has changed", self.host()))
             .note(format!("the known key is {known} ({place})"))
-            .note(format!("the host shows {key}"))
+            .note(format!("the host presents {key}"))
             .note(
                 "either the server was reinstalled, or another machine answers in its place: ask its administrator",
             );
@@ -125,7 +125,7 @@ impl<'a> HostKeys<'a> {
 
     fn refuse_revoked(&self, key: &PublicKey, place: &LinePlace) -> Report {
         Report::new(format!("the host key of {} is revoked", self.host()))
-            .note(format!("the host shows {key}"))
+            .note(format!("the host presents {key}"))
             .note(format!("revoked at {place}"))
             .note("anybody may have this key: the server needs a new one")
     }
@@ -135,8 +135,7 @@ fn files(config: &Config) -> impl Iterator<Item = &PathBuf> {
     config.user_known_hosts.iter().chain(&config.global_known_hosts)
 }
 
-/// Reads a `RevokedHostKeys` file of keys, one a line. If that file cannot be read, ssh trusts no host, and neither
-/// does this program.
+/// Reads a `RevokedHostKeys` file with one key per line. If the file cannot be read, no host is trusted, as in ssh.
 fn revoked(file: &PathBuf) -> Result<Vec<(LinePlace, PublicKey)>, Report> {
     let report = |why: &str| Report::new(format!("`RevokedHostKeys` file `{}` {why}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| report(&format!("cannot be read: {error}")))?;
@@ -151,7 +150,7 @@ fn revoked(file: &PathBuf) -> Result<Vec<(LinePlace, PublicKey)>, Report> {
     Ok(keys.collect())
 }
 
-/// The type as `ssh-keyscan -t` wants it and as the names of sshd's own files have it.
+/// The key type for `ssh-keyscan -t`, which is also in the names of sshd's key files.
 fn scan_kind(key: &PublicKey) -> &str {
     match key.kind() {
         "ssh-ed25519" => "ed25519",
@@ -161,7 +160,7 @@ fn scan_kind(key: &PublicKey) -> &str {
     }
 }
 
-/// Random bytes, by the system's generator as `RandomState` draws from it.
+/// Random bytes from the system's generator, which `RandomState` uses.
 fn salt() -> [u8; 20] {
     let keys = RandomState::new();
     let mut salt = [0; 20];

@@ -1,4 +1,4 @@
-//! The `Link` over ssh: passes bytes to and from the driver's thread. It waits for the host only while it connects.
+//! The `Link` over ssh: exchanges bytes with the thread of the driver. It blocks only while it connects.
 
 use std::io;
 use std::sync::Arc;
@@ -13,19 +13,20 @@ use crate::transport::ssh::pipes::{Pipe, Pipes, Purpose};
 use crate::transport::{Lost, Stream};
 use crate::web::Address;
 
-/// The longest command that is said twice to the login shell.
+/// The maximum length of a command that is repeated for the login shell.
 const TWICE_MAX: usize = 1024;
-/// What fits into one packet (RFC 4253 §6.1).
+/// The maximum length of a command in one packet (RFC 4253 §6.1).
 const COMMAND_MAX: usize = 30_000;
-/// dropbear hangs up at commands of more than 9,000 bytes (its MAX_CMD_LEN); who knows about others.
+/// The maximum for servers other than OpenSSH: dropbear hangs up at commands of more than 9,000 bytes (its
+/// MAX_CMD_LEN), and others are unknown.
 const COMMAND_MAX_CAREFUL: usize = 8000;
-/// The driver and libssh2 below it need little.
+/// The stack size of the driver's thread. The driver and libssh2 need little.
 const STACK: usize = 512 * 1024;
 
 type Connect = Box<dyn FnMut() -> Result<Connection, Lost> + Send>;
 
-/// A host over ssh. Connects when a channel is first opened, and again when one is opened after the connection broke
-/// and all channels of the old one were closed.
+/// A host over ssh. Connects when a channel is first opened. After the connection is lost and all its channels are
+/// closed, opening a channel connects again.
 pub struct Ssh {
     connect: Connect,
     silence: Duration,
@@ -42,7 +43,7 @@ struct Driven {
 }
 
 impl Ssh {
-    /// `silence`: how long nothing may come from a host that is asked for a sign of life meanwhile.
+    /// `silence` is how long the host may send nothing, in spite of keepalive requests.
     pub fn new(
         silence: Duration,
         connect: impl FnMut() -> Result<Connection, Lost> + Send + 'static,
@@ -54,7 +55,7 @@ impl Ssh {
         if let Some(driven) = &self.driven {
             let state = driven.pipes.lock();
             if let Some(why) = &state.gone {
-                // A caller that still holds a channel must learn of the loss before anything seems to go on.
+                // A caller that still holds a channel must notice the loss before anything seems to continue.
                 if !state.channels.is_empty() {
                     return Err(Lost::Gone { why: why.clone(), sent: 0 });
                 }
@@ -107,14 +108,14 @@ impl Drop for Driven {
         self.pipes.lock().is_leaving = true;
         self.pipes.ring();
         if let Some(thread) = self.thread.take() {
-            // It waits for nobody; a panic of it has been told on standard error.
+            // The thread ends without waiting. If it panicked, it has printed that to standard error.
             let _ = thread.join();
         }
     }
 }
 
 impl Link for Ssh {
-    /// dropbear closes what runs nothing yet when a process of another channel ends; who knows about others.
+    /// dropbear closes idle channels when a process of another channel ends. Other servers are unknown.
     fn opens_ahead(&self) -> bool {
         self.driven.as_ref().is_some_and(|driven| driven.is_openssh)
     }
@@ -185,9 +186,9 @@ impl Link for Ssh {
     }
 }
 
-/// The command for the login shell. bash, zsh, fish (since 3.0), csh and any `sh` replace themselves with `command`;
-/// rbash refuses `exec` and runs it directly. A long command is not repeated: most shells replace themselves with the
-/// last command anyway.
+/// Prepares a command for the login shell. bash, zsh, fish (since 3.0), csh and any `sh` replace themselves with
+/// `command`; rbash refuses `exec` and runs it directly. A long command is not repeated: most shells replace
+/// themselves with the last command anyway.
 fn for_login_shell(command: &str) -> String {
     match command.len() {
         0..=TWICE_MAX => format!("exec {command} || {command}"),

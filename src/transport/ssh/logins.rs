@@ -1,4 +1,4 @@
-//! Shared by the logins of one run: the limit of logins to one server at the same time, and the answers of the user.
+//! State that all logins of a run share: the limit of parallel logins to a server, and the answers of the user.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,24 +6,26 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 
-/// sshd drops connections at random from the 10th on that has not logged in (`MaxStartups 10:30:100`).
+/// The limit of parallel logins. From the 10th unauthenticated connection on, sshd drops some at random (`MaxStartups
+/// 10:30:100`).
 const N_AT_ONCE: usize = 8;
 
-/// Asks the person at the terminal; one question at a time. `None` is an answer that was declined.
+/// Asks the user at the terminal, one question at a time. `None` if the user declines to answer.
 pub trait Prompt: Send + Sync {
-    /// The answer is not shown while it is typed.
+    /// Does not show the answer while it is typed.
     fn secret(&self, question: &str) -> Option<String>;
 
     fn line(&self, question: &str) -> Option<String>;
 }
 
-/// Shared by the targets of a run. Without a prompt there is no terminal, and nothing is asked.
+/// Shared by the targets of a run. Without a prompt, there is no terminal, and no questions are asked.
 #[derive(Default)]
 pub struct Logins {
     prompt: Option<Box<dyn Prompt>>,
     n_taken: Mutex<HashMap<String, usize>>,
     has_free_slot: Condvar,
-    /// What was answered, `None` if declined. Locked while a question is open, so that hosts ask one by one.
+    /// The answers by question; `None` if declined. Locked while a question is open, so that hosts ask one after the
+    /// other.
     answers: Mutex<HashMap<String, Option<String>>>,
 }
 
@@ -36,8 +38,8 @@ impl Logins {
         self.prompt.as_deref()
     }
 
-    /// Asks for a secret, unless this question was answered before by another answer than `wrong`. An answer that
-    /// was declined stays so.
+    /// Asks for a secret, unless the question has an answer other than `wrong`. Does not ask again if the user
+    /// declined to answer.
     pub fn secret(&self, question: &str, wrong: Option<&str>) -> Option<String> {
         let prompt = self.prompt()?;
         let mut answers = lock(&self.answers);
@@ -51,8 +53,8 @@ impl Logins {
         answer
     }
 
-    /// Asks once more, for an answer that is good once. One host asks after the other, or an answer might go to the
-    /// wrong one.
+    /// Asks for an answer that is valid once. Hosts ask one after the other, so that each answer belongs to the right
+    /// host.
     pub fn ask(&self, question: &str, is_shown: bool) -> Option<String> {
         let prompt = self.prompt()?;
         let _one_at_a_time = lock(&self.answers);
@@ -62,7 +64,7 @@ impl Logins {
         }
     }
 
-    /// Waits for a login slot of `server`; `None` if interrupted. The slot is free again when it is dropped.
+    /// Waits for a login slot of `server`; `None` if interrupted. Dropping the slot frees it.
     pub fn take_slot(self: &Arc<Self>, server: &str, cancel_token: &CancelToken) -> Option<LoginSlot> {
         let mut n_taken = lock(&self.n_taken);
         while n_taken.get(server).is_some_and(|n| *n >= N_AT_ONCE) {
@@ -77,7 +79,7 @@ impl Logins {
     }
 }
 
-/// The right to have one connection to a server that has not logged in yet.
+/// The right to have one unauthenticated connection to a server.
 #[must_use]
 pub struct LoginSlot {
     logins: Arc<Logins>,
@@ -94,7 +96,7 @@ impl Drop for LoginSlot {
 }
 
 impl fmt::Debug for Logins {
-    /// Answers are secrets.
+    /// Does not show answers: they are secret.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.debug_struct("Logins").field("has_prompt", &self.prompt.is_some()).finish_non_exhaustive()
     }
@@ -139,7 +141,7 @@ mod tests {
         assert_eq!(secret("b", None).as_deref(), Some("answer 4"));
     }
 
-    /// Finds out whether two are asked at once.
+    /// Detects whether two questions are open at once.
     #[derive(Default)]
     struct Alone(Arc<AtomicUsize>);
 

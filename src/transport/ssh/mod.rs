@@ -1,4 +1,4 @@
-//! Any server with `sshd`, through libssh2: one connection a host, driven by a thread of its own.
+//! Connects to servers with `sshd`, through libssh2: one connection per host, each with its own thread.
 
 mod apart;
 pub mod auth;
@@ -28,24 +28,24 @@ use std::time::Duration;
 pub use crate::transport::ssh::logins::{Logins, Prompt};
 use crate::transport::ssh::socket::Socket;
 
-/// A host to be reached, and what is known of the way.
+/// A host to connect to, and how.
 #[derive(Debug, Clone)]
 pub struct SshTarget {
-    /// What the host is called in messages.
+    /// The name of the host in messages.
     pub name: String,
-    /// As `ssh` would be given it: a host name, an address, or an alias of `~/.ssh/config`.
+    /// As an argument of `ssh`: a host name, an IP address, or an alias in `~/.ssh/config`.
     pub address: String,
-    /// `None`: what `~/.ssh/config` says, else 22.
+    /// `None`: the port in `~/.ssh/config`, else 22.
     pub port: Option<u16>,
-    /// `None`: what `~/.ssh/config` says, else the local user.
+    /// `None`: the user in `~/.ssh/config`, else the local user.
     pub user: Option<String>,
-    /// A host that `known_hosts` does not name is added to it instead of refused.
+    /// Adds an unknown host to `known_hosts` instead of refusing it.
     pub accept_new: bool,
-    /// Read instead of `~/.ssh/config` and the system's file, as by `ssh -F`.
+    /// Replaces `~/.ssh/config` and the system's file, like `ssh -F`.
     pub config: Option<PathBuf>,
-    /// What this login shares with the others of the run.
+    /// The state that all logins of the run share.
     pub logins: Arc<Logins>,
-    /// If the host sends nothing at all for this long, in spite of keepalive requests, the connection is given up.
+    /// If the host sends nothing for this long, in spite of keepalive requests, the connection counts as lost.
     pub silence: Duration,
 }
 
@@ -64,11 +64,12 @@ impl SshTarget {
     }
 }
 
-/// An authenticated connection, as `dial::connect` hands it over.
+/// An authenticated connection, the result of `dial::connect`.
 pub struct Connection {
-    /// Not blocking any more.
+    /// In non-blocking mode.
     pub session: ssh2::Session,
     pub socket: Socket,
-    /// What `ServerAliveInterval` and `ServerAliveCountMax` say: it can only shorten the target's.
+    /// The limit according to `ServerAliveInterval` and `ServerAliveCountMax`. It can only be shorter than the
+    /// target's.
     pub silence: Option<Duration>,
 }

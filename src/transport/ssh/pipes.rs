@@ -1,4 +1,4 @@
-//! What the caller's thread and the driver's thread exchange: the bytes of every channel, and how the channels end.
+//! The data that the threads of the caller and the driver exchange: the bytes of each channel, and how channels end.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write};
@@ -11,14 +11,15 @@ use crate::transport::Stream;
 use crate::transport::link::{ChannelId, Got};
 use crate::web::Address;
 
-/// How much is taken of one write, and how much of a stream is kept before the host has to wait for its reader.
+/// How many bytes a write accepts at most, and how many bytes of a stream are kept before the host must wait for the
+/// reader.
 pub const BLOCK: usize = 64 * 1024;
 
-/// The meeting place of the two threads of a connection.
+/// The state that the two threads of a connection share.
 pub struct Pipes {
     state: Mutex<PipesState>,
     changed: Condvar,
-    /// Wakes the driver from its poll.
+    /// Wakes the driver from its `poll`.
     bell: UnixStream,
 }
 
@@ -26,32 +27,32 @@ pub struct Pipes {
 pub struct PipesState {
     /// The channels that the caller holds.
     pub channels: BTreeMap<ChannelId, Pipe>,
-    /// Why the connection is no more.
+    /// Why the connection was lost.
     pub gone: Option<String>,
-    /// The caller wants nothing more.
+    /// The caller has closed the connection.
     pub is_leaving: bool,
 }
 
-/// What a channel is for.
+/// The purpose of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     Command(String),
-    /// Bytes to and from what listens there.
+    /// A connection to this address.
     Stream(Address),
 }
 
-/// One channel as both threads see it.
+/// A channel, as both threads see it.
 pub struct Pipe {
     pub purpose: Purpose,
-    /// The host was asked to start the command, or is connected, so input is welcome.
+    /// The command was requested, or the host has connected, so input can be sent.
     pub is_open: bool,
     /// The next piece of input, until the driver takes it.
     pub input: Option<Vec<u8>>,
-    /// Nothing follows on the input.
+    /// The input is complete.
     pub is_input_over: bool,
-    /// Nobody reads the input any more.
+    /// The process no longer reads its input.
     pub is_deaf: bool,
-    /// A write found no room since the last one that did.
+    /// The last write was refused.
     was_full: bool,
     pub stdout: Flow,
     pub stderr: Flow,
@@ -60,7 +61,7 @@ pub struct Pipe {
     pub refused: Option<String>,
 }
 
-/// One stream on its way to the caller.
+/// A stream to the caller.
 #[derive(Default)]
 pub struct Flow {
     bytes: Vec<u8>,
@@ -70,7 +71,7 @@ pub struct Flow {
 }
 
 impl Pipes {
-    /// The other half of the bell is for the driver to poll.
+    /// Returns the pipes, and the socket for the driver to poll.
     pub fn new() -> io::Result<(Self, UnixStream)> {
         let (bell, heard) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
@@ -84,7 +85,7 @@ impl Pipes {
 
     /// Wakes the driver.
     pub fn ring(&self) {
-        // A bell that is full has been rung, and one that is gone has nobody to hear it.
+        // If the socket is full, a wake-up is pending. If it is closed, the driver is gone.
         let _ = (&self.bell).write(&[0]);
     }
 
@@ -93,7 +94,7 @@ impl Pipes {
         self.changed.notify_all();
     }
 
-    /// Waits until there is something for the caller in one of `ids`.
+    /// Waits until one of the channels `ids` has something for the caller.
     pub fn wait(&self, ids: &[ChannelId], at_most: Duration) {
         let until = Instant::now().checked_add(at_most);
         let mut state = self.lock();
@@ -112,7 +113,7 @@ impl Pipes {
 }
 
 impl PipesState {
-    /// The channel `id`, for the caller. What came before the end of the connection can still be read.
+    /// The channel `id`, for the caller. Output that arrived before the connection was lost can still be read.
     pub fn channel(&mut self, id: ChannelId) -> io::Result<&mut Pipe> {
         let closed = || io::Error::new(ErrorKind::NotConnected, "the channel is closed");
         let pipe = self.channels.get_mut(&id).ok_or_else(closed)?;
@@ -122,7 +123,7 @@ impl PipesState {
         }
     }
 
-    /// The error that is all there is to say once the connection is gone.
+    /// Fails if the connection is lost.
     pub fn check(&self) -> io::Result<()> {
         self.gone.as_ref().map_or(Ok(()), |why| Err(io::Error::other(why.clone())))
     }
@@ -151,7 +152,7 @@ impl Pipe {
         }
     }
 
-    /// Takes what there is room for.
+    /// Accepts as many bytes as there is room for.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_deaf || self.is_input_over {
             return Err(ErrorKind::BrokenPipe.into());
@@ -165,7 +166,7 @@ impl Pipe {
         Ok(n)
     }
 
-    /// Whether the caller would find something new.
+    /// Whether there is something new for the caller.
     fn is_ready(&self) -> bool {
         let has_room = self.is_deaf || self.is_open && self.input.is_none();
         self.refused.is_some()
@@ -184,7 +185,7 @@ impl Flow {
         self.bytes.extend(bytes);
     }
 
-    /// More would be kept for nobody.
+    /// Whether no more should be read until the caller reads.
     pub fn is_full(&self) -> bool {
         self.bytes.len() - self.at >= BLOCK
     }

@@ -1,4 +1,4 @@
-//! A public key or certificate, of a host or of a user, as SSH writes it down (RFC 4253, 6.6; PROTOCOL.certkeys).
+//! A public key or certificate of a host or a user, in the format of SSH (RFC 4253, 6.6; PROTOCOL.certkeys).
 
 use std::fmt;
 
@@ -20,11 +20,11 @@ impl PublicKey {
     pub fn from_blob(blob: &[u8]) -> Option<Self> {
         let kind = Wire(blob).text()?.to_owned();
         let key = Self { kind, blob: blob.to_vec() };
-        // A line that was not written to its end may hold the beginning of a key.
+        // An incomplete line of a file may contain the beginning of a key.
         (key.is_certificate() || is_whole(blob)).then_some(key)
     }
 
-    /// Reads `ssh-ed25519 AAAA... comment`, the form of `.pub` files.
+    /// Reads `ssh-ed25519 AAAA... comment`, the format of `.pub` files.
     pub fn from_line(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let (kind, encoded) = (words.next()?, words.next()?);
@@ -39,7 +39,7 @@ impl PublicKey {
         &self.blob
     }
 
-    /// The name of the key's type, `ssh-ed25519`.
+    /// The name of the key type, such as `ssh-ed25519`.
     pub fn kind(&self) -> &str {
         &self.kind
     }
@@ -48,12 +48,12 @@ impl PublicKey {
         self.kind.ends_with(CERTIFICATE)
     }
 
-    /// On a FIDO token, which libssh2 cannot make sign.
+    /// Whether it is on a FIDO security key, with which libssh2 cannot sign.
     pub fn is_security_key(&self) -> bool {
         self.kind.starts_with("sk-")
     }
 
-    /// The key that a certificate is about.
+    /// The key that a certificate certifies.
     pub fn certified(&self) -> Option<PublicKey> {
         let kind = self.kind.strip_suffix(CERTIFICATE)?;
         let mut wire = Wire(&self.blob);
@@ -66,13 +66,13 @@ impl PublicKey {
         Some(PublicKey { kind: kind.to_owned(), blob })
     }
 
-    /// `SHA256:` and the digest, as `ssh-keygen -l` shows it.
+    /// `SHA256:` and the digest, like `ssh-keygen -l`.
     pub fn fingerprint(&self) -> String {
         format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&self.blob)))
     }
 }
 
-/// A key that is no certificate is strings behind the name of its type, and nothing else; numbers are strings, too.
+/// Whether the blob is a complete key: the name of its type, then strings and nothing else. Numbers are strings, too.
 fn is_whole(blob: &[u8]) -> bool {
     let mut wire = Wire(blob);
     let Some(kind) = wire.text() else {
@@ -88,7 +88,7 @@ fn is_whole(blob: &[u8]) -> bool {
     n_fields(kind).map_or(n > 0, |n_wanted| n == n_wanted)
 }
 
-/// Of how many strings the keys of a type are made.
+/// The number of strings in a key of a type.
 fn n_fields(kind: &str) -> Option<usize> {
     match kind {
         "ssh-ed25519" => Some(1),
@@ -108,7 +108,7 @@ impl fmt::Display for PublicKey {
 mod tests {
     use super::*;
 
-    /// All made by `ssh-keygen`, and the fingerprint by `ssh-keygen -l`.
+    /// Made by `ssh-keygen`; the fingerprint by `ssh-keygen -l`.
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGCkUWaGFqMTcCQA16GgMvP8MC623rmphcQEDP4CjfxM";
     const PRINT: &str = "SHA256:D6labd+UKErH9iZyEh4z/eoeqahdXc4p7vU9e85bC/I";
     const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIEMYz3UVjl9D5O/iIYMbUQqAAPoWQRxxnqkOPTH9W0MoAAAAIGCkUWaGFqMTcCQA16GgMvP8MC623rmphcQEDP4CjfxMAAAAAAAAAAAAAAABAAAAAm1lAAAABwAAAANib2IAAAAAAAAAAP//////////AAAAAAAAAIIAAAAVcGVybWl0LVgxMS1mb3J3YXJkaW5nAAAAAAAAABdwZXJtaXQtYWdlbnQtZm9yd2FyZGluZwAAAAAAAAAWcGVybWl0LXBvcnQtZm9yd2FyZGluZwAAAAAAAAAKcGVybWl0LXB0eQAAAAAAAAAOcGVybWl0LXVzZXItcmMAAAAAAAAAAAAAADMAAAALc3NoLWVkMjU1MTkAAAAgGoqsteZs3LIt11HMTWLRHbTCLmNHV1FB6+L0iOaDuEkAAABTAAAAC3NzaC1lZDI1NTE5AAAAQHK8+b+U+zVe6M3V8Vwuw/OZWfmERTJXOi4lwxVjEDI0nni7R4qkqK6+aBg/mbq+LLnCXxLHnbajv9r6djlMdAY=";

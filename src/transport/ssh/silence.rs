@@ -1,23 +1,23 @@
-//! When to send a keepalive request to a silent host, and when to give the host up. No I/O.
+//! Decides when to send a keepalive request to a silent host, and when the connection counts as lost. No I/O.
 
 use std::time::{Duration, Instant};
 
-/// libssh2 asks no more often than every two seconds.
+/// The minimum limit: libssh2 sends keepalive requests at most every two seconds.
 const LEAST: Duration = Duration::from_secs(6);
 
-/// A silent host is asked after a third of the limit, and has the other two thirds to answer.
+/// Sends a request after a third of the limit. The host has the other two thirds to answer.
 #[derive(Debug)]
 pub struct Silence {
     limit: Duration,
     heard: Instant,
-    /// When it was asked, since it was last heard.
+    /// When a request was sent, unless something arrived since then.
     asked: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {
     Alive,
-    /// So long it was silent.
+    /// How long it was silent.
     Dead(Duration),
 }
 
@@ -35,12 +35,12 @@ impl Silence {
         self.asked.get_or_insert(now);
     }
 
-    /// Whether it is to be asked now.
+    /// Whether a request is due now.
     pub fn is_due(&self, now: Instant) -> bool {
         self.asked.is_none() && now.saturating_duration_since(self.heard) >= self.patience()
     }
 
-    /// The time since the question counts, not since the host was heard: this program may have been the one that slept.
+    /// Counts from the request, not from the last data of the host: it may have been this program that slept.
     pub fn verdict(&self, now: Instant) -> Liveness {
         match self.asked {
             Some(asked) if now.saturating_duration_since(asked) >= self.limit - self.patience() => {
@@ -50,7 +50,7 @@ impl Silence {
         }
     }
 
-    /// How long nothing changes if nothing is heard.
+    /// How long nothing changes if no data arrives.
     pub fn next(&self, now: Instant) -> Duration {
         let at = match self.asked {
             Some(asked) => asked + (self.limit - self.patience()),

@@ -1,4 +1,4 @@
-//! The socket under a session, and the child process at its other end if there is one.
+//! The socket of a session, and the child process at its other end, if there is one.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -10,13 +10,13 @@ use ssh2::Session;
 
 use crate::transport::ssh::group::Group;
 
-/// Shares the socket that a session owns: what one shuts down is shut down for both.
+/// Shares the socket of a session: shutting it down affects both.
 pub enum Socket {
     Tcp(TcpStream),
-    /// A child (`ssh -W`, a `ProxyCommand`) carries the bytes.
+    /// A child process (`ssh -W`, a `ProxyCommand`) transfers the bytes.
     Proxy {
         stream: UnixStream,
-        /// One that carries nothing any more is of no use; it may still wait for a jump host.
+        /// Killed with the connection: it may still wait for a jump host.
         child: Group,
     },
 }
@@ -31,7 +31,7 @@ impl Socket {
         Ok(())
     }
 
-    /// The other side hung up, and all that it said was read.
+    /// Whether the other side hung up and everything that it sent was read.
     pub fn is_at_end(&self) -> bool {
         match recv(self, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((_, n)) => n == 0,
@@ -39,9 +39,9 @@ impl Socket {
         }
     }
 
-    /// Ends the connection now, without a word to the host; nothing waits on it after that.
+    /// Closes the connection at once, without telling the host. After that, no call waits for it.
     pub fn shutdown(&self) {
-        // Fails only if the connection has ended already.
+        // Fails only if the connection is closed already.
         let _ = match self {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),
             Socket::Proxy { stream, .. } => stream.shutdown(Shutdown::Both),

@@ -1,4 +1,4 @@
-//! Waits for libssh2: repeats one call until it is done, times out or is interrupted.
+//! Waits for libssh2: repeats a call until it is done, times out or is interrupted.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use crate::event::report::Report;
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::socket::Socket;
 
-/// libssh2's own name for "come back later"; ssh2 does not pass it on.
+/// LIBSSH2_ERROR_EAGAIN, for which ssh2 has no name.
 const AGAIN: i32 = -37;
 
-/// Why a call was given up.
+/// Why a call failed.
 #[derive(Debug)]
 pub enum CallFailure {
     Failed(ssh2::Error),
-    /// Nothing came for so long.
+    /// The host did not answer for this long.
     Silent(Duration),
     /// The agent did not answer.
     NoAgent(Box<Report>),
@@ -53,7 +53,7 @@ impl std::fmt::Display for CallFailure {
     }
 }
 
-/// A session that is not open for acts yet. Never blocks longer than a tick.
+/// A session until it is logged in. No call blocks for longer than `POLL_INTERVAL`.
 pub struct Talk<'a> {
     pub session: &'a Session,
     pub socket: &'a Socket,
@@ -61,7 +61,7 @@ pub struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    /// Repeats `call` while libssh2 waits for the host, for at most `limit`.
+    /// Repeats `call` while libssh2 waits for the host, at most for `limit`.
     pub fn until_done<T, E: Into<CallFailure>>(
         &self,
         limit: Duration,
@@ -90,7 +90,7 @@ impl Talk<'_> {
             BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
         };
         let mut fds = [PollFd::new(self.socket, direction)];
-        // An error of poll is met again, and told, by the next call.
+        // Ignores errors of `poll`: the next call reports them.
         let _ = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref());
     }
 }

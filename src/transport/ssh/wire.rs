@@ -1,6 +1,6 @@
-//! Reads the pieces that SSH packets, keys and certificates are made of (RFC 4251, 5).
+//! Reads the fields of SSH packets, keys and certificates (RFC 4251, 5).
 
-/// What is still unread. Every reader answers `None` past the end.
+/// The unread bytes. Every method returns `None` if too few are left.
 #[derive(Debug, Clone, Copy)]
 pub struct Wire<'a>(pub &'a [u8]);
 
@@ -19,7 +19,7 @@ impl<'a> Wire<'a> {
         Some(u32::from_be_bytes(self.bytes(4)?.try_into().ok()?))
     }
 
-    /// Bytes behind their length.
+    /// Bytes, preceded by their length.
     pub fn string(&mut self) -> Option<&'a [u8]> {
         let n = self.number()?;
         self.bytes(usize::try_from(n).ok()?)
@@ -30,7 +30,7 @@ impl<'a> Wire<'a> {
     }
 }
 
-/// Bytes behind their length. No key is as long as 4 GB, so the length fits.
+/// Writes bytes, preceded by their length. No key is as long as 4 GB, so the length fits.
 pub fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     let n = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     out.extend(n.to_be_bytes());

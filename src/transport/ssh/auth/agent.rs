@@ -1,4 +1,5 @@
-//! The agent and its keys. It may ask a person before it answers, or never answer at all, and libssh2 waits for it.
+//! The ssh agent and its keys. The agent may ask the user before it answers, or never answer at all, and libssh2
+//! waits for it.
 
 use std::mem;
 use std::os::unix::net::UnixStream;
@@ -18,11 +19,11 @@ use crate::transport::ssh::talk::CallFailure;
 pub struct Agent {
     path: PathBuf,
     agent: Arc<ssh2::Agent>,
-    /// The keys it holds whose format is known.
+    /// Its keys, as far as their format is known.
     pub keys: Vec<AgentKey>,
 }
 
-/// A key that the agent holds.
+/// A key of the agent.
 #[derive(Clone)]
 pub struct AgentKey {
     pub key: PublicKey,
@@ -30,14 +31,14 @@ pub struct AgentKey {
 }
 
 impl AgentKey {
-    /// What messages call it.
+    /// The name of the key in messages.
     pub fn name(&self) -> String {
         format!("agent key `{}` ({})", self.identity.comment(), self.key)
     }
 }
 
 impl Agent {
-    /// Connects to the agent and asks for its keys. The inner error says why it is of no use.
+    /// Connects to the agent and lists its keys. The inner error says why the agent cannot be used.
     pub fn open(
         path: &Path,
         session: &Session,
@@ -61,8 +62,8 @@ impl Agent {
         ))
     }
 
-    /// Offers a key to the host, and has the agent sign if the host accepts it. Call it again for as long as libssh2
-    /// asks for that.
+    /// Offers a key to the host, and makes the agent sign if the host accepts it. Repeat the call for as long as
+    /// libssh2 requires that.
     pub fn show(&self, held: &AgentKey, user: &str, cancel_token: &CancelToken) -> Result<(), CallFailure> {
         let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
         match apart(PERSON, cancel_token, move || agent.userauth(&user, &identity)) {
@@ -73,20 +74,21 @@ impl Agent {
     }
 }
 
-/// The session is still in use by a call that was left behind, so nothing more can come of the login.
+/// The error if the agent does not answer. The abandoned call still uses the session, so the login cannot continue.
 fn late(path: &Path) -> Report {
     Report::new(format!("the agent at `{}` did not answer within {} s", path.display(), PERSON.as_secs()))
         .hint("run `ssh-add -l` to see whether it answers at all")
 }
 
 fn list(path: &Path, session: &Session) -> Result<(ssh2::Agent, Vec<ssh2::PublicKey>), String> {
-    // Connects here as well: the system's error says more than libssh2's.
+    // Connects once more first: the error of the system is more precise than that of libssh2.
     UnixStream::connect(path).map_err(|error| error.to_string())?;
     let told = |error: ssh2::Error| error.message().to_owned();
     let mut agent = session.agent().map_err(told)?;
     agent.set_identity_path(path).map_err(told)?;
     if let Err(error) = agent.connect() {
-        // libssh2 has closed its socket, and would close it again: by then, the number may belong to another file.
+        // libssh2 has closed its socket, and dropping `agent` would close the number again. By then, it may belong to
+        // another file.
         mem::forget(agent);
         return Err(told(error));
     }

@@ -1,4 +1,4 @@
-//! A private key file: its public half, whether it needs a passphrase, and the certificates that go with it.
+//! A private key file: its public key, whether it needs a passphrase, and its certificates.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,12 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use crate::transport::ssh::public_key::PublicKey;
 use crate::transport::ssh::wire::Wire;
 
-/// How OpenSSH's own format begins (PROTOCOL.key).
+/// The first bytes of OpenSSH's own format (PROTOCOL.key).
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
-/// What a file says about its private key. Not `Debug`: it would show the key.
+/// The private key of a file. Not `Debug`, which would show the key.
 pub enum Secret {
-    /// The file holds a public key, to choose among those of the agent.
+    /// The file contains only a public key, which selects a key of the agent.
     Absent,
     Plain(String),
     Encrypted(String),
@@ -25,15 +25,15 @@ pub enum Secret {
 pub struct KeyFile {
     pub path: PathBuf,
     pub secret: Secret,
-    /// An encrypted PEM file does not tell it, and may have no `.pub` beside it.
+    /// `None` for an encrypted PEM file without a `.pub` file.
     pub public: Option<PublicKey>,
     pub certificates: Vec<PublicKey>,
-    /// One of those that ssh tries of itself, rather than one that somebody named.
+    /// A default key file of ssh, rather than one that the configuration names.
     pub is_usual: bool,
 }
 
 impl KeyFile {
-    /// `Ok(None)` if there is no such file; `Err` says why it is of no use.
+    /// Reads a key file. `Ok(None)` if there is no such file; `Err` says why it cannot be used.
     pub fn read(path: &Path, is_usual: bool) -> Result<Option<Self>, String> {
         let bytes = match fs::read(path) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -56,7 +56,7 @@ impl KeyFile {
     }
 }
 
-/// ssh does not use a key of this user that others can read. Users may rely on that, so this program does not either.
+/// Refuses a key of this user that others can read. ssh does that, and users may rely on it.
 fn guard(path: &Path) -> Result<(), String> {
     let meta = fs::metadata(path).map_err(|error| format!("failed to read it: {error}"))?;
     let is_ours = meta.uid() == rustix::process::getuid().as_raw();
@@ -95,7 +95,7 @@ fn secret(text: &str, is_encrypted: bool) -> Secret {
     }
 }
 
-/// Whether it is encrypted, and the public key, which never is.
+/// Returns whether the private key is encrypted, and the public key, which never is.
 fn parse_openssh(bytes: &[u8]) -> Option<(bool, PublicKey)> {
     let mut wire = Wire(bytes.strip_prefix(MAGIC)?);
     let cipher = wire.text()?;
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use std::process::Command;
 
-    /// What a key made by `ssh-keygen` with these options is taken for: its state, type, and certificates.
+    /// How a key that `ssh-keygen` makes with these options is read: its state, type, and number of certificates.
     #[track_caller]
     fn case(options: &[&str], want: &str) {
         let dir = tempfile::tempdir().unwrap();
@@ -125,7 +125,7 @@ mod tests {
         };
         let kind = key.public.as_ref().map_or("?", PublicKey::kind);
         assert_eq!(format!("{state} {kind} {}", key.certificates.len()), want, "{options:?}");
-        // Its own format tells the public key even without the file beside it.
+        // OpenSSH's own format contains the public key, so the `.pub` file is not needed.
         fs::remove_file(path.with_extension("pub")).unwrap();
         let alone = KeyFile::read(&path, false).unwrap().unwrap();
         let is_pem = options.contains(&"-m");

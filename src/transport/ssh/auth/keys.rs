@@ -1,4 +1,4 @@
-//! The keys at hand, of files and of the agent, shown to the host one after the other.
+//! Offers the keys of files and of the agent to the host, one after the other.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
 use crate::transport::ssh::talk::CallFailure;
 
-/// What ssh tries of itself, in `~/.ssh`.
+/// The default key files of ssh, in `~/.ssh`.
 const USUAL: [&str; 7] =
     ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"];
 
@@ -21,12 +21,12 @@ pub struct Keys {
     files: Vec<KeyFile>,
     agent: Option<Agent>,
     candidates: Vec<Candidate>,
-    /// Each was right for an earlier factor, and cannot be for another.
+    /// Keys that the host accepted for an earlier factor, so that they cannot serve for another.
     spent: HashSet<usize>,
 }
 
 impl Keys {
-    /// Reads the files and asks the agent. What is of no use is noted.
+    /// Reads the files and lists the keys of the agent. Notes those that cannot be used.
     pub fn gather(login: &mut Login) -> Result<Self, LoginFailure> {
         let Login { talk, config, tried, .. } = login;
         let mut files = Vec::new();
@@ -42,7 +42,7 @@ impl Keys {
         add_certificates(&mut files, config, tried);
         let agent = match &config.agent {
             None => None,
-            // It is no error if there is no agent; it is one if the agent does not answer.
+            // A missing agent is not an error, but one that does not answer is.
             Some(path) => match Agent::open(path, talk.session, talk.cancel_token)? {
                 Ok(agent) => Some(agent),
                 Err(why) => {
@@ -64,7 +64,7 @@ impl Keys {
         Ok(Self { files, agent, candidates, spent: HashSet::new() })
     }
 
-    /// Shows one key after the other until one is right.
+    /// Offers one key after the other until the host accepts one.
     pub fn show(&mut self, login: &mut Login) -> Result<LoginStep, LoginFailure> {
         for (i, candidate) in self.candidates.clone().into_iter().enumerate() {
             if self.spent.contains(&i) {
@@ -100,7 +100,7 @@ impl Keys {
     }
 }
 
-/// What the host's answer to a key means.
+/// Interprets the host's answer to a key.
 fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let Err(stop) = result else {
         return Ok(LoginStep::In);
@@ -114,7 +114,7 @@ fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Resu
         }
     };
     let word = match (&step, stop.code()) {
-        // The agent may have declined. A wrong signature and a right key that is not enough look the same.
+        // The agent may have refused to sign. A wrong signature looks the same as a valid key that is not sufficient.
         (LoginStep::Refused, Some(NOT_VERIFIED)) => {
             "the host knows it, but the signature failed, or the host requires a second key"
         }
@@ -145,7 +145,7 @@ fn show_file(
     }
 }
 
-/// Does not ask for the passphrase of a key that the host refuses.
+/// Offers an encrypted key. Does not ask for its passphrase if the host refuses the key.
 fn show_encrypted(
     file: &KeyFile,
     name: &str,
@@ -154,7 +154,7 @@ fn show_encrypted(
     login: &mut Login,
 ) -> Result<LoginStep, LoginFailure> {
     if public.is_some() {
-        // An empty passphrase cannot be right: the host accepts or refuses the key, and then the signature fails.
+        // The empty passphrase is always wrong: the host accepts or refuses the key, then the signature fails.
         let result = sign(login, public, text, "")?;
         if result.as_ref().is_err_and(|stop| stop.code() == Some(REFUSED)) {
             return judge(result, name, login);
@@ -175,7 +175,7 @@ fn show_encrypted(
                 LoginStep::Refused => {}
                 step => return Ok(step),
             },
-            // Without its public half, a key that cannot be read is not even shown.
+            // Without a public key, libssh2 does not even offer a key that it cannot decrypt.
             Some(_) => {}
         }
         wrong = Some(passphrase);
@@ -198,7 +198,7 @@ fn is_usual(path: &Path, home: &Path) -> bool {
     USUAL.iter().any(|name| home.join(".ssh").join(name) == path)
 }
 
-/// Gives each certificate of the configuration to the file that has its private key.
+/// Adds each certificate of the configuration to the file with its private key.
 fn add_certificates(files: &mut [KeyFile], config: &Config, tried: &mut Tried) {
     for path in &config.certificates {
         let text = std::fs::read_to_string(path).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A login under way: how libssh2 is called, and what its answers mean.
+//! A login in progress: calls libssh2 and interprets its results.
 
 use std::time::Duration;
 
@@ -8,24 +8,25 @@ use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::talk::{CallFailure, Talk};
 
-/// For one answer of the host. PAM delays a refusal by some seconds.
+/// The time limit for an answer of the host. PAM delays a refusal by some seconds.
 pub const ANSWER: Duration = Duration::from_secs(30);
-/// For an answer that a person may have to give, to the host by telephone or to an agent that asks first.
+/// The time limit for an answer that may need a person, such as a confirmation by telephone or in an agent's dialog.
 pub const PERSON: Duration = Duration::from_secs(180);
 
-/// libssh2's numbers for "no": to a key before it has signed, or to a password; and to a signature.
+/// Error numbers of libssh2: the host refused a key before it was used to sign, or a password; the host refused a
+/// signature.
 pub const REFUSED: i32 = -18;
 pub const NOT_VERIFIED: i32 = -19;
 
-/// libssh2's numbers for a connection that is no more (SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV, BAD_SOCKET, and
+/// Error numbers of libssh2 for a lost connection (SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV, BAD_SOCKET, and
 /// TIMEOUT).
 const ENDED: [i32; 5] = [-7, -13, -43, -45, -9];
 
-/// What one attempt came to.
+/// The result of one attempt.
 pub enum LoginStep {
-    /// We are in.
+    /// The login succeeded.
     In,
-    /// That was right, and the host wants these methods besides.
+    /// The host accepted this, and requires one of these methods in addition.
     Further(Vec<String>),
     Refused,
 }
@@ -34,7 +35,8 @@ pub struct Login<'a> {
     pub talk: &'a Talk<'a>,
     pub target: &'a SshTarget,
     pub config: &'a Config,
-    /// The methods that the host accepts now. Asking costs a round trip, so a first key goes without.
+    /// The methods that the host accepts now. Asking for them costs a round trip, so the first key is offered
+    /// without.
     pub accepted: Option<Vec<String>>,
     pub tried: Tried,
 }
@@ -47,7 +49,7 @@ impl Login<'_> {
         Ok(self.accepted.iter().flatten().any(|name| name == method.as_str()))
     }
 
-    /// Asks the host which methods it accepts now. It may also accept the login at once.
+    /// Asks the host which methods it accepts now. The host may also accept the login at once.
     pub fn ask(&mut self) -> Result<Vec<String>, LoginFailure> {
         let (session, user) = (self.talk.session, &self.config.user);
         let names =
@@ -55,7 +57,7 @@ impl Login<'_> {
         Ok(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Repeats a call of libssh2; a connection that ends meanwhile is the end of the login.
+    /// Repeats a call of libssh2 until it is done. If the connection is lost meanwhile, the login has failed.
     pub fn call<E: Into<CallFailure>>(
         &mut self,
         limit: Duration,
@@ -70,7 +72,8 @@ impl Login<'_> {
         }
     }
 
-    /// After a refusal that may mean "right, but more is required": the methods that the host accepts now tell which.
+    /// Decides whether a refusal means "accepted, but more is required": in that case the host now accepts other
+    /// methods.
     pub fn weigh(&mut self, method: AuthMethod) -> Result<LoginStep, LoginFailure> {
         let now = self.ask()?;
         if self.talk.session.authenticated() {
@@ -78,7 +81,7 @@ impl Login<'_> {
         }
         let is_further = match &self.accepted {
             Some(before) => *before != now,
-            // Not asked before. Had it been wrong, it would be accepted still.
+            // The accepted methods were not known before. If this method had failed, the host would still accept it.
             None => !now.iter().any(|name| name == method.as_str()),
         };
         if is_further {

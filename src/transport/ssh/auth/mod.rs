@@ -1,6 +1,6 @@
-//! Logs in to a host: with keys, then with answers of a person, in as many factors as the host requires.
+//! Logs in to a host: with keys, then with answers of the user, in as many factors as the host requires.
 //!
-//! **Invariant:** no secret is part of any message.
+//! **Invariant:** no message contains a secret.
 
 mod agent;
 mod key_file;
@@ -18,10 +18,10 @@ use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::talk::Talk;
 
-/// No known server asks for so many.
+/// More factors than any known server requires.
 const N_FACTORS: usize = 5;
 
-/// Logs in, or says what was tried and what the host would accept.
+/// Logs in. The error lists what was tried and what the host would accept.
 pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), LoginFailure> {
     let mut login = Login { talk, target, config, accepted: None, tried: Tried::default() };
     let mut keys = None;
@@ -33,13 +33,13 @@ pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), Lo
         }
     }
     if talk.cancel_token.is_cancelled() {
-        // A question that was open went without an answer.
+        // The interrupt left a question unanswered.
         return Err(LoginFailure::Interrupted);
     }
     Err(LoginFailure::Final(login.tried.report(config, login.accepted.as_deref().unwrap_or_default())))
 }
 
-/// Tries every method until one is right.
+/// Tries every method until the host accepts one.
 fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<LoginStep, LoginFailure> {
     for method in &login.config.methods {
         let is_blind = *method == AuthMethod::PublicKey && login.accepted.is_none();

@@ -1,31 +1,32 @@
-//! The order in which keys are offered to a host. Each wrong key costs a round trip, and sshd hangs up after six.
+//! The order in which keys are offered to a host. Each refused key costs a round trip, and sshd hangs up after six.
 
 use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
 use crate::transport::ssh::public_key::PublicKey;
 
-/// A key to be tried, by its place in the list of files or of the agent.
+/// A key to offer, by its index among the files or the keys of the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Candidate {
     Agent(usize),
     File {
         file: usize,
-        /// Shown instead of the key itself.
+        /// The certificate to offer instead of the key itself.
         certificate: Option<usize>,
     },
 }
 
-/// Why libssh2 cannot make the agent sign with a key.
+/// Why libssh2 cannot make the agent sign with this key.
 pub fn unusable(key: &PublicKey) -> Option<&'static str> {
     match key.kind() {
         _ if key.is_security_key() => Some("libssh2 does not support security keys"),
-        // It asks the agent for a signature with SHA-1, which no server takes.
+        // libssh2 asks the agent for a SHA-1 signature, which no server accepts.
         "ssh-rsa-cert-v01@openssh.com" => Some("libssh2 does not support RSA certificates from an agent"),
         _ => None,
     }
 }
 
-/// Certificates first: where they are used, plain keys are not. Then what the configuration names, beginning with what
-/// the agent has; then the agent's other keys; then the usual files; last what needs a passphrase.
+/// Sorts keys: certificates first, since hosts that use them accept no plain keys. Then keys that the configuration
+/// names, starting with those of the agent; then the other keys of the agent; then the default files; finally keys
+/// that need a passphrase.
 pub fn order(files: &[KeyFile], agent: &[PublicKey], identities_only: bool) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     let mut add = |candidate| {
@@ -64,7 +65,7 @@ pub fn order(files: &[KeyFile], agent: &[PublicKey], identities_only: bool) -> V
     candidates
 }
 
-/// The certificates that the agent does not hold, of files that hold a private key.
+/// The certificates of private key files, without those that the agent holds.
 fn certificates(
     files: &[KeyFile],
     agent: &[PublicKey],
@@ -79,7 +80,7 @@ fn certificates(
     candidates
 }
 
-/// The keys that the agent does not hold, of files that hold a private key.
+/// The keys of private key files, without those that the agent holds.
 fn plain(files: &[KeyFile], agent: &[PublicKey], is_meant: impl Fn(&KeyFile) -> bool) -> Vec<Candidate> {
     let is_held = |key: &KeyFile| key.public.as_ref().is_some_and(|public| agent.contains(public));
     let files = files.iter().enumerate();
@@ -87,7 +88,7 @@ fn plain(files: &[KeyFile], agent: &[PublicKey], is_meant: impl Fn(&KeyFile) -> 
     files.map(|(file, _)| Candidate::File { file, certificate: None }).collect()
 }
 
-/// The file holds a private key, and not merely the handle of one in a security token.
+/// Whether the file contains a private key, not only the handle of one on a security key.
 fn has_secret(key: &KeyFile) -> bool {
     let is_handle = key.public.as_ref().is_some_and(PublicKey::is_security_key);
     !matches!(key.secret, Secret::Absent) && !is_handle
@@ -99,7 +100,7 @@ mod tests {
     use crate::transport::ssh::wire::put_string;
     use std::path::PathBuf;
 
-    /// A key that is its name; `a-cert` is a certificate of `a`.
+    /// A key made from its name. `a-cert` is a certificate of `a`.
     fn key(name: &str) -> PublicKey {
         let mut blob = Vec::new();
         match name.strip_suffix("-cert") {
@@ -111,7 +112,7 @@ mod tests {
         PublicKey::from_blob(&blob).unwrap()
     }
 
-    /// `usual:` is a file that nobody named, `locked:` an encrypted one, `public:` one without a private key, and
+    /// A key file: `usual:` is a default one, `locked:` an encrypted one, `public:` one without a private key, and
     /// `+cert` one with a certificate beside it.
     fn file(text: &str) -> KeyFile {
         let name = text.rsplit(':').next().unwrap().trim_end_matches("+cert");

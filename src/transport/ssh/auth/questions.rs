@@ -1,4 +1,4 @@
-//! Passwords and other questions of the host, which only a person can answer.
+//! Asks the user for passwords, and for answers to other questions of the host.
 
 use ssh2::KeyboardInteractivePrompt;
 
@@ -7,7 +7,7 @@ use crate::transport::ssh::config::AuthMethod;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::logins::Logins;
 
-/// Asks for the password, as often as the configuration allows.
+/// Asks for the password, at most as often as the configuration allows.
 pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let user = login.config.user.clone();
     let question = format!("password for `{user}` on {}", login.config.place());
@@ -36,7 +36,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     Ok(LoginStep::Refused)
 }
 
-/// Passes the host's questions on. The answers are not remembered: many are good only once.
+/// Passes the host's questions to the user. Does not remember the answers: many are valid only once.
 pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let logins = login.target.logins.clone();
     if logins.prompt().is_none() {
@@ -66,7 +66,7 @@ pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
 
 struct Relay<'a> {
     logins: &'a Logins,
-    /// Who is asked, and by whom.
+    /// The user and the host, for the question.
     about: &'a str,
     is_declined: bool,
 }

@@ -1,4 +1,4 @@
-//! What was tried, for the message of a login that failed.
+//! Records what a login tried, for the error message if it fails.
 
 use std::path::{Path, PathBuf};
 
@@ -6,23 +6,23 @@ use crate::event::report::Report;
 use crate::transport::ssh::config::Config;
 use crate::transport::ssh::talk::CallFailure;
 
-/// In the order in which it happened.
+/// The notes are in the order of the attempts.
 #[derive(Debug, Default)]
 pub struct Tried {
     notes: Vec<String>,
-    /// A key that the host may accept, but that nobody could unlock.
+    /// A key that the host may accept, but that was not unlocked.
     locked: Option<PathBuf>,
 }
 
 impl Tried {
-    /// Adds a note, unless it is there already.
+    /// Adds a note, without duplicates.
     pub fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
 
-    /// A method that needs a person's answer did not get it.
+    /// Notes that a method failed because the user did not answer.
     pub fn unasked(&mut self, method: &str, has_terminal: bool) {
         let why = if has_terminal { "not answered" } else { "no terminal to ask on" };
         self.note(format!("{method}: {why}"));

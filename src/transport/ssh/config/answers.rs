@@ -1,8 +1,8 @@
-//! Reads what `ssh -G` prints: a line an option, its name in lower case before the first space.
+//! Parses the output of `ssh -G`: one option per line, its name in lower case before the first space.
 
 use std::collections::HashMap;
 
-/// The options by name, in order where one has several lines.
+/// The values of each option, in order.
 #[derive(Debug, Default)]
 pub struct ConfigAnswers(HashMap<String, Vec<String>>);
 
@@ -17,7 +17,7 @@ impl ConfigAnswers {
         Self(all)
     }
 
-    /// Every value of an option that may be given several times; `none` takes them away.
+    /// All values of an option that can be repeated. `none` counts as no value.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.get(name).into_iter().flatten().map(String::as_str).filter(|value| is_some(value))
     }
@@ -26,12 +26,12 @@ impl ConfigAnswers {
         self.all(name).next()
     }
 
-    /// The option is there, and is `none`.
+    /// Whether the option is set to `none`.
     pub fn is_none(&self, name: &str) -> bool {
         self.0.contains_key(name) && self.get(name).is_none()
     }
 
-    /// `yes` and `no` are printed as `true` and `false` by some options of some versions.
+    /// Reads a boolean option. Some versions print `true` and `false` instead of `yes` and `no` for some options.
     pub fn is(&self, name: &str, otherwise: bool) -> bool {
         match self.get(name) {
             Some("yes" | "true") => true,
@@ -40,8 +40,8 @@ impl ConfigAnswers {
         }
     }
 
-    /// Several paths in one line, each absolute or below `~`. They are printed without quotes, so a word that
-    /// begins otherwise belongs to the path before it.
+    /// Several paths in one line, each absolute or starting with `~`. They are printed without quotes, so a word that
+    /// begins otherwise continues the previous path.
     pub fn paths(&self, name: &str) -> Vec<String> {
         let mut paths: Vec<String> = Vec::new();
         for word in self.get(name).unwrap_or_default().split(' ') {

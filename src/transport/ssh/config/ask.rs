@@ -1,4 +1,5 @@
-//! Asks `ssh -G` for the configuration of a host. It may run commands of the user (`Match exec`), and these may hang.
+//! Runs `ssh -G` to get the configuration of a host. That may run commands of the user (`Match exec`), which may
+//! hang.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
@@ -14,11 +15,11 @@ use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::group::Group;
 
-/// A path that makes ssh print what `~`, `%u`, `%l` and `%L` stand for. ssh takes the home from the password file, not
-/// `$HOME`.
+/// A path that makes ssh print the values of `~`, `%u`, `%l` and `%L`. ssh takes the home directory from the password
+/// file, not from `$HOME`.
 const TELL_TALE: &str = "ControlPath=~/%u/%l/%L";
 
-/// The configuration if there is no `ssh` on this machine.
+/// The configuration if `ssh` is not installed.
 pub const DEFAULTS: &str = "\
 identityfile ~/.ssh/id_rsa
 identityfile ~/.ssh/id_ecdsa
@@ -27,7 +28,7 @@ userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2
 globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
 ";
 
-/// It takes some 30 ms; a command of the user's may ask something on the network.
+/// `ssh -G` takes some 30 ms, but a command of the user may access the network.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `ssh -G` prints for the target.
@@ -39,7 +40,7 @@ pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, Log
                 None => Ok(DEFAULTS.to_owned()),
                 Some(file) => Err(LoginFailure::Final(
                     Report::new(format!(
-                        "`ssh` not found on this machine, and only it can read `{}`",
+                        "`ssh` not found on this machine, but it is needed to read `{}`",
                         file.display()
                     ))
                     .hint("install the OpenSSH client, or unset `RUNNER_SSH_CONFIG`"),
@@ -64,10 +65,12 @@ pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, Log
     let printed = read(&mut ssh, go_on)?;
     if !wait(&mut ssh, go_on)?.success() {
         let mut said = Vec::new();
-        // What cannot be read is not worth an error: this is an explanation of one.
+        // Ignores errors: the output would only explain another error.
         let _ = words.rewind().and_then(|()| words.read_to_end(&mut said));
-        let report =
-            Report::new(format!("`ssh -G {}` failed, so how to reach the host is unknown", target.address));
+        let report = Report::new(format!(
+            "`ssh -G {}` failed, so the host's ssh configuration is unknown",
+            target.address
+        ));
         return Err(LoginFailure::Final(report.note(String::from_utf8_lossy(&said).trim())));
     }
     Ok(String::from_utf8_lossy(&printed).into_owned())
@@ -92,7 +95,7 @@ fn start(target: &SshTarget, words: &File) -> io::Result<Group> {
     Group::start(ssh.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words.try_clone()?))
 }
 
-/// All that it prints.
+/// Reads its output.
 fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), LoginFailure>) -> Result<Vec<u8>, LoginFailure> {
     let mut printed = Vec::new();
     let Some(stdout) = &mut ssh.child.stdout else {
@@ -101,7 +104,7 @@ fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), LoginFailure>) -> Result
     loop {
         go_on()?;
         let mut fds = [PollFd::new(stdout, PollFlags::IN)];
-        // A signal ends a poll early, and the read is not to wait. Any other error shows in that time runs out.
+        // A signal ends `poll` early, and the read must not block. Any other error ends in a timeout.
         if poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()) != Ok(1) {
             continue;
         }
@@ -115,7 +118,7 @@ fn read(ssh: &mut Group, go_on: impl Fn() -> Result<(), LoginFailure>) -> Result
     }
 }
 
-/// How it ends, soon after its last word.
+/// Waits for its exit, soon after its output has ended.
 fn wait(ssh: &mut Group, go_on: impl Fn() -> Result<(), LoginFailure>) -> Result<ExitStatus, LoginFailure> {
     let mut pause = Duration::from_micros(100);
     loop {

@@ -1,5 +1,5 @@
-//! What `~/.ssh/config` says about a host. This asks `ssh -G`, so that Include, Match and the rest mean what they mean
-//! to ssh.
+//! The ssh configuration of a host. It comes from `ssh -G`, so that Include, Match and the rest mean the same as for
+//! ssh.
 
 mod answers;
 mod ask;
@@ -16,17 +16,17 @@ use crate::transport::ssh::config::ask::ask;
 pub use crate::transport::ssh::config::tokens::Tokens;
 use crate::transport::ssh::failure::LoginFailure;
 
-/// How the host's sshd is reached.
+/// How to reach the host's sshd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     Direct,
-    /// Through these hosts, `a,b`, one behind the other.
+    /// Through these hosts, one after the other: `a,b`.
     Jump(String),
     /// Through a process whose standard input and output are the connection.
     Command(String),
 }
 
-/// A way to prove who one is.
+/// An authentication method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
     PublicKey,
@@ -38,7 +38,7 @@ impl AuthMethod {
     pub const ALL: [AuthMethod; 3] =
         [AuthMethod::PublicKey, AuthMethod::KeyboardInteractive, AuthMethod::Password];
 
-    /// As the protocol calls it.
+    /// Its name in the protocol.
     pub fn as_str(self) -> &'static str {
         match self {
             AuthMethod::PublicKey => "publickey",
@@ -48,41 +48,41 @@ impl AuthMethod {
     }
 }
 
-/// All that it takes to reach a host, with nothing left open.
+/// The complete configuration of a host.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub host: String,
     pub port: u16,
     pub user: String,
     pub route: Route,
-    /// For one address to answer, and then for the handshake.
+    /// The time limit for an address to answer, and for the handshake.
     pub connect_timeout: Option<Duration>,
     /// How long a host may be silent.
     pub silence: Option<Duration>,
     pub family: Family,
-    /// What the host is called in `known_hosts`, instead of its name and port.
+    /// The name of the host in `known_hosts`, instead of its host name and port.
     pub host_key_alias: Option<String>,
-    /// The first is where new hosts are written.
+    /// New hosts are added to the first file.
     pub user_known_hosts: Vec<PathBuf>,
     pub global_known_hosts: Vec<PathBuf>,
     pub revoked_host_keys: Option<PathBuf>,
     pub accept_new: bool,
     pub hash_known_hosts: bool,
-    /// Key files, not all of which exist.
+    /// Key files. Some may not exist.
     pub identities: Vec<PathBuf>,
     pub certificates: Vec<PathBuf>,
-    /// No keys of the agent but those of `identities`.
+    /// Use only those keys of the agent that are in `identities`.
     pub identities_only: bool,
     /// The agent's socket.
     pub agent: Option<PathBuf>,
-    /// In the order to be tried.
+    /// In the order in which to try them.
     pub methods: Vec<AuthMethod>,
-    /// How often a secret may be asked for.
+    /// How often to ask for a secret.
     pub n_prompts: u32,
     pub tokens: Tokens,
 }
 
-/// Addresses to use.
+/// The IP versions to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     Any,
@@ -96,7 +96,7 @@ impl Config {
         Self::parse(&ask(target, cancel_token)?, target, &env).map_err(LoginFailure::Final)
     }
 
-    /// Reads what `ssh -G` printed.
+    /// Parses the output of `ssh -G`.
     pub fn parse(
         text: &str,
         target: &SshTarget,
@@ -152,13 +152,13 @@ impl Config {
         })
     }
 
-    /// The host as messages name it.
+    /// The name of the host in messages.
     pub fn place(&self) -> String {
         format!("{} port {}", self.host, self.port)
     }
 }
 
-/// The tokens that the path of `ControlPath` reveals. Old versions print it as it is.
+/// The tokens that `ControlPath` reveals. Old versions print it without replacing tokens.
 fn told(answers: &ConfigAnswers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
     let path = answers.get("controlpath").filter(|path| path.starts_with('/')).unwrap_or_default();
     let mut parts = path.rsplitn(4, '/').map(str::to_owned);
@@ -213,12 +213,12 @@ fn family(answers: &ConfigAnswers) -> Family {
     }
 }
 
-/// `StrictHostKeyChecking no` is respected as far as that is safe: a key that has changed is refused anyway.
+/// Respects `StrictHostKeyChecking no` as far as that is safe: a changed key is refused nevertheless.
 fn accepts_new(answers: &ConfigAnswers) -> bool {
     matches!(answers.get("stricthostkeychecking"), Some("accept-new" | "no" | "false" | "off"))
 }
 
-/// ssh hangs up after this many keepalive requests without an answer, one per interval.
+/// The limit for silence: ssh hangs up after this many keepalive requests without an answer, one per interval.
 fn silence(answers: &ConfigAnswers) -> Option<Duration> {
     let interval = answers.get("serveraliveinterval").and_then(seconds)?;
     let n = answers.get("serveralivecountmax").and_then(|n| n.parse().ok()).unwrap_or(3);

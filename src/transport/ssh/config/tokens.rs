@@ -1,8 +1,8 @@
-//! The `~`, `%h` and `${VAR}` that ssh leaves in the paths and commands that it prints (ssh_config(5), TOKENS).
+//! Replaces `~`, `%h` and `${VAR}` in paths and commands, which `ssh -G` does not (ssh_config(5), TOKENS).
 
 use std::path::PathBuf;
 
-/// What the tokens stand for.
+/// The values of the tokens.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
     /// `%d`, and `~`.
@@ -15,7 +15,7 @@ pub struct Tokens {
     pub local_host_short: String,
     /// `%h`
     pub host: String,
-    /// `%n`: the host as it was called.
+    /// `%n`: the host name as it was given.
     pub called: String,
     /// `%k`
     pub alias: String,
@@ -26,7 +26,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Replaces `%x`. What has no meaning here stays as it is.
+    /// Replaces tokens such as `%h`. Unknown ones stay as they are.
     pub fn expand(&self, text: &str) -> String {
         let mut out = String::new();
         let mut rest = text.chars();
@@ -55,7 +55,7 @@ impl Tokens {
         out
     }
 
-    /// A path: `~` first, then tokens, then `${VAR}` as `env` knows it.
+    /// Expands a path: first `~`, then tokens, then `${VAR}` with values from `env`.
     pub fn path(&self, text: &str, env: impl Fn(&str) -> Option<String>) -> PathBuf {
         let text = match text.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("%d{rest}"),
@@ -65,7 +65,7 @@ impl Tokens {
     }
 }
 
-/// Replaces `${VAR}`; one that is not set stays, and the path will be missing.
+/// Replaces `${VAR}`. An unset variable stays in the path, so that the file will not be found.
 fn variables(text: &str, env: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut rest = text;

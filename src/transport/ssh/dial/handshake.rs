@@ -11,20 +11,22 @@ use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::talk::{CallFailure, Talk};
 
-/// For the handshake, where `ConnectTimeout` says nothing: three round trips, and maybe a jump host that must be logged
-/// in to first.
+/// The time limit for the handshake if `ConnectTimeout` is not set: three round trips, and maybe a login to a jump
+/// host.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
-/// libssh2's numbers for a connection that ended (BANNER_RECV, BANNER_SEND, SOCKET_SEND, SOCKET_DISCONNECT,
+/// Error numbers of libssh2 for a lost connection (BANNER_RECV, BANNER_SEND, SOCKET_SEND, SOCKET_DISCONNECT,
 /// SOCKET_RECV).
 const ENDED: [i32; 5] = [-2, -3, -7, -13, -43];
 
-/// LIBSSH2_ERROR_KEX_FAILURE: nothing in common, or the end of the connection before that could be seen.
+/// LIBSSH2_ERROR_KEX_FAILURE: the two sides have no algorithm in common, or the connection ended before that was
+/// known.
 const NOT_AGREED: i32 = -5;
-/// LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE: agreed, but not done; for the same reason, or because what came was wrong.
+/// LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE: the key exchange itself failed, because the connection ended or a packet was
+/// invalid.
 const NOT_EXCHANGED: i32 = -8;
 
-/// Agrees with the host on keys. `preferences` are the host key algorithms to be asked for.
+/// Performs the handshake. `preferences` are the host key algorithms to request.
 pub fn handshake(
     talk: &Talk,
     way: &Way,
@@ -47,7 +49,7 @@ pub fn handshake(
         Some(NOT_EXCHANGED) if talk.socket.is_at_end() => (false, cut("during the key exchange")),
         Some(code) if ENDED.contains(&code) => match has_greeted(&session) {
             true => (false, cut("after the key exchange")),
-            // sshd does this when it has too many connections.
+            // sshd does this if it has too many connections.
             false => (true, cut("before the handshake")),
         },
         _ => (false, Report::new(format!("the handshake with {place} failed: {stop}"))),
@@ -66,18 +68,18 @@ pub fn handshake(
     Err(if is_dropped { LoginFailure::Dropped(report) } else { LoginFailure::Final(report) })
 }
 
-/// Whether the host has sent its version. Other lines before that are not part of the protocol.
+/// Whether the host has sent its version. The protocol ignores other lines before it.
 fn has_greeted(session: &Session) -> bool {
     session.banner().is_some_and(|banner| banner.starts_with("SSH-"))
 }
 
-/// The error if a kind of algorithms has none in common; `None` if the host does not list its own, or that is not the
-/// cause.
+/// The error if the two sides have no algorithm of some kind in common. `None` if the host does not list its
+/// algorithms, or that is not the cause.
 fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<Report> {
     let offer = way.offer().algorithms?;
     let known = |kind| session.supported_algs(kind).unwrap_or_default();
     let ciphers = known(MethodType::CryptSc);
-    // One that checks the message itself needs no other.
+    // An authenticated cipher needs no separate message authentication.
     let cipher = ciphers.iter().find(|name| offer.cipher.iter().any(|theirs| theirs == *name));
     let needs_mac =
         !cipher.is_some_and(|name| name.contains("gcm@") || name.starts_with("chacha20-poly1305"));
@@ -101,7 +103,7 @@ fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<
         let is_needed = needs_mac || *kind != "message authentication";
         is_needed && !theirs.iter().any(|name| ours.contains(&name.as_str()))
     })?;
-    // Some names are no algorithms: they announce extensions.
+    // Some names are not algorithms, but announce extensions.
     let is_algorithm = |name: &&str| !name.starts_with("kex-strict-") && !name.starts_with("ext-info-");
     let list =
         |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");

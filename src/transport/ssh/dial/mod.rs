@@ -1,6 +1,6 @@
-//! From a target to an authenticated connection: the way there, the handshake, the host's key, the login.
+//! Makes an authenticated connection to a target: connects, performs the handshake, checks the host key, logs in.
 //!
-//! **Invariant:** nothing of the user's is shown to a host before its key is believed.
+//! **Invariant:** the user's keys and passwords are not used before the host key is trusted.
 
 mod handshake;
 mod offer;
@@ -26,19 +26,19 @@ use crate::transport::ssh::public_key::PublicKey;
 use crate::transport::ssh::talk::Talk;
 use crate::transport::ssh::{Connection, SshTarget, auth};
 
-/// How often a port is tried where nothing listens: sshd may be about to start.
+/// How often to try a port on which nothing listens: sshd may be starting.
 const N_NOBODY: u32 = 3;
 
-/// How often a host is tried that hangs up at once. Behind a proxy it may be the jump host that does, and does not like
-/// our key: more of that would get us banned.
+/// How often to try a host that hangs up at once. Behind a proxy, it may be the jump host that hangs up because it
+/// refuses our key: with more attempts, it might ban us.
 const N_DROPPED: u32 = 6;
 const N_DROPPED_BEHIND_PROXY: u32 = 2;
 
-/// Logs in to one target, as often as it is wanted.
+/// Logs in to a target, once for each connection.
 pub struct Dial {
     target: SshTarget,
     cancel_token: CancelToken,
-    /// Asked for once: it costs a process or more, and must not change within a run.
+    /// Read once: that starts at least one process, and the configuration must not change within a run.
     config: Option<Config>,
 }
 
@@ -52,7 +52,7 @@ impl Dial {
         Self { target, cancel_token, config: None }
     }
 
-    /// Reaches the target, checks who it is and logs in.
+    /// Connects to the target, checks its host key and logs in.
     pub fn connect(&mut self) -> Result<Connection, Lost> {
         self.try_to_connect().map_err(|failure| match failure {
             LoginFailure::Interrupted => Lost::refused("interrupted"),
@@ -103,7 +103,7 @@ impl Dial {
     }
 }
 
-/// The sshd that a login meets first, whose slots it takes.
+/// The first sshd on the route. The login takes one of its slots.
 fn first_server(config: &Config) -> String {
     match &config.route {
         Route::Direct => format!("{}:{}", config.host, config.port),
@@ -112,7 +112,7 @@ fn first_server(config: &Config) -> String {
     }
 }
 
-/// Longer each time, and never as long as others take: between half of it and all of 0.25 s, 0.5 s, 1 s, ...
+/// An exponential backoff with jitter: between half of it and all of 0.25 s, 0.5 s, 1 s, ...
 fn span(n_made: u32) -> Duration {
     let longest = Duration::from_millis(250) * 2_u32.pow(n_made.saturating_sub(1).min(4));
     let jitter = RandomState::new().hash_one(n_made) % 1000;
@@ -145,7 +145,7 @@ fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
     let talk = Talk { session: &session, socket: &socket, cancel_token };
     handshake(&talk, way, &preferences, words)?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
-    let key = key.ok_or_else(|| LoginFailure::told("the host showed no key that could be read"))?;
+    let key = key.ok_or_else(|| LoginFailure::told("the host did not send a host key in a known format"))?;
     host_keys.check(&key).map_err(LoginFailure::Final)?;
     auth::log_in(&talk, target, config)?;
     Ok(Connection { session, socket, silence: config.silence })

@@ -1,5 +1,4 @@
-//! Which algorithms a host offers, or why it refuses to talk. libssh2 does not report either, so this asks the host
-//! again.
+//! Finds out which algorithms a host offers, or why it hangs up. libssh2 reports neither, so this connects once more.
 
 use std::time::{Duration, Instant};
 
@@ -10,23 +9,23 @@ use crate::transport::ssh::socket::Socket;
 use crate::transport::ssh::wire::Wire;
 
 const HELLO: &[u8] = b"SSH-2.0-runner\r\n";
-/// For what only explains a failure.
+/// The time limit, since this only explains another failure.
 pub const PATIENCE: Duration = Duration::from_secs(5);
-/// No offer is as long.
+/// The maximum number of bytes to read. No offer is that long.
 const LIMIT: usize = 64 * 1024;
 
 /// SSH_MSG_KEXINIT (RFC 4253, 7.1).
 const KEXINIT: u8 = 20;
 
-/// What was heard.
+/// The host's answer.
 #[derive(Debug, Default)]
 pub struct Offer {
-    /// Said instead of hello: why the host does not want to talk.
+    /// The text that the host sent instead of its version: why it refuses connections.
     pub refusal: Option<String>,
     pub algorithms: Option<Algorithms>,
 }
 
-/// The names that a host offers, of each group the client must know one.
+/// The algorithms that a host offers. The client must support one of each kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Algorithms {
     pub key_exchange: Vec<String>,
@@ -36,11 +35,11 @@ pub struct Algorithms {
 }
 
 impl Offer {
-    /// Says hello on a connection that is for nothing else, and listens until the host has shown what it wants.
+    /// Sends the version on a new connection, and reads until the host has sent its offer.
     pub fn of(socket: &Socket, cancel_token: &CancelToken) -> Self {
         let mut heard = Vec::new();
         let start = Instant::now();
-        // What fails here fails to explain a failure: there is nothing to add then.
+        // Ignores errors: this only explains another failure.
         let mut is_open = rustix::io::write(socket, HELLO).is_ok();
         while is_open && start.elapsed() < PATIENCE && !cancel_token.is_cancelled() && heard.len() < LIMIT {
             let mut fds = [PollFd::new(socket, PollFlags::IN)];
@@ -67,7 +66,7 @@ impl Offer {
 }
 
 impl Algorithms {
-    /// Reads the packet behind the line `SSH-2.0-...`.
+    /// Parses the packet after the line `SSH-2.0-...`.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.starts_with(b"SSH-").then(|| bytes.iter().position(|byte| *byte == b'\n'))??;
         let mut wire = Wire(&bytes[end + 1..]);

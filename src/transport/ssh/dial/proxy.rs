@@ -11,15 +11,15 @@ use crate::transport::ssh::config::Config;
 use crate::transport::ssh::group::Group;
 use crate::transport::ssh::socket::Socket;
 
-/// What the child says about itself.
+/// The standard error of the child.
 pub struct Words(File);
 
 impl Words {
-    /// The last lines that it said until now.
+    /// The last lines so far.
     pub fn last(&mut self) -> String {
         let mut said = Vec::new();
         let from = self.0.seek(SeekFrom::End(0)).unwrap_or_default().saturating_sub(2048);
-        // What cannot be read is not worth an error: this is an explanation of one.
+        // Ignores errors: the output would only explain another error.
         let _ = self.0.seek(SeekFrom::Start(from)).and_then(|_| self.0.read_to_end(&mut said));
         let said = String::from_utf8_lossy(&said);
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -27,7 +27,7 @@ impl Words {
     }
 }
 
-/// `ssh -W` to the last of the jump hosts, through those before it. ssh's own configuration holds for all of them.
+/// Runs `ssh -W` on the last jump host, through the others. Each of them has its own ssh configuration.
 pub fn jump(hosts: &str, config: &Config, file: Option<&Path>, may_ask: bool) -> Command {
     let (before, last) = match hosts.rsplit_once(',') {
         None => (None, hosts),
@@ -43,9 +43,9 @@ pub fn jump(hosts: &str, config: &Config, file: Option<&Path>, may_ask: bool) ->
     if !may_ask {
         ssh.args(["-o", "BatchMode=yes"]);
     }
-    // Without a bracket, the port of an IPv6 address could not be told.
+    // Without brackets, the port of an IPv6 address would be ambiguous.
     ssh.arg("-W").arg(format!("[{}]:{}", config.host, config.port)).arg("--");
-    // A host is `[user@]host[:port]`, or all that as a URI, which is the only form that `ssh` takes for its own host.
+    // A jump host is `[user@]host[:port]` or a URI. `ssh` accepts a port for its destination only in a URI.
     match last.starts_with("ssh://") {
         true => ssh.arg(last),
         false => ssh.arg(format!("ssh://{last}")),
@@ -53,7 +53,7 @@ pub fn jump(hosts: &str, config: &Config, file: Option<&Path>, may_ask: bool) ->
     ssh
 }
 
-/// The command of `ProxyCommand`, as the user's shell reads it.
+/// The command of `ProxyCommand`, run by the user's shell.
 pub fn command(text: &str) -> Command {
     let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
     let mut command = Command::new(shell.unwrap_or_else(|| "/bin/sh".into()));
@@ -61,8 +61,8 @@ pub fn command(text: &str) -> Command {
     command
 }
 
-/// Starts the child, in a process group of its own. There, a question at the terminal would stop it, so `ssh` must ask
-/// through `SSH_ASKPASS` or not at all.
+/// Starts the child in its own process group. A question at the terminal would stop it there, so `ssh` must ask with
+/// `SSH_ASKPASS` or not at all.
 pub fn start(mut command: Command) -> io::Result<(Socket, Words)> {
     command.env("SSH_ASKPASS_REQUIRE", "force");
     if std::env::var_os("SSH_ASKPASS").is_none() {

@@ -1,4 +1,4 @@
-//! A TCP connection to the first address of a host that answers.
+//! Makes a TCP connection to the first address of a host that answers.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -24,16 +24,16 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub enum NoConnection {
     Interrupted,
-    /// The name has no address.
+    /// The host name has no address.
     Unresolved(String),
-    /// What became of each address. `is_passing` if sshd may merely be starting or busy.
+    /// The error of each address. `is_passing` if sshd may only be starting or busy.
     Failed {
         why: Vec<(SocketAddr, String)>,
         is_passing: bool,
     },
 }
 
-/// Connects to `host`, waiting for each address for at most `limit`.
+/// Connects to `host`. Waits at most `limit` for each address.
 pub fn reach(
     host: &str,
     port: u16,
@@ -53,7 +53,7 @@ pub fn reach(
         )));
     }
     let stream = race(&addresses, limit, cancel_token)?;
-    // Small frames must be sent at once (Nagle's algorithm would delay them).
+    // Sends small packets at once (without Nagle's algorithm, which would delay them).
     let configured = stream.set_nodelay(true).and_then(|()| keep_alive(&stream));
     configured.map_err(|error| failed(&addresses, &error.to_string()))?;
     Ok(stream)
@@ -64,7 +64,7 @@ fn failed(addresses: &[SocketAddr], why: &str) -> NoConnection {
     NoConnection::Failed { why, is_passing: false }
 }
 
-/// Asks the resolver, which cannot be stopped.
+/// Resolves a host name. The resolver cannot be cancelled.
 fn resolve(
     host: &str,
     port: u16,
@@ -83,14 +83,14 @@ fn resolve(
     }
 }
 
-/// A connection that is being made.
+/// A connection attempt in progress.
 struct Attempt {
     address: SocketAddr,
     socket: OwnedFd,
     since: Instant,
 }
 
-/// Tries the addresses in order, each with a head start before the next.
+/// Tries the addresses in order. Each has a head start over the next.
 fn race(
     addresses: &[SocketAddr],
     limit: Duration,
@@ -113,7 +113,7 @@ fn race(
         }
         let mut fds: Vec<PollFd> =
             running.iter().map(|attempt| PollFd::new(&attempt.socket, PollFlags::OUT)).collect();
-        // An error of poll shows in what it leaves unanswered: time runs out.
+        // Ignores errors of `poll`: the attempts time out then.
         let _ = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref());
         let answered: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         let attempts = std::mem::take(&mut running);
@@ -139,7 +139,7 @@ fn start(address: SocketAddr) -> io::Result<Attempt> {
     }
 }
 
-/// A socket that does not block and that no child inherits.
+/// Opens a non-blocking socket that children do not inherit.
 #[cfg(not(target_vendor = "apple"))]
 fn open(family: AddressFamily) -> io::Result<OwnedFd> {
     use rustix::net::{SocketFlags, socket_with};
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_address_of_a_name_is_tried() {
-        // `localhost` may be `::1` first, where nobody listens.
+        // `localhost` may be `::1` first, where nothing listens.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let addresses = [SocketAddr::from(([127, 0, 0, 2], port)), SocketAddr::from(([127, 0, 0, 1], port))];
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_ends_the_waiting() {
-        // TEST-NET-1 (RFC 5737) answers nobody; where there is no route at all, that is told instead.
+        // TEST-NET-1 (RFC 5737) never answers. If there is no route, that is the error instead.
         let cancel_token = CancelToken::default();
         cancel_token.cancel();
         let reached = reach("192.0.2.1", 22, Family::Any, Duration::from_secs(60), &cancel_token);

@@ -12,7 +12,7 @@ use crate::transport::ssh::dial::tcp::{self, NoConnection};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::socket::Socket;
 
-/// For one address to answer, where `ConnectTimeout` says nothing.
+/// The time limit for an address to answer if `ConnectTimeout` is not set.
 const CONNECT: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ pub struct Way<'a> {
 }
 
 impl Way<'_> {
-    /// Opens a connection. A proxy has something to say if that fails later.
+    /// Opens a connection. Returns the standard error of the proxy as well, to explain later failures.
     pub fn open(&self) -> Result<(Socket, Option<Words>), LoginFailure> {
         self.open_within(self.config.connect_timeout.unwrap_or(CONNECT))
     }
@@ -56,13 +56,13 @@ impl Way<'_> {
         })
     }
 
-    /// What the host offers on a connection of its own. One that was just there need not be waited for long.
+    /// Asks on a new connection what the host offers. Does not wait long: the host answered just now.
     pub fn offer(&self) -> Offer {
         let opened = self.open_within(offer::PATIENCE);
         opened.map(|(socket, _)| Offer::of(&socket, self.cancel_token)).unwrap_or_default()
     }
 
-    /// Adds what the host says when it hangs up.
+    /// Adds the reason that the host gives when it hangs up.
     pub fn explain(&self, report: Report) -> Report {
         match self.offer().refusal {
             None => report,

@@ -1,4 +1,4 @@
-//! The calls into libssh2 that a turn of the driver makes, and what their answers change.
+//! The calls to libssh2 in a turn of the driver, and how their results change its state.
 
 use ssh2::{BlockDirections, Error};
 
@@ -11,7 +11,7 @@ use crate::transport::ssh::pipes::Purpose;
 use crate::web::Address;
 
 impl Driver {
-    /// Makes one call, and remembers it if its packet is out in part.
+    /// Makes a call. Remembers it if its packet was sent only in part.
     pub(super) fn attempt(&mut self, job: Job) -> Result<bool, Gone> {
         let is_stuck = self.stuck.take().is_some();
         let outcome = match job {
@@ -44,7 +44,7 @@ impl Driver {
         }
     }
 
-    /// Opens a channel for whoever has waited longest, else as the spare.
+    /// Opens a channel for the caller that has waited longest, else the spare channel.
     fn open(&mut self) -> Result<CallOutcome, Error> {
         let next = || self.channels.values().find_map(Channel::waits_for).unwrap_or(Wanted::Session);
         let wanted = self.opening.take().unwrap_or_else(next);
@@ -55,7 +55,7 @@ impl Driver {
             }
             Wanted::Stream(Address::Unix(path)) => self.session.channel_direct_streamlocal(path, None),
         };
-        // The address behind the host may drop all packets; then nothing is wrong with the host itself.
+        // If the address drops all packets, the host itself is fine.
         let is_refused = |error: &Error| is_refusal(error) || wanted != Wanted::Session && is_late(error);
         let mut channels = self.channels.iter_mut();
         let waiting = channels.find(|(_, channel)| channel.waits_for().as_ref() == Some(&wanted));
@@ -78,7 +78,7 @@ impl Driver {
             }
             (Ok(ssh), None) if wanted == Wanted::Session => self.spare = Spare::Ready(ssh),
             (Ok(ssh), None) => {
-                // The caller has left meanwhile: the channel is closed like all that nobody holds.
+                // The caller has closed it meanwhile. It will be closed like any channel that no caller holds.
                 self.n_unwanted += 1;
                 let mut channel = Channel::new(Purpose::Command(String::new()));
                 channel.opened(ssh);
@@ -130,14 +130,14 @@ impl Driver {
         Ok(outcome)
     }
 
-    /// Takes what came from the host, so that the socket is read even while no stream may be.
+    /// Receives data from the host, so that the socket is read even if no stream may be read.
     pub(super) fn pump(&mut self) -> Result<bool, Gone> {
         let spare = match &mut self.spare {
             Spare::Ready(spare) => Some(spare),
             _ => None,
         };
         for ssh in self.channels.values_mut().filter_map(Channel::ssh).chain(spare) {
-            // Reads until there is nothing, or until this one is at its end.
+            // Reads until the socket is empty or this channel is at its end.
             if outcome(ssh.wait_eof()).map_err(|error| reason(&error))? == CallOutcome::Again {
                 return Ok(true);
             }
@@ -146,7 +146,7 @@ impl Driver {
     }
 }
 
-/// Why the host opens no such channel, by the reason that libssh2 names (RFC 4254 §5.1).
+/// The message for a refused channel, with the reason that libssh2 names (RFC 4254 §5.1).
 fn refusal(wanted: &Wanted, reason: &str) -> String {
     let address = match wanted {
         Wanted::Session => {
@@ -158,8 +158,8 @@ fn refusal(wanted: &Wanted, reason: &str) -> String {
     };
     let (setting, besides) = match address {
         Address::Tcp { .. } => ("AllowTcpForwarding", ""),
-        // Where it forbids a socket, OpenSSH says that the connection failed; the setting for ports is one for sockets
-        // too.
+        // If OpenSSH forbids a socket, it reports that the connection failed. The setting for ports applies to
+        // sockets, too.
         Address::Unix(_) => (
             "AllowStreamLocalForwarding",
             ", or sshd forbids it (`AllowStreamLocalForwarding`, `AllowTcpForwarding`)",

@@ -1,11 +1,11 @@
-//! The one thread that touches a session: it moves the bytes of all channels, keeps the clock and never waits for
-//! anything but the socket and its caller's bell.
+//! The only thread that uses a session: it transfers the data of all channels and checks timeouts. It waits only for
+//! the socket and for wake-ups by its caller.
 //!
-//! **Invariant:** a packet that went out in part is finished by the call that began it, with the same arguments, before
-//! anything else is sent: libssh2 keeps one packet under way and refuses all others meanwhile.
+//! **Invariant:** if a packet was sent only in part, the call that began it finishes it, with the same arguments,
+//! before anything else is sent: libssh2 keeps one packet in progress and refuses all others meanwhile.
 //!
-//! **Invariant:** end of input, close and keepalive, which libssh2 builds on its stack and may forget half sent, are
-//! begun only while the socket has room for all of them.
+//! **Invariant:** end of input, close and keepalive are sent only while the socket has room for the whole packet:
+//! libssh2 builds these packets on its stack and may forget one that it sent only in part.
 
 mod calls;
 mod wait;
@@ -24,42 +24,42 @@ use crate::transport::ssh::pipes::Pipes;
 use crate::transport::ssh::silence::Silence;
 use crate::transport::ssh::socket::Socket;
 
-/// How long to wait for the process of a closed channel to end, if its end disturbs channels that are opened meanwhile.
-/// If it lives longer, this no longer waits.
+/// On dropbear, the end of a closed channel's process disturbs channels that are opened meanwhile. This is how long
+/// to wait for that before opening one.
 const AFTERMATH: Duration = Duration::from_secs(5);
 const BUFFER: usize = 64 * 1024;
 
-/// Why the connection is no more.
+/// Why the connection was lost.
 type Gone = String;
 
 pub struct Driver {
-    // Channels before their session, for the drop.
+    // Before the session, so that channels are dropped first.
     channels: BTreeMap<ChannelId, Channel>,
     spare: Spare,
-    /// The channel that is being opened. libssh2 opens one at a time; repeat the same call until it is open.
+    /// The channel that is being opened. libssh2 opens one at a time: repeat the same call until it is open.
     opening: Option<Wanted>,
-    /// How many were opened for nobody.
+    /// The number of channels that were opened after their callers had closed them.
     n_unwanted: u32,
-    /// dropbear closes a channel that runs nothing yet when a process of another ends, and breaks the connection if
-    /// something is started in it all the same.
+    /// dropbear closes an idle channel when a process of another channel ends, and breaks the connection if a command
+    /// is started in it nevertheless.
     is_dropbear: bool,
     session: Session,
     socket: Socket,
     pipes: Arc<Pipes>,
     bell: UnixStream,
-    /// The call whose packet is out in part.
+    /// The call whose packet was sent only in part.
     stuck: Option<Job>,
-    /// The socket was read until it had nothing more.
+    /// The socket was read until it was empty.
     is_pumped: bool,
     silence: Silence,
     buffer: Vec<u8>,
 }
 
-/// A channel that is opened while nobody waits for it, so that the next command is one round trip nearer.
+/// A channel that is opened ahead, so that the next command saves a round trip.
 enum Spare {
     None,
     Ready(ssh2::Channel),
-    /// The host allows no more or would not keep it; it is not asked again.
+    /// The host allowed no more channels, or would close it. No other is opened.
     Refused,
 }
 
@@ -73,7 +73,8 @@ impl Driver {
     pub fn new(connection: Connection, pipes: Arc<Pipes>, bell: UnixStream, silence: Duration) -> Self {
         let Connection { session, socket, .. } = connection;
         session.set_blocking(false);
-        // `Silence` asks when it is due; libssh2's own interval, of which 2 s is the least, must not forbid it.
+        // `Silence` decides when to send a request. libssh2's own interval, which is at least 2 s, must not prevent
+        // it.
         session.set_keepalive(true, 1);
         let is_dropbear = session.banner().is_some_and(|banner| banner.contains("dropbear"));
         Self {
@@ -93,7 +94,7 @@ impl Driver {
         }
     }
 
-    /// Drives the connection until it is gone or its caller leaves.
+    /// Runs until the connection is lost or its caller closes it.
     pub fn run(mut self) {
         let why = loop {
             match self.turn().and_then(|has_moved| self.wait(has_moved)) {
@@ -108,19 +109,19 @@ impl Driver {
         self.pipes.lock().gone = Some(why);
     }
 
-    /// Says what can be said without waiting: input that ends, channels that close, a farewell.
+    /// Sends what can be sent without waiting: ends of input, closed channels, the disconnect message.
     fn leave(&mut self) {
-        // Whatever fails here fails because the connection is gone already.
+        // Fails only if the connection is lost already.
         let _ = self.turn();
         if self.stuck.is_none() && self.has_room() {
             let _ = self.session.disconnect(None, "", None);
         }
     }
 
-    /// Does all that can be done without waiting, once. False when there was nothing.
+    /// Does everything that is possible without waiting, once. Returns false if that was nothing.
     fn turn(&mut self) -> Result<bool, Gone> {
         let mut has_moved = self.meet();
-        // Even while nothing can be sent: a server that cannot write may not read either.
+        // Receives data even while nothing can be sent: a server that cannot write may not read either.
         self.is_pumped = self.pump()?;
         if let Some(job) = self.stuck {
             has_moved |= self.attempt(job)?;
@@ -131,10 +132,11 @@ impl Driver {
             }
             has_moved |= self.attempt(job)?;
         }
-        // What was asked for just now may be a reason.
+        // The calls above may have made a channel necessary.
         if self.stuck.is_none() && self.wants_channel() {
             has_moved |= self.attempt(Job::Open)?;
-            // It reads until its answer is there or nothing more is; before the first channel nobody else does.
+            // The call receives data until its answer arrives or the socket is empty. Before the first channel is
+            // open, no other call does.
             self.is_pumped = true;
         }
         self.ask()?;
@@ -145,7 +147,7 @@ impl Driver {
         Ok(has_moved || self.has_more())
     }
 
-    /// Learns which channels came and went, and takes their input.
+    /// Updates the list of channels, and takes their input.
     fn meet(&mut self) -> bool {
         let mut state = self.pipes.lock();
         let mut has_moved = false;
@@ -169,7 +171,7 @@ impl Driver {
         has_moved
     }
 
-    /// What there is to do now on the channels.
+    /// The calls that are due on the channels.
     fn jobs(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
         let state = self.pipes.lock();
@@ -179,7 +181,7 @@ impl Driver {
         jobs
     }
 
-    /// Whether a channel is to be opened, for one that waits or as the spare.
+    /// Whether to open a channel, for a caller that waits or as the spare one.
     fn wants_channel(&self) -> bool {
         let mut channels = self.channels.values();
         let is_wanted = self.opening.is_some()
@@ -197,7 +199,7 @@ impl Driver {
         has_moved
     }
 
-    /// Whether something came meanwhile that no call has been told of.
+    /// Whether data arrived that no call has returned yet.
     fn has_more(&self) -> bool {
         let state = self.pipes.lock();
         let has_more =
@@ -207,8 +209,8 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// Reports the end, also after a panic. Shuts the socket down first: channels and the session try to send once more
-    /// when they are dropped, and must not wait for that.
+    /// Reports the end, also after a panic. Shuts the socket down first: when channels and the session are dropped,
+    /// they try to send once more, and must not wait for that.
     fn drop(&mut self) {
         self.socket.shutdown();
         self.pipes.lock().gone.get_or_insert_with(|| "the thread of the connection panicked".to_owned());

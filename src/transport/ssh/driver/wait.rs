@@ -1,4 +1,4 @@
-//! What the driver waits for between its turns, and for how long: the socket, its caller's bell, the clock.
+//! Waits between the turns of the driver, for the socket, for a wake-up by its caller, or for a timeout.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::transport::ssh::driver::{Driver, Gone};
 use crate::transport::ssh::silence::Liveness;
 
 impl Driver {
-    /// Sends a keepalive request to a silent host. While a packet is stuck, that packet is the request.
+    /// Sends a keepalive request to a silent host. If a packet is stuck, that packet serves as the request.
     pub(super) fn ask(&mut self) -> Result<(), Gone> {
         let now = Instant::now();
         if self.silence.is_due(now) {
@@ -23,13 +23,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Waits for the socket, the bell or the clock; only looks at them if there is more to do.
+    /// Waits for the socket, a wake-up or a timeout. Only checks them if there is more to do.
     pub(super) fn wait(&mut self, has_moved: bool) -> Result<(), Gone> {
         let at_most = match has_moved {
             true => Duration::ZERO,
             false => self.at_most(),
         };
-        // What no channel reads would only wake this up again and again.
+        // If no channel reads the data, it would only wake this up again and again.
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::IN, self.is_pumped);
         wanted.set(PollFlags::OUT, self.stuck.is_some());
@@ -40,7 +40,7 @@ impl Driver {
         }
         let (heard, is_rung) = (fds[0].revents(), !fds[1].revents().is_empty());
         if is_rung {
-            // Rung again while it is read, it is looked at again.
+            // If the caller writes again during this read, the next poll sees it.
             let _ = (&self.bell).read(&mut [0; 64]);
         }
         let now = Instant::now();
@@ -57,7 +57,7 @@ impl Driver {
         }
     }
 
-    /// How long there is nothing to do if nothing comes.
+    /// How long to wait if nothing arrives.
     fn at_most(&self) -> Duration {
         let state = self.pipes.lock();
         let silence = self.silence.next(Instant::now());
@@ -65,7 +65,7 @@ impl Driver {
         each.fold(silence, Duration::min)
     }
 
-    /// Whether a small packet would go out whole.
+    /// Whether a small packet would be sent completely.
     pub(super) fn has_room(&self) -> bool {
         let mut fds = [PollFd::new(&self.socket, PollFlags::OUT)];
         poll(&mut fds, Some(&Timespec::default())).is_ok() && fds[0].revents().contains(PollFlags::OUT)

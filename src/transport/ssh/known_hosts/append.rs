@@ -1,4 +1,4 @@
-//! Remembers a host: one line more in a `known_hosts` file.
+//! Adds a host to a `known_hosts` file.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,9 +12,9 @@ use crate::transport::ssh::known_hosts::line;
 use crate::transport::ssh::known_hosts::name::KnownName;
 use crate::transport::ssh::public_key::PublicKey;
 
-/// Adds the key of a host that is still unknown, and tells what the file says of the key then: since it was last read,
-/// another thread or run may have met the host, and another key. The line is written by one `write` to the file's end,
-/// so a reader sees all of it or nothing, and what other programs append meanwhile is not lost.
+/// Adds the key of a host that is still unknown, and returns the verdict of the file on the key after that: since it
+/// was last read, another thread or run may have added the host, with another key. A single `write` appends the line,
+/// so that a reader sees all of it or nothing, and no line of another program is lost.
 pub fn append(
     file: &Path,
     host: &KnownName,
@@ -27,7 +27,7 @@ pub fn append(
     let mut open = OpenOptions::new();
     let mut known_hosts = open.read(true).append(true).create(true).mode(0o600).open(file)?;
     if !fs::metadata(file)?.is_file() {
-        // `/dev/null`, to remember nothing.
+        // `/dev/null`, which stores nothing.
         return Ok(KeyVerdict::Known);
     }
     flock(&known_hosts, FlockOperation::LockExclusive)?;
@@ -43,7 +43,7 @@ pub fn append(
     let start = if text.last().is_some_and(|byte| *byte != b'\n') { "\n" } else { "" };
     let line = format!("{start}{name} {}\n", key.line());
     if let Err(error) = known_hosts.write_all(line.as_bytes()) {
-        // Half a line is of no use to anybody. The first error is the one to tell.
+        // Removes an incomplete line. If that fails, the first error is still the one to report.
         let _ = known_hosts.set_len(text.len() as u64);
         return Err(error);
     }

@@ -1,9 +1,9 @@
-//! Reads every `known_hosts` file, and judges the key of a host.
+//! Reads all `known_hosts` files, and decides whether to trust a host key.
 //!
 //! Does not use libssh2's reader: that ignores `@revoked`, supports neither patterns nor authorities, and stops at the
 //! first bad line of a file.
 //!
-//! **Invariant:** a host of which any key is known is never taken for an unknown one, whatever key it shows.
+//! **Invariant:** if any key of a host is known, the host never counts as unknown, whatever key it presents.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ use crate::transport::ssh::known_hosts::line::{KeyClaim, KnownHostsLine};
 use crate::transport::ssh::known_hosts::name::KnownName;
 use crate::transport::ssh::public_key::PublicKey;
 
-/// Where a line stands; lines count from 1.
+/// The place of a line. Lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinePlace {
     pub file: PathBuf,
@@ -26,15 +26,15 @@ impl std::fmt::Display for LinePlace {
     }
 }
 
-/// What the files say about a key that a host shows.
+/// What the files say about the key of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyVerdict {
     Known,
-    /// No key of the host is known. An authority may be, whose signatures we cannot check.
+    /// No key of the host is known. An authority may be known, but this program cannot check its signatures.
     Unknown {
         authority: Option<LinePlace>,
     },
-    /// Other keys of the host are known; the one that is told is of the same type if there is such a one.
+    /// Only other keys of the host are known. `known` is of the same type if there is one.
     Changed {
         place: LinePlace,
         known: PublicKey,
@@ -42,17 +42,17 @@ pub enum KeyVerdict {
     Revoked(LinePlace),
 }
 
-/// The lines about one host.
+/// The lines about a host.
 #[derive(Debug, Default)]
 pub struct KnownHosts {
     lines: Vec<(LinePlace, KnownHostsLine)>,
-    /// Lines for the host's name without port, if its port is not 22. ssh trusts a key that it finds there; but another
-    /// key there belongs to another server.
+    /// Lines for the host's name without its port, if the port is not 22. ssh trusts a key that it finds there. A
+    /// different key there belongs to another server.
     nearby: Vec<(LinePlace, KnownHostsLine)>,
 }
 
 impl KnownHosts {
-    /// Reads what the files say of `host`. Files that do not exist say nothing.
+    /// Reads the lines about `host`. Missing files count as empty.
     pub fn read<'a>(
         files: impl IntoIterator<Item = &'a PathBuf>,
         host: &KnownName,
@@ -103,8 +103,8 @@ impl KnownHosts {
         KeyVerdict::Unknown { authority }
     }
 
-    /// The algorithms of host keys to ask for, best first: the host is to show a key that is known, if it has one. Of
-    /// `supported`, certificates are left out, since nobody here could check them.
+    /// The host key algorithms to request, the best first: the host should present a known key if it has one. Leaves
+    /// out certificates, since this program cannot check them.
     pub fn preferences(&self, supported: &[&str]) -> String {
         let kinds = self.lines.iter().chain(&self.nearby).filter(|(_, line)| line.claim == KeyClaim::Holds);
         let known: Vec<&str> = kinds.flat_map(|(_, line)| algorithms(line.key.kind())).copied().collect();
@@ -115,7 +115,7 @@ impl KnownHosts {
     }
 }
 
-/// How a key signs. `ssh-rsa` itself names SHA-1, which no server of today offers.
+/// The signature algorithms of a key type. `ssh-rsa` itself means SHA-1, which current servers do not offer.
 fn algorithms(kind: &str) -> &'static [&'static str] {
     match kind {
         "ssh-rsa" => &["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
@@ -150,7 +150,7 @@ mod tests {
         known
     }
 
-    /// What the file says of key A.
+    /// The verdict of a file on key A.
     #[track_caller]
     fn case(text: &str, port: u16, want: &str) {
         let verdict = match known(text, "Web1", port).verdict(&PublicKey::from_line(A).unwrap()) {

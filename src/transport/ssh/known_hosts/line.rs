@@ -1,4 +1,4 @@
-//! One line of a `known_hosts` file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
+//! A line of a `known_hosts` file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,7 +36,7 @@ enum HostPatterns {
 }
 
 impl KnownHostsLine {
-    /// `None` for comments, and for whatever cannot be understood, as ssh does it.
+    /// Parses a line. `None` for comments and invalid lines, which ssh ignores, too.
     pub fn parse(line: &str) -> Option<Self> {
         let (claim, rest) = match line.trim_ascii().split_once([' ', '\t']) {
             Some(("@revoked", rest)) => (KeyClaim::Revoked, rest.trim_ascii_start()),
@@ -55,7 +55,7 @@ impl KnownHostsLine {
         Some(Self { claim, hosts, key: PublicKey::from_line(key)? })
     }
 
-    /// The line is about the host of this name, which is in lower case and has its port if that is not 22:
+    /// Whether the line is about this host. `name` is in lower case and contains the port if that is not 22:
     /// `[web1]:2222`.
     pub fn is_about(&self, name: &str) -> bool {
         match &self.hosts {
@@ -65,9 +65,9 @@ impl KnownHostsLine {
     }
 }
 
-/// HMAC-SHA1 of the name; the salt is its key.
+/// The HMAC-SHA1 of the name, with the salt as its key.
 fn hash_of(salt: &[u8], name: &str) -> Vec<u8> {
-    // A key of any length is taken.
+    // Never fails: HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(salt) else {
         return Vec::new();
     };
@@ -75,12 +75,12 @@ fn hash_of(salt: &[u8], name: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// The name in the form that does not tell it.
+/// The hashed form of a name, which does not reveal it.
 pub fn hashed(salt: &[u8], name: &str) -> String {
     format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(hash_of(salt, name)))
 }
 
-/// One of the patterns matches, and none that begins with `!` does.
+/// Whether one of the patterns matches, and none of those that begin with `!`.
 fn matches_list(patterns: &str, name: &str) -> bool {
     let mut is_matched = false;
     for pattern in patterns.split(',') {
@@ -93,8 +93,8 @@ fn matches_list(patterns: &str, name: &str) -> bool {
     is_matched
 }
 
-/// `*` stands for any bytes and `?` for one; nothing else is special, brackets neither. Linear but for a factor of
-/// the pattern's length: the last star is the only one that need ever take more.
+/// `*` matches any bytes, `?` matches one; nothing else is special, not even brackets. Takes at most the product of
+/// both lengths: only the last star ever has to match more.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star = None;

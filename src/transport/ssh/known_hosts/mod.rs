@@ -1,4 +1,4 @@
-//! `known_hosts` files: what they say of the key of a host, and how a host is remembered.
+//! `known_hosts` files: checks host keys, and adds hosts.
 
 mod append;
 mod file;

@@ -1,10 +1,10 @@
-//! What a host is called in `known_hosts` files.
+//! The name of a host in `known_hosts` files.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownName {
     /// `web1`, or `[web1]:2222`; in lower case.
     pub name: String,
-    /// Without its port, where that is not 22.
+    /// The name without its port, if that is not 22.
     pub portless: Option<String>,
 }
 
@@ -17,7 +17,7 @@ impl KnownName {
         }
     }
 
-    /// A name that was chosen, and has no port.
+    /// A `HostKeyAlias`, which has no port.
     pub fn alias(alias: &str) -> Self {
         Self { name: alias.to_ascii_lowercase(), portless: None }
     }
