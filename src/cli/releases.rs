@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::cli::out;
-use crate::cli::signals::hear_signals;
+use crate::cli::signals::cancel_on_signals;
 use crate::cli::table::TextTable;
 use crate::cli::verb::{VerbError, VerbResult};
 use crate::cli::{project, prompt};
@@ -41,7 +41,7 @@ pub fn on_hosts<A: Send>(
     let inventory = Inventory::find(args.directory.as_deref())?;
     let selected = inventory.select(&args.selection())?;
     let options = options(args, &inventory, &selected, cancel_token, events)?;
-    hear_signals(cancel_token)?;
+    cancel_on_signals(cancel_token)?;
     let access = Access {
         logins: prompt::logins(cancel_token, events),
         cancel_token: cancel_token.clone(),

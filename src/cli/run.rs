@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::args::Args;
-use crate::cli::signals::hear_signals;
+use crate::cli::signals::cancel_on_signals;
 use crate::cli::verb::{VerbError, VerbResult};
 use crate::cli::{project, prompt};
 use crate::event::mask::Mask;
@@ -36,7 +36,7 @@ pub fn run(
     let mask = Arc::new(Mask::new(events.clone()));
     let heard: Arc<dyn Sink> = mask.clone();
     let order = Order::read(args, recipe, what, cancel_token, &heard)?;
-    hear_signals(cancel_token)?;
+    cancel_on_signals(cancel_token)?;
     let here = Here::open(order.here(args), mask, cancel_token).map_err(|error| stop(error, cancel_token))?;
     order.recipe.work_in(&here.project);
     let fleet = order.fleet(&here, prompt::logins(cancel_token, events))?;
