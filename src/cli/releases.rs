@@ -23,7 +23,7 @@ use crate::transport::CancelToken;
 pub type HostAnswers<A> = Vec<(String, Result<A, Report>)>;
 
 /// Probes all hosts in parallel. Changes nothing.
-pub fn look(
+pub fn probe(
     args: &Args,
     cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
@@ -102,7 +102,7 @@ pub fn short(revision: Option<&str>) -> String {
 }
 
 pub fn releases(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = look(args, cancel_token, events)?;
+    let all = probe(args, cancel_token, events)?;
     for (host, seen) in &all {
         let Ok(seen) = seen else { continue };
         match args.json {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::cli::out;
-use crate::cli::releases::{look, short, unasked};
+use crate::cli::releases::{probe, short, unasked};
 use crate::cli::table::TextTable;
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
@@ -13,7 +13,7 @@ use crate::release::seen::Seen;
 use crate::transport::CancelToken;
 
 pub fn status(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = look(args, cancel_token, events)?;
+    let all = probe(args, cancel_token, events)?;
     let mut table = TextTable::default();
     table.row(["host", "serves", "since (UTC)", "by", "revision", "complete releases"].map(str::to_owned));
     for (host, seen) in &all {
