@@ -85,7 +85,7 @@ fn options(
 }
 
 /// Fails with the errors of the hosts that failed, for the end of the output.
-pub fn unasked<A>(seen: &HostAnswers<A>) -> VerbResult {
+pub fn fail_if_any_failed<A>(seen: &HostAnswers<A>) -> VerbResult {
     let report = |(host, seen): &(String, Result<A, Report>)| {
         let report = seen.as_ref().err()?.clone();
         Some(Report { hosts: vec![host.clone()], ..report })
@@ -110,7 +110,7 @@ pub fn releases(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>)
             false => print_host(host, seen, all.len() > 1),
         }
     }
-    unasked(&all)
+    fail_if_any_failed(&all)
 }
 
 fn json(host: &str, seen: &Seen, record: &Record) -> serde_json::Value {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::cli::out;
-use crate::cli::releases::{probe, short, unasked};
+use crate::cli::releases::{fail_if_any_failed, probe, short};
 use crate::cli::table::TextTable;
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
@@ -26,7 +26,7 @@ pub fn status(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -
     if !args.json {
         out::data(table.to_string().trim_end());
     }
-    unasked(&all)
+    fail_if_any_failed(&all)
 }
 
 fn json(host: &str, seen: &Seen) -> serde_json::Value {

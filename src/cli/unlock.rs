@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::cli::out;
-use crate::cli::releases::{on_hosts, unasked};
+use crate::cli::releases::{fail_if_any_failed, on_hosts};
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::transport::CancelToken;
@@ -22,5 +22,5 @@ pub fn unlock(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -
             (false, Some(owner)) => format!("{host}: ended the run of {owner}"),
         });
     }
-    unasked(&all)
+    fail_if_any_failed(&all)
 }
