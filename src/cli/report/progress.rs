@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// Hides the bar while a question is open.
-    pub fn give_way(&self, is_open: bool) {
+    pub fn question(&self, is_open: bool) {
         if is_open {
             self.n_open.fetch_add(1, Ordering::SeqCst);
             self.end();

@@ -219,7 +219,7 @@ impl Sink for Terminal {
                 self.progress.clear();
                 self.problem(&report);
             }
-            Event::Question { is_open } => self.progress.give_way(is_open),
+            Event::Question { is_open } => self.progress.question(is_open),
             Event::Undone { what, hosts } => self.say(format!("  {what} on {}", hosts.join(", "))),
             Event::Dropped { host, report } => {
                 self.progress.clear();
