@@ -33,21 +33,21 @@ pub fn choose_colour(when: When) {
 pub fn sink(args: &Args, run: &str) -> Arc<dyn Sink> {
     let line = CommandLine::of(args);
     match args.json {
-        true => Arc::new(Hinting { line, inner: json::Json::new(run) }),
+        true => Arc::new(HintCompleter { line, inner: json::Json::new(run) }),
         false => {
             let inner = terminal::Terminal::new(args.verbose, args.quiet, args.diff);
-            Arc::new(Hinting { line, inner })
+            Arc::new(HintCompleter { line, inner })
         }
     }
 }
 
 /// Completes the hints of reports, then passes events on.
-struct Hinting<S> {
+struct HintCompleter<S> {
     line: CommandLine,
     inner: S,
 }
 
-impl<S: Sink> Sink for Hinting<S> {
+impl<S: Sink> Sink for HintCompleter<S> {
     fn event(&self, event: Event) {
         self.inner.event(match event {
             Event::Failed { report } => Event::Failed { report: self.line.complete(report) },
