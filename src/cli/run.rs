@@ -35,20 +35,21 @@ pub fn run(
 ) -> VerbResult {
     let mask = Arc::new(Mask::new(events.clone()));
     let heard: Arc<dyn Sink> = mask.clone();
-    let order = Order::read(args, recipe, what, cancel_token, &heard)?;
+    let config = RunConfig::read(args, recipe, what, cancel_token, &heard)?;
     cancel_on_signals(cancel_token)?;
-    let here = Here::open(order.here(args), mask, cancel_token).map_err(|error| stop(error, cancel_token))?;
-    order.recipe.work_in(&here.project);
-    let fleet = order.fleet(&here, prompt::logins(cancel_token, events))?;
-    let run = Run::new(here, fleet, order.setup(args, id));
+    let here =
+        Here::open(config.here(args), mask, cancel_token).map_err(|error| stop(error, cancel_token))?;
+    config.recipe.work_in(&here.project);
+    let fleet = config.fleet(&here, prompt::logins(cancel_token, events))?;
+    let run = Run::new(here, fleet, config.setup(args, id));
     run.begin();
-    let outcome = execute(&run, &order.recipe.playbook, &order.goal);
-    note_what_is_gone(&run, &order.goal);
+    let outcome = execute(&run, &config.recipe.playbook, &config.goal);
+    note_what_is_gone(&run, &config.goal);
     Ok(outcome.verdict.exit_code())
 }
 
 /// What to run and on which hosts, according to the command line, `runner.toml` and the recipe.
-struct Order {
+struct RunConfig {
     inventory: Inventory,
     selected: Selected,
     recipe: Recipe,
@@ -57,7 +58,7 @@ struct Order {
     settled: Settled,
 }
 
-impl Order {
+impl RunConfig {
     fn read(
         args: &Args,
         recipe: Option<String>,
