@@ -34,8 +34,8 @@ pub fn run(
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
     let mask = Arc::new(Mask::new(events.clone()));
-    let heard: Arc<dyn Sink> = mask.clone();
-    let config = RunConfig::read(args, recipe, what, cancel_token, &heard)?;
+    let masked: Arc<dyn Sink> = mask.clone();
+    let config = RunConfig::read(args, recipe, what, cancel_token, &masked)?;
     cancel_on_signals(cancel_token)?;
     let here =
         Here::open(config.here(args), mask, cancel_token).map_err(|error| stop(error, cancel_token))?;
