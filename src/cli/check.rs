@@ -39,7 +39,7 @@ pub fn check(
     let cli = args.settings()?;
     problems.extend(recipe.check_settings(&[&cli]));
     let inventory = project::inventory_if_any(args)?;
-    for problem in inventory.iter().flat_map(|inventory| of_project(&recipe, inventory, &cli)) {
+    for problem in inventory.iter().flat_map(|inventory| project_problems(&recipe, inventory, &cli)) {
         if !problems.contains(&problem) {
             problems.push(problem);
         }
@@ -66,7 +66,7 @@ pub fn check(
 }
 
 /// The mistakes in `runner.toml`, given the settings of this recipe.
-fn of_project(recipe: &Recipe, inventory: &Inventory, cli: &Settings) -> Vec<Report> {
+fn project_problems(recipe: &Recipe, inventory: &Inventory, cli: &Settings) -> Vec<Report> {
     let mut layers = vec![&inventory.settings];
     for stage in &inventory.stages {
         layers.push(&stage.settings);

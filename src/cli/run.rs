@@ -44,7 +44,7 @@ pub fn run(
     let run = Run::new(here, fleet, config.setup(args, id));
     run.begin();
     let outcome = execute(&run, &config.recipe.playbook, &config.goal);
-    note_what_is_gone(&run, &config.goal);
+    note_removed_export(&run, &config.goal);
     Ok(outcome.verdict.exit_code())
 }
 
@@ -151,7 +151,7 @@ fn stop(error: anyhow::Error, cancel_token: &CancelToken) -> VerbError {
     }
 }
 
-fn note_what_is_gone(run: &Run, goal: &Goal) {
+fn note_removed_export(run: &Run, goal: &Goal) {
     if matches!(goal, Goal::Task(_)) && run.here.project.has_export() {
         let text = "the export was removed, with everything that was made in it; use `--set ref=` to work in the work tree"
             .to_owned();
