@@ -9,15 +9,15 @@ use crate::event::Report;
 pub type Once<T> = OnceLock<Result<Arc<T>, Arc<anyhow::Error>>>;
 
 /// Returns the value, which `make` makes at the first call.
-pub fn kept<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-    let kept = once.get_or_init(|| make().map(Arc::new).map_err(Arc::new));
-    match kept {
+pub fn get_or_make<T>(once: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+    let result = once.get_or_init(|| make().map(Arc::new).map_err(Arc::new));
+    match result {
         Ok(value) => Ok(value.clone()),
         Err(error) => Err(Report::of(error).into()),
     }
 }
 
-/// One such value for each key. Keys are compared one by one: there are few.
+/// One value for each key. Compares keys one by one: there are few.
 pub struct OncePer<K, T> {
     values: Mutex<Vec<(K, Arc<Once<T>>)>>,
 }
@@ -29,9 +29,10 @@ impl<K, T> Default for OncePer<K, T> {
 }
 
 impl<K: Clone + PartialEq, T> OncePer<K, T> {
-    /// The value that `make` made at the first call with this key. Only callers with the same key wait for it.
-    pub fn kept(&self, key: &K, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-        kept(&self.value(key), make)
+    /// Returns the value for a key, which `make` makes at the first call with this key. Only callers with the same
+    /// key wait for it.
+    pub fn get_or_make(&self, key: &K, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        get_or_make(&self.value(key), make)
     }
 
     fn value(&self, key: &K) -> Arc<Once<T>> {
@@ -62,7 +63,7 @@ mod tests {
                 let (once, n_made, both) = (&once, &n_made, &both);
                 scope.spawn(move || {
                     let key = n % 2;
-                    let made = once.kept(&key, || {
+                    let made = once.get_or_make(&key, || {
                         both.wait();
                         n_made.fetch_add(1, Ordering::SeqCst);
                         Ok(key)
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn an_error_is_kept_too() {
         let once = OncePer::<u8, u8>::default();
-        let made = |make: fn() -> Result<u8>| once.kept(&1, make).map_err(|error| error.to_string());
+        let made = |make: fn() -> Result<u8>| once.get_or_make(&1, make).map_err(|error| error.to_string());
         assert_eq!(made(|| anyhow::bail!("no")), Err("no".to_owned()));
         assert_eq!(made(|| Ok(1)), Err("no".to_owned()));
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::here::export::Export;
 use crate::here::git::Commit;
-use crate::here::once::{Once, kept};
+use crate::here::once::{Once, get_or_make};
 use crate::here::revision::Revision;
 use crate::tree::Store;
 
@@ -46,13 +46,14 @@ impl Project {
     /// The commit to deploy; `None`: the work tree.
     pub fn commit(&self) -> Result<Option<Arc<Commit>>> {
         let Some(reference) = &self.reference else { return Ok(None) };
-        kept(&self.commit, || Commit::named(reference, &self.directory.join(&self.source))).map(Some)
+        get_or_make(&self.commit, || Commit::named(reference, &self.directory.join(&self.source))).map(Some)
     }
 
     /// The export of the commit, which is made at the first call.
     pub fn export(&self) -> Result<Option<Arc<Export>>> {
         let Some(commit) = self.commit()? else { return Ok(None) };
-        kept(&self.export, || Export::of(&commit, &self.directory, &self.source, &self.store)).map(Some)
+        get_or_make(&self.export, || Export::of(&commit, &self.directory, &self.source, &self.store))
+            .map(Some)
     }
 
     pub fn revision(&self) -> Result<Revision> {

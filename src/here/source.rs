@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::Result;
 
-use crate::here::once::{Once, kept};
+use crate::here::once::{Once, get_or_make};
 use crate::here::project::Project;
 use crate::tree::{CompressionMode, Contents, Index, PARTS_MAX, Selection, Store, Tree, parts_of, walk};
 
@@ -48,7 +48,7 @@ impl Source {
 
     /// The tree at the time of the first call, including what was built before it.
     pub fn tree(&self) -> Result<Arc<Tree>> {
-        kept(&self.tree, || {
+        get_or_make(&self.tree, || {
             let root = self.project.source()?;
             let selection = Selection { root, exclude: self.exclude.clone(), skip: self.skip.clone() };
             // Each export is in another directory, so remembering its files would be of no use.

@@ -38,13 +38,13 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     let state = base_state(site, strategy, &run.here.store, ahead || !starting.is_empty())?;
     let BaseState { last, cache, unchecked } = state;
     let start = FillStart { release, last, cache, rules, starting };
-    let change = run.changes.kept(&start, || Ok(compare(run, &tree, &start)))?;
+    let change = run.changes.get_or_make(&start, || Ok(compare(run, &tree, &start)))?;
     if let Mode::Plan { with_diff } = run.mode {
         plan_fill(run, site, &change, with_diff);
     }
     let facts = &site.seen()?.facts;
     let compression = CompressionMode::by(|program| facts.has(program));
-    let pack = change.packs.kept(&compression, || {
+    let pack = change.packs.get_or_make(&compression, || {
         let SourceChange { plan, tree, send, .. } = &*change;
         let pack = Pack::new(tree, &source.contents, send, &plan.prefix(&start.release), &plan.extra())?;
         Ok(pack.in_parts(compression))
