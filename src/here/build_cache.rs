@@ -29,20 +29,20 @@ impl Here {
     /// Runs a command here, or copies its outputs from the cache; then the answer has no output. If one of the
     /// outputs exists already, as in a work tree, the tool knows best what to do with it: the cache is neither read
     /// nor written.
-    pub fn local_cached(&self, asked: &CommandRequest, cached: &Cached) -> Result<Option<Answer>> {
+    pub fn local_cached(&self, request: &CommandRequest, cached: &Cached) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
-            return self.local(asked);
+            return self.local(request);
         }
-        let directory = self.project.directory()?.join(&asked.cwd);
+        let directory = self.project.directory()?.join(&request.cwd);
         let is_fresh = |path| {
             let path = place(&directory, path);
             // It must not exist, nor lead outside of the directory through a link.
             let is_inside = canonical(&path).starts_with(canonical(&directory));
             fs::symlink_metadata(&path).is_err() && is_inside
         };
-        let digest = self.digest(asked, cached, &directory).filter(|_| cached.paths.iter().all(is_fresh));
+        let digest = self.digest(request, cached, &directory).filter(|_| cached.paths.iter().all(is_fresh));
         let Some(digest) = digest else {
-            return self.local(asked);
+            return self.local(request);
         };
         if let Some(build) = self.store.build(&digest)
             && copy(&cached.paths, &build, &directory).is_some()
@@ -55,7 +55,7 @@ impl Here {
             self.events.event(Event::Note { host: None, text });
             return Ok(Some(Answer { exit: Exit::Code(0), stdout: Vec::new(), stderr: Vec::new() }));
         }
-        let answer = self.local(asked)?;
+        let answer = self.local(request)?;
         if answer.as_ref().is_some_and(|answer| answer.exit.is_success()) {
             // If this fails, the next run is as slow as this one.
             self.store.put_build(&digest, |into| copy(&cached.paths, &directory, into));
@@ -64,14 +64,14 @@ impl Here {
     }
 
     /// The hash of the command, its environment and its inputs. `None` if nothing may be cached.
-    fn digest(&self, asked: &CommandRequest, cached: &Cached, directory: &Path) -> Option<String> {
+    fn digest(&self, request: &CommandRequest, cached: &Cached, directory: &Path) -> Option<String> {
         let mut env = self.env.clone();
         // It differs for each commit.
         env.retain(|(name, _)| name != "REVISION");
         let inherited = env::var_os("NODE_ENV");
         let export = self.project.export().ok()?;
         let cwd = export.as_ref().map_or(directory, |export| export.inside(directory));
-        let command = (&asked.text, cwd, &asked.env, &asked.user, env, inherited);
+        let command = (&request.text, cwd, &request.env, &request.user, env, inherited);
         let mut text = format!("{:?}", (command, &cached.version, &cached.paths));
         for path in &cached.key {
             let bytes = fs::read(place(directory, path)).ok()?;

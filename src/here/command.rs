@@ -13,15 +13,15 @@ use crate::site::listener::OutputListener;
 
 impl Here {
     /// Runs a command here; a plan only lists it.
-    pub fn local(&self, asked: &CommandRequest) -> Result<Option<Answer>> {
+    pub fn local(&self, request: &CommandRequest) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
             self.events.event(Event::Planned {
                 host: NAME.to_owned(),
-                text: format!("run `{}` (this plan does not include what it changes)", asked.text),
+                text: format!("run `{}` (this plan does not include what it changes)", request.text),
             });
             return Ok(None);
         }
-        self.events.event(Event::Command { host: NAME.to_owned(), text: asked.text.clone() });
+        self.events.event(Event::Command { host: NAME.to_owned(), text: request.text.clone() });
         let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = self.project.directory()?;
         let mut env = Vec::new();
@@ -30,14 +30,14 @@ impl Here {
             env.push(("GIT_CEILING_DIRECTORIES".to_owned(), export.ceiling().to_string_lossy().into_owned()));
         }
         env.extend(self.env.iter().cloned());
-        env.extend(asked.env.iter().cloned());
+        env.extend(request.env.iter().cloned());
         let command = Command {
-            text: asked.text.clone(),
+            text: request.text.clone(),
             place: CommandPlace::Site,
-            cwd: asked.cwd.clone(),
+            cwd: request.cwd.clone(),
             env,
-            timeout: asked.timeout,
-            user: asked.user.clone(),
+            timeout: request.timeout,
+            user: request.user.clone(),
             guard: None,
         };
         let step = command.test(directory.as_path());
