@@ -29,7 +29,7 @@ impl Export {
     /// Exports a commit of the project in `directory`. `source` is relative to that.
     pub fn of(commit: &Commit, directory: &Path, source: &Path, store: &Store) -> Result<Self> {
         let scratch = store.scratch("exports")?;
-        take_out(&commit.top, &commit.hash, scratch.path())
+        unpack_commit(&commit.top, &commit.hash, scratch.path())
             .with_context(|| format!("failed to export commit {}", commit.hash))?;
         let top = canonical(&commit.top);
         let project = canonical(directory);
@@ -85,7 +85,7 @@ fn lexical(path: &Path) -> PathBuf {
 }
 
 /// Unpacks a commit into a directory, its submodules too. Uses `git archive`, which respects `.gitattributes`.
-fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
+fn unpack_commit(repository: &Path, commit: &str, into: &Path) -> Result<()> {
     let mut said = tempfile::tempfile()?;
     let mut archive = git_in(repository)
         // The modes of a checkout; the default of `git archive` lets the group write.
@@ -108,10 +108,10 @@ fn take_out(repository: &Path, commit: &str, into: &Path) -> Result<()> {
         bail!(text.lines().fold(report, |report, line| report.note(line)));
     }
     unpacked.and(drained)?;
-    take_out_submodules(repository, commit, into)
+    unpack_submodules(repository, commit, into)
 }
 
-fn take_out_submodules(repository: &Path, commit: &str, into: &Path) -> Result<()> {
+fn unpack_submodules(repository: &Path, commit: &str, into: &Path) -> Result<()> {
     let listed = ask(repository, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
     for line in listed.split(|byte| *byte == 0) {
         let Some(submodule) = line.strip_prefix(b"160000 commit ") else { continue };
@@ -132,7 +132,7 @@ fn take_out_submodules(repository: &Path, commit: &str, into: &Path) -> Result<(
                 .hint("run `git submodule update --init --recursive`")
             );
         }
-        take_out(&below, &hash, &into)?;
+        unpack_commit(&below, &hash, &into)?;
     }
     Ok(())
 }
