@@ -11,7 +11,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 
 use crate::event::Report;
-use crate::here::git::{Commit, ask, git_in, hash_of};
+use crate::here::git::{Commit, git_in, hash_of, run_git};
 use crate::tree::{Scratch, Store, canonical};
 
 /// An exported commit.
@@ -112,7 +112,7 @@ fn unpack_commit(repository: &Path, commit: &str, into: &Path) -> Result<()> {
 }
 
 fn unpack_submodules(repository: &Path, commit: &str, into: &Path) -> Result<()> {
-    let listed = ask(repository, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    let listed = run_git(repository, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
     for line in listed.split(|byte| *byte == 0) {
         let Some(submodule) = line.strip_prefix(b"160000 commit ") else { continue };
         let Some(at) = submodule.iter().position(|byte| *byte == b'\t') else { continue };

@@ -35,7 +35,7 @@ pub fn git_in(directory: &Path) -> Command {
 }
 
 /// The output of a git command in a directory, or its error.
-pub fn ask(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+pub fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     let said = git_in(directory).args(arguments).stdin(Stdio::null()).output();
     let said = said.context("failed to start `git`")?;
     match said.status.success() {
@@ -49,8 +49,8 @@ pub fn ask(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
 }
 
 /// The same as text; `None` if the command fails.
-pub fn text(directory: &Path, arguments: &[&str]) -> Option<String> {
-    let said = ask(directory, arguments).ok()?;
+pub fn git_text(directory: &Path, arguments: &[&str]) -> Option<String> {
+    let said = run_git(directory, arguments).ok()?;
     Some(String::from_utf8(said).ok()?.trim().to_owned())
 }
 
@@ -70,7 +70,7 @@ impl Commit {
     pub fn named(reference: &str, source: &Path) -> Result<Self> {
         let source = canonical(source);
         let near = source.ancestors().find(|path| path.is_dir()).unwrap_or(&source);
-        let top = ask(near, &["rev-parse", "--show-toplevel"])
+        let top = run_git(near, &["rev-parse", "--show-toplevel"])
             .with_context(|| format!("`ref` is set, but `{}` is not in a git work tree", near.display()))?;
         let top = PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
         let hash = hash_of(&top, reference).or_else(|| hash_of(&top, &format!("origin/{reference}")));
@@ -88,7 +88,7 @@ pub fn hash_of(repository: &Path, reference: &str) -> Option<String> {
     let verified = |reference: &str| {
         // git would take it for an option.
         let name = Some(reference).filter(|reference| !reference.starts_with('-'))?;
-        let hash = text(repository, &["rev-parse", "--verify", "--quiet", name])?;
+        let hash = git_text(repository, &["rev-parse", "--verify", "--quiet", name])?;
         hash.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(hash)
     };
     verified(&format!("{}^{{commit}}", verified(reference)?))
@@ -107,8 +107,8 @@ fn warnings(repository: &Path, reference: &str, hash: &str) -> Vec<String> {
     // Others may have pushed to the branch. git knows of that only as of the last fetch.
     let upstream = format!("{reference}@{{upstream}}");
     if branch.as_deref() == Some(hash)
-        && let Some(name) = text(repository, &["rev-parse", "--abbrev-ref", &upstream])
-        && let Some(n) = text(repository, &["rev-list", "--count", &format!("{hash}..{upstream}")])
+        && let Some(name) = git_text(repository, &["rev-parse", "--abbrev-ref", &upstream])
+        && let Some(n) = git_text(repository, &["rev-list", "--count", &format!("{hash}..{upstream}")])
         && n != "0"
     {
         let commits = if n == "1" { "commit" } else { "commits" };

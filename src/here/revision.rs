@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::here::git::text;
+use crate::here::git::git_text;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revision {
@@ -17,10 +17,10 @@ impl Revision {
     /// Asks git. It is no error if there is no git, no repository or no commit: a plain directory can be deployed,
     /// too.
     pub fn of(source: &Path) -> Self {
-        let Some(commit) = text(source, &["rev-parse", "--verify", "--quiet", "HEAD"]) else {
+        let Some(commit) = git_text(source, &["rev-parse", "--verify", "--quiet", "HEAD"]) else {
             return Self::default();
         };
-        let changes = text(source, &["status", "--porcelain", "--", "."]);
+        let changes = git_text(source, &["status", "--porcelain", "--", "."]);
         Self { commit: Some(commit), is_dirty: changes.is_some_and(|changes| !changes.is_empty()) }
     }
 
