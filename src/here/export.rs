@@ -86,13 +86,13 @@ fn lexical(path: &Path) -> PathBuf {
 
 /// Unpacks a commit into a directory, its submodules too. Uses `git archive`, which respects `.gitattributes`.
 fn unpack_commit(repository: &Path, commit: &str, into: &Path) -> Result<()> {
-    let mut said = tempfile::tempfile()?;
+    let mut stderr = tempfile::tempfile()?;
     let mut archive = git_in(repository)
         // The modes of a checkout; the default of `git archive` lets the group write.
         .args(["-c", "tar.umask=0022", "archive", "--format=tar", commit])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(said.try_clone()?)
+        .stderr(stderr.try_clone()?)
         .spawn()
         .context("failed to start `git`")?;
     let mut stream = archive.stdout.take().context("failed to read the output of `git`")?;
@@ -102,8 +102,8 @@ fn unpack_commit(repository: &Path, commit: &str, into: &Path) -> Result<()> {
     let status = archive.wait()?;
     if !status.success() {
         let mut text = String::new();
-        said.rewind()?;
-        said.read_to_string(&mut text)?;
+        stderr.rewind()?;
+        stderr.read_to_string(&mut text)?;
         let report = Report::new(format!("`git archive` failed: {status}"));
         bail!(text.lines().fold(report, |report, line| report.note(line)));
     }

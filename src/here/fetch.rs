@@ -164,16 +164,16 @@ fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
         request = request.header(name, value);
     }
     let has_body = !fetch.body.is_empty() || matches!(fetch.method.as_str(), "POST" | "PUT" | "PATCH");
-    let mut said = match has_body {
+    let mut response = match has_body {
         true => agent.run(request.body(fetch.body.as_slice())?)?,
         false => agent.run(request.body(())?)?,
     };
     let mut body = Vec::new();
-    said.body_mut().as_reader().take(BODY_MAX as u64 + 1).read_to_end(&mut body)?;
+    response.body_mut().as_reader().take(BODY_MAX as u64 + 1).read_to_end(&mut body)?;
     check_size(body.len()).map_err(io::Error::other)?;
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = said.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    Ok(Response { status: said.status().as_u16(), headers, body, errors: Vec::new() })
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    Ok(Response { status: response.status().as_u16(), headers, body, errors: Vec::new() })
 }
 
 fn late(timeout: Duration) -> String {

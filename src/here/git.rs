@@ -36,13 +36,13 @@ pub fn git_in(directory: &Path) -> Command {
 
 /// The output of a git command in a directory, or its error.
 pub fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let said = git_in(directory).args(arguments).stdin(Stdio::null()).output();
-    let said = said.context("failed to start `git`")?;
-    match said.status.success() {
-        true => Ok(said.stdout),
+    let output = git_in(directory).args(arguments).stdin(Stdio::null()).output();
+    let output = output.context("failed to start `git`")?;
+    match output.status.success() {
+        true => Ok(output.stdout),
         false => {
             let report = Report::new(format!("`git {}` failed", arguments.join(" ")));
-            let lines = String::from_utf8_lossy(&said.stderr).into_owned();
+            let lines = String::from_utf8_lossy(&output.stderr).into_owned();
             bail!(lines.lines().fold(report, |report, line| report.note(line)))
         }
     }
@@ -50,8 +50,8 @@ pub fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
 
 /// The same as text; `None` if the command fails.
 pub fn git_text(directory: &Path, arguments: &[&str]) -> Option<String> {
-    let said = run_git(directory, arguments).ok()?;
-    Some(String::from_utf8(said).ok()?.trim().to_owned())
+    let output = run_git(directory, arguments).ok()?;
+    Some(String::from_utf8(output).ok()?.trim().to_owned())
 }
 
 /// A commit that a reference names.
@@ -122,9 +122,9 @@ pub(super) mod tests {
     use super::*;
 
     pub fn sh(directory: &Path, text: &str) -> String {
-        let said = Command::new("sh").arg("-euc").arg(text).current_dir(directory).output().unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+        let output = Command::new("sh").arg("-euc").arg(text).current_dir(directory).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     pub const GIT: &str = "export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null; \

@@ -33,7 +33,7 @@ impl Revision {
 }
 
 /// The output of a command, if it succeeds.
-fn said(command: &mut Command) -> Option<String> {
+fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
@@ -44,7 +44,7 @@ pub fn deployer() -> String {
     let user = ["LOGNAME", "USER"]
         .iter()
         .find_map(|key| std::env::var(key).ok().filter(|name| !name.is_empty()))
-        .or_else(|| said(Command::new("id").arg("-un")))
+        .or_else(|| output_of(Command::new("id").arg("-un")))
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let machine = rustix::system::uname();
     format!("{user}@{}", machine.nodename().to_string_lossy())
