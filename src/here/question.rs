@@ -15,22 +15,22 @@ pub fn line(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io
     if cancel_token.is_cancelled() {
         return Err(io::Error::other("interrupted"));
     }
-    let _open = Open::new(events);
+    let _open = OpenQuestion::new(events);
     write!(io::stderr(), "{question}")?;
     read(cancel_token).inspect_err(|_| eprintln!())
 }
 
 /// Tells renderers to draw nothing for as long as it exists.
-struct Open<'e>(&'e dyn Sink);
+struct OpenQuestion<'e>(&'e dyn Sink);
 
-impl<'e> Open<'e> {
+impl<'e> OpenQuestion<'e> {
     fn new(events: &'e dyn Sink) -> Self {
         events.event(Event::Question { is_open: true });
         Self(events)
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenQuestion<'_> {
     fn drop(&mut self) {
         self.0.event(Event::Question { is_open: false });
     }
@@ -38,16 +38,16 @@ impl Drop for Open<'_> {
 
 /// Asks for a secret: does not show the answer while it is typed.
 pub fn secret(question: &str, cancel_token: &CancelToken, events: &dyn Sink) -> io::Result<String> {
-    let hidden = Hidden::new()?;
+    let hidden = EchoOff::new()?;
     let answer = line(question, cancel_token, events);
     drop(hidden);
     answer
 }
 
 /// Turns the terminal's echo off for as long as it exists, except for the final newline.
-struct Hidden(Termios);
+struct EchoOff(Termios);
 
-impl Hidden {
+impl EchoOff {
     fn new() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut hidden = before.clone();
@@ -58,7 +58,7 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for EchoOff {
     fn drop(&mut self) {
         // Fails only if the terminal is gone.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
