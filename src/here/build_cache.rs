@@ -16,7 +16,7 @@ use crate::tree::{Hash, TreePath, canonical};
 
 /// The inputs and outputs of a command. Paths are relative to the directory in which it runs.
 #[derive(Debug, Clone, Default)]
-pub struct Cached {
+pub struct CacheRule {
     pub key: Vec<TreePath>,
     /// The version of the tool, if its output depends on that.
     pub version: String,
@@ -29,7 +29,7 @@ impl Here {
     /// Runs a command here, or copies its outputs from the cache; then the answer has no output. If one of the
     /// outputs exists already, as in a work tree, the tool knows best what to do with it: the cache is neither read
     /// nor written.
-    pub fn local_cached(&self, request: &CommandRequest, cached: &Cached) -> Result<Option<Answer>> {
+    pub fn local_cached(&self, request: &CommandRequest, rule: &CacheRule) -> Result<Option<Answer>> {
         if self.mode.is_plan() {
             return self.local(request);
         }
@@ -40,17 +40,17 @@ impl Here {
             let is_inside = canonical(&path).starts_with(canonical(&directory));
             fs::symlink_metadata(&path).is_err() && is_inside
         };
-        let digest = self.digest(request, cached, &directory).filter(|_| cached.paths.iter().all(is_fresh));
+        let digest = self.digest(request, rule, &directory).filter(|_| rule.paths.iter().all(is_fresh));
         let Some(digest) = digest else {
             return self.local(request);
         };
         if let Some(build) = self.store.build(&digest)
-            && copy(&cached.paths, &build, &directory).is_some()
+            && copy(&rule.paths, &build, &directory).is_some()
         {
             let text = format!(
                 "reused {} from an earlier build: {} did not change",
-                few(&cached.paths),
-                few(&cached.key)
+                few(&rule.paths),
+                few(&rule.key)
             );
             self.events.event(Event::Note { host: None, text });
             return Ok(Some(Answer { exit: Exit::Code(0), stdout: Vec::new(), stderr: Vec::new() }));
@@ -58,13 +58,13 @@ impl Here {
         let answer = self.local(request)?;
         if answer.as_ref().is_some_and(|answer| answer.exit.is_success()) {
             // If this fails, the next run is as slow as this one.
-            self.store.put_build(&digest, |into| copy(&cached.paths, &directory, into));
+            self.store.put_build(&digest, |into| copy(&rule.paths, &directory, into));
         }
         Ok(answer)
     }
 
     /// The hash of the command, its environment and its inputs. `None` if nothing may be cached.
-    fn digest(&self, request: &CommandRequest, cached: &Cached, directory: &Path) -> Option<String> {
+    fn digest(&self, request: &CommandRequest, rule: &CacheRule, directory: &Path) -> Option<String> {
         let mut env = self.env.clone();
         // It differs for each commit.
         env.retain(|(name, _)| name != "REVISION");
@@ -72,11 +72,11 @@ impl Here {
         let export = self.project.export().ok()?;
         let cwd = export.as_ref().map_or(directory, |export| export.inside(directory));
         let command = (&request.text, cwd, &request.env, &request.user, env, inherited);
-        let mut text = format!("{:?}", (command, &cached.version, &cached.paths));
-        for path in &cached.key {
+        let mut text = format!("{:?}", (command, &rule.version, &rule.paths));
+        for path in &rule.key {
             let bytes = fs::read(place(directory, path)).ok()?;
             let held = String::from_utf8_lossy(&bytes);
-            if cached.unless.iter().any(|text| held.contains(text.as_str())) {
+            if rule.unless.iter().any(|text| held.contains(text.as_str())) {
                 return None;
             }
             text.push_str(&format!("{:?}", (path, Hash::of(&bytes).to_string())));

@@ -8,7 +8,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
-use crate::here::build_cache::Cached;
+use crate::here::build_cache::CacheRule;
 use crate::here::question;
 use crate::recipe::context::{Context, ScriptHosts};
 use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
@@ -43,7 +43,7 @@ fn read_line(context: &Context, question: &str) -> ScriptResult<String> {
 }
 
 /// Reads `#{key, paths, version, unless}`.
-fn cached(value: Dynamic) -> ScriptResult<Cached> {
+fn cache_rule(value: Dynamic) -> ScriptResult<CacheRule> {
     let wrong = |wanted: &str| mistake_text(format!("option `cache` {wanted}"));
     let Some(mut map) = value.try_cast::<Map>() else {
         return Err(wrong("must be a table: `#{ key: [\"package-lock.json\"], paths: [\"node_modules\"] }`"));
@@ -68,16 +68,16 @@ fn cached(value: Dynamic) -> ScriptResult<Cached> {
     let version = map.remove("version").map(|value| value.to_string()).unwrap_or_default();
     match map.keys().next() {
         Some(other) => Err(wrong(&format!("has no field `{other}`{}", Suggestion::new(other, CACHE)))),
-        None => Ok(Cached { key, version, unless, paths: made }),
+        None => Ok(CacheRule { key, version, unless, paths: made }),
     }
 }
 
 fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
-    let cached = options.remove("cache").map(cached).transpose()?;
+    let rule = options.remove("cache").map(cache_rule).transpose()?;
     let asked = asked(&context, command, options)?;
-    let answer = match cached {
-        Some(cached) => context.run().here.local_cached(&asked, &cached),
+    let answer = match rule {
+        Some(rule) => context.run().here.local_cached(&asked, &rule),
         None => context.run().here.local(&asked),
     };
     let answer = answer.map_err(|error| context.failure("", error))?;
