@@ -25,7 +25,7 @@ pub enum Output {
 
 /// What a fill sent to one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Sent {
+pub struct FillStats {
     pub strategy: &'static str,
     /// Files of the release, and how many of them were unpacked.
     pub n_files: usize,
@@ -103,7 +103,7 @@ pub enum Event {
     },
     Filled {
         host: String,
-        sent: Sent,
+        sent: FillStats,
     },
     Swapped {
         release: String,

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
-use crate::event::{Event, Sent};
+use crate::event::{Event, FillStats};
 use crate::release::fill::{self, Begun, FillOptions, Filled, Unchecked};
 use crate::release::guard::Guarded;
 use crate::release::history::{HistoryEntry, HistoryEvent};
@@ -164,7 +164,7 @@ impl Site {
 
 fn tell_fill(session: &Session, fill: &Fill, filled: &Filled, n_saved: u64) {
     let Fill { plan, pack, n_seeds, .. } = fill;
-    let sent = Sent {
+    let sent = FillStats {
         strategy: plan.strategy.name(),
         n_files: plan.manifest.n_files() + n_seeds,
         n_unpacked: pack.n_files,

@@ -10,7 +10,7 @@ use colored::Colorize;
 use crate::cli::report::progress::Progress;
 use crate::cli::report::size::{bytes, count};
 use crate::event::report::Label;
-use crate::event::{Event, Output, Report, Sent, Sink, TaskResult, layout};
+use crate::event::{Event, FillStats, Output, Report, Sink, TaskResult, layout};
 
 pub struct Terminal {
     is_verbose: bool,
@@ -135,7 +135,7 @@ fn serving(host: &str, release: Option<String>, is_dropped: bool, problem: Optio
     }
 }
 
-fn sent(sent: &Sent) -> String {
+fn sent(sent: &FillStats) -> String {
     let mut text = format!(
         "{} of {} unpacked, {}",
         count(sent.n_unpacked, "").trim_end_matches([' ', 's']),
