@@ -8,7 +8,7 @@ use crate::cli::signals::cancel_on_signals;
 use crate::cli::table::TextTable;
 use crate::cli::verb::{VerbError, VerbResult};
 use crate::cli::{project, prompt};
-use crate::event::together::together;
+use crate::event::grouping::group;
 use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
 use crate::fleet::access::Access;
@@ -90,7 +90,7 @@ pub fn fail_if_any_failed<A>(seen: &HostAnswers<A>) -> VerbResult {
         let report = seen.as_ref().err()?.clone();
         Some(Report { hosts: vec![host.clone()], ..report })
     };
-    let reports = together(seen.iter().filter_map(report));
+    let reports = group(seen.iter().filter_map(report));
     match reports.is_empty() {
         true => Ok(0),
         false => Err(VerbError::failed(reports)),

@@ -70,8 +70,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+    use crate::event::grouping::combine;
     use crate::event::report::Frame;
-    use crate::event::together::as_one;
 
     fn excerpt() -> Excerpt {
         Excerpt::at_offset("deploy.rhai", "one\n\tswpa = 1\nthree", 5, 4)
@@ -118,7 +118,7 @@ mod tests {
             on("a", Report::new("full").note("1 kB left").hint("rm")),
             on("b", Report::new("gone").at(excerpt()).hint("look")),
         ];
-        let one = Report { task: Some("lock".to_owned()), ..as_one(reports).unwrap() };
+        let one = Report { task: Some("lock".to_owned()), ..combine(reports).unwrap() };
         expect![[r#"
             task `lock` failed on `a`, `b`: for different reasons
               `a`: full

@@ -1,11 +1,11 @@
 //! What happened, as plain data: events for renderers, reports for the user.
 
+pub mod grouping;
 pub mod hint;
 pub mod layout;
 pub mod mask;
 pub mod report;
 pub mod suggestion;
-pub mod together;
 
 use std::time::Duration;
 

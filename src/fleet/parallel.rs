@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::event::Report;
-use crate::event::together::as_one;
+use crate::event::grouping::combine;
 
 /// In bytes. Scripts run on these threads, and nest calls.
 const STACK: usize = 8 << 20;
@@ -53,7 +53,7 @@ pub fn in_parallel<A: Send>(
 /// One error for the failures of several hosts.
 pub fn combined<'a>(failures: Failures, name: impl Fn(usize) -> &'a str) -> Option<anyhow::Error> {
     let report = |(host, error)| Report { hosts: vec![name(host).to_owned()], ..Report::of(&error) };
-    as_one(failures.into_iter().map(report)).map(Into::into)
+    combine(failures.into_iter().map(report)).map(Into::into)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::event::together::{keep_first_hint, together};
+use crate::event::grouping::{group, keep_first_hint};
 use crate::event::{Event, Report};
 use crate::flow::failure::{TaskFailure, reports};
 use crate::flow::outcome::Verdict;
@@ -43,7 +43,7 @@ pub fn end(
     }
     hear_of_loss(run, settles, &mut done);
     let was_interrupted = finish(run, settles, &mut done);
-    let mut failures = together(reports(run, done.failures));
+    let mut failures = group(reports(run, done.failures));
     keep_first_hint(&mut failures);
     for report in &failures {
         run.events.event(Event::Failed { report: report.clone() });

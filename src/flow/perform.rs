@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Error, Result};
 
-use crate::event::together::as_one;
+use crate::event::grouping::combine;
 use crate::event::{Event, Report, TaskResult};
 use crate::fleet::parallel::in_parallel;
 use crate::flow::failure::{TaskFailure, reports};
@@ -20,7 +20,7 @@ pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among:
         let failures = perform(run, task, &run.fleet.left_of(among));
         let failures = reports(run, failures).into_iter();
         // The task is said once, of all of them.
-        if let Some(report) = as_one(failures.map(|report| Report { task: None, ..report })) {
+        if let Some(report) = combine(failures.map(|report| Report { task: None, ..report })) {
             return Err(Report { task: Some(task.name.clone()), ..report }.nested().into());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::event::together::together;
+use crate::event::grouping::group;
 use crate::event::{Event, Report};
 use crate::fleet::parallel::in_parallel;
 use crate::flow::outcome::Serving;
@@ -120,7 +120,7 @@ fn tell(run: &Run, failures: &[(usize, anyhow::Error)], context: &str) {
         let hosts = vec![run.fleet.name(*host).to_owned()];
         Report { hosts, hint: None, ..Report::of(error) }.context(context)
     });
-    for report in together(reports) {
+    for report in group(reports) {
         run.events.event(Event::Failed { report });
     }
 }

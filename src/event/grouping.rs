@@ -3,7 +3,7 @@
 use crate::event::Report;
 
 /// Groups reports. The groups are in the order of their first reports.
-pub fn together(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
+pub fn group(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
     let mut all: Vec<Report> = Vec::new();
     for report in reports {
         match all.iter_mut().find(|other| other.is_like(&report)) {
@@ -15,8 +15,8 @@ pub fn together(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
 }
 
 /// Combines reports into one, for a caller that returns a single error. `None` if there are none.
-pub fn as_one(reports: impl IntoIterator<Item = Report>) -> Option<Report> {
-    let mut causes = together(reports);
+pub fn combine(reports: impl IntoIterator<Item = Report>) -> Option<Report> {
+    let mut causes = group(reports);
     if causes.len() <= 1 {
         return causes.pop();
     }
@@ -43,20 +43,20 @@ mod tests {
     #[test]
     fn hosts_with_the_same_problem_stand_together() {
         let all = [report("a", "full", Some("rm a")), report("b", "gone", None), report("c", "full", None)];
-        let grouped = together(all);
+        let grouped = group(all);
         assert_eq!(grouped.len(), 2);
         assert_eq!(grouped[0].headline(), "`a`, `c`: full");
         assert_eq!(grouped[1].headline(), "`b`: gone");
         // Reports with different notes are different problems.
         let said = report("a", "full", None).note("1 kB");
-        assert_eq!(together([said, report("b", "full", None)]).len(), 2);
+        assert_eq!(group([said, report("b", "full", None)]).len(), 2);
     }
 
     #[test]
     fn several_problems_are_the_causes_of_one() {
-        assert_eq!(as_one([]), None);
-        assert_eq!(as_one([report("a", "full", None)]), Some(report("a", "full", None)));
-        let one = as_one([report("a", "full", None), report("b", "gone", Some("do"))]).unwrap();
+        assert_eq!(combine([]), None);
+        assert_eq!(combine([report("a", "full", None)]), Some(report("a", "full", None)));
+        let one = combine([report("a", "full", None), report("b", "gone", Some("do"))]).unwrap();
         assert_eq!(one.headline(), "`a`, `b`: for different reasons");
         assert_eq!(one.causes.len(), 2);
         assert_eq!(one.hint, Some("do".into()));
