@@ -168,7 +168,7 @@ impl Report {
     }
 
     /// Points at `excerpt`, unless the report has a more specific place.
-    pub fn at_least(self, excerpt: &Excerpt) -> Self {
+    pub fn or_at(self, excerpt: &Excerpt) -> Self {
         Self { excerpt: self.excerpt.or_else(|| Some(excerpt.clone())), ..self }
     }
 

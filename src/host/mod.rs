@@ -52,7 +52,7 @@ impl Host {
     /// Makes an error about the site point at its `path` in `runner.toml`.
     pub fn at_path(&self, error: anyhow::Error) -> anyhow::Error {
         match error.downcast_ref::<Report>() {
-            Some(_) => Report::of(&error).at_least(&self.places.path).into(),
+            Some(_) => Report::of(&error).or_at(&self.places.path).into(),
             None => error,
         }
     }

@@ -263,7 +263,7 @@ impl Session {
         match reply {
             Ok(answer) => (step.read)(&answer),
             Err(Lost::Refused { report }) => {
-                let report = report.at_least(&self.host.places.host);
+                let report = report.or_at(&self.host.places.host);
                 Err(report).with_context(|| format!("no connection to `{name}`"))
             }
             Err(lost) => Err(lost).with_context(|| format!("step `{op}` on `{name}` was cut off")),
