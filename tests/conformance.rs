@@ -561,8 +561,8 @@ fn heartbeats_arrive(remote: &mut dyn Remote, _: Open) {
 /// As the lock of a site does: open in later scripts, and closed when the shell ends.
 fn what_an_act_keeps_lives_with_the_shell(remote: &mut dyn Remote, _: Open) {
     let dir = directory(remote);
-    let keeps = Script::new("exec 9>>\"$dir/kept\"\nunset dir\n").var("dir", &dir);
-    let first = Act { keeps: Some(keeps), ..act(Script::new("echo one >&9; echo \"${dir-unset}\"")) };
+    let prelude = Script::new("exec 9>>\"$dir/kept\"\nunset dir\n").var("dir", &dir);
+    let first = Act { prelude: Some(prelude), ..act(Script::new("echo one >&9; echo \"${dir-unset}\"")) };
     let answer = answered(remote.perform(&first, &mut Silent));
     assert_eq!((answer.exit, answer.stdout), (Exit::Code(0), b"unset\n".to_vec()));
     text(remote, Script::new("echo two >&9"));

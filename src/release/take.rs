@@ -72,7 +72,7 @@ pub fn take(
     let script = probe::places(script, shared).with(SAY).with(PUT).with(LOCK);
     let adopted = setup.and_then(|setup| setup.adopts).map(|(record, _)| &record.name);
     let step = Step::new("lock", Effect::Writes, script, read).data_each("adopt", adopted);
-    step.keeping(keep(root, makes)).public()
+    step.prelude(keep(root, makes)).public()
 }
 
 fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {
@@ -117,7 +117,7 @@ pub fn unlock(root: &str) -> Step<Option<Owner>> {
         let fields = Fields::read(answer, "unlocked")?;
         Ok(fields.get("ended").map(|text| Owner::parse(&text).unwrap_or_default()))
     })
-    .keeping(keep(root, ""))
+    .prelude(keep(root, ""))
 }
 
 /// Tells a site that the run that holds its lock is alive.

@@ -97,7 +97,7 @@ pub struct Act {
     pub is_public: bool,
     /// A script that the persistent shell itself runs before the act's script. A descriptor that it opens stays open
     /// for this and all later scripts, until the shell ends. It must not fail: that would end the shell.
-    pub keeps: Option<Script>,
+    pub prelude: Option<Script>,
 }
 
 type Read<A> = Box<dyn Fn(&Answer) -> Result<A> + Send>;
@@ -117,7 +117,7 @@ impl<A> Step<A> {
     ) -> Self {
         let op = Op { name, data: Vec::new() };
         Self {
-            act: Act { op, effect, script, timeout: None, is_public: false, keeps: None },
+            act: Act { op, effect, script, timeout: None, is_public: false, prelude: None },
             read: Box::new(read),
         }
     }
@@ -144,9 +144,9 @@ impl<A> Step<A> {
         self
     }
 
-    /// Makes the persistent shell run `keeps` itself before the script.
-    pub fn keeping(mut self, keeps: Script) -> Self {
-        self.act.keeps = Some(keeps);
+    /// Makes the persistent shell run `prelude` itself before the script.
+    pub fn prelude(mut self, prelude: Script) -> Self {
+        self.act.prelude = Some(prelude);
         self
     }
 

@@ -58,7 +58,7 @@ printf '%s>;' "$_m" >&2
 /// script, which saves a round trip, but other users on the host can read it. The mark needs its own nonce, because
 /// they can read that as well. This shell does not know `_run` yet.
 pub fn bootstrap(mark: &Mark, act: &Act) -> String {
-    let mut first = act.keeps.as_ref().map_or(Vec::new(), Script::text);
+    let mut first = act.prelude.as_ref().map_or(Vec::new(), Script::text);
     first.extend(format!("_m={}{}\n{BOOTSTRAP}", mark.stem(), mark.number()).bytes());
     let (first, script) = (argument(&first), argument(&act.script.text()));
     format!(r#"sh -c 'eval "$(printf %b "$1")"; exec sh' sh '{first}' '{script}'"#)
@@ -93,7 +93,7 @@ pub fn frame(mark: &Mark, act: &Act) -> Vec<u8> {
         }
         inner.push(byte);
     }
-    let mut frame = act.keeps.as_ref().map_or(Vec::new(), Script::text);
+    let mut frame = act.prelude.as_ref().map_or(Vec::new(), Script::text);
     frame.extend(format!("_run {} ", mark.number()).bytes());
     frame.extend(Word::new(inner).quoted());
     frame.push(b'\n');
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_the_shell_keeps_stands_before_the_script_and_in_no_other_shell() {
         let act = Step::new("check", Effect::Writes, Script::new(":"), |_| Ok(()))
-            .keeping(Script::new("exec 9>>\"$file\"\n").var("file", "it's"))
+            .prelude(Script::new("exec 9>>\"$file\"\n").var("file", "it's"))
             .act;
         case(
             frame(&known(7), &act),

@@ -310,7 +310,7 @@ fn sent(sources: &BTreeMap<String, (String, String)>) -> Vec<Sent> {
         [samples.of_lock(), samples.of_release(), samples.of_fill(), samples.of_swap(), samples.of_command()];
     let scripts = acts.into_iter().flatten().flat_map(|act| {
         let name = act.op.name;
-        [Some(act.script), act.keeps].into_iter().flatten().map(move |script| (name, script))
+        [Some(act.script), act.prelude].into_iter().flatten().map(move |script| (name, script))
     });
     scripts.map(|(name, script)| take_apart(name, &script, sources)).collect()
 }
