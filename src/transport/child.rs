@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::shell::Exit;
 use crate::transport::Stream;
-use crate::transport::link::Got;
+use crate::transport::link::ReadOutcome;
 use crate::transport::nonblocking::{read, unblock, write};
 
 /// A process in its own process group, so that Ctrl-C at the terminal does not reach it directly. It is killed when
@@ -39,7 +39,7 @@ impl ChildProcess {
         self.child.stdin = None;
     }
 
-    pub fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> io::Result<Got> {
+    pub fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> io::Result<ReadOutcome> {
         match stream {
             Stream::Stdout => read(&mut self.child.stdout, buffer),
             Stream::Stderr => read(&mut self.child.stderr, buffer),

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use crate::transport::cancel::POLL_INTERVAL;
-use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::{Lost, QuestionOutcome, Stream};
 use crate::web::Question;
 
@@ -105,12 +105,12 @@ impl<'a> Conversation<'a> {
     /// Returns how many bytes were read, and whether the response has ended.
     fn read(&mut self, link: &mut impl Link) -> io::Result<(usize, bool)> {
         match link.read(self.channel, Stream::Stdout, &mut self.buffer)? {
-            Got::Bytes(n) => {
+            ReadOutcome::Bytes(n) => {
                 self.said.extend(&self.buffer[..n]);
                 Ok((n, false))
             }
-            Got::Nothing => Ok((0, false)),
-            Got::End => Ok((0, true)),
+            ReadOutcome::Nothing => Ok((0, false)),
+            ReadOutcome::End => Ok((0, true)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::shell::{Answer, Exit};
 use crate::transport::frame::Scanner;
-use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::mark::Mark;
 use crate::transport::{Listener, Lost, Stream};
 
@@ -252,9 +252,9 @@ fn read(
         listener.output(*stream, bytes);
     };
     match link.read(channel, *stream, buffer)? {
-        Got::Nothing => return Ok(false),
-        Got::Bytes(n) => scanner.feed(&buffer[..n], &mut out),
-        Got::End => {
+        ReadOutcome::Nothing => return Ok(false),
+        ReadOutcome::Bytes(n) => scanner.feed(&buffer[..n], &mut out),
+        ReadOutcome::End => {
             *is_at_end = true;
             scanner.finish(&mut out);
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::shell::Act;
 use crate::transport::encode;
-use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::mark::Nonce;
 use crate::transport::{Heartbeat, Stream};
 
@@ -94,7 +94,7 @@ impl HeartbeatSender {
                 // Marks, and one line for each heartbeat. The content does not matter.
                 let mut buffer = [0; 256];
                 let read = [Stream::Stdout, Stream::Stderr].map(|stream| link.read(id, stream, &mut buffer));
-                if read.iter().flatten().any(|got| matches!(got, Got::Bytes(_))) {
+                if read.iter().flatten().any(|got| matches!(got, ReadOutcome::Bytes(_))) {
                     self.heard = Instant::now();
                 }
                 read.iter().any(Result::is_err) || !matches!(link.exit(id), Ok(None))

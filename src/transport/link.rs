@@ -15,7 +15,7 @@ pub struct ChannelId(pub u32);
 
 /// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Got {
+pub enum ReadOutcome {
     /// The number of bytes in the buffer, at least one.
     Bytes(usize),
     Nothing,
@@ -53,7 +53,7 @@ pub trait Link: Send {
     /// Closes the standard input of the process after the accepted bytes, now or as soon as possible.
     fn close_stdin(&mut self, channel: ChannelId) -> io::Result<()>;
 
-    fn read(&mut self, channel: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<Got>;
+    fn read(&mut self, channel: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<ReadOutcome>;
 
     /// How the process ended, once that is known and all of its own output can be read without waiting (sshd may
     /// report an exit before the last output). The streams may stay open if processes that it left behind hold them.

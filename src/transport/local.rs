@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketTy
 
 use crate::shell::Exit;
 use crate::transport::child::ChildProcess;
-use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::nonblocking::{read, unblock, write};
 use crate::transport::{Lost, Stream};
 use crate::web::Address;
@@ -158,12 +158,12 @@ impl Link for Local {
         Ok(())
     }
 
-    fn read(&mut self, id: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<Got> {
+    fn read(&mut self, id: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<ReadOutcome> {
         match (&mut self.channel(id)?.end, stream) {
             (FarEnd::Child(child), stream) => child.read(stream, buffer),
             // Reset or closed: the reader decides whether the response was complete.
-            (FarEnd::Socket(socket), Stream::Stdout) => Ok(read(socket, buffer).unwrap_or(Got::End)),
-            (FarEnd::Socket(_), Stream::Stderr) => Ok(Got::End),
+            (FarEnd::Socket(socket), Stream::Stdout) => Ok(read(socket, buffer).unwrap_or(ReadOutcome::End)),
+            (FarEnd::Socket(_), Stream::Stderr) => Ok(ReadOutcome::End),
             (FarEnd::Refused(why), _) => Err(refused(why)),
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use crate::transport::link::Got;
+use crate::transport::link::ReadOutcome;
 
 /// Makes reads and writes of `file` non-blocking.
 pub fn unblock(file: &impl AsFd) -> io::Result<()> {
@@ -28,18 +28,18 @@ pub fn write(to: Option<&mut impl Write>, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Reads what is available. At the end, closes `from`.
-pub fn read(from: &mut Option<impl Read>, buffer: &mut [u8]) -> io::Result<Got> {
+pub fn read(from: &mut Option<impl Read>, buffer: &mut [u8]) -> io::Result<ReadOutcome> {
     let Some(open) = from else {
-        return Ok(Got::End);
+        return Ok(ReadOutcome::End);
     };
     loop {
         match open.read(buffer) {
             Ok(0) => {
                 *from = None;
-                return Ok(Got::End);
+                return Ok(ReadOutcome::End);
             }
-            Ok(n) => return Ok(Got::Bytes(n)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Got::Nothing),
+            Ok(n) => return Ok(ReadOutcome::Bytes(n)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(ReadOutcome::Nothing),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::shell::Exit;
-use crate::transport::link::{ChannelId, Got, Link};
+use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::ssh::Connection;
 use crate::transport::ssh::driver::Driver;
 use crate::transport::ssh::pipes::{Pipe, Pipes, Purpose};
@@ -150,7 +150,7 @@ impl Link for Ssh {
         Ok(())
     }
 
-    fn read(&mut self, id: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<Got> {
+    fn read(&mut self, id: ChannelId, stream: Stream, buffer: &mut [u8]) -> io::Result<ReadOutcome> {
         let pipes = self.pipes()?;
         let mut state = pipes.lock();
         let flow = state.channel(id)?.flow(stream);
@@ -160,7 +160,7 @@ impl Link for Ssh {
             pipes.ring();
         }
         match got {
-            Got::Nothing => state.check().map(|()| got),
+            ReadOutcome::Nothing => state.check().map(|()| got),
             _ => Ok(got),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::shell::Exit;
 use crate::transport::Stream;
-use crate::transport::link::{ChannelId, Got};
+use crate::transport::link::{ChannelId, ReadOutcome};
 use crate::web::Address;
 
 /// How many bytes a write accepts at most, and how many bytes of a stream are kept before the host must wait for the
@@ -190,16 +190,16 @@ impl Flow {
         self.bytes.len() - self.at >= BLOCK
     }
 
-    pub fn read(&mut self, buffer: &mut [u8]) -> Got {
+    pub fn read(&mut self, buffer: &mut [u8]) -> ReadOutcome {
         let rest = &self.bytes[self.at..];
         if rest.is_empty() {
             self.is_end_told = self.is_ended;
-            return if self.is_ended { Got::End } else { Got::Nothing };
+            return if self.is_ended { ReadOutcome::End } else { ReadOutcome::Nothing };
         }
         let n = rest.len().min(buffer.len());
         buffer[..n].copy_from_slice(&rest[..n]);
         self.at += n;
-        Got::Bytes(n)
+        ReadOutcome::Bytes(n)
     }
 
     fn is_ready(&self) -> bool {
@@ -215,16 +215,16 @@ mod tests {
     fn a_flow_tells_its_bytes_and_then_its_end_once() {
         let mut flow = Flow::default();
         let mut buffer = [0; 4];
-        assert_eq!(flow.read(&mut buffer), Got::Nothing);
+        assert_eq!(flow.read(&mut buffer), ReadOutcome::Nothing);
         flow.push(b"hello");
         assert!(flow.is_ready());
-        assert_eq!(flow.read(&mut buffer), Got::Bytes(4));
+        assert_eq!(flow.read(&mut buffer), ReadOutcome::Bytes(4));
         flow.push(b"!");
         flow.is_ended = true;
-        assert_eq!(flow.read(&mut buffer), Got::Bytes(2));
+        assert_eq!(flow.read(&mut buffer), ReadOutcome::Bytes(2));
         assert_eq!(buffer[..2], *b"o!");
         assert!(flow.is_ready());
-        assert_eq!(flow.read(&mut buffer), Got::End);
+        assert_eq!(flow.read(&mut buffer), ReadOutcome::End);
         assert!(!flow.is_ready());
     }
 
