@@ -31,11 +31,11 @@ pub struct Ssh {
     connect: Connect,
     silence: Duration,
     n_opened: u32,
-    driven: Option<Driven>,
+    driver: Option<DriverHandle>,
 }
 
 /// A connection and the thread that owns it.
-struct Driven {
+struct DriverHandle {
     pipes: Arc<Pipes>,
     thread: Option<JoinHandle<()>>,
     command_max: usize,
@@ -48,27 +48,27 @@ impl Ssh {
         silence: Duration,
         connect: impl FnMut() -> Result<Connection, Lost> + Send + 'static,
     ) -> Self {
-        Self { connect: Box::new(connect), silence, n_opened: 0, driven: None }
+        Self { connect: Box::new(connect), silence, n_opened: 0, driver: None }
     }
 
-    fn driven(&mut self) -> Result<&Driven, Lost> {
-        if let Some(driven) = &self.driven {
-            let state = driven.pipes.lock();
+    fn driver(&mut self) -> Result<&DriverHandle, Lost> {
+        if let Some(driver) = &self.driver {
+            let state = driver.pipes.lock();
             if let Some(why) = &state.gone {
                 // A caller that still holds a channel must notice the loss before anything seems to continue.
                 if !state.channels.is_empty() {
                     return Err(Lost::Gone { why: why.clone(), sent: 0 });
                 }
                 drop(state);
-                self.driven = None;
+                self.driver = None;
             }
         }
-        match &mut self.driven {
-            Some(driven) => Ok(driven),
+        match &mut self.driver {
+            Some(driver) => Ok(driver),
             none => {
                 let connection = (self.connect)()?;
                 let silence = connection.silence.map_or(self.silence, |told| told.min(self.silence));
-                let started = Driven::start(connection, silence);
+                let started = DriverHandle::start(connection, silence);
                 let why = |error| Lost::refused(format!("failed to start a thread: {error}"));
                 Ok(none.insert(started.map_err(why)?))
             }
@@ -77,20 +77,20 @@ impl Ssh {
 
     fn open_for(&mut self, purpose: Purpose) -> Result<ChannelId, Lost> {
         let id = ChannelId(self.n_opened + 1);
-        let driven = self.driven()?;
-        driven.pipes.lock().channels.insert(id, Pipe::new(purpose));
-        driven.pipes.ring();
+        let driver = self.driver()?;
+        driver.pipes.lock().channels.insert(id, Pipe::new(purpose));
+        driver.pipes.ring();
         self.n_opened = id.0;
         Ok(id)
     }
 
     fn pipes(&self) -> io::Result<&Pipes> {
         let closed = || io::Error::new(io::ErrorKind::NotConnected, "not connected");
-        self.driven.as_ref().map(|driven| &*driven.pipes).ok_or_else(closed)
+        self.driver.as_ref().map(|driver| &*driver.pipes).ok_or_else(closed)
     }
 }
 
-impl Driven {
+impl DriverHandle {
     fn start(connection: Connection, silence: Duration) -> io::Result<Self> {
         let is_openssh = connection.session.banner().is_some_and(|banner| banner.contains("OpenSSH"));
         let command_max = if is_openssh { COMMAND_MAX } else { COMMAND_MAX_CAREFUL };
@@ -103,7 +103,7 @@ impl Driven {
     }
 }
 
-impl Drop for Driven {
+impl Drop for DriverHandle {
     fn drop(&mut self) {
         self.pipes.lock().is_leaving = true;
         self.pipes.ring();
@@ -117,7 +117,7 @@ impl Drop for Driven {
 impl Link for Ssh {
     /// dropbear closes idle channels when a process of another channel ends. Other servers are unknown.
     fn opens_ahead(&self) -> bool {
-        self.driven.as_ref().is_some_and(|driven| driven.is_openssh)
+        self.driver.as_ref().is_some_and(|driver| driver.is_openssh)
     }
 
     fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
@@ -129,7 +129,7 @@ impl Link for Ssh {
     }
 
     fn command_max(&mut self) -> Result<usize, Lost> {
-        self.driven().map(|driven| driven.command_max)
+        self.driver().map(|driver| driver.command_max)
     }
 
     fn write(&mut self, id: ChannelId, bytes: &[u8]) -> io::Result<usize> {
