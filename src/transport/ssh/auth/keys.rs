@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::transport::ssh::auth::agent::Agent;
+use crate::transport::ssh::auth::attempts::LoginAttempts;
 use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
 use crate::transport::ssh::auth::login::{ANSWER, Login, LoginStep, NOT_VERIFIED, PERSON, REFUSED};
 use crate::transport::ssh::auth::order::{Candidate, order, unusable};
-use crate::transport::ssh::auth::tried::Tried;
 use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
@@ -28,25 +28,25 @@ pub struct Keys {
 impl Keys {
     /// Reads the files and lists the keys of the agent. Notes those that cannot be used.
     pub fn gather(login: &mut Login) -> Result<Self, LoginFailure> {
-        let Login { talk, config, tried, .. } = login;
+        let Login { talk, config, attempts, .. } = login;
         let mut files = Vec::new();
         for path in &config.identities {
             let is_usual = is_usual(path, Path::new(&config.tokens.home));
             match KeyFile::read(path, is_usual) {
                 Ok(Some(file)) => files.push(file),
                 Ok(None) if is_usual => {}
-                Ok(None) => tried.note(format!("`{}`: file not found", path.display())),
-                Err(why) => tried.note(format!("`{}`: {why}", path.display())),
+                Ok(None) => attempts.note(format!("`{}`: file not found", path.display())),
+                Err(why) => attempts.note(format!("`{}`: {why}", path.display())),
             }
         }
-        add_certificates(&mut files, config, tried);
+        add_certificates(&mut files, config, attempts);
         let agent = match &config.agent {
             None => None,
             // A missing agent is not an error, but one that does not answer is.
             Some(path) => match Agent::open(path, talk.session, talk.cancel_token)? {
                 Ok(agent) => Some(agent),
                 Err(why) => {
-                    tried.note(why);
+                    attempts.note(why);
                     None
                 }
             },
@@ -57,7 +57,7 @@ impl Keys {
             files.iter().filter_map(|file| file.public.as_ref()).filter(|key| key.is_security_key());
         for key in handles.chain(&publics) {
             if let Some(why) = unusable(key) {
-                tried.note(format!("{key}: {why} (`transport = \"openssh\"` will support it)"));
+                attempts.note(format!("{key}: {why} (`transport = \"openssh\"` will support it)"));
             }
         }
         let candidates = order(&files, &publics, config.identities_only);
@@ -109,7 +109,7 @@ fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Resu
         Some(REFUSED) => LoginStep::Refused,
         Some(NOT_VERIFIED) => login.weigh(AuthMethod::PublicKey)?,
         _ => {
-            login.tried.note(format!("{name}: failed: {stop}"));
+            login.attempts.note(format!("{name}: failed: {stop}"));
             return Ok(LoginStep::Refused);
         }
     };
@@ -121,7 +121,7 @@ fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Resu
         (LoginStep::Refused, _) => "refused",
         _ => "accepted",
     };
-    login.tried.note(format!("{name}: {word}"));
+    login.attempts.note(format!("{name}: {word}"));
     Ok(step)
 }
 
@@ -164,7 +164,7 @@ fn show_encrypted(
     let mut wrong = None;
     for _ in 0..login.config.n_prompts {
         let Some(passphrase) = login.target.logins.secret(&question, wrong.as_deref()) else {
-            login.tried.locked(&file.path, login.target.logins.prompt().is_some());
+            login.attempts.locked(&file.path, login.target.logins.prompt().is_some());
             return Ok(LoginStep::Refused);
         };
         let result = sign(login, public, text, &passphrase)?;
@@ -180,7 +180,7 @@ fn show_encrypted(
         }
         wrong = Some(passphrase);
     }
-    login.tried.note(format!("{name}: wrong passphrase"));
+    login.attempts.note(format!("{name}: wrong passphrase"));
     Ok(LoginStep::Refused)
 }
 
@@ -199,19 +199,19 @@ fn is_usual(path: &Path, home: &Path) -> bool {
 }
 
 /// Adds each certificate of the configuration to the file with its private key.
-fn add_certificates(files: &mut [KeyFile], config: &Config, tried: &mut Tried) {
+fn add_certificates(files: &mut [KeyFile], config: &Config, attempts: &mut LoginAttempts) {
     for path in &config.certificates {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let Some((certificate, key)) = PublicKey::from_line(&text)
             .and_then(|certificate| Some((certificate.clone(), certificate.certified()?)))
         else {
-            tried.note(format!("`{}`: failed to read a certificate from it", path.display()));
+            attempts.note(format!("`{}`: failed to read a certificate from it", path.display()));
             continue;
         };
         match files.iter_mut().find(|file| file.public.as_ref() == Some(&key)) {
             Some(file) if file.certificates.contains(&certificate) => {}
             Some(file) => file.certificates.push(certificate),
-            None => tried.note(format!("`{}`: no `IdentityFile` has its private key", path.display())),
+            None => attempts.note(format!("`{}`: no `IdentityFile` has its private key", path.display())),
         }
     }
 }

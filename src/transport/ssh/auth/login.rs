@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::transport::ssh::SshTarget;
-use crate::transport::ssh::auth::tried::Tried;
+use crate::transport::ssh::auth::attempts::LoginAttempts;
 use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::talk::{CallFailure, Talk};
@@ -38,7 +38,7 @@ pub struct Login<'a> {
     /// The methods that the host accepts now. Asking for them costs a round trip, so the first key is offered
     /// without.
     pub accepted: Option<Vec<String>>,
-    pub tried: Tried,
+    pub attempts: LoginAttempts,
 }
 
 impl Login<'_> {
@@ -95,7 +95,7 @@ impl Login<'_> {
         match stop {
             CallFailure::Interrupted => LoginFailure::Interrupted,
             CallFailure::NoAgent(report) => LoginFailure::Final((**report).clone()),
-            _ => LoginFailure::Final(self.tried.hung_up(self.config, self.accepted.as_deref(), stop)),
+            _ => LoginFailure::Final(self.attempts.hung_up(self.config, self.accepted.as_deref(), stop)),
         }
     }
 }

@@ -3,17 +3,17 @@
 //! **Invariant:** no message contains a secret.
 
 mod agent;
+mod attempts;
 mod key_file;
 mod keys;
 mod login;
 mod order;
 mod questions;
-mod tried;
 
 use crate::transport::ssh::SshTarget;
+use crate::transport::ssh::auth::attempts::LoginAttempts;
 use crate::transport::ssh::auth::keys::Keys;
 use crate::transport::ssh::auth::login::{Login, LoginStep};
-use crate::transport::ssh::auth::tried::Tried;
 use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::talk::Talk;
@@ -23,7 +23,7 @@ const N_FACTORS: usize = 5;
 
 /// Logs in. The error lists what was tried and what the host would accept.
 pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), LoginFailure> {
-    let mut login = Login { talk, target, config, accepted: None, tried: Tried::default() };
+    let mut login = Login { talk, target, config, accepted: None, attempts: LoginAttempts::default() };
     let mut keys = None;
     for _ in 0..N_FACTORS {
         match factor(&mut login, &mut keys)? {
@@ -36,7 +36,7 @@ pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), Lo
         // The interrupt left a question unanswered.
         return Err(LoginFailure::Interrupted);
     }
-    Err(LoginFailure::Final(login.tried.report(config, login.accepted.as_deref().unwrap_or_default())))
+    Err(LoginFailure::Final(login.attempts.report(config, login.accepted.as_deref().unwrap_or_default())))
 }
 
 /// Tries every method until the host accepts one.

@@ -14,7 +14,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let mut wrong = None;
     for _ in 0..login.config.n_prompts {
         let Some(password) = login.target.logins.secret(&question, wrong.as_deref()) else {
-            login.tried.unasked("password", login.target.logins.prompt().is_some());
+            login.attempts.unasked("password", login.target.logins.prompt().is_some());
             return Ok(LoginStep::Refused);
         };
         let session = login.talk.session;
@@ -22,12 +22,12 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
         match result.as_ref().err().map(|stop| stop.code()) {
             None => return Ok(LoginStep::In),
             Some(Some(REFUSED)) => match login.weigh(AuthMethod::Password)? {
-                LoginStep::Refused => login.tried.note("password: refused".to_owned()),
+                LoginStep::Refused => login.attempts.note("password: refused".to_owned()),
                 step => return Ok(step),
             },
             Some(_) => {
                 let why = result.err().map(|stop| stop.to_string()).unwrap_or_default();
-                login.tried.note(format!("password: {why}"));
+                login.attempts.note(format!("password: {why}"));
                 return Ok(LoginStep::Refused);
             }
         }
@@ -40,7 +40,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
 pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let logins = login.target.logins.clone();
     if logins.prompt().is_none() {
-        login.tried.unasked("keyboard-interactive", false);
+        login.attempts.unasked("keyboard-interactive", false);
         return Ok(LoginStep::Refused);
     }
     let user = login.config.user.clone();
@@ -54,10 +54,10 @@ pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
         }
         match login.weigh(AuthMethod::KeyboardInteractive)? {
             LoginStep::Refused if relay.is_declined => {
-                login.tried.unasked("keyboard-interactive", true);
+                login.attempts.unasked("keyboard-interactive", true);
                 return Ok(LoginStep::Refused);
             }
-            LoginStep::Refused => login.tried.note("keyboard-interactive: refused".to_owned()),
+            LoginStep::Refused => login.attempts.note("keyboard-interactive: refused".to_owned()),
             step => return Ok(step),
         }
     }

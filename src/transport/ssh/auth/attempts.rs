@@ -8,13 +8,13 @@ use crate::transport::ssh::talk::CallFailure;
 
 /// The notes are in the order of the attempts.
 #[derive(Debug, Default)]
-pub struct Tried {
+pub struct LoginAttempts {
     notes: Vec<String>,
     /// A key that the host may accept, but that was not unlocked.
     locked: Option<PathBuf>,
 }
 
-impl Tried {
+impl LoginAttempts {
     /// Adds a note, without duplicates.
     pub fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
