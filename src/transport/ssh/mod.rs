@@ -18,7 +18,7 @@ mod pipes;
 pub mod public_key;
 mod silence;
 pub mod socket;
-mod talk;
+mod waiter;
 mod wire;
 
 use std::path::PathBuf;

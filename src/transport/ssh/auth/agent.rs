@@ -14,7 +14,7 @@ use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::auth::login::PERSON;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
-use crate::transport::ssh::talk::CallFailure;
+use crate::transport::ssh::waiter::CallFailure;
 
 pub struct Agent {
     path: PathBuf,

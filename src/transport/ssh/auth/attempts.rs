@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::event::report::Report;
 use crate::transport::ssh::config::Config;
-use crate::transport::ssh::talk::CallFailure;
+use crate::transport::ssh::waiter::CallFailure;
 
 /// The notes are in the order of the attempts.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use crate::transport::ssh::auth::order::{Candidate, order, unusable};
 use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
-use crate::transport::ssh::talk::CallFailure;
+use crate::transport::ssh::waiter::CallFailure;
 
 /// The default key files of ssh, in `~/.ssh`.
 const USUAL: [&str; 7] =
@@ -28,7 +28,7 @@ pub struct Keys {
 impl Keys {
     /// Reads the files and lists the keys of the agent. Notes those that cannot be used.
     pub fn gather(login: &mut Login) -> Result<Self, LoginFailure> {
-        let Login { talk, config, attempts, .. } = login;
+        let Login { waiter, config, attempts, .. } = login;
         let mut files = Vec::new();
         for path in &config.identities {
             let is_usual = is_usual(path, Path::new(&config.tokens.home));
@@ -43,7 +43,7 @@ impl Keys {
         let agent = match &config.agent {
             None => None,
             // A missing agent is not an error, but one that does not answer is.
-            Some(path) => match Agent::open(path, talk.session, talk.cancel_token)? {
+            Some(path) => match Agent::open(path, waiter.session, waiter.cancel_token)? {
                 Ok(agent) => Some(agent),
                 Err(why) => {
                     attempts.note(why);
@@ -94,8 +94,8 @@ impl Keys {
         else {
             return Ok(LoginStep::Refused);
         };
-        let (config, talk) = (login.config, login.talk);
-        let result = login.call(PERSON, || agent.show(held, &config.user, talk.cancel_token))?;
+        let (config, waiter) = (login.config, login.waiter);
+        let result = login.call(PERSON, || agent.show(held, &config.user, waiter.cancel_token))?;
         judge(result, &held.name(), login)
     }
 }
@@ -190,7 +190,7 @@ fn sign(
     text: &str,
     passphrase: &str,
 ) -> Result<Result<(), CallFailure>, LoginFailure> {
-    let (session, user) = (login.talk.session, login.config.user.clone());
+    let (session, user) = (login.waiter.session, login.config.user.clone());
     login.call(ANSWER, || session.userauth_pubkey_memory(&user, public, text, Some(passphrase)))
 }
 

@@ -6,7 +6,7 @@ use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::auth::attempts::LoginAttempts;
 use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
-use crate::transport::ssh::talk::{CallFailure, Talk};
+use crate::transport::ssh::waiter::{CallFailure, Waiter};
 
 /// The time limit for an answer of the host. PAM delays a refusal by some seconds.
 pub const ANSWER: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ pub enum LoginStep {
 }
 
 pub struct Login<'a> {
-    pub talk: &'a Talk<'a>,
+    pub waiter: &'a Waiter<'a>,
     pub target: &'a SshTarget,
     pub config: &'a Config,
     /// The methods that the host accepts now. Asking for them costs a round trip, so the first key is offered
@@ -51,9 +51,9 @@ impl Login<'_> {
 
     /// Asks the host which methods it accepts now. The host may also accept the login at once.
     pub fn ask(&mut self) -> Result<Vec<String>, LoginFailure> {
-        let (session, user) = (self.talk.session, &self.config.user);
+        let (session, user) = (self.waiter.session, &self.config.user);
         let names =
-            self.talk.until_done(ANSWER, || session.auth_methods(user)).map_err(|stop| self.lost(&stop))?;
+            self.waiter.until_done(ANSWER, || session.auth_methods(user)).map_err(|stop| self.lost(&stop))?;
         Ok(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
@@ -63,7 +63,7 @@ impl Login<'_> {
         limit: Duration,
         call: impl FnMut() -> Result<(), E>,
     ) -> Result<Result<(), CallFailure>, LoginFailure> {
-        match self.talk.until_done(limit, call) {
+        match self.waiter.until_done(limit, call) {
             Ok(()) => Ok(Ok(())),
             Err(stop) => match stop.code() {
                 Some(code) if !ENDED.contains(&code) => Ok(Err(stop)),
@@ -76,7 +76,7 @@ impl Login<'_> {
     /// methods.
     pub fn weigh(&mut self, method: AuthMethod) -> Result<LoginStep, LoginFailure> {
         let now = self.ask()?;
-        if self.talk.session.authenticated() {
+        if self.waiter.session.authenticated() {
             return Ok(LoginStep::In);
         }
         let is_further = match &self.accepted {

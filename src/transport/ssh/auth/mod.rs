@@ -16,14 +16,14 @@ use crate::transport::ssh::auth::keys::Keys;
 use crate::transport::ssh::auth::login::{Login, LoginStep};
 use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
-use crate::transport::ssh::talk::Talk;
+use crate::transport::ssh::waiter::Waiter;
 
 /// More factors than any known server requires.
 const N_FACTORS: usize = 5;
 
 /// Logs in. The error lists what was tried and what the host would accept.
-pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), LoginFailure> {
-    let mut login = Login { talk, target, config, accepted: None, attempts: LoginAttempts::default() };
+pub fn log_in(waiter: &Waiter, target: &SshTarget, config: &Config) -> Result<(), LoginFailure> {
+    let mut login = Login { waiter, target, config, accepted: None, attempts: LoginAttempts::default() };
     let mut keys = None;
     for _ in 0..N_FACTORS {
         match factor(&mut login, &mut keys)? {
@@ -32,7 +32,7 @@ pub fn log_in(talk: &Talk, target: &SshTarget, config: &Config) -> Result<(), Lo
             LoginStep::Refused => break,
         }
     }
-    if talk.cancel_token.is_cancelled() {
+    if waiter.cancel_token.is_cancelled() {
         // The interrupt left a question unanswered.
         return Err(LoginFailure::Interrupted);
     }
@@ -44,7 +44,7 @@ fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<LoginStep, Login
     for method in &login.config.methods {
         let is_blind = *method == AuthMethod::PublicKey && login.accepted.is_none();
         if !is_blind && !login.accepts(*method)? {
-            match login.talk.session.authenticated() {
+            match login.waiter.session.authenticated() {
                 true => return Ok(LoginStep::In),
                 false => continue,
             }

@@ -17,7 +17,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
             login.attempts.unasked("password", login.target.logins.prompt().is_some());
             return Ok(LoginStep::Refused);
         };
-        let session = login.talk.session;
+        let session = login.waiter.session;
         let result = login.call(ANSWER, || session.userauth_password(&user, &password))?;
         match result.as_ref().err().map(|stop| stop.code()) {
             None => return Ok(LoginStep::In),
@@ -46,7 +46,7 @@ pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let user = login.config.user.clone();
     let about = format!("`{user}` on {}", login.config.place());
     for _ in 0..login.config.n_prompts {
-        let session = login.talk.session;
+        let session = login.waiter.session;
         let mut relay = Relay { logins: &logins, about: &about, is_declined: false };
         let result = login.call(PERSON, || session.userauth_keyboard_interactive(&user, &mut relay))?;
         if result.is_ok() {

@@ -9,7 +9,7 @@ use crate::transport::ssh::config::Route;
 use crate::transport::ssh::dial::proxy::Words;
 use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::LoginFailure;
-use crate::transport::ssh::talk::{CallFailure, Talk};
+use crate::transport::ssh::waiter::{CallFailure, Waiter};
 
 /// The time limit for the handshake if `ConnectTimeout` is not set: three round trips, and maybe a login to a jump
 /// host.
@@ -28,14 +28,14 @@ const NOT_EXCHANGED: i32 = -8;
 
 /// Performs the handshake. `preferences` are the host key algorithms to request.
 pub fn handshake(
-    talk: &Talk,
+    waiter: &Waiter,
     way: &Way,
     preferences: &str,
     words: Option<Words>,
 ) -> Result<(), LoginFailure> {
-    let mut session = talk.session.clone();
+    let mut session = waiter.session.clone();
     let limit = way.config.connect_timeout.unwrap_or(HANDSHAKE);
-    let Err(stop) = talk.until_done(limit, || session.handshake()) else {
+    let Err(stop) = waiter.until_done(limit, || session.handshake()) else {
         return Ok(());
     };
     let place = way.config.place();
@@ -46,7 +46,7 @@ pub fn handshake(
             let apart = nothing_in_common(&session, way, preferences);
             (false, apart.unwrap_or_else(|| cut("during the key exchange")))
         }
-        Some(NOT_EXCHANGED) if talk.socket.is_at_end() => (false, cut("during the key exchange")),
+        Some(NOT_EXCHANGED) if waiter.socket.is_at_end() => (false, cut("during the key exchange")),
         Some(code) if ENDED.contains(&code) => match has_greeted(&session) {
             true => (false, cut("after the key exchange")),
             // sshd does this if it has too many connections.

@@ -23,7 +23,7 @@ use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::host_key::HostKeys;
 use crate::transport::ssh::public_key::PublicKey;
-use crate::transport::ssh::talk::Talk;
+use crate::transport::ssh::waiter::Waiter;
 use crate::transport::ssh::{Connection, SshTarget, auth};
 
 /// How often to try a port on which nothing listens: sshd may be starting.
@@ -142,12 +142,12 @@ fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
         .give_to(&mut session)
         .map_err(|error| LoginFailure::told(format!("failed to share the socket: {error}")))?;
     session.set_blocking(false);
-    let talk = Talk { session: &session, socket: &socket, cancel_token };
-    handshake(&talk, way, &preferences, words)?;
+    let waiter = Waiter { session: &session, socket: &socket, cancel_token };
+    handshake(&waiter, way, &preferences, words)?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
     let key = key.ok_or_else(|| LoginFailure::told("the host did not send a host key in a known format"))?;
     host_keys.check(&key).map_err(LoginFailure::Final)?;
-    auth::log_in(&talk, target, config)?;
+    auth::log_in(&waiter, target, config)?;
     Ok(Connection { session, socket, silence: config.silence })
 }
 

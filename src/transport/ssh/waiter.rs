@@ -53,14 +53,14 @@ impl std::fmt::Display for CallFailure {
     }
 }
 
-/// A session until it is logged in. No call blocks for longer than `POLL_INTERVAL`.
-pub struct Talk<'a> {
+/// Waits for calls to libssh2 on a session that is not logged in yet. Never blocks for longer than `POLL_INTERVAL`.
+pub struct Waiter<'a> {
     pub session: &'a Session,
     pub socket: &'a Socket,
     pub cancel_token: &'a CancelToken,
 }
 
-impl Talk<'_> {
+impl Waiter<'_> {
     /// Repeats `call` while libssh2 waits for the host, at most for `limit`.
     pub fn until_done<T, E: Into<CallFailure>>(
         &self,
