@@ -1,10 +1,10 @@
 //! Connects to servers with `sshd`, through libssh2: one connection per host, each with its own thread.
 
-mod apart;
 pub mod auth;
 mod call;
 mod channel;
 pub mod config;
+mod detached;
 pub mod dial;
 mod driver;
 mod exit;

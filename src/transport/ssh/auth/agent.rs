@@ -10,8 +10,8 @@ use ssh2::Session;
 
 use crate::event::report::Report;
 use crate::transport::CancelToken;
-use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::auth::login::PERSON;
+use crate::transport::ssh::detached::{WaitError, run_detached};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
 use crate::transport::ssh::waiter::CallFailure;
@@ -45,10 +45,10 @@ impl Agent {
         cancel_token: &CancelToken,
     ) -> Result<Result<Self, String>, LoginFailure> {
         let (socket, session) = (path.to_owned(), session.clone());
-        let opened = apart(PERSON, cancel_token, move || list(&socket, &session));
+        let opened = run_detached(PERSON, cancel_token, move || list(&socket, &session));
         let opened = opened.map_err(|abandoned| match abandoned {
-            Abandoned::Interrupted => LoginFailure::Interrupted,
-            Abandoned::Late => LoginFailure::Final(late(path)),
+            WaitError::Interrupted => LoginFailure::Interrupted,
+            WaitError::TimedOut => LoginFailure::Final(late(path)),
         })?;
         Ok(opened.map_err(|why| format!("the agent at `{}`: {why}", path.display())).map(
             |(agent, identities)| {
@@ -66,10 +66,10 @@ impl Agent {
     /// libssh2 requires that.
     pub fn show(&self, held: &AgentKey, user: &str, cancel_token: &CancelToken) -> Result<(), CallFailure> {
         let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
-        match apart(PERSON, cancel_token, move || agent.userauth(&user, &identity)) {
+        match run_detached(PERSON, cancel_token, move || agent.userauth(&user, &identity)) {
             Ok(shown) => shown.map_err(CallFailure::Failed),
-            Err(Abandoned::Interrupted) => Err(CallFailure::Interrupted),
-            Err(Abandoned::Late) => Err(CallFailure::NoAgent(late(&self.path).into())),
+            Err(WaitError::Interrupted) => Err(CallFailure::Interrupted),
+            Err(WaitError::TimedOut) => Err(CallFailure::NoAgent(late(&self.path).into())),
         }
     }
 }

@@ -43,8 +43,8 @@ pub fn handshake(
     let (is_dropped, report) = match stop.code() {
         _ if matches!(stop, CallFailure::Interrupted) => return Err(LoginFailure::Interrupted),
         Some(NOT_AGREED) => {
-            let apart = nothing_in_common(&session, way, preferences);
-            (false, apart.unwrap_or_else(|| cut("during the key exchange")))
+            let nothing_shared = nothing_in_common(&session, way, preferences);
+            (false, nothing_shared.unwrap_or_else(|| cut("during the key exchange")))
         }
         Some(NOT_EXCHANGED) if waiter.socket.is_at_end() => (false, cut("during the key exchange")),
         Some(code) if ENDED.contains(&code) => match has_greeted(&session) {

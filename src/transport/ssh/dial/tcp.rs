@@ -9,8 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketType, connect, ipproto, sockopt};
 
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
-use crate::transport::ssh::apart::{Abandoned, apart};
 use crate::transport::ssh::config::Family;
+use crate::transport::ssh::detached::{WaitError, run_detached};
 
 /// How long to wait for an address before trying the next one as well. A network that drops IPv6 costs no more than
 /// this.
@@ -73,13 +73,14 @@ fn resolve(
 ) -> Result<Vec<SocketAddr>, NoConnection> {
     let unresolved = |why: &str| NoConnection::Unresolved(format!("no address for `{host}`: {why}"));
     let name = host.to_owned();
-    let found =
-        apart(limit, cancel_token, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    let found = run_detached(limit, cancel_token, move || {
+        (name.as_str(), port).to_socket_addrs().map(Vec::from_iter)
+    });
     match found {
         Ok(Ok(addresses)) if addresses.is_empty() => Err(unresolved("the name is empty")),
         Ok(found) => found.map_err(|error| unresolved(&error.to_string())),
-        Err(Abandoned::Late) => Err(unresolved("the resolver did not answer")),
-        Err(Abandoned::Interrupted) => Err(NoConnection::Interrupted),
+        Err(WaitError::TimedOut) => Err(unresolved("the resolver did not answer")),
+        Err(WaitError::Interrupted) => Err(NoConnection::Interrupted),
     }
 }
 

@@ -8,17 +8,17 @@ use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 
 /// Why a call was abandoned. When it ends after all, its thread releases what it holds.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Abandoned {
+pub enum WaitError {
     Interrupted,
-    Late,
+    TimedOut,
 }
 
 /// Runs `call` in a thread, and waits for it, at most for `limit`.
-pub fn apart<T: Send + 'static>(
+pub fn run_detached<T: Send + 'static>(
     limit: Duration,
     cancel_token: &CancelToken,
     call: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Abandoned> {
+) -> Result<T, WaitError> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         // Fails only if the call was abandoned.
@@ -29,11 +29,11 @@ pub fn apart<T: Send + 'static>(
         match receiver.recv_timeout(POLL_INTERVAL) {
             Ok(answer) => return Ok(answer),
             // It panicked, and printed the message to standard error.
-            Err(RecvTimeoutError::Disconnected) => return Err(Abandoned::Late),
+            Err(RecvTimeoutError::Disconnected) => return Err(WaitError::TimedOut),
             Err(RecvTimeoutError::Timeout) if cancel_token.is_cancelled() => {
-                return Err(Abandoned::Interrupted);
+                return Err(WaitError::Interrupted);
             }
-            Err(RecvTimeoutError::Timeout) if start.elapsed() >= limit => return Err(Abandoned::Late),
+            Err(RecvTimeoutError::Timeout) if start.elapsed() >= limit => return Err(WaitError::TimedOut),
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
@@ -48,14 +48,20 @@ mod tests {
     #[test]
     fn an_answer_is_waited_for_and_silence_is_not() {
         let cancel_token = CancelToken::default();
-        assert_eq!(apart(LONG, &cancel_token, || 7), Ok(7));
+        assert_eq!(run_detached(LONG, &cancel_token, || 7), Ok(7));
         // Never returns while the test holds the other end.
         let (held, silent) = channel::<()>();
-        assert_eq!(apart(Duration::ZERO, &cancel_token, move || silent.recv().is_ok()), Err(Abandoned::Late));
+        assert_eq!(
+            run_detached(Duration::ZERO, &cancel_token, move || silent.recv().is_ok()),
+            Err(WaitError::TimedOut)
+        );
         drop(held);
         let (held, silent) = channel::<()>();
         cancel_token.cancel();
-        assert_eq!(apart(LONG, &cancel_token, move || silent.recv().is_ok()), Err(Abandoned::Interrupted));
+        assert_eq!(
+            run_detached(LONG, &cancel_token, move || silent.recv().is_ok()),
+            Err(WaitError::Interrupted)
+        );
         drop(held);
     }
 }
