@@ -45,7 +45,7 @@ pub struct Channel {
 
 /// The kind of channel to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ChannelKind {
     /// A channel that can start any command.
     Session,
     Stream(Address),
@@ -53,9 +53,9 @@ pub enum Wanted {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
-    Wanted,
+    Pending,
     /// The request was sent. Input can be sent, and output can arrive, before the answer.
-    Asked,
+    Requested,
     Done,
     Refused,
 }
@@ -77,7 +77,7 @@ impl Channel {
             ssh: None,
             n_opened: 0,
             purpose,
-            start: Start::Wanted,
+            start: Start::Pending,
             block: Vec::new(),
             at: 0,
             is_input_over: false,
@@ -91,11 +91,11 @@ impl Channel {
     }
 
     /// The kind of channel that it waits for.
-    pub fn waits_for(&self) -> Option<Wanted> {
-        let is_waiting = self.ssh.is_none() && self.start == Start::Wanted;
+    pub fn waits_for(&self) -> Option<ChannelKind> {
+        let is_waiting = self.ssh.is_none() && self.start == Start::Pending;
         is_waiting.then(|| match &self.purpose {
-            Purpose::Command(_) => Wanted::Session,
-            Purpose::Stream(address) => Wanted::Stream(address.clone()),
+            Purpose::Command(_) => ChannelKind::Session,
+            Purpose::Stream(address) => ChannelKind::Stream(address.clone()),
         })
     }
 
@@ -114,7 +114,7 @@ impl Channel {
 
     /// Whether its command was requested.
     pub fn is_under_way(&self) -> bool {
-        self.start != Start::Wanted
+        self.start != Start::Pending
     }
 
     pub fn leave(&mut self) {
@@ -152,16 +152,16 @@ impl Channel {
             return if self.ssh.is_some() { vec![ChannelCall::Close] } else { Vec::new() };
         };
         match self.start {
-            Start::Wanted => return vec![ChannelCall::Start],
+            Start::Pending => return vec![ChannelCall::Start],
             Start::Refused => return Vec::new(),
-            Start::Asked | Start::Done => {}
+            Start::Requested | Start::Done => {}
         }
         let is_writing = !self.is_closed && !self.is_eof_sent;
         let is_written = self.at == self.block.len();
         [
             (ChannelCall::Read(Stream::Stdout), !self.is_at_end && !pipe.stdout.is_full()),
             (ChannelCall::Read(Stream::Stderr), !self.is_at_end && !pipe.stderr.is_full()),
-            (ChannelCall::Start, self.start == Start::Asked),
+            (ChannelCall::Start, self.start == Start::Requested),
             (ChannelCall::AwaitClose, self.is_at_end && !self.is_closed),
             (ChannelCall::Write, is_writing && !is_written),
             (ChannelCall::EndInput, is_writing && is_written && self.is_input_over),
@@ -176,7 +176,7 @@ impl Channel {
         let (Some(ssh), Purpose::Command(command)) = (&mut self.ssh, &self.purpose) else {
             return Ok(CallOutcome::Nothing);
         };
-        if self.start == Start::Wanted && ssh.eof() && self.n_opened < TRIES {
+        if self.start == Start::Pending && ssh.eof() && self.n_opened < TRIES {
             // The host closed it before it was used: open another one.
             self.ssh = None;
             return Ok(CallOutcome::Moved);
@@ -189,7 +189,7 @@ impl Channel {
         self.start = match &outcome {
             Ok(CallOutcome::Moved) => Start::Done,
             Err(error) if is_refusal(error) => Start::Refused,
-            _ => Start::Asked,
+            _ => Start::Requested,
         };
         outcome
     }
@@ -275,7 +275,8 @@ impl Channel {
 
     /// Whether data arrived that no call has returned yet: a call on one channel reads for all.
     pub fn has_more(&self, pipe: &Pipe) -> bool {
-        let Some(ssh) = self.ssh.as_ref().filter(|_| matches!(self.start, Start::Asked | Start::Done)) else {
+        let Some(ssh) = self.ssh.as_ref().filter(|_| matches!(self.start, Start::Requested | Start::Done))
+        else {
             return false;
         };
         let is_read = !pipe.stdout.is_full() && !pipe.stderr.is_full();

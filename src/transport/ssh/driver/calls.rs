@@ -5,7 +5,7 @@ use ssh2::{BlockDirections, Error};
 use crate::transport::Stream;
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::call::{CallOutcome, is_again, is_late, is_refusal, outcome, reason};
-use crate::transport::ssh::channel::{Channel, ChannelCall, Wanted};
+use crate::transport::ssh::channel::{Channel, ChannelCall, ChannelKind};
 use crate::transport::ssh::driver::{Driver, Gone, Job, Spare};
 use crate::transport::ssh::pipes::Purpose;
 use crate::web::Address;
@@ -46,22 +46,22 @@ impl Driver {
 
     /// Opens a channel for the caller that has waited longest, else the spare channel.
     fn open(&mut self) -> Result<CallOutcome, Error> {
-        let next = || self.channels.values().find_map(Channel::waits_for).unwrap_or(Wanted::Session);
-        let wanted = self.opening.take().unwrap_or_else(next);
-        let opened = match &wanted {
-            Wanted::Session => self.session.channel_session(),
-            Wanted::Stream(Address::Tcp { host, port }) => {
+        let next = || self.channels.values().find_map(Channel::waits_for).unwrap_or(ChannelKind::Session);
+        let kind = self.opening.take().unwrap_or_else(next);
+        let opened = match &kind {
+            ChannelKind::Session => self.session.channel_session(),
+            ChannelKind::Stream(Address::Tcp { host, port }) => {
                 self.session.channel_direct_tcpip(host, *port, None)
             }
-            Wanted::Stream(Address::Unix(path)) => self.session.channel_direct_streamlocal(path, None),
+            ChannelKind::Stream(Address::Unix(path)) => self.session.channel_direct_streamlocal(path, None),
         };
         // If the address drops all packets, the host itself is fine.
-        let is_refused = |error: &Error| is_refusal(error) || wanted != Wanted::Session && is_late(error);
+        let is_refused = |error: &Error| is_refusal(error) || kind != ChannelKind::Session && is_late(error);
         let mut channels = self.channels.iter_mut();
-        let waiting = channels.find(|(_, channel)| channel.waits_for().as_ref() == Some(&wanted));
+        let waiting = channels.find(|(_, channel)| channel.waits_for().as_ref() == Some(&kind));
         match (opened, waiting) {
             (Err(error), _) if is_again(&error) => {
-                self.opening = Some(wanted);
+                self.opening = Some(kind);
                 return Ok(CallOutcome::Again);
             }
             (Err(error), _) if !is_refused(&error) => return Err(error),
@@ -74,9 +74,9 @@ impl Driver {
             }
             (Err(error), Some((&id, channel))) => {
                 channel.refused();
-                self.refuse(id, &refusal(&wanted, error.message()));
+                self.refuse(id, &refusal(&kind, error.message()));
             }
-            (Ok(ssh), None) if wanted == Wanted::Session => self.spare = Spare::Ready(ssh),
+            (Ok(ssh), None) if kind == ChannelKind::Session => self.spare = Spare::Ready(ssh),
             (Ok(ssh), None) => {
                 // The caller has closed it meanwhile. It will be closed like any channel that no caller holds.
                 self.n_unwanted += 1;
@@ -84,7 +84,7 @@ impl Driver {
                 channel.opened(ssh);
                 self.channels.insert(ChannelId(u32::MAX - self.n_unwanted), channel);
             }
-            (Err(_), None) if wanted == Wanted::Session => self.spare = Spare::Refused,
+            (Err(_), None) if kind == ChannelKind::Session => self.spare = Spare::Refused,
             (Err(_), None) => {}
         }
         Ok(CallOutcome::Moved)
@@ -147,14 +147,14 @@ impl Driver {
 }
 
 /// The message for a refused channel, with the reason that libssh2 names (RFC 4254 §5.1).
-fn refusal(wanted: &Wanted, reason: &str) -> String {
-    let address = match wanted {
-        Wanted::Session => {
+fn refusal(kind: &ChannelKind, reason: &str) -> String {
+    let address = match kind {
+        ChannelKind::Session => {
             return format!(
                 "the host allows no more channels on this connection (`MaxSessions` of sshd): {reason}"
             );
         }
-        Wanted::Stream(address) => address,
+        ChannelKind::Stream(address) => address,
     };
     let (setting, besides) = match address {
         Address::Tcp { .. } => ("AllowTcpForwarding", ""),

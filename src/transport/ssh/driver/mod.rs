@@ -19,7 +19,7 @@ use ssh2::Session;
 
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::Connection;
-use crate::transport::ssh::channel::{Channel, ChannelCall, Wanted};
+use crate::transport::ssh::channel::{Channel, ChannelCall, ChannelKind};
 use crate::transport::ssh::pipes::Pipes;
 use crate::transport::ssh::silence::Silence;
 use crate::transport::ssh::socket::Socket;
@@ -37,7 +37,7 @@ pub struct Driver {
     channels: BTreeMap<ChannelId, Channel>,
     spare: Spare,
     /// The channel that is being opened. libssh2 opens one at a time: repeat the same call until it is open.
-    opening: Option<Wanted>,
+    opening: Option<ChannelKind>,
     /// The number of channels that were opened after their callers had closed them.
     n_unwanted: u32,
     /// dropbear closes an idle channel when a process of another channel ends, and breaks the connection if a command
@@ -163,7 +163,7 @@ impl Driver {
         }
         if matches!(self.spare, Spare::Ready(_))
             && let Some(channel) =
-                self.channels.values_mut().find(|channel| channel.waits_for() == Some(Wanted::Session))
+                self.channels.values_mut().find(|channel| channel.waits_for() == Some(ChannelKind::Session))
             && let Spare::Ready(spare) = std::mem::replace(&mut self.spare, Spare::None)
         {
             channel.opened(spare);
