@@ -6,7 +6,7 @@ use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
 use crate::transport::ssh::config::Route;
-use crate::transport::ssh::dial::proxy::Words;
+use crate::transport::ssh::dial::proxy::ProxyStderr;
 use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::waiter::{CallFailure, Waiter};
@@ -31,7 +31,7 @@ pub fn handshake(
     waiter: &Waiter,
     way: &Way,
     preferences: &str,
-    words: Option<Words>,
+    stderr: Option<ProxyStderr>,
 ) -> Result<(), LoginFailure> {
     let mut session = waiter.session.clone();
     let limit = way.config.connect_timeout.unwrap_or(HANDSHAKE);
@@ -54,7 +54,7 @@ pub fn handshake(
         },
         _ => (false, Report::new(format!("the handshake with {place} failed: {stop}"))),
     };
-    let report = match words.map(|mut words| words.last()) {
+    let report = match stderr.map(|mut stderr| stderr.last()) {
         Some(said) if !said.is_empty() => report.note(format!("the proxy says: {said}")),
         _ => report,
     };

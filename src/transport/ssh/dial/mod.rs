@@ -134,7 +134,7 @@ fn pause(n_made: u32, cancel_token: &CancelToken) -> Result<(), LoginFailure> {
 fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
     let Way { target, config, cancel_token } = *way;
     let host_keys = HostKeys::read(config).map_err(LoginFailure::Final)?;
-    let (socket, words) = way.open()?;
+    let (socket, stderr) = way.open()?;
     let mut session = Session::new().map_err(|error| LoginFailure::told(error.message()))?;
     let preferences = host_keys.prefer(&session);
     let preferences = preferences.map_err(|error| LoginFailure::told(error.message()))?;
@@ -143,7 +143,7 @@ fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
         .map_err(|error| LoginFailure::told(format!("failed to share the socket: {error}")))?;
     session.set_blocking(false);
     let waiter = Waiter { session: &session, socket: &socket, cancel_token };
-    handshake(&waiter, way, &preferences, words)?;
+    handshake(&waiter, way, &preferences, stderr)?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
     let key = key.ok_or_else(|| LoginFailure::told("the host did not send a host key in a known format"))?;
     host_keys.check(&key).map_err(LoginFailure::Final)?;

@@ -12,9 +12,9 @@ use crate::transport::ssh::group::Group;
 use crate::transport::ssh::socket::Socket;
 
 /// The standard error of the child.
-pub struct Words(File);
+pub struct ProxyStderr(File);
 
-impl Words {
+impl ProxyStderr {
     /// The last lines so far.
     pub fn last(&mut self) -> String {
         let mut said = Vec::new();
@@ -63,17 +63,17 @@ pub fn command(text: &str) -> Command {
 
 /// Starts the child in its own process group. A question at the terminal would stop it there, so `ssh` must ask with
 /// `SSH_ASKPASS` or not at all.
-pub fn start(mut command: Command) -> io::Result<(Socket, Words)> {
+pub fn start(mut command: Command) -> io::Result<(Socket, ProxyStderr)> {
     command.env("SSH_ASKPASS_REQUIRE", "force");
     if std::env::var_os("SSH_ASKPASS").is_none() {
         command.env("SSH_ASKPASS", "false");
     }
     let (ours, theirs) = UnixStream::pair()?;
-    let words = tempfile::tempfile()?;
+    let stderr = tempfile::tempfile()?;
     command
         .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
         .stdout(Stdio::from(OwnedFd::from(theirs)))
-        .stderr(words.try_clone()?);
+        .stderr(stderr.try_clone()?);
     let child = Group::start(&mut command)?;
-    Ok((Socket::Proxy { stream: ours, child }, Words(words)))
+    Ok((Socket::Proxy { stream: ours, child }, ProxyStderr(stderr)))
 }

@@ -7,7 +7,7 @@ use crate::transport::CancelToken;
 use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::dial::offer::{self, Offer};
-use crate::transport::ssh::dial::proxy::{self, Words};
+use crate::transport::ssh::dial::proxy::{self, ProxyStderr};
 use crate::transport::ssh::dial::tcp::{self, NoConnection};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::socket::Socket;
@@ -24,21 +24,21 @@ pub struct Way<'a> {
 
 impl Way<'_> {
     /// Opens a connection. Returns the standard error of the proxy as well, to explain later failures.
-    pub fn open(&self) -> Result<(Socket, Option<Words>), LoginFailure> {
+    pub fn open(&self) -> Result<(Socket, Option<ProxyStderr>), LoginFailure> {
         self.open_within(self.config.connect_timeout.unwrap_or(CONNECT))
     }
 
-    fn open_within(&self, limit: Duration) -> Result<(Socket, Option<Words>), LoginFailure> {
+    fn open_within(&self, limit: Duration) -> Result<(Socket, Option<ProxyStderr>), LoginFailure> {
         let may_ask = self.target.logins.prompt().is_some();
         let command = match &self.config.route {
             Route::Direct => return Ok((self.open_directly(limit)?, None)),
             Route::Jump(hosts) => proxy::jump(hosts, self.config, self.target.config.as_deref(), may_ask),
             Route::Command(text) => proxy::command(text),
         };
-        let (socket, words) = proxy::start(command).map_err(|error| {
+        let (socket, stderr) = proxy::start(command).map_err(|error| {
             LoginFailure::told(format!("failed to start the proxy for {}: {error}", self.config.place()))
         })?;
-        Ok((socket, Some(words)))
+        Ok((socket, Some(stderr)))
     }
 
     fn open_directly(&self, limit: Duration) -> Result<Socket, LoginFailure> {
