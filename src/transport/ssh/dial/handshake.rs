@@ -6,8 +6,8 @@ use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
 use crate::transport::ssh::config::Route;
+use crate::transport::ssh::dial::endpoint::Endpoint;
 use crate::transport::ssh::dial::proxy::ProxyStderr;
-use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::waiter::{CallFailure, Waiter};
 
@@ -29,21 +29,21 @@ const NOT_EXCHANGED: i32 = -8;
 /// Performs the handshake. `preferences` are the host key algorithms to request.
 pub fn handshake(
     waiter: &Waiter,
-    way: &Way,
+    endpoint: &Endpoint,
     preferences: &str,
     stderr: Option<ProxyStderr>,
 ) -> Result<(), LoginFailure> {
     let mut session = waiter.session.clone();
-    let limit = way.config.connect_timeout.unwrap_or(HANDSHAKE);
+    let limit = endpoint.config.connect_timeout.unwrap_or(HANDSHAKE);
     let Err(stop) = waiter.until_done(limit, || session.handshake()) else {
         return Ok(());
     };
-    let place = way.config.place();
+    let place = endpoint.config.place();
     let cut = |when: &str| Report::new(format!("{place} hung up {when}, or the network failed"));
     let (is_dropped, report) = match stop.code() {
         _ if matches!(stop, CallFailure::Interrupted) => return Err(LoginFailure::Interrupted),
         Some(NOT_AGREED) => {
-            let nothing_shared = nothing_in_common(&session, way, preferences);
+            let nothing_shared = nothing_in_common(&session, endpoint, preferences);
             (false, nothing_shared.unwrap_or_else(|| cut("during the key exchange")))
         }
         Some(NOT_EXCHANGED) if waiter.socket.is_at_end() => (false, cut("during the key exchange")),
@@ -58,7 +58,7 @@ pub fn handshake(
         Some(said) if !said.is_empty() => report.note(format!("the proxy says: {said}")),
         _ => report,
     };
-    let report = match &way.config.route {
+    let report = match &endpoint.config.route {
         Route::Jump(hosts) => report.hint(format!(
             "`ssh {}` must work without questions: add its key to the agent with `ssh-add`, and its host key to known_hosts",
             hosts.rsplit(',').next().unwrap_or_default()
@@ -75,8 +75,8 @@ fn has_greeted(session: &Session) -> bool {
 
 /// The error if the two sides have no algorithm of some kind in common. `None` if the host does not list its
 /// algorithms, or that is not the cause.
-fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<Report> {
-    let offer = way.offer().algorithms?;
+fn nothing_in_common(session: &Session, endpoint: &Endpoint, preferences: &str) -> Option<Report> {
+    let offer = endpoint.offer().algorithms?;
     let known = |kind| session.supported_algs(kind).unwrap_or_default();
     let ciphers = known(MethodType::CryptSc);
     // An authenticated cipher needs no separate message authentication.
@@ -108,7 +108,7 @@ fn nothing_in_common(session: &Session, way: &Way, preferences: &str) -> Option<
     let list =
         |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");
     Some(
-        Report::new(format!("no {kind} algorithm in common with {}", way.config.place()))
+        Report::new(format!("no {kind} algorithm in common with {}", endpoint.config.place()))
             .note(format!("the host offers: {}", list(&mut theirs.iter().map(String::as_str))))
             .note(format!("libssh2 supports: {}", list(&mut ours.iter().copied())))
             .note("`transport = \"openssh\"` will support what the system's ssh supports, but is not available yet")

@@ -2,11 +2,11 @@
 //!
 //! **Invariant:** the user's keys and passwords are not used before the host key is trusted.
 
+mod endpoint;
 mod handshake;
 mod offer;
 mod proxy;
 mod tcp;
-mod way;
 
 use std::hash::{BuildHasher, RandomState};
 use std::thread;
@@ -18,8 +18,8 @@ use crate::event::report::Report;
 use crate::transport::Lost;
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::config::{Config, Route};
+use crate::transport::ssh::dial::endpoint::Endpoint;
 use crate::transport::ssh::dial::handshake::handshake;
-use crate::transport::ssh::dial::way::Way;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::host_key::HostKeys;
 use crate::transport::ssh::public_key::PublicKey;
@@ -68,14 +68,14 @@ impl Dial {
             Some(config) => config,
             none => none.insert(Config::of(target, cancel_token)?),
         };
-        let way = Way { target, config, cancel_token };
+        let endpoint = Endpoint { target, config, cancel_token };
         let mut n_made = 0;
         loop {
             let slot = target
                 .logins
                 .take_slot(&first_server(config), cancel_token)
                 .ok_or(LoginFailure::Interrupted)?;
-            let failure = match attempt(&way) {
+            let failure = match attempt(&endpoint) {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
             };
@@ -93,7 +93,7 @@ impl Dial {
                 let message = format!("{} (tried {n_made} times)", report.message);
                 let report = Report { message, ..report };
                 return Err(LoginFailure::Final(if n_made == N_DROPPED {
-                    way.explain(report)
+                    endpoint.explain(report)
                 } else {
                     report
                 }));
@@ -131,10 +131,10 @@ fn pause(n_made: u32, cancel_token: &CancelToken) -> Result<(), LoginFailure> {
     Ok(())
 }
 
-fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
-    let Way { target, config, cancel_token } = *way;
+fn attempt(endpoint: &Endpoint) -> Result<Connection, LoginFailure> {
+    let Endpoint { target, config, cancel_token } = *endpoint;
     let host_keys = HostKeys::read(config).map_err(LoginFailure::Final)?;
-    let (socket, stderr) = way.open()?;
+    let (socket, stderr) = endpoint.open()?;
     let mut session = Session::new().map_err(|error| LoginFailure::told(error.message()))?;
     let preferences = host_keys.prefer(&session);
     let preferences = preferences.map_err(|error| LoginFailure::told(error.message()))?;
@@ -143,7 +143,7 @@ fn attempt(way: &Way) -> Result<Connection, LoginFailure> {
         .map_err(|error| LoginFailure::told(format!("failed to share the socket: {error}")))?;
     session.set_blocking(false);
     let waiter = Waiter { session: &session, socket: &socket, cancel_token };
-    handshake(&waiter, way, &preferences, stderr)?;
+    handshake(&waiter, endpoint, &preferences, stderr)?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
     let key = key.ok_or_else(|| LoginFailure::told("the host did not send a host key in a known format"))?;
     host_keys.check(&key).map_err(LoginFailure::Final)?;

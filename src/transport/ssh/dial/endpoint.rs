@@ -15,14 +15,15 @@ use crate::transport::ssh::socket::Socket;
 /// The time limit for an address to answer if `ConnectTimeout` is not set.
 const CONNECT: Duration = Duration::from_secs(15);
 
+/// The sshd of a host, and how to reach it.
 #[derive(Clone, Copy)]
-pub struct Way<'a> {
+pub struct Endpoint<'a> {
     pub target: &'a SshTarget,
     pub config: &'a Config,
     pub cancel_token: &'a CancelToken,
 }
 
-impl Way<'_> {
+impl Endpoint<'_> {
     /// Opens a connection. Returns the standard error of the proxy as well, to explain later failures.
     pub fn open(&self) -> Result<(Socket, Option<ProxyStderr>), LoginFailure> {
         self.open_within(self.config.connect_timeout.unwrap_or(CONNECT))
