@@ -20,8 +20,8 @@ use ssh2::Session;
 use crate::transport::link::ChannelId;
 use crate::transport::ssh::Connection;
 use crate::transport::ssh::channel::{Channel, ChannelCall, ChannelKind};
+use crate::transport::ssh::keepalive::KeepaliveTimer;
 use crate::transport::ssh::pipes::Pipes;
-use crate::transport::ssh::silence::Silence;
 use crate::transport::ssh::socket::Socket;
 
 /// On dropbear, the end of a closed channel's process disturbs channels that are opened meanwhile. This is how long
@@ -51,7 +51,7 @@ pub struct Driver {
     stuck: Option<Job>,
     /// The socket was read until it was empty.
     is_pumped: bool,
-    silence: Silence,
+    keepalive: KeepaliveTimer,
     buffer: Vec<u8>,
 }
 
@@ -73,7 +73,7 @@ impl Driver {
     pub fn new(connection: Connection, pipes: Arc<Pipes>, bell: UnixStream, silence: Duration) -> Self {
         let Connection { session, socket, .. } = connection;
         session.set_blocking(false);
-        // `Silence` decides when to send a request. libssh2's own interval, which is at least 2 s, must not prevent
+        // `KeepaliveTimer` decides when to send a request. libssh2's own interval, which is at least 2 s, must not prevent
         // it.
         session.set_keepalive(true, 1);
         let is_dropbear = session.banner().is_some_and(|banner| banner.contains("dropbear"));
@@ -89,7 +89,7 @@ impl Driver {
             bell,
             stuck: None,
             is_pumped: false,
-            silence: Silence::new(silence, Instant::now()),
+            keepalive: KeepaliveTimer::new(silence, Instant::now()),
             buffer: vec![0; BUFFER],
         }
     }

@@ -8,14 +8,14 @@ use rustix::io::Errno;
 
 use crate::transport::ssh::call::{CLOSED, reason};
 use crate::transport::ssh::driver::{Driver, Gone};
-use crate::transport::ssh::silence::Liveness;
+use crate::transport::ssh::keepalive::Liveness;
 
 impl Driver {
     /// Sends a keepalive request to a silent host. If a packet is stuck, that packet serves as the request.
     pub(super) fn ask(&mut self) -> Result<(), Gone> {
         let now = Instant::now();
-        if self.silence.is_due(now) {
-            self.silence.asked(now);
+        if self.keepalive.is_due(now) {
+            self.keepalive.asked(now);
             if self.stuck.is_none() && self.has_room() {
                 self.session.keepalive_send().map_err(|error| reason(&error))?;
             }
@@ -45,11 +45,11 @@ impl Driver {
         }
         let now = Instant::now();
         if heard.contains(PollFlags::IN) {
-            self.silence.heard(now);
+            self.keepalive.heard(now);
         } else if heard.intersects(PollFlags::HUP | PollFlags::ERR) {
             return Err(CLOSED.to_owned());
         }
-        match self.silence.verdict(now) {
+        match self.keepalive.verdict(now) {
             Liveness::Alive => Ok(()),
             Liveness::Dead(after) => {
                 Err(format!("the host sent nothing for {} s", after.as_secs_f64().round()))
@@ -60,7 +60,7 @@ impl Driver {
     /// How long to wait if nothing arrives.
     fn at_most(&self) -> Duration {
         let state = self.pipes.lock();
-        let silence = self.silence.next(Instant::now());
+        let silence = self.keepalive.next(Instant::now());
         let each = self.channels.iter().map(|(id, channel)| channel.at_most(state.channels.get(id)));
         each.fold(silence, Duration::min)
     }

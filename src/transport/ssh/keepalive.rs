@@ -7,7 +7,7 @@ const LEAST: Duration = Duration::from_secs(6);
 
 /// Sends a request after a third of the limit. The host has the other two thirds to answer.
 #[derive(Debug)]
-pub struct Silence {
+pub struct KeepaliveTimer {
     limit: Duration,
     heard: Instant,
     /// When a request was sent, unless something arrived since then.
@@ -21,7 +21,7 @@ pub enum Liveness {
     Dead(Duration),
 }
 
-impl Silence {
+impl KeepaliveTimer {
     pub fn new(limit: Duration, now: Instant) -> Self {
         Self { limit: limit.max(LEAST), heard: now, asked: None }
     }
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_silent_host_is_asked_and_then_given_up() {
         let start = Instant::now();
-        let mut silence = Silence::new(Duration::from_secs(45), start);
+        let mut silence = KeepaliveTimer::new(Duration::from_secs(45), start);
         assert!(!silence.is_due(at(start, 14)));
         assert!(silence.is_due(at(start, 15)));
         silence.asked(at(start, 15));
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn an_answer_begins_it_anew() {
         let start = Instant::now();
-        let mut silence = Silence::new(Duration::from_secs(45), start);
+        let mut silence = KeepaliveTimer::new(Duration::from_secs(45), start);
         silence.asked(at(start, 15));
         silence.heard(at(start, 16));
         assert_eq!(silence.verdict(at(start, 60)), Liveness::Alive);
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_program_that_slept_asks_first() {
         let start = Instant::now();
-        let mut silence = Silence::new(Duration::from_secs(45), start);
+        let mut silence = KeepaliveTimer::new(Duration::from_secs(45), start);
         assert_eq!(silence.verdict(at(start, 3600)), Liveness::Alive);
         silence.asked(at(start, 3600));
         assert_eq!(silence.verdict(at(start, 3629)), Liveness::Alive);
