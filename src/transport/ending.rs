@@ -13,7 +13,7 @@ use crate::transport::turn::{closed, wait};
 use crate::transport::{Listener, Lost, Silent};
 
 /// How long to wait for the script to begin, so that its processes are known, and for its end to be reported.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends TERM to all processes of `$pid`, waits half a second, then sends KILL. Before that, it stops all of them, so
 /// that none continues when another one is gone: when one ends, another one may reach the end of its input, and would
@@ -119,7 +119,7 @@ fn until(
     is_done: impl Fn(&Exchange, Option<&Exchange>) -> bool,
 ) -> Result<(), Lost> {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < LIMIT {
         let mut moved = exchange.advance(link, listener)?;
         let mut channels = vec![exchange.channel];
         if let Some(killer) = &mut killer {

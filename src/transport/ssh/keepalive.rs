@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// The minimum limit: libssh2 sends keepalive requests at most every two seconds.
-const LEAST: Duration = Duration::from_secs(6);
+const LIMIT_MIN: Duration = Duration::from_secs(6);
 
 /// Sends a request after a third of the limit. The host has the other two thirds to answer.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub enum Liveness {
 
 impl KeepaliveTimer {
     pub fn new(limit: Duration, now: Instant) -> Self {
-        Self { limit: limit.max(LEAST), heard: now, asked: None }
+        Self { limit: limit.max(LIMIT_MIN), heard: now, asked: None }
     }
 
     pub fn heard(&mut self, now: Instant) {
@@ -37,13 +37,13 @@ impl KeepaliveTimer {
 
     /// Whether a request is due now.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.asked.is_none() && now.saturating_duration_since(self.heard) >= self.patience()
+        self.asked.is_none() && now.saturating_duration_since(self.heard) >= self.request_after()
     }
 
     /// Counts from the request, not from the last data of the host: it may have been this program that slept.
     pub fn verdict(&self, now: Instant) -> Liveness {
         match self.asked {
-            Some(asked) if now.saturating_duration_since(asked) >= self.limit - self.patience() => {
+            Some(asked) if now.saturating_duration_since(asked) >= self.limit - self.request_after() => {
                 Liveness::Dead(now.saturating_duration_since(self.heard))
             }
             _ => Liveness::Alive,
@@ -53,13 +53,13 @@ impl KeepaliveTimer {
     /// How long nothing changes if no data arrives.
     pub fn next(&self, now: Instant) -> Duration {
         let at = match self.asked {
-            Some(asked) => asked + (self.limit - self.patience()),
-            None => self.heard + self.patience(),
+            Some(asked) => asked + (self.limit - self.request_after()),
+            None => self.heard + self.request_after(),
         };
         at.saturating_duration_since(now)
     }
 
-    fn patience(&self) -> Duration {
+    fn request_after(&self) -> Duration {
         self.limit / 3
     }
 }

@@ -10,7 +10,7 @@ use ssh2::Session;
 
 use crate::event::report::Report;
 use crate::transport::CancelToken;
-use crate::transport::ssh::auth::login::PERSON;
+use crate::transport::ssh::auth::login::USER_LIMIT;
 use crate::transport::ssh::detached::{WaitError, run_detached};
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::public_key::PublicKey;
@@ -45,7 +45,7 @@ impl Agent {
         cancel_token: &CancelToken,
     ) -> Result<Result<Self, String>, LoginFailure> {
         let (socket, session) = (path.to_owned(), session.clone());
-        let opened = run_detached(PERSON, cancel_token, move || list(&socket, &session));
+        let opened = run_detached(USER_LIMIT, cancel_token, move || list(&socket, &session));
         let opened = opened.map_err(|abandoned| match abandoned {
             WaitError::Interrupted => LoginFailure::Interrupted,
             WaitError::TimedOut => LoginFailure::Final(late(path)),
@@ -66,7 +66,7 @@ impl Agent {
     /// libssh2 requires that.
     pub fn show(&self, held: &AgentKey, user: &str, cancel_token: &CancelToken) -> Result<(), CallFailure> {
         let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
-        match run_detached(PERSON, cancel_token, move || agent.userauth(&user, &identity)) {
+        match run_detached(USER_LIMIT, cancel_token, move || agent.userauth(&user, &identity)) {
             Ok(shown) => shown.map_err(CallFailure::Failed),
             Err(WaitError::Interrupted) => Err(CallFailure::Interrupted),
             Err(WaitError::TimedOut) => Err(CallFailure::NoAgent(late(&self.path).into())),
@@ -76,7 +76,7 @@ impl Agent {
 
 /// The error if the agent does not answer. The abandoned call still uses the session, so the login cannot continue.
 fn late(path: &Path) -> Report {
-    Report::new(format!("the agent at `{}` did not answer within {} s", path.display(), PERSON.as_secs()))
+    Report::new(format!("the agent at `{}` did not answer within {} s", path.display(), USER_LIMIT.as_secs()))
         .hint("run `ssh-add -l` to see whether it answers at all")
 }
 

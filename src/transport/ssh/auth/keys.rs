@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::transport::ssh::auth::agent::Agent;
 use crate::transport::ssh::auth::attempts::LoginAttempts;
 use crate::transport::ssh::auth::key_file::{KeyFile, Secret};
-use crate::transport::ssh::auth::login::{ANSWER, Login, LoginStep, NOT_VERIFIED, PERSON, REFUSED};
+use crate::transport::ssh::auth::login::{ANSWER_LIMIT, Login, LoginStep, NOT_VERIFIED, REFUSED, USER_LIMIT};
 use crate::transport::ssh::auth::order::{Candidate, order, unusable};
 use crate::transport::ssh::config::{AuthMethod, Config};
 use crate::transport::ssh::failure::LoginFailure;
@@ -95,7 +95,7 @@ impl Keys {
             return Ok(LoginStep::Refused);
         };
         let (config, waiter) = (login.config, login.waiter);
-        let result = login.call(PERSON, || agent.show(held, &config.user, waiter.cancel_token))?;
+        let result = login.call(USER_LIMIT, || agent.show(held, &config.user, waiter.cancel_token))?;
         judge(result, &held.name(), login)
     }
 }
@@ -191,7 +191,7 @@ fn sign(
     passphrase: &str,
 ) -> Result<Result<(), CallFailure>, LoginFailure> {
     let (session, user) = (login.waiter.session, login.config.user.clone());
-    login.call(ANSWER, || session.userauth_pubkey_memory(&user, public, text, Some(passphrase)))
+    login.call(ANSWER_LIMIT, || session.userauth_pubkey_memory(&user, public, text, Some(passphrase)))
 }
 
 fn is_usual(path: &Path, home: &Path) -> bool {

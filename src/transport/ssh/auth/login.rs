@@ -9,9 +9,9 @@ use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::waiter::{CallFailure, Waiter};
 
 /// The time limit for an answer of the host. PAM delays a refusal by some seconds.
-pub const ANSWER: Duration = Duration::from_secs(30);
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The time limit for an answer that may need a person, such as a confirmation by telephone or in an agent's dialog.
-pub const PERSON: Duration = Duration::from_secs(180);
+pub const USER_LIMIT: Duration = Duration::from_secs(180);
 
 /// Error numbers of libssh2: the host refused a key before it was used to sign, or a password; the host refused a
 /// signature.
@@ -52,8 +52,10 @@ impl Login<'_> {
     /// Asks the host which methods it accepts now. The host may also accept the login at once.
     pub fn ask(&mut self) -> Result<Vec<String>, LoginFailure> {
         let (session, user) = (self.waiter.session, &self.config.user);
-        let names =
-            self.waiter.until_done(ANSWER, || session.auth_methods(user)).map_err(|stop| self.lost(&stop))?;
+        let names = self
+            .waiter
+            .until_done(ANSWER_LIMIT, || session.auth_methods(user))
+            .map_err(|stop| self.lost(&stop))?;
         Ok(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 

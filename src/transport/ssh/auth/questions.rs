@@ -2,7 +2,7 @@
 
 use ssh2::KeyboardInteractivePrompt;
 
-use crate::transport::ssh::auth::login::{ANSWER, Login, LoginStep, PERSON, REFUSED};
+use crate::transport::ssh::auth::login::{ANSWER_LIMIT, Login, LoginStep, REFUSED, USER_LIMIT};
 use crate::transport::ssh::config::AuthMethod;
 use crate::transport::ssh::failure::LoginFailure;
 use crate::transport::ssh::logins::Logins;
@@ -18,7 +18,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
             return Ok(LoginStep::Refused);
         };
         let session = login.waiter.session;
-        let result = login.call(ANSWER, || session.userauth_password(&user, &password))?;
+        let result = login.call(ANSWER_LIMIT, || session.userauth_password(&user, &password))?;
         match result.as_ref().err().map(|stop| stop.code()) {
             None => return Ok(LoginStep::In),
             Some(Some(REFUSED)) => match login.weigh(AuthMethod::Password)? {
@@ -48,7 +48,7 @@ pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     for _ in 0..login.config.n_prompts {
         let session = login.waiter.session;
         let mut relay = Relay { logins: &logins, about: &about, is_declined: false };
-        let result = login.call(PERSON, || session.userauth_keyboard_interactive(&user, &mut relay))?;
+        let result = login.call(USER_LIMIT, || session.userauth_keyboard_interactive(&user, &mut relay))?;
         if result.is_ok() {
             return Ok(LoginStep::In);
         }

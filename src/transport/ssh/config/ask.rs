@@ -29,7 +29,7 @@ globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
 ";
 
 /// `ssh -G` takes some 30 ms, but a command of the user may access the network.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What `ssh -G` prints for the target.
 pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, LoginFailure> {
@@ -52,13 +52,9 @@ pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, Log
     let start = Instant::now();
     let go_on = || match cancel_token.is_cancelled() {
         true => Err(LoginFailure::Interrupted),
-        false if start.elapsed() >= PATIENCE => Err(LoginFailure::Final(
-            Report::new(format!(
-                "`ssh -G {}` did not finish within {} s",
-                target.address,
-                PATIENCE.as_secs()
-            ))
-            .note("it runs the `Match exec` commands of the ssh configuration"),
+        false if start.elapsed() >= LIMIT => Err(LoginFailure::Final(
+            Report::new(format!("`ssh -G {}` did not finish within {} s", target.address, LIMIT.as_secs()))
+                .note("it runs the `Match exec` commands of the ssh configuration"),
         )),
         false => Ok(()),
     };

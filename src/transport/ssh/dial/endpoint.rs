@@ -59,7 +59,7 @@ impl Endpoint<'_> {
 
     /// Asks on a new connection what the host offers. Does not wait long: the host answered just now.
     pub fn offer(&self) -> Offer {
-        let opened = self.open_within(offer::PATIENCE);
+        let opened = self.open_within(offer::LIMIT);
         opened.map(|(socket, _)| Offer::of(&socket, self.cancel_token)).unwrap_or_default()
     }
 

@@ -10,9 +10,9 @@ use crate::transport::ssh::wire::Wire;
 
 const HELLO: &[u8] = b"SSH-2.0-runner\r\n";
 /// The time limit, since this only explains another failure.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const LIMIT: Duration = Duration::from_secs(5);
 /// The maximum number of bytes to read. No offer is that long.
-const LIMIT: usize = 64 * 1024;
+const SIZE_MAX: usize = 64 * 1024;
 
 /// SSH_MSG_KEXINIT (RFC 4253, 7.1).
 const KEXINIT: u8 = 20;
@@ -41,7 +41,7 @@ impl Offer {
         let start = Instant::now();
         // Ignores errors: this only explains another failure.
         let mut is_open = rustix::io::write(socket, HELLO).is_ok();
-        while is_open && start.elapsed() < PATIENCE && !cancel_token.is_cancelled() && heard.len() < LIMIT {
+        while is_open && start.elapsed() < LIMIT && !cancel_token.is_cancelled() && heard.len() < SIZE_MAX {
             let mut fds = [PollFd::new(socket, PollFlags::IN)];
             let n_ready = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()).unwrap_or_default();
             let mut buffer = [0; 4096];
