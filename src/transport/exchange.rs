@@ -100,7 +100,7 @@ pub struct Exchange<'a> {
     err: Capture,
     started: Option<Instant>,
     /// When the channel last accepted bytes, or was opened.
-    heeded: Instant,
+    last_accepted: Instant,
     buffer: Vec<u8>,
 }
 
@@ -112,7 +112,7 @@ impl<'a> Exchange<'a> {
             err: Capture::new(Stream::Stderr, mark),
             // Without input, it has started already.
             started: input.is_empty().then(Instant::now),
-            heeded: Instant::now(),
+            last_accepted: Instant::now(),
             input,
             buffer: vec![0; BUFFER],
         }
@@ -143,8 +143,8 @@ impl<'a> Exchange<'a> {
         match link.write(self.channel, &self.input.block[self.input.at..]) {
             Ok(0) => Ok(false),
             Ok(n) => {
-                self.heeded = Instant::now();
-                self.started.get_or_insert(self.heeded);
+                self.last_accepted = Instant::now();
+                self.started.get_or_insert(self.last_accepted);
                 self.input.at += n;
                 if self.input.is_payload {
                     self.input.sent += n as u64;
@@ -176,8 +176,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// How long the script has not begun, although its channel accepts no more bytes.
-    pub fn unheeded(&self) -> Duration {
-        self.out.scanner.begin().map_or_else(|| self.heeded.elapsed(), |_| Duration::ZERO)
+    pub fn stalled(&self) -> Duration {
+        self.out.scanner.begin().map_or_else(|| self.last_accepted.elapsed(), |_| Duration::ZERO)
     }
 
     pub fn sent(&self) -> u64 {

@@ -84,7 +84,7 @@ impl<'a> Turn<'a> {
         if let Some(exit) = self.overdue(&limits.cancel_token) {
             return Ok(TurnProgress::Over(ExchangeEnd::Overdue(exit)));
         }
-        if self.exchange.unheeded() >= limits.start {
+        if self.exchange.stalled() >= limits.start {
             return Err(self.never_began(limits.start));
         }
         // Processes that outlive a killed shell may keep printing, so this does not wait for them to be silent.
