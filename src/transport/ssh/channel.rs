@@ -268,7 +268,7 @@ impl Channel {
         self.is_exit_told = self.is_at_end || ended.elapsed() >= LATE;
         if self.is_exit_told {
             pipe.exit = Some(exit);
-            pipe.is_deaf = true;
+            pipe.is_input_ignored = true;
         }
         self.is_exit_told || is_new_end
     }

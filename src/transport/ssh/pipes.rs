@@ -51,7 +51,7 @@ pub struct Pipe {
     /// The input is complete.
     pub is_input_over: bool,
     /// The process no longer reads its input.
-    pub is_deaf: bool,
+    pub is_input_ignored: bool,
     /// The last write was refused.
     was_full: bool,
     pub stdout: Flow,
@@ -136,7 +136,7 @@ impl Pipe {
             is_open: false,
             input: None,
             is_input_over: false,
-            is_deaf: false,
+            is_input_ignored: false,
             was_full: false,
             stdout: Flow::default(),
             stderr: Flow::default(),
@@ -154,7 +154,7 @@ impl Pipe {
 
     /// Accepts as many bytes as there is room for.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_deaf || self.is_input_over {
+        if self.is_input_ignored || self.is_input_over {
             return Err(ErrorKind::BrokenPipe.into());
         }
         self.was_full = !self.is_open || self.input.is_some();
@@ -168,7 +168,7 @@ impl Pipe {
 
     /// Whether there is something new for the caller.
     fn is_ready(&self) -> bool {
-        let has_room = self.is_deaf || self.is_open && self.input.is_none();
+        let has_room = self.is_input_ignored || self.is_open && self.input.is_none();
         self.refused.is_some()
             || self.stdout.is_ready()
             || self.stderr.is_ready()
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(pipe.write(&[0; BLOCK + 1]).unwrap(), BLOCK);
         assert_eq!(pipe.write(b"next").unwrap(), 0);
         assert!(!pipe.is_ready());
-        pipe.is_deaf = true;
+        pipe.is_input_ignored = true;
         assert!(pipe.is_ready());
         assert_eq!(pipe.write(b"next").unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
