@@ -79,7 +79,7 @@ impl Ssh {
         let id = ChannelId(self.n_opened + 1);
         let driver = self.driver()?;
         driver.pipes.lock().channels.insert(id, Pipe::new(purpose));
-        driver.pipes.ring();
+        driver.pipes.wake();
         self.n_opened = id.0;
         Ok(id)
     }
@@ -94,9 +94,9 @@ impl DriverHandle {
     fn start(connection: Connection, silence: Duration) -> io::Result<Self> {
         let is_openssh = connection.session.banner().is_some_and(|banner| banner.contains("OpenSSH"));
         let command_max = if is_openssh { COMMAND_MAX } else { COMMAND_MAX_CAREFUL };
-        let (pipes, bell) = Pipes::new()?;
+        let (pipes, waker) = Pipes::new()?;
         let pipes = Arc::new(pipes);
-        let driver = Driver::new(connection, Arc::clone(&pipes), bell, silence);
+        let driver = Driver::new(connection, Arc::clone(&pipes), waker, silence);
         let thread =
             thread::Builder::new().name("ssh".to_owned()).stack_size(STACK).spawn(move || driver.run())?;
         Ok(Self { pipes, thread: Some(thread), command_max, is_openssh })
@@ -106,7 +106,7 @@ impl DriverHandle {
 impl Drop for DriverHandle {
     fn drop(&mut self) {
         self.pipes.lock().is_leaving = true;
-        self.pipes.ring();
+        self.pipes.wake();
         if let Some(thread) = self.thread.take() {
             // The thread ends without waiting. If it panicked, it has printed that to standard error.
             let _ = thread.join();
@@ -138,7 +138,7 @@ impl Link for Ssh {
         state.check()?;
         let n = state.channel(id)?.write(bytes)?;
         if n > 0 {
-            pipes.ring();
+            pipes.wake();
         }
         Ok(n)
     }
@@ -146,7 +146,7 @@ impl Link for Ssh {
     fn close_stdin(&mut self, id: ChannelId) -> io::Result<()> {
         let pipes = self.pipes()?;
         pipes.lock().channel(id)?.is_input_over = true;
-        pipes.ring();
+        pipes.wake();
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Link for Ssh {
         let was_full = flow.is_full();
         let got = flow.read(buffer);
         if was_full && !flow.is_full() {
-            pipes.ring();
+            pipes.wake();
         }
         match got {
             ReadOutcome::Nothing => state.check().map(|()| got),
@@ -181,7 +181,7 @@ impl Link for Ssh {
     fn close(&mut self, id: ChannelId) {
         if let Ok(pipes) = self.pipes() {
             pipes.lock().channels.remove(&id);
-            pipes.ring();
+            pipes.wake();
         }
     }
 }

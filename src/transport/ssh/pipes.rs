@@ -20,7 +20,7 @@ pub struct Pipes {
     state: Mutex<PipesState>,
     changed: Condvar,
     /// Wakes the driver from its `poll`.
-    bell: UnixStream,
+    waker: UnixStream,
 }
 
 #[derive(Default)]
@@ -73,10 +73,10 @@ pub struct Flow {
 impl Pipes {
     /// Returns the pipes, and the socket for the driver to poll.
     pub fn new() -> io::Result<(Self, UnixStream)> {
-        let (bell, heard) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        heard.set_nonblocking(true)?;
-        Ok((Self { state: Mutex::default(), changed: Condvar::new(), bell }, heard))
+        let (waker, woken) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        Ok((Self { state: Mutex::default(), changed: Condvar::new(), waker }, woken))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, PipesState> {
@@ -84,9 +84,9 @@ impl Pipes {
     }
 
     /// Wakes the driver.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         // If the socket is full, a wake-up is pending. If it is closed, the driver is gone.
-        let _ = (&self.bell).write(&[0]);
+        let _ = (&self.waker).write(&[0]);
     }
 
     /// Wakes the caller.

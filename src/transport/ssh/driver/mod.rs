@@ -46,7 +46,7 @@ pub struct Driver {
     session: Session,
     socket: Socket,
     pipes: Arc<Pipes>,
-    bell: UnixStream,
+    waker: UnixStream,
     /// The call whose packet was sent only in part.
     stuck: Option<Job>,
     /// The socket was read until it was empty.
@@ -70,7 +70,7 @@ enum Job {
 }
 
 impl Driver {
-    pub fn new(connection: Connection, pipes: Arc<Pipes>, bell: UnixStream, silence: Duration) -> Self {
+    pub fn new(connection: Connection, pipes: Arc<Pipes>, waker: UnixStream, silence: Duration) -> Self {
         let Connection { session, socket, .. } = connection;
         session.set_blocking(false);
         // `KeepaliveTimer` decides when to send a request. libssh2's own interval, which is at least 2 s, must not prevent
@@ -86,7 +86,7 @@ impl Driver {
             session,
             socket,
             pipes,
-            bell,
+            waker,
             stuck: None,
             is_pumped: false,
             keepalive: KeepaliveTimer::new(silence, Instant::now()),

@@ -33,15 +33,15 @@ impl Driver {
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::IN, self.is_pumped);
         wanted.set(PollFlags::OUT, self.stuck.is_some());
-        let mut fds = [PollFd::new(&self.socket, wanted), PollFd::new(&self.bell, PollFlags::IN)];
+        let mut fds = [PollFd::new(&self.socket, wanted), PollFd::new(&self.waker, PollFlags::IN)];
         match poll(&mut fds, Timespec::try_from(at_most).ok().as_ref()) {
             Err(error) if error != Errno::INTR => return Err(io::Error::from(error).to_string()),
             _ => {}
         }
-        let (heard, is_rung) = (fds[0].revents(), !fds[1].revents().is_empty());
-        if is_rung {
+        let (heard, is_woken) = (fds[0].revents(), !fds[1].revents().is_empty());
+        if is_woken {
             // If the caller writes again during this read, the next poll sees it.
-            let _ = (&self.bell).read(&mut [0; 64]);
+            let _ = (&self.waker).read(&mut [0; 64]);
         }
         let now = Instant::now();
         if heard.contains(PollFlags::IN) {
