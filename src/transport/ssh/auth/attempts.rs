@@ -23,7 +23,7 @@ impl LoginAttempts {
     }
 
     /// Notes that a method failed because the user did not answer.
-    pub fn unasked(&mut self, method: &str, has_terminal: bool) {
+    pub fn unanswered(&mut self, method: &str, has_terminal: bool) {
         let why = if has_terminal { "not answered" } else { "no terminal to ask on" };
         self.note(format!("{method}: {why}"));
     }

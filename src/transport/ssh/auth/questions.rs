@@ -14,7 +14,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let mut wrong = None;
     for _ in 0..login.config.n_prompts {
         let Some(password) = login.target.logins.secret(&question, wrong.as_deref()) else {
-            login.attempts.unasked("password", login.target.logins.prompt().is_some());
+            login.attempts.unanswered("password", login.target.logins.prompt().is_some());
             return Ok(LoginStep::Refused);
         };
         let session = login.waiter.session;
@@ -40,7 +40,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
 pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let logins = login.target.logins.clone();
     if logins.prompt().is_none() {
-        login.attempts.unasked("keyboard-interactive", false);
+        login.attempts.unanswered("keyboard-interactive", false);
         return Ok(LoginStep::Refused);
     }
     let user = login.config.user.clone();
@@ -54,7 +54,7 @@ pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
         }
         match login.weigh(AuthMethod::KeyboardInteractive)? {
             LoginStep::Refused if relay.is_declined => {
-                login.attempts.unasked("keyboard-interactive", true);
+                login.attempts.unanswered("keyboard-interactive", true);
                 return Ok(LoginStep::Refused);
             }
             LoginStep::Refused => login.attempts.note("keyboard-interactive: refused".to_owned()),
