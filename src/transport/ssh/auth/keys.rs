@@ -107,7 +107,7 @@ fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Resu
     };
     let step = match stop.code() {
         Some(REFUSED) => LoginStep::Refused,
-        Some(NOT_VERIFIED) => login.weigh(AuthMethod::PublicKey)?,
+        Some(NOT_VERIFIED) => login.after_refusal(AuthMethod::PublicKey)?,
         _ => {
             login.attempts.note(format!("{name}: failed: {stop}"));
             return Ok(LoginStep::Refused);
@@ -171,7 +171,7 @@ fn show_encrypted(
         match result.as_ref().err().map(CallFailure::code) {
             None => return Ok(LoginStep::In),
             Some(Some(REFUSED)) => return judge(result, name, login),
-            Some(Some(NOT_VERIFIED)) => match login.weigh(AuthMethod::PublicKey)? {
+            Some(Some(NOT_VERIFIED)) => match login.after_refusal(AuthMethod::PublicKey)? {
                 LoginStep::Refused => {}
                 step => return Ok(step),
             },

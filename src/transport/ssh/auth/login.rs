@@ -76,7 +76,7 @@ impl Login<'_> {
 
     /// Decides whether a refusal means "accepted, but more is required": in that case the host now accepts other
     /// methods.
-    pub fn weigh(&mut self, method: AuthMethod) -> Result<LoginStep, LoginFailure> {
+    pub fn after_refusal(&mut self, method: AuthMethod) -> Result<LoginStep, LoginFailure> {
         let now = self.ask()?;
         if self.waiter.session.authenticated() {
             return Ok(LoginStep::In);

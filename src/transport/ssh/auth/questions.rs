@@ -21,7 +21,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
         let result = login.call(ANSWER_LIMIT, || session.userauth_password(&user, &password))?;
         match result.as_ref().err().map(|stop| stop.code()) {
             None => return Ok(LoginStep::In),
-            Some(Some(REFUSED)) => match login.weigh(AuthMethod::Password)? {
+            Some(Some(REFUSED)) => match login.after_refusal(AuthMethod::Password)? {
                 LoginStep::Refused => login.attempts.note("password: refused".to_owned()),
                 step => return Ok(step),
             },
@@ -52,7 +52,7 @@ pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
         if result.is_ok() {
             return Ok(LoginStep::In);
         }
-        match login.weigh(AuthMethod::KeyboardInteractive)? {
+        match login.after_refusal(AuthMethod::KeyboardInteractive)? {
             LoginStep::Refused if relay.is_declined => {
                 login.attempts.unanswered("keyboard-interactive", true);
                 return Ok(LoginStep::Refused);
