@@ -79,10 +79,10 @@ impl Keys {
             };
             match step {
                 LoginStep::Refused => {}
-                LoginStep::In => return Ok(LoginStep::In),
-                LoginStep::Further(methods) => {
+                LoginStep::LoggedIn => return Ok(LoginStep::LoggedIn),
+                LoginStep::MoreRequired(methods) => {
                     self.spent.insert(i);
-                    return Ok(LoginStep::Further(methods));
+                    return Ok(LoginStep::MoreRequired(methods));
                 }
             }
         }
@@ -103,7 +103,7 @@ impl Keys {
 /// Interprets the host's answer to a key.
 fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Result<LoginStep, LoginFailure> {
     let Err(stop) = result else {
-        return Ok(LoginStep::In);
+        return Ok(LoginStep::LoggedIn);
     };
     let step = match stop.code() {
         Some(REFUSED) => LoginStep::Refused,
@@ -169,7 +169,7 @@ fn show_encrypted(
         };
         let result = sign(login, public, text, &passphrase)?;
         match result.as_ref().err().map(CallFailure::code) {
-            None => return Ok(LoginStep::In),
+            None => return Ok(LoginStep::LoggedIn),
             Some(Some(REFUSED)) => return judge(result, name, login),
             Some(Some(NOT_VERIFIED)) => match login.after_refusal(AuthMethod::PublicKey)? {
                 LoginStep::Refused => {}

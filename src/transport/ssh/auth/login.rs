@@ -25,9 +25,9 @@ const ENDED: [i32; 5] = [-7, -13, -43, -45, -9];
 /// The result of one attempt.
 pub enum LoginStep {
     /// The login succeeded.
-    In,
+    LoggedIn,
     /// The host accepted this, and requires one of these methods in addition.
-    Further(Vec<String>),
+    MoreRequired(Vec<String>),
     Refused,
 }
 
@@ -79,15 +79,15 @@ impl Login<'_> {
     pub fn after_refusal(&mut self, method: AuthMethod) -> Result<LoginStep, LoginFailure> {
         let now = self.ask()?;
         if self.waiter.session.authenticated() {
-            return Ok(LoginStep::In);
+            return Ok(LoginStep::LoggedIn);
         }
-        let is_further = match &self.accepted {
+        let is_more_required = match &self.accepted {
             Some(before) => *before != now,
             // The accepted methods were not known before. If this method had failed, the host would still accept it.
             None => !now.iter().any(|name| name == method.as_str()),
         };
-        if is_further {
-            return Ok(LoginStep::Further(now));
+        if is_more_required {
+            return Ok(LoginStep::MoreRequired(now));
         }
         self.accepted = Some(now);
         Ok(LoginStep::Refused)

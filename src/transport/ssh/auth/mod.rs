@@ -27,8 +27,8 @@ pub fn log_in(waiter: &Waiter, target: &SshTarget, config: &Config) -> Result<()
     let mut keys = None;
     for _ in 0..N_FACTORS {
         match factor(&mut login, &mut keys)? {
-            LoginStep::In => return Ok(()),
-            LoginStep::Further(methods) => login.accepted = Some(methods),
+            LoginStep::LoggedIn => return Ok(()),
+            LoginStep::MoreRequired(methods) => login.accepted = Some(methods),
             LoginStep::Refused => break,
         }
     }
@@ -45,7 +45,7 @@ fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<LoginStep, Login
         let is_blind = *method == AuthMethod::PublicKey && login.accepted.is_none();
         if !is_blind && !login.accepts(*method)? {
             match login.waiter.session.authenticated() {
-                true => return Ok(LoginStep::In),
+                true => return Ok(LoginStep::LoggedIn),
                 false => continue,
             }
         }

@@ -20,7 +20,7 @@ pub fn password(login: &mut Login) -> Result<LoginStep, LoginFailure> {
         let session = login.waiter.session;
         let result = login.call(ANSWER_LIMIT, || session.userauth_password(&user, &password))?;
         match result.as_ref().err().map(|stop| stop.code()) {
-            None => return Ok(LoginStep::In),
+            None => return Ok(LoginStep::LoggedIn),
             Some(Some(REFUSED)) => match login.after_refusal(AuthMethod::Password)? {
                 LoginStep::Refused => login.attempts.note("password: refused".to_owned()),
                 step => return Ok(step),
@@ -50,7 +50,7 @@ pub fn converse(login: &mut Login) -> Result<LoginStep, LoginFailure> {
         let mut relay = Relay { logins: &logins, about: &about, is_declined: false };
         let result = login.call(USER_LIMIT, || session.userauth_keyboard_interactive(&user, &mut relay))?;
         if result.is_ok() {
-            return Ok(LoginStep::In);
+            return Ok(LoginStep::LoggedIn);
         }
         match login.after_refusal(AuthMethod::KeyboardInteractive)? {
             LoginStep::Refused if relay.is_declined => {
