@@ -64,7 +64,7 @@ impl Agent {
 
     /// Offers a key to the host, and makes the agent sign if the host accepts it. Repeat the call for as long as
     /// libssh2 requires that.
-    pub fn show(&self, held: &AgentKey, user: &str, cancel_token: &CancelToken) -> Result<(), CallFailure> {
+    pub fn offer(&self, held: &AgentKey, user: &str, cancel_token: &CancelToken) -> Result<(), CallFailure> {
         let (agent, identity, user) = (Arc::clone(&self.agent), Arc::clone(&held.identity), user.to_owned());
         match run_detached(USER_LIMIT, cancel_token, move || agent.userauth(&user, &identity)) {
             Ok(shown) => shown.map_err(CallFailure::Failed),

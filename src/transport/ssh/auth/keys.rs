@@ -27,7 +27,7 @@ pub struct Keys {
 
 impl Keys {
     /// Reads the files and lists the keys of the agent. Notes those that cannot be used.
-    pub fn gather(login: &mut Login) -> Result<Self, LoginFailure> {
+    pub fn collect(login: &mut Login) -> Result<Self, LoginFailure> {
         let Login { waiter, config, attempts, .. } = login;
         let mut files = Vec::new();
         for path in &config.identities {
@@ -65,16 +65,16 @@ impl Keys {
     }
 
     /// Offers one key after the other until the host accepts one.
-    pub fn show(&mut self, login: &mut Login) -> Result<LoginStep, LoginFailure> {
+    pub fn offer(&mut self, login: &mut Login) -> Result<LoginStep, LoginFailure> {
         for (i, candidate) in self.candidates.clone().into_iter().enumerate() {
             if self.spent.contains(&i) {
                 continue;
             }
             let step = match candidate {
-                Candidate::Agent(i) => self.show_held(i, login)?,
+                Candidate::Agent(i) => self.offer_agent_key(i, login)?,
                 Candidate::File { file, certificate } => {
                     let file = &self.files[file];
-                    show_file(file, certificate.map(|i| &file.certificates[i]), login)?
+                    offer_file(file, certificate.map(|i| &file.certificates[i]), login)?
                 }
             };
             match step {
@@ -89,19 +89,23 @@ impl Keys {
         Ok(LoginStep::Refused)
     }
 
-    fn show_held(&self, i: usize, login: &mut Login) -> Result<LoginStep, LoginFailure> {
+    fn offer_agent_key(&self, i: usize, login: &mut Login) -> Result<LoginStep, LoginFailure> {
         let Some((agent, held)) = self.agent.as_ref().and_then(|agent| Some((agent, agent.keys.get(i)?)))
         else {
             return Ok(LoginStep::Refused);
         };
         let (config, waiter) = (login.config, login.waiter);
-        let result = login.call(USER_LIMIT, || agent.show(held, &config.user, waiter.cancel_token))?;
-        judge(result, &held.name(), login)
+        let result = login.call(USER_LIMIT, || agent.offer(held, &config.user, waiter.cancel_token))?;
+        interpret(result, &held.name(), login)
     }
 }
 
 /// Interprets the host's answer to a key.
-fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Result<LoginStep, LoginFailure> {
+fn interpret(
+    result: Result<(), CallFailure>,
+    name: &str,
+    login: &mut Login,
+) -> Result<LoginStep, LoginFailure> {
     let Err(stop) = result else {
         return Ok(LoginStep::LoggedIn);
     };
@@ -125,7 +129,7 @@ fn judge(result: Result<(), CallFailure>, name: &str, login: &mut Login) -> Resu
     Ok(step)
 }
 
-fn show_file(
+fn offer_file(
     file: &KeyFile,
     certificate: Option<&PublicKey>,
     login: &mut Login,
@@ -139,14 +143,14 @@ fn show_file(
         Secret::Absent => Ok(LoginStep::Refused),
         Secret::Plain(text) => {
             let result = sign(login, public.as_deref(), text, "")?;
-            judge(result, &name, login)
+            interpret(result, &name, login)
         }
-        Secret::Encrypted(text) => show_encrypted(file, &name, public.as_deref(), text, login),
+        Secret::Encrypted(text) => offer_encrypted(file, &name, public.as_deref(), text, login),
     }
 }
 
 /// Offers an encrypted key. Does not ask for its passphrase if the host refuses the key.
-fn show_encrypted(
+fn offer_encrypted(
     file: &KeyFile,
     name: &str,
     public: Option<&str>,
@@ -157,7 +161,7 @@ fn show_encrypted(
         // The empty passphrase is always wrong: the host accepts or refuses the key, then the signature fails.
         let result = sign(login, public, text, "")?;
         if result.as_ref().is_err_and(|stop| stop.code() == Some(REFUSED)) {
-            return judge(result, name, login);
+            return interpret(result, name, login);
         }
     }
     let question = format!("passphrase for `{}`", file.path.display());
@@ -170,7 +174,7 @@ fn show_encrypted(
         let result = sign(login, public, text, &passphrase)?;
         match result.as_ref().err().map(CallFailure::code) {
             None => return Ok(LoginStep::LoggedIn),
-            Some(Some(REFUSED)) => return judge(result, name, login),
+            Some(Some(REFUSED)) => return interpret(result, name, login),
             Some(Some(NOT_VERIFIED)) => match login.after_refusal(AuthMethod::PublicKey)? {
                 LoginStep::Refused => {}
                 step => return Ok(step),

@@ -53,9 +53,9 @@ fn factor(login: &mut Login, keys: &mut Option<Keys>) -> Result<LoginStep, Login
             AuthMethod::PublicKey => {
                 let keys = match keys {
                     Some(keys) => keys,
-                    None => keys.insert(Keys::gather(login)?),
+                    None => keys.insert(Keys::collect(login)?),
                 };
-                keys.show(login)?
+                keys.offer(login)?
             }
             AuthMethod::KeyboardInteractive => questions::converse(login)?,
             AuthMethod::Password => questions::password(login)?,
