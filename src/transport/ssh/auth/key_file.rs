@@ -29,12 +29,12 @@ pub struct KeyFile {
     pub public: Option<PublicKey>,
     pub certificates: Vec<PublicKey>,
     /// A default key file of ssh, rather than one that the configuration names.
-    pub is_usual: bool,
+    pub is_default: bool,
 }
 
 impl KeyFile {
     /// Reads a key file. `Ok(None)` if there is no such file; `Err` says why it cannot be used.
-    pub fn read(path: &Path, is_usual: bool) -> Result<Option<Self>, String> {
+    pub fn read(path: &Path, is_default: bool) -> Result<Option<Self>, String> {
         let bytes = match fs::read(path) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(None);
@@ -48,7 +48,7 @@ impl KeyFile {
         }
         let public = public.or_else(|| beside(path, ".pub"));
         let certificates = Vec::from_iter(beside(path, "-cert.pub"));
-        Ok(Some(Self { path: path.to_owned(), secret, public, certificates, is_usual }))
+        Ok(Some(Self { path: path.to_owned(), secret, public, certificates, is_default }))
     }
 
     pub fn is_encrypted(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::transport::ssh::public_key::PublicKey;
 use crate::transport::ssh::waiter::CallFailure;
 
 /// The default key files of ssh, in `~/.ssh`.
-const USUAL: [&str; 7] =
+const DEFAULT_KEYS: [&str; 7] =
     ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"];
 
 pub struct Keys {
@@ -31,10 +31,10 @@ impl Keys {
         let Login { waiter, config, attempts, .. } = login;
         let mut files = Vec::new();
         for path in &config.identities {
-            let is_usual = is_usual(path, Path::new(&config.tokens.home));
-            match KeyFile::read(path, is_usual) {
+            let is_default = is_default(path, Path::new(&config.tokens.home));
+            match KeyFile::read(path, is_default) {
                 Ok(Some(file)) => files.push(file),
-                Ok(None) if is_usual => {}
+                Ok(None) if is_default => {}
                 Ok(None) => attempts.note(format!("`{}`: file not found", path.display())),
                 Err(why) => attempts.note(format!("`{}`: {why}", path.display())),
             }
@@ -198,8 +198,8 @@ fn sign(
     login.call(ANSWER_LIMIT, || session.userauth_pubkey_memory(&user, public, text, Some(passphrase)))
 }
 
-fn is_usual(path: &Path, home: &Path) -> bool {
-    USUAL.iter().any(|name| home.join(".ssh").join(name) == path)
+fn is_default(path: &Path, home: &Path) -> bool {
+    DEFAULT_KEYS.iter().any(|name| home.join(".ssh").join(name) == path)
 }
 
 /// Adds each certificate of the configuration to the file with its private key.

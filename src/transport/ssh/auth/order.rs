@@ -47,7 +47,7 @@ pub fn order(files: &[KeyFile], agent: &[PublicKey], identities_only: bool) -> V
     for held in files.iter().filter_map(|file| in_agent(file.public.as_ref()?)) {
         add(Candidate::Agent(held));
     }
-    for candidate in plain(files, agent, |file| !file.is_encrypted() && !file.is_usual) {
+    for candidate in plain(files, agent, |file| !file.is_encrypted() && !file.is_default) {
         add(candidate);
     }
     if !identities_only {
@@ -112,7 +112,7 @@ mod tests {
         PublicKey::from_blob(&blob).unwrap()
     }
 
-    /// A key file: `usual:` is a default one, `locked:` an encrypted one, `public:` one without a private key, and
+    /// A key file: `default:` is a default one, `locked:` an encrypted one, `public:` one without a private key, and
     /// `+cert` one with a certificate beside it.
     fn file(text: &str) -> KeyFile {
         let name = text.rsplit(':').next().unwrap().trim_end_matches("+cert");
@@ -127,7 +127,7 @@ mod tests {
             secret,
             public: Some(key(name)),
             certificates: Vec::from_iter(certificates),
-            is_usual: text.contains("usual:"),
+            is_default: text.contains("default:"),
         }
     }
 
@@ -147,11 +147,11 @@ mod tests {
     #[test]
     fn keys_are_tried_in_the_order_that_costs_least() {
         case("", "", false, "");
-        case("usual:a usual:b", "", false, "a b");
-        case("usual:a", "x a y", false, "agent:a agent:x agent:y");
-        case("usual:a named", "x", false, "named agent:x a");
-        case("locked:l usual:a named", "x", false, "named agent:x a l");
-        case("usual:locked:l", "x l", false, "agent:l agent:x");
+        case("default:a default:b", "", false, "a b");
+        case("default:a", "x a y", false, "agent:a agent:x agent:y");
+        case("default:a named", "x", false, "named agent:x a");
+        case("locked:l default:a named", "x", false, "named agent:x a l");
+        case("default:locked:l", "x l", false, "agent:l agent:x");
         case("public:p", "x p", false, "agent:p agent:x");
         case("public:p", "x", false, "agent:x");
     }
