@@ -5,7 +5,7 @@ use crate::event::report::Report;
 pub enum LoginFailure {
     Interrupted,
     /// Nothing listens on the port; sshd may be starting.
-    Nobody(Report),
+    NotListening(Report),
     /// The host hung up before the handshake: it is too busy, or blocks this client.
     Dropped(Report),
     Final(Report),

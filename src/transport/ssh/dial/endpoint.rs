@@ -52,7 +52,7 @@ impl Endpoint<'_> {
                 let report = Report::new(format!("failed to connect to {}", self.config.place()));
                 let notes = why.iter().map(|(address, why)| format!("{address}: {why}"));
                 let report = notes.fold(report, Report::note);
-                if is_passing { LoginFailure::Nobody(report) } else { LoginFailure::Final(report) }
+                if is_passing { LoginFailure::NotListening(report) } else { LoginFailure::Final(report) }
             }
         })
     }

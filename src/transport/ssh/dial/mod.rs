@@ -27,7 +27,7 @@ use crate::transport::ssh::waiter::Waiter;
 use crate::transport::ssh::{Connection, SshTarget, auth};
 
 /// How often to try a port on which nothing listens: sshd may be starting.
-const N_NOBODY: u32 = 3;
+const N_NOT_LISTENING: u32 = 3;
 
 /// How often to try a host that hangs up at once. Behind a proxy, it may be the jump host that hangs up because it
 /// refuses our key: with more attempts, it might ban us.
@@ -56,9 +56,9 @@ impl Dial {
     pub fn connect(&mut self) -> Result<Connection, Lost> {
         self.try_to_connect().map_err(|failure| match failure {
             LoginFailure::Interrupted => Lost::refused("interrupted"),
-            LoginFailure::Nobody(report) | LoginFailure::Dropped(report) | LoginFailure::Final(report) => {
-                Lost::Refused { report: report.into() }
-            }
+            LoginFailure::NotListening(report)
+            | LoginFailure::Dropped(report)
+            | LoginFailure::Final(report) => Lost::Refused { report: report.into() },
         })
     }
 
@@ -82,7 +82,7 @@ impl Dial {
             drop(slot);
             n_made += 1;
             let (report, n_attempts) = match failure {
-                LoginFailure::Nobody(report) => (report, N_NOBODY),
+                LoginFailure::NotListening(report) => (report, N_NOT_LISTENING),
                 LoginFailure::Dropped(report) if config.route != Route::Direct => {
                     (report, N_DROPPED_BEHIND_PROXY)
                 }
