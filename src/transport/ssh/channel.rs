@@ -38,7 +38,7 @@ pub struct Channel {
     is_closed: bool,
     /// When the end of its process was first noticed.
     ended: Option<Instant>,
-    is_exit_told: bool,
+    is_exit_reported: bool,
     /// When the caller closed it.
     left: Option<Instant>,
 }
@@ -85,7 +85,7 @@ impl Channel {
             is_at_end: false,
             is_closed: false,
             ended: None,
-            is_exit_told: false,
+            is_exit_reported: false,
             left: None,
         }
     }
@@ -250,7 +250,7 @@ impl Channel {
 
     /// Notices what needs no call: the end of the streams and of the process.
     pub fn settle(&mut self, pipe: &mut Pipe) -> bool {
-        let Some(ssh) = self.ssh.as_ref().filter(|_| self.is_under_way() && !self.is_exit_told) else {
+        let Some(ssh) = self.ssh.as_ref().filter(|_| self.is_under_way() && !self.is_exit_reported) else {
             return false;
         };
         let is_new_end = !self.is_at_end && ssh.eof();
@@ -261,16 +261,16 @@ impl Channel {
         }
         // If the host closed it without reporting an exit, the code does not matter: without a mark there is no
         // success.
-        let Some(exit) = exit::told(ssh).or(self.is_closed.then_some(Exit::Code(0))) else {
+        let Some(exit) = exit::reported(ssh).or(self.is_closed.then_some(Exit::Code(0))) else {
             return is_new_end;
         };
         let ended = *self.ended.get_or_insert_with(Instant::now);
-        self.is_exit_told = self.is_at_end || ended.elapsed() >= LATE;
-        if self.is_exit_told {
+        self.is_exit_reported = self.is_at_end || ended.elapsed() >= LATE;
+        if self.is_exit_reported {
             pipe.exit = Some(exit);
             pipe.is_input_ignored = true;
         }
-        self.is_exit_told || is_new_end
+        self.is_exit_reported || is_new_end
     }
 
     /// Whether data arrived that no call has returned yet: a call on one channel reads for all.
@@ -291,7 +291,7 @@ impl Channel {
             return GLANCE;
         }
         match self.ended {
-            Some(ended) if !self.is_exit_told => LATE.saturating_sub(ended.elapsed()),
+            Some(ended) if !self.is_exit_reported => LATE.saturating_sub(ended.elapsed()),
             _ => Duration::MAX,
         }
     }

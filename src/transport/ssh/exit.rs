@@ -4,7 +4,7 @@ use crate::shell::Exit;
 
 /// Reads the exit signal and the exit status of a channel. `None` if nothing was reported yet, or a 0: libssh2
 /// returns 0 for both.
-pub fn told(channel: &ssh2::Channel) -> Option<Exit> {
+pub fn reported(channel: &ssh2::Channel) -> Option<Exit> {
     if let Some(name) = channel.exit_signal().ok().and_then(|signal| signal.exit_signal) {
         return Some(Exit::Signal(number(&name)));
     }

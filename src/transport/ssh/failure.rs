@@ -13,7 +13,7 @@ pub enum LoginFailure {
 
 impl LoginFailure {
     /// For errors that need only a message.
-    pub fn told(message: impl Into<String>) -> Self {
+    pub fn message(message: impl Into<String>) -> Self {
         LoginFailure::Final(Report::new(message))
     }
 }

@@ -67,7 +67,7 @@ impl Ssh {
             Some(driver) => Ok(driver),
             none => {
                 let connection = (self.connect)()?;
-                let silence = connection.silence.map_or(self.silence, |told| told.min(self.silence));
+                let silence = connection.silence.map_or(self.silence, |limit| limit.min(self.silence));
                 let started = DriverHandle::start(connection, silence);
                 let why = |error| Lost::refused(format!("failed to start a thread: {error}"));
                 Ok(none.insert(started.map_err(why)?))

@@ -67,7 +67,7 @@ pub struct Flow {
     bytes: Vec<u8>,
     at: usize,
     pub is_ended: bool,
-    is_end_told: bool,
+    is_end_reported: bool,
 }
 
 impl Pipes {
@@ -193,7 +193,7 @@ impl Flow {
     pub fn read(&mut self, buffer: &mut [u8]) -> ReadOutcome {
         let rest = &self.bytes[self.at..];
         if rest.is_empty() {
-            self.is_end_told = self.is_ended;
+            self.is_end_reported = self.is_ended;
             return if self.is_ended { ReadOutcome::End } else { ReadOutcome::Nothing };
         }
         let n = rest.len().min(buffer.len());
@@ -203,7 +203,7 @@ impl Flow {
     }
 
     fn is_ready(&self) -> bool {
-        self.at < self.bytes.len() || self.is_ended && !self.is_end_told
+        self.at < self.bytes.len() || self.is_ended && !self.is_end_reported
     }
 }
 

@@ -83,16 +83,16 @@ fn late(path: &Path) -> Report {
 fn list(path: &Path, session: &Session) -> Result<(ssh2::Agent, Vec<ssh2::PublicKey>), String> {
     // Connects once more first: the error of the system is more precise than that of libssh2.
     UnixStream::connect(path).map_err(|error| error.to_string())?;
-    let told = |error: ssh2::Error| error.message().to_owned();
-    let mut agent = session.agent().map_err(told)?;
-    agent.set_identity_path(path).map_err(told)?;
+    let message = |error: ssh2::Error| error.message().to_owned();
+    let mut agent = session.agent().map_err(message)?;
+    agent.set_identity_path(path).map_err(message)?;
     if let Err(error) = agent.connect() {
         // libssh2 has closed its socket, and dropping `agent` would close the number again. By then, it may belong to
         // another file.
         mem::forget(agent);
-        return Err(told(error));
+        return Err(message(error));
     }
-    agent.list_identities().map_err(told)?;
-    let identities = agent.identities().map_err(told)?;
+    agent.list_identities().map_err(message)?;
+    let identities = agent.identities().map_err(message)?;
     Ok((agent, identities))
 }

@@ -73,7 +73,7 @@ pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, Log
 }
 
 fn failed(error: io::Error) -> LoginFailure {
-    LoginFailure::told(format!("failed to run `ssh -G`: {error}"))
+    LoginFailure::message(format!("failed to run `ssh -G`: {error}"))
 }
 
 fn start(target: &SshTarget, words: &File) -> io::Result<Group> {

@@ -124,7 +124,7 @@ impl Config {
             alias: alias.clone().unwrap_or_else(|| host.clone()),
             port: port.to_string(),
             user: user.clone(),
-            ..told(&answers, env)
+            ..revealed(&answers, env)
         };
         let path = |text: &str| tokens.path(text, env);
         let paths = |name| answers.paths(name).iter().map(|text| path(text)).collect();
@@ -159,7 +159,7 @@ impl Config {
 }
 
 /// The tokens that `ControlPath` reveals. Old versions print it without replacing tokens.
-fn told(answers: &ConfigAnswers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
+fn revealed(answers: &ConfigAnswers, env: &dyn Fn(&str) -> Option<String>) -> Tokens {
     let path = answers.get("controlpath").filter(|path| path.starts_with('/')).unwrap_or_default();
     let mut parts = path.rsplitn(4, '/').map(str::to_owned);
     let (short, host, user) = (parts.next(), parts.next(), parts.next());

@@ -37,7 +37,7 @@ impl Endpoint<'_> {
             Route::Command(text) => proxy::command(text),
         };
         let (socket, stderr) = proxy::start(command).map_err(|error| {
-            LoginFailure::told(format!("failed to start the proxy for {}: {error}", self.config.place()))
+            LoginFailure::message(format!("failed to start the proxy for {}: {error}", self.config.place()))
         })?;
         Ok((socket, Some(stderr)))
     }
@@ -47,7 +47,7 @@ impl Endpoint<'_> {
         let result = tcp::reach(host, *port, *family, limit, self.cancel_token);
         result.map(Socket::Tcp).map_err(|error| match error {
             NoConnection::Interrupted => LoginFailure::Interrupted,
-            NoConnection::Unresolved(why) => LoginFailure::told(why),
+            NoConnection::Unresolved(why) => LoginFailure::message(why),
             NoConnection::Failed { why, is_passing } => {
                 let report = Report::new(format!("failed to connect to {}", self.config.place()));
                 let notes = why.iter().map(|(address, why)| format!("{address}: {why}"));

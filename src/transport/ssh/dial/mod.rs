@@ -135,17 +135,18 @@ fn attempt(endpoint: &Endpoint) -> Result<Connection, LoginFailure> {
     let Endpoint { target, config, cancel_token } = *endpoint;
     let host_keys = HostKeys::read(config).map_err(LoginFailure::Final)?;
     let (socket, stderr) = endpoint.open()?;
-    let mut session = Session::new().map_err(|error| LoginFailure::told(error.message()))?;
+    let mut session = Session::new().map_err(|error| LoginFailure::message(error.message()))?;
     let preferences = host_keys.prefer(&session);
-    let preferences = preferences.map_err(|error| LoginFailure::told(error.message()))?;
+    let preferences = preferences.map_err(|error| LoginFailure::message(error.message()))?;
     socket
         .give_to(&mut session)
-        .map_err(|error| LoginFailure::told(format!("failed to share the socket: {error}")))?;
+        .map_err(|error| LoginFailure::message(format!("failed to share the socket: {error}")))?;
     session.set_blocking(false);
     let waiter = Waiter { session: &session, socket: &socket, cancel_token };
     handshake(&waiter, endpoint, &preferences, stderr)?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
-    let key = key.ok_or_else(|| LoginFailure::told("the host did not send a host key in a known format"))?;
+    let key =
+        key.ok_or_else(|| LoginFailure::message("the host did not send a host key in a known format"))?;
     host_keys.check(&key).map_err(LoginFailure::Final)?;
     auth::log_in(&waiter, target, config)?;
     Ok(Connection { session, socket, silence: config.silence })
