@@ -125,7 +125,7 @@ impl<'a> UploadStreams<'a> {
     }
 
     /// Makes a refused stream wait until another one has ended, also for the host. Returns its channel.
-    pub fn put_back(&mut self, n: usize) -> ChannelId {
+    pub fn requeue(&mut self, n: usize) -> ChannelId {
         let lingers = self.lingers();
         let UploadStream { act, turn, .. } = self.open.swap_remove(n);
         let others = self.open.len();
@@ -269,7 +269,7 @@ mod tests {
             streams.open.push(stream(2, act, payload));
             let (_, payload) = streams.next().unwrap();
             streams.open.push(stream(3, act, payload));
-            assert_eq!(streams.put_back(1), ChannelId(3));
+            assert_eq!(streams.requeue(1), ChannelId(3));
             assert_eq!(streams.n_waiting(), 1);
             // One stream is open, and the host allows no more.
             streams.again = Instant::now();

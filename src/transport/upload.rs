@@ -92,7 +92,7 @@ impl<L: Link> Uploader<'_, L> {
                             return Ok(failed);
                         }
                     }
-                    Err(lost) => self.meet_refusal(streams, n, lost)?,
+                    Err(lost) => self.handle_loss(streams, n, lost)?,
                 }
             }
             if let Some(outcome) = streams.outcome() {
@@ -133,12 +133,7 @@ impl<L: Link> Uploader<'_, L> {
 
     /// Handles the loss of stream `n`. If the host only refused its channel, tries another one, now or when one is
     /// free. Any other loss ends the upload.
-    fn meet_refusal<'p>(
-        &mut self,
-        streams: &mut UploadStreams<'p>,
-        n: usize,
-        lost: Lost,
-    ) -> Result<(), Lost> {
+    fn handle_loss<'p>(&mut self, streams: &mut UploadStreams<'p>, n: usize, lost: Lost) -> Result<(), Lost> {
         let stream = &streams.open[n];
         if !matches!(lost, Lost::Refused { .. }) || !stream.turn.exchange.is_untouched() {
             return Err(lost);
@@ -153,7 +148,7 @@ impl<L: Link> Uploader<'_, L> {
             return Ok(());
         }
         if !stream.is_first && (streams.may_be_crowded() || self.heartbeat.make_room(self.link)) {
-            self.link.close(streams.put_back(n));
+            self.link.close(streams.requeue(n));
             return Ok(());
         }
         Err(lost)
