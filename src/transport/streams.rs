@@ -12,14 +12,14 @@ use crate::transport::turn::Turn;
 use crate::transport::{ExtraStreams, Fallback, Lost};
 
 /// How long a server may count a channel as open after it was closed.
-const LINGERS: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_secs(10);
 /// In bytes per second. On a slower connection, sending uncompressed files takes longer than compressing them, which
 /// one processor does at 100 MB/s and more (fast Ethernet carries 12.5 MB/s).
 const SLOW: u64 = 12_000_000;
 /// How long to measure before deciding that.
-const LOOK: Duration = Duration::from_secs(1);
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 /// Another channel is not worth it for fewer bytes than this.
-const REST: u64 = 4_000_000;
+const REST_MIN: u64 = 4_000_000;
 
 /// An act in progress with its payload.
 pub struct UploadStream<'a> {
@@ -47,14 +47,14 @@ pub struct UploadStreams<'a> {
     /// Bytes that finished streams have sent.
     sent: u64,
     /// When the speed was last measured, and how many bytes had been sent by then.
-    looked: Option<(Instant, u64)>,
+    measured: Option<(Instant, u64)>,
     /// Whether waiting payloads may begin.
-    is_free: bool,
+    may_send_extra: bool,
     /// How many streams the host allows at once, as far as known.
-    most: usize,
+    max_open: usize,
     /// When a stream last ended, and when the next one may begin.
     ended: Option<Instant>,
-    again: Instant,
+    retry_at: Instant,
     /// The answer of the upload's own act.
     first: Option<Answer>,
 }
@@ -69,11 +69,11 @@ impl<'a> UploadStreams<'a> {
             left,
             fallback,
             sent: 0,
-            looked: None,
-            is_free: false,
-            most: usize::MAX,
+            measured: None,
+            may_send_extra: false,
+            max_open: usize::MAX,
             ended: None,
-            again: Instant::now(),
+            retry_at: Instant::now(),
             first: None,
         }
     }
@@ -85,32 +85,33 @@ impl<'a> UploadStreams<'a> {
     /// The next payload to send, if one may begin now.
     pub fn next(&mut self) -> Option<(&'a Act, &'a mut dyn Read)> {
         self.fall_back();
-        if self.is_free && (self.left)() == 0 {
+        if self.may_send_extra && (self.left)() == 0 {
             self.waiting.clear();
         }
-        let may_begin = self.is_free && self.open.len() < self.most && self.again <= Instant::now();
+        let may_begin =
+            self.may_send_extra && self.open.len() < self.max_open && self.retry_at <= Instant::now();
         if may_begin { self.waiting.pop_front() } else { None }
     }
 
     /// Switches to the fallback if the connection turns out to be slow.
     fn fall_back(&mut self) {
-        if self.fallback.is_none() || !self.is_free || (self.left)() < REST {
+        if self.fallback.is_none() || !self.may_send_extra || (self.left)() < REST_MIN {
             return;
         }
         let sent = self.sent + self.open.iter().map(|stream| stream.turn.exchange.sent()).sum::<u64>();
-        let (since, before) = *self.looked.get_or_insert_with(|| (Instant::now(), sent));
+        let (since, before) = *self.measured.get_or_insert_with(|| (Instant::now(), sent));
         let span = since.elapsed();
-        if span < LOOK {
+        if span < MEASURE_INTERVAL {
             return;
         }
-        self.looked = Some((Instant::now(), sent));
+        self.measured = Some((Instant::now(), sent));
         if (sent - before) as f64 / span.as_secs_f64() < SLOW as f64
             && let Some(fallback) = self.fallback.take()
         {
             (fallback.begin)();
             self.waiting = fallback.payloads.into_iter().map(|payload| (fallback.act, payload)).collect();
             // The fallback streams begin as the previous ones end.
-            self.most = self.most.min(self.open.len().max(1));
+            self.max_open = self.max_open.min(self.open.len().max(1));
         }
     }
 
@@ -121,7 +122,7 @@ impl<'a> UploadStreams<'a> {
     }
 
     fn lingers(&self) -> bool {
-        self.ended.is_some_and(|ended| ended.elapsed() < LINGERS)
+        self.ended.is_some_and(|ended| ended.elapsed() < LINGER)
     }
 
     /// Makes a refused stream wait until another one has ended, also for the host. Returns its channel.
@@ -132,8 +133,8 @@ impl<'a> UploadStreams<'a> {
         if others == 0 && !lingers {
             self.ended = Some(Instant::now());
         }
-        self.most = others.max(1);
-        self.again = Instant::now() + POLL_INTERVAL;
+        self.max_open = others.max(1);
+        self.retry_at = Instant::now() + POLL_INTERVAL;
         let channel = turn.exchange.channel;
         self.waiting.extend(turn.exchange.into_payload().map(|payload| (act, payload)));
         channel
@@ -154,7 +155,7 @@ impl<'a> UploadStreams<'a> {
             return Some(answer);
         }
         if is_first {
-            self.is_free = says(&answer.stdout, self.after);
+            self.may_send_extra = says(&answer.stdout, self.after);
             self.first = Some(answer);
         }
         None
@@ -162,10 +163,10 @@ impl<'a> UploadStreams<'a> {
 
     /// The outcome of the upload, once no stream is in progress and none can follow.
     pub fn outcome(&mut self) -> Option<Result<Answer, Lost>> {
-        if !self.open.is_empty() || self.is_free && !self.waiting.is_empty() {
+        if !self.open.is_empty() || self.may_send_extra && !self.waiting.is_empty() {
             return None;
         }
-        let left = if self.is_free { (self.left)() } else { 0 };
+        let left = if self.may_send_extra { (self.left)() } else { 0 };
         let first = self.first.take().filter(|_| left == 0);
         let why = "the host did not read all of the payload".to_owned();
         Some(first.ok_or(Lost::Gone { why, sent: self.sent }))
@@ -272,7 +273,7 @@ mod tests {
             assert_eq!(streams.requeue(1), ChannelId(3));
             assert_eq!(streams.n_waiting(), 1);
             // One stream is open, and the host allows no more.
-            streams.again = Instant::now();
+            streams.retry_at = Instant::now();
             assert!(streams.next().is_none());
             streams.take(0);
             assert!(streams.next().is_some());
