@@ -14,12 +14,12 @@ use crate::web::Address;
 
 /// How long output may still arrive after the end of a process if other processes hold its streams open: sshd may
 /// report the end before it has read the last output.
-const LATE: Duration = Duration::from_millis(500);
+const LATE_OUTPUT: Duration = Duration::from_millis(500);
 /// A call on one channel may read data for another channel without reporting it. This is how long that may go
 /// unnoticed.
-const GLANCE: Duration = Duration::from_millis(100);
+const RECHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// How often to open a channel again if the host closes it before it is used.
-const TRIES: u32 = 5;
+const ATTEMPTS_MAX: u32 = 5;
 
 pub struct Channel {
     /// `None` until it is opened.
@@ -176,7 +176,7 @@ impl Channel {
         let (Some(ssh), Purpose::Command(command)) = (&mut self.ssh, &self.purpose) else {
             return Ok(CallOutcome::Nothing);
         };
-        if self.start == Start::Pending && ssh.eof() && self.n_opened < TRIES {
+        if self.start == Start::Pending && ssh.eof() && self.n_opened < ATTEMPTS_MAX {
             // The host closed it before it was used: open another one.
             self.ssh = None;
             return Ok(CallOutcome::Moved);
@@ -249,7 +249,7 @@ impl Channel {
     }
 
     /// Notices what needs no call: the end of the streams and of the process.
-    pub fn settle(&mut self, pipe: &mut Pipe) -> bool {
+    pub fn update_end(&mut self, pipe: &mut Pipe) -> bool {
         let Some(ssh) = self.ssh.as_ref().filter(|_| self.is_under_way() && !self.is_exit_reported) else {
             return false;
         };
@@ -265,7 +265,7 @@ impl Channel {
             return is_new_end;
         };
         let ended = *self.ended.get_or_insert_with(Instant::now);
-        self.is_exit_reported = self.is_at_end || ended.elapsed() >= LATE;
+        self.is_exit_reported = self.is_at_end || ended.elapsed() >= LATE_OUTPUT;
         if self.is_exit_reported {
             pipe.exit = Some(exit);
             pipe.is_input_ignored = true;
@@ -288,10 +288,10 @@ impl Channel {
     pub fn at_most(&self, pipe: Option<&Pipe>) -> Duration {
         let is_half_read = pipe.is_some_and(|pipe| pipe.stdout.is_full() != pipe.stderr.is_full());
         if self.start != Start::Done || self.left.is_some() || is_half_read {
-            return GLANCE;
+            return RECHECK_INTERVAL;
         }
         match self.ended {
-            Some(ended) if !self.is_exit_reported => LATE.saturating_sub(ended.elapsed()),
+            Some(ended) if !self.is_exit_reported => LATE_OUTPUT.saturating_sub(ended.elapsed()),
             _ => Duration::MAX,
         }
     }

@@ -26,7 +26,7 @@ use crate::transport::ssh::socket::Socket;
 
 /// On dropbear, the end of a closed channel's process disturbs channels that are opened meanwhile. This is how long
 /// to wait for that before opening one.
-const AFTERMATH: Duration = Duration::from_secs(5);
+const PROCESS_END: Duration = Duration::from_secs(5);
 const BUFFER: usize = 64 * 1024;
 
 /// Why the connection was lost.
@@ -120,7 +120,7 @@ impl Driver {
 
     /// Does everything that is possible without waiting, once. Returns false if that was nothing.
     fn turn(&mut self) -> Result<bool, Gone> {
-        let mut has_moved = self.meet();
+        let mut has_moved = self.sync_channels();
         // Receives data even while nothing can be sent: a server that cannot write may not read either.
         self.is_pumped = self.pump()?;
         if let Some(job) = self.stuck {
@@ -139,8 +139,8 @@ impl Driver {
             // open, no other call does.
             self.is_pumped = true;
         }
-        self.ask()?;
-        has_moved |= self.settle();
+        self.send_keepalive()?;
+        has_moved |= self.update_ends();
         if has_moved {
             self.pipes.notify();
         }
@@ -148,7 +148,7 @@ impl Driver {
     }
 
     /// Updates the list of channels, and takes their input.
-    fn meet(&mut self) -> bool {
+    fn sync_channels(&mut self) -> bool {
         let mut state = self.pipes.lock();
         let mut has_moved = false;
         self.channels.retain(|id, channel| {
@@ -187,14 +187,14 @@ impl Driver {
         let is_wanted = self.opening.is_some()
             || channels.clone().any(|channel| channel.waits_for().is_some())
             || matches!(self.spare, Spare::None) && channels.clone().any(Channel::is_under_way);
-        is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(AFTERMATH)))
+        is_wanted && !(self.is_dropbear && channels.any(|channel| channel.left_within(PROCESS_END)))
     }
 
-    fn settle(&mut self) -> bool {
+    fn update_ends(&mut self) -> bool {
         let mut state = self.pipes.lock();
         let mut has_moved = false;
         for (id, channel) in &mut self.channels {
-            has_moved |= state.channels.get_mut(id).is_some_and(|pipe| channel.settle(pipe));
+            has_moved |= state.channels.get_mut(id).is_some_and(|pipe| channel.update_end(pipe));
         }
         has_moved
     }

@@ -12,7 +12,7 @@ use crate::transport::ssh::keepalive::Liveness;
 
 impl Driver {
     /// Sends a keepalive request to a silent host. If a packet is stuck, that packet serves as the request.
-    pub(super) fn ask(&mut self) -> Result<(), Gone> {
+    pub(super) fn send_keepalive(&mut self) -> Result<(), Gone> {
         let now = Instant::now();
         if self.keepalive.is_due(now) {
             self.keepalive.asked(now);
