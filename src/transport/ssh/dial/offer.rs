@@ -37,26 +37,27 @@ pub struct Algorithms {
 impl Offer {
     /// Sends the version on a new connection, and reads until the host has sent its offer.
     pub fn of(socket: &Socket, cancel_token: &CancelToken) -> Self {
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let start = Instant::now();
         // Ignores errors: this only explains another failure.
         let mut is_open = rustix::io::write(socket, HELLO).is_ok();
-        while is_open && start.elapsed() < LIMIT && !cancel_token.is_cancelled() && heard.len() < SIZE_MAX {
+        while is_open && start.elapsed() < LIMIT && !cancel_token.is_cancelled() && received.len() < SIZE_MAX
+        {
             let mut fds = [PollFd::new(socket, PollFlags::IN)];
             let n_ready = poll(&mut fds, Timespec::try_from(POLL_INTERVAL).ok().as_ref()).unwrap_or_default();
             let mut buffer = [0; 4096];
             match if n_ready == 0 { continue } else { rustix::io::read(socket, &mut buffer) } {
                 Ok(0) | Err(_) => is_open = false,
-                Ok(n) => heard.extend(&buffer[..n]),
+                Ok(n) => received.extend(&buffer[..n]),
             }
-            if Algorithms::parse(&heard).is_some() {
+            if Algorithms::parse(&received).is_some() {
                 break;
             }
         }
-        Self::heard(&heard)
+        Self::parse(&received)
     }
 
-    fn heard(bytes: &[u8]) -> Self {
+    fn parse(bytes: &[u8]) -> Self {
         let first = bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line)).next();
         let first = first.map(|line| line.trim_end().to_owned());
         let is_text =
@@ -107,7 +108,7 @@ mod tests {
             mac: names("mac1"),
         };
         let hello = b"SSH-2.0-OpenSSH_9.2\r\n";
-        let offer = Offer::heard(&[&hello[..], &kexinit()].concat());
+        let offer = Offer::parse(&[&hello[..], &kexinit()].concat());
         assert_eq!((offer.algorithms, offer.refusal), (Some(want), None));
     }
 
@@ -115,7 +116,7 @@ mod tests {
     fn a_part_of_an_offer_is_none() {
         let whole = [b"SSH-2.0-x\n".to_vec(), kexinit()].concat();
         for n in 0..whole.len() - 16 {
-            assert_eq!(Offer::heard(&whole[..n]).algorithms, None, "{n}");
+            assert_eq!(Offer::parse(&whole[..n]).algorithms, None, "{n}");
         }
     }
 
@@ -123,7 +124,7 @@ mod tests {
     fn a_refusal_in_plain_text_is_heard() {
         #[track_caller]
         fn case(bytes: &[u8], want: Option<&str>) {
-            assert_eq!(Offer::heard(bytes).refusal.as_deref(), want);
+            assert_eq!(Offer::parse(bytes).refusal.as_deref(), want);
         }
         case(b"Not allowed at this time\r\n", Some("Not allowed at this time"));
         case(b"no newline", Some("no newline"));
