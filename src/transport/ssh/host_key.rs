@@ -92,11 +92,11 @@ impl<'a> HostKeys<'a> {
             "to see its real key, run `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` on the server",
             scan_kind(key)
         ));
-        report.hint(format!("if they are the same, run `{}`", self.to_learn(key)))
+        report.hint(format!("if they are the same, run `{}`", self.command_to_add(key)))
     }
 
     /// A command that adds the host.
-    fn to_learn(&self, key: &PublicKey) -> String {
+    fn command_to_add(&self, key: &PublicKey) -> String {
         let Config { host, port, user_known_hosts, route, host_key_alias, .. } = self.config;
         let file = user_known_hosts.first().cloned().unwrap_or_else(|| PathBuf::from("~/.ssh/known_hosts"));
         match (route, host_key_alias) {

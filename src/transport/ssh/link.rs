@@ -14,7 +14,7 @@ use crate::transport::{Lost, Stream};
 use crate::web::Address;
 
 /// The maximum length of a command that is repeated for the login shell.
-const TWICE_MAX: usize = 1024;
+const REPEATED_MAX: usize = 1024;
 /// The maximum length of a command in one packet (RFC 4253 §6.1).
 const COMMAND_MAX: usize = 30_000;
 /// The maximum for servers other than OpenSSH: dropbear hangs up at commands of more than 9,000 bytes (its
@@ -191,7 +191,7 @@ impl Link for Ssh {
 /// themselves with the last command anyway.
 fn for_login_shell(command: &str) -> String {
     match command.len() {
-        0..=TWICE_MAX => format!("exec {command} || {command}"),
+        0..=REPEATED_MAX => format!("exec {command} || {command}"),
         _ => command.to_owned(),
     }
 }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_short_command_is_said_twice() {
         assert_eq!(for_login_shell("sh"), "exec sh || sh");
-        let long = format!("sh -c '{}'", ":".repeat(TWICE_MAX));
+        let long = format!("sh -c '{}'", ":".repeat(REPEATED_MAX));
         assert_eq!(for_login_shell(&long), long);
     }
 }

@@ -69,7 +69,7 @@ impl LoginAttempts {
             Some(path) => format!("run `ssh-add {}`", path.display()),
             None => format!(
                 "run `ssh -v -p {} {}@{} true` to see what ssh does",
-                config.port, config.user, config.tokens.called
+                config.port, config.user, config.tokens.original_host
             ),
         }
     }

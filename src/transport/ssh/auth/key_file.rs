@@ -44,7 +44,7 @@ impl KeyFile {
         let text = String::from_utf8(bytes).map_err(|_| "not a key: not a text file".to_owned())?;
         let (secret, public) = parse(&text).ok_or("not a private key in a known format")?;
         if !matches!(secret, Secret::Absent) {
-            guard(path)?;
+            check_permissions(path)?;
         }
         let public = public.or_else(|| beside(path, ".pub"));
         let certificates = Vec::from_iter(beside(path, "-cert.pub"));
@@ -57,7 +57,7 @@ impl KeyFile {
 }
 
 /// Refuses a key of this user that others can read. ssh does that, and users may rely on it.
-fn guard(path: &Path) -> Result<(), String> {
+fn check_permissions(path: &Path) -> Result<(), String> {
     let meta = fs::metadata(path).map_err(|error| format!("failed to read it: {error}"))?;
     let is_ours = meta.uid() == rustix::process::getuid().as_raw();
     match is_ours && meta.mode() & 0o077 != 0 {

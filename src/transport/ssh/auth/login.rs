@@ -20,7 +20,7 @@ pub const NOT_VERIFIED: i32 = -19;
 
 /// Error numbers of libssh2 for a lost connection (SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV, BAD_SOCKET, and
 /// TIMEOUT).
-const ENDED: [i32; 5] = [-7, -13, -43, -45, -9];
+const CONNECTION_LOST: [i32; 5] = [-7, -13, -43, -45, -9];
 
 /// The result of one attempt.
 pub enum LoginStep {
@@ -68,7 +68,7 @@ impl Login<'_> {
         match self.waiter.until_done(limit, call) {
             Ok(()) => Ok(Ok(())),
             Err(stop) => match stop.code() {
-                Some(code) if !ENDED.contains(&code) => Ok(Err(stop)),
+                Some(code) if !CONNECTION_LOST.contains(&code) => Ok(Err(stop)),
                 _ => Err(self.lost(&stop)),
             },
         }

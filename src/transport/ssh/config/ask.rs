@@ -17,7 +17,7 @@ use crate::transport::ssh::group::Group;
 
 /// A path that makes ssh print the values of `~`, `%u`, `%l` and `%L`. ssh takes the home directory from the password
 /// file, not from `$HOME`.
-const TELL_TALE: &str = "ControlPath=~/%u/%l/%L";
+const TOKENS_PATH: &str = "ControlPath=~/%u/%l/%L";
 
 /// The configuration if `ssh` is not installed.
 pub const DEFAULTS: &str = "\
@@ -87,7 +87,7 @@ fn start(target: &SshTarget, words: &File) -> io::Result<Group> {
     if let Some(user) = &target.user {
         ssh.arg("-l").arg(user);
     }
-    ssh.args(["-T", "-o", TELL_TALE, "-G", "--", &target.address]);
+    ssh.args(["-T", "-o", TOKENS_PATH, "-G", "--", &target.address]);
     Group::start(ssh.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words.try_clone()?))
 }
 

@@ -120,7 +120,7 @@ impl Config {
         let alias = answers.get("hostkeyalias").map(str::to_owned);
         let tokens = Tokens {
             host: host.clone(),
-            called: target.address.clone(),
+            original_host: target.address.clone(),
             alias: alias.clone().unwrap_or_else(|| host.clone()),
             port: port.to_string(),
             user: user.clone(),
@@ -306,7 +306,7 @@ mod tests {
                     local_host: "desk.lan",
                     local_host_short: "desk",
                     host: "web1.example.com",
-                    called: "web1",
+                    original_host: "web1",
                     alias: "ali",
                     port: "2222",
                     user: "deploy",

@@ -16,7 +16,7 @@ pub struct Tokens {
     /// `%h`
     pub host: String,
     /// `%n`: the host name as it was given.
-    pub called: String,
+    pub original_host: String,
     /// `%k`
     pub alias: String,
     /// `%p`
@@ -42,7 +42,7 @@ impl Tokens {
                 Some('l') => out.push_str(&self.local_host),
                 Some('L') => out.push_str(&self.local_host_short),
                 Some('h') => out.push_str(&self.host),
-                Some('n') => out.push_str(&self.called),
+                Some('n') => out.push_str(&self.original_host),
                 Some('k') => out.push_str(&self.alias),
                 Some('p') => out.push_str(&self.port),
                 Some('r') => out.push_str(&self.user),
@@ -98,7 +98,7 @@ mod tests {
             local_host: "desk.lan".to_owned(),
             local_host_short: "desk".to_owned(),
             host: "web1.example.com".to_owned(),
-            called: "web1".to_owned(),
+            original_host: "web1".to_owned(),
             alias: "ali".to_owned(),
             port: "2222".to_owned(),
             user: "deploy".to_owned(),

@@ -17,7 +17,7 @@ const HANDSHAKE: Duration = Duration::from_secs(60);
 
 /// Error numbers of libssh2 for a lost connection (BANNER_RECV, BANNER_SEND, SOCKET_SEND, SOCKET_DISCONNECT,
 /// SOCKET_RECV).
-const ENDED: [i32; 5] = [-2, -3, -7, -13, -43];
+const CONNECTION_LOST: [i32; 5] = [-2, -3, -7, -13, -43];
 
 /// LIBSSH2_ERROR_KEX_FAILURE: the two sides have no algorithm in common, or the connection ended before that was
 /// known.
@@ -47,7 +47,7 @@ pub fn handshake(
             (false, nothing_shared.unwrap_or_else(|| cut("during the key exchange")))
         }
         Some(NOT_EXCHANGED) if waiter.socket.is_at_end() => (false, cut("during the key exchange")),
-        Some(code) if ENDED.contains(&code) => match has_greeted(&session) {
+        Some(code) if CONNECTION_LOST.contains(&code) => match has_greeted(&session) {
             true => (false, cut("after the key exchange")),
             // sshd does this if it has too many connections.
             false => (true, cut("before the handshake")),
