@@ -23,7 +23,7 @@ pub struct HostEntry {
 
 /// The keys of an entry, the same for text and table.
 #[derive(Default)]
-struct Written<'a> {
+struct EntryKeys<'a> {
     name: Option<String>,
     address: Option<HostAddress>,
     address_place: Option<Excerpt>,
@@ -34,32 +34,32 @@ struct Written<'a> {
 
 /// Reads an entry. `stage` has the defaults for keys that the host does not set.
 pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
-    let (written, place) = if field.is_text() {
+    let (keys, place) = if field.is_text() {
         let is_local = stage.transport == Some(TransportKind::Local);
-        let written = if is_local {
-            Written { name: Some(field.text()?.to_owned()), ..Written::default() }
+        let keys = if is_local {
+            EntryKeys { name: Some(field.text()?.to_owned()), ..EntryKeys::default() }
         } else {
-            Written { address: Some(address(field)?), ..Written::default() }
+            EntryKeys { address: Some(address(field)?), ..EntryKeys::default() }
         };
-        (written, field.place())
+        (keys, field.place())
     } else {
         let Ok(table) = field.table() else {
             return Err(field.must_be("an address or a table").into());
         };
         let pointed_at = table.get("name").or_else(|| table.get("address"));
         let place = pointed_at.map_or_else(|| field.place(), |field| field.place());
-        (written(&table)?, place)
+        (read_table(&table)?, place)
     };
-    resolve(written, place, stage_name, stage, dir)
+    resolve(keys, place, stage_name, stage, dir)
 }
 
 /// The host of a local stage that lists none.
 pub fn this_machine(place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
-    let written = Written { name: Some("localhost".to_owned()), ..Written::default() };
-    resolve(written, place, stage_name, stage, dir)
+    let keys = EntryKeys { name: Some("localhost".to_owned()), ..EntryKeys::default() };
+    resolve(keys, place, stage_name, stage, dir)
 }
 
-fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
+fn read_table<'a>(table: &Table<'a>) -> Result<EntryKeys<'a>> {
     table.refuse_unknown("in a host", &KEYS, "put settings of a host into `settings = { ... }`")?;
     let reach = Reach::read(table)?;
     let name = table.get("name").map(|field| field.text().map(str::to_owned));
@@ -68,7 +68,7 @@ fn written<'a>(table: &Table<'a>) -> Result<Written<'a>> {
         roles.iter().map(|role| role.text().map(str::to_owned)).collect()
     });
     let address = table.get("address").map(|field| address_beside(&field, &reach));
-    Ok(Written {
+    Ok(EntryKeys {
         name: name.transpose()?,
         address: address.transpose()?,
         address_place: table.get("address").map(|field| field.place()),
@@ -97,13 +97,13 @@ fn address_beside(field: &Field, reach: &Reach) -> Result<HostAddress> {
 }
 
 fn resolve(
-    written: Written,
+    keys: EntryKeys,
     place: Excerpt,
     stage_name: &str,
     stage: &Reach,
     dir: &Path,
 ) -> Result<HostEntry> {
-    let Written { name, address, address_place, roles, reach, settings } = written;
+    let EntryKeys { name, address, address_place, roles, reach, settings } = keys;
     let transport = reach.transport.or(stage.transport).unwrap_or_default();
     let is_named = name.is_some();
     let label = name.clone().or_else(|| address.as_ref().map(|a| a.name.clone()));
