@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::address::HostAddress;
-use super::reach::{Reach, deploy_path};
+use super::shared_keys::{SharedKeys, deploy_path};
 use crate::event::{Excerpt, Report};
 use crate::host::document::{Field, Table};
 use crate::host::{Host, Places, Settings, TransportKind};
@@ -28,12 +28,12 @@ struct EntryKeys<'a> {
     address: Option<HostAddress>,
     address_place: Option<Excerpt>,
     roles: Option<Vec<String>>,
-    reach: Reach<'a>,
+    shared: SharedKeys<'a>,
     settings: Settings,
 }
 
 /// Reads an entry. `stage` has the defaults for keys that the host does not set.
-pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
+pub fn read(field: &Field, stage_name: &str, stage: &SharedKeys, dir: &Path) -> Result<HostEntry> {
     let (keys, place) = if field.is_text() {
         let is_local = stage.transport == Some(TransportKind::Local);
         let keys = if is_local {
@@ -54,27 +54,27 @@ pub fn read(field: &Field, stage_name: &str, stage: &Reach, dir: &Path) -> Resul
 }
 
 /// The host of a local stage that lists none.
-pub fn this_machine(place: Excerpt, stage_name: &str, stage: &Reach, dir: &Path) -> Result<HostEntry> {
+pub fn this_machine(place: Excerpt, stage_name: &str, stage: &SharedKeys, dir: &Path) -> Result<HostEntry> {
     let keys = EntryKeys { name: Some("localhost".to_owned()), ..EntryKeys::default() };
     resolve(keys, place, stage_name, stage, dir)
 }
 
 fn read_table<'a>(table: &Table<'a>) -> Result<EntryKeys<'a>> {
     table.refuse_unknown("in a host", &KEYS, "put settings of a host into `settings = { ... }`")?;
-    let reach = Reach::read(table)?;
+    let shared = SharedKeys::read(table)?;
     let name = table.get("name").map(|field| field.text().map(str::to_owned));
     let roles = table.get("roles").map(|field| {
         let roles = field.list()?;
         roles.iter().map(|role| role.text().map(str::to_owned)).collect()
     });
-    let address = table.get("address").map(|field| address_beside(&field, &reach));
+    let address = table.get("address").map(|field| address_beside(&field, &shared));
     Ok(EntryKeys {
         name: name.transpose()?,
         address: address.transpose()?,
         address_place: table.get("address").map(|field| field.place()),
         roles: roles.transpose()?,
         settings: Settings::below(table)?,
-        reach,
+        shared,
     })
 }
 
@@ -83,14 +83,14 @@ fn address(field: &Field) -> Result<HostAddress> {
 }
 
 /// Reads the key `address`. It must not contain a user or a port that another key sets as well.
-fn address_beside(field: &Field, reach: &Reach) -> Result<HostAddress> {
+fn address_beside(field: &Field, shared: &SharedKeys) -> Result<HostAddress> {
     let address = address(field)?;
     let twice =
         |key: &str| Err(field.report(format!("the {key} is set in both the address and `{key}`")).into());
-    if address.user.is_some() && reach.user.is_some() {
+    if address.user.is_some() && shared.user.is_some() {
         return twice("user");
     }
-    if address.port.is_some() && reach.port.is_some() {
+    if address.port.is_some() && shared.port.is_some() {
         return twice("port");
     }
     Ok(address)
@@ -100,18 +100,18 @@ fn resolve(
     keys: EntryKeys,
     place: Excerpt,
     stage_name: &str,
-    stage: &Reach,
+    stage: &SharedKeys,
     dir: &Path,
 ) -> Result<HostEntry> {
-    let EntryKeys { name, address, address_place, roles, reach, settings } = keys;
-    let transport = reach.transport.or(stage.transport).unwrap_or_default();
+    let EntryKeys { name, address, address_place, roles, shared, settings } = keys;
+    let transport = shared.transport.or(stage.transport).unwrap_or_default();
     let is_named = name.is_some();
     let label = name.clone().or_else(|| address.as_ref().map(|a| a.name.clone()));
     let Some(label) = label else {
         let needed = if transport == TransportKind::Local { "name" } else { "address" };
         return Err(Report::new(format!("this host has no `{needed}`")).at(place).into());
     };
-    let Some(path) = reach.path.as_ref().or(stage.path.as_ref()) else {
+    let Some(path) = shared.path.as_ref().or(stage.path.as_ref()) else {
         return Err(Report::new(format!("host `{label}` has no `path`"))
             .at(place)
             .hint(format!(
@@ -126,8 +126,8 @@ fn resolve(
         (TransportKind::Local, _) => (label.clone(), None, None),
         (TransportKind::Ssh | TransportKind::OpenSsh, Some(address)) => (
             address.name,
-            address.user.or(reach.user).or_else(|| stage.user.clone()),
-            address.port.or(reach.port).or(stage.port),
+            address.user.or(shared.user).or_else(|| stage.user.clone()),
+            address.port.or(shared.port).or(stage.port),
         ),
         (TransportKind::Ssh | TransportKind::OpenSsh, None) => {
             return Err(Report::new(format!("host `{label}` has no `address`")).at(place).into());

@@ -5,7 +5,7 @@ mod entry;
 mod find;
 mod missing;
 mod naming;
-mod reach;
+mod shared_keys;
 mod stage;
 
 use std::path::{Path, PathBuf};

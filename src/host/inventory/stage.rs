@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::reach::Reach;
+use super::shared_keys::SharedKeys;
 use super::{entry, naming};
 use crate::event::Report;
 use crate::host::document::{Field, Table};
@@ -44,14 +44,14 @@ pub fn read(field: &Field, dir: &Path) -> Result<Stage> {
 
 fn read_hosts(field: &Field, table: &Table, dir: &Path) -> Result<Vec<Host>> {
     let name = field.key;
-    let reach = Reach::read(table)?;
+    let shared = SharedKeys::read(table)?;
     let items = table.get("hosts").map(|hosts| hosts.list()).transpose()?;
     let entries = match items {
-        None if reach.transport == Some(TransportKind::Local) => {
-            vec![entry::this_machine(field.key_place(), name, &reach, dir)?]
+        None if shared.transport == Some(TransportKind::Local) => {
+            vec![entry::this_machine(field.key_place(), name, &shared, dir)?]
         }
         Some(items) if !items.is_empty() => {
-            items.iter().map(|item| entry::read(item, name, &reach, dir)).collect::<Result<_>>()?
+            items.iter().map(|item| entry::read(item, name, &shared, dir)).collect::<Result<_>>()?
         }
         _ => {
             return Err(Report::new(format!("stage `{name}` has no hosts"))

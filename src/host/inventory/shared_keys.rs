@@ -11,14 +11,14 @@ use crate::host::list::List;
 use crate::host::{DeployPath, TransportKind};
 
 #[derive(Default)]
-pub struct Reach<'a> {
+pub struct SharedKeys<'a> {
     pub path: Option<Field<'a>>,
     pub user: Option<String>,
     pub port: Option<u16>,
     pub transport: Option<TransportKind>,
 }
 
-impl<'a> Reach<'a> {
+impl<'a> SharedKeys<'a> {
     pub fn read(table: &Table<'a>) -> Result<Self> {
         Ok(Self {
             path: table.get("path"),
