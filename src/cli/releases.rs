@@ -13,7 +13,7 @@ use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
 use crate::fleet::access::Access;
 use crate::fleet::dropping::OnHostFailure;
-use crate::host::{Host, Inventory, Selected};
+use crate::host::{Host, Inventory, SelectedHosts};
 use crate::release::Record;
 use crate::release::seen::Seen;
 use crate::site::{Options, Site};
@@ -60,7 +60,7 @@ pub fn on_hosts<A: Send>(
 fn options(
     args: &Args,
     inventory: &Inventory,
-    selected: &Selected,
+    selected: &SelectedHosts,
     cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> Result<Vec<Options>, VerbError> {

@@ -15,7 +15,7 @@ use crate::here::Here;
 use crate::here::mode::Mode;
 use crate::here::options::HereOptions;
 use crate::here::revision::deployer;
-use crate::host::{Inventory, Selected};
+use crate::host::{Inventory, SelectedHosts};
 use crate::recipe::{Recipe, Settled};
 use crate::release::ReleaseName;
 use crate::run::{Run, Setup};
@@ -51,7 +51,7 @@ pub fn run(
 /// What to run and on which hosts, according to the command line, `runner.toml` and the recipe.
 struct RunConfig {
     inventory: Inventory,
-    selected: Selected,
+    selected: SelectedHosts,
     recipe: Recipe,
     goal: Goal,
     wanted: Option<ReleaseName>,

@@ -12,7 +12,7 @@ use crate::event::Report;
 use crate::fleet::access::Access;
 use crate::fleet::dropping::{Dropping, OnHostFailure};
 use crate::fleet::parallel::{Failures, combined, in_parallel};
-use crate::host::{Host, Selected};
+use crate::host::{Host, SelectedHosts};
 use crate::site::{Options, Site};
 
 /// Methods refer to a host by its index in `hosts`.
@@ -28,7 +28,7 @@ pub struct Fleet {
 impl Fleet {
     /// Opens the sites of the hosts that were selected, each with its own of `options`. Nothing is connected yet.
     pub fn open(
-        selected: &Selected,
+        selected: &SelectedHosts,
         options: Vec<Options>,
         policy: OnHostFailure,
         access: &Access,

@@ -15,7 +15,7 @@ use crate::event::{Excerpt, Report};
 pub use deploy_path::DeployPath;
 pub use inventory::{Inventory, Stage};
 pub use kind::TransportKind;
-pub use selection::{HostSelection, Selected};
+pub use selection::{HostSelection, SelectedHosts};
 pub use settings::{Setting, SettingChange, Settings};
 
 /// A host: its keys in `runner.toml`, with `path`, `user`, `port` and `transport` of its stage as defaults.

@@ -18,12 +18,12 @@ pub struct HostSelection {
 
 /// The stage of a run and its selected hosts, at least one, in file order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Selected {
+pub struct SelectedHosts {
     pub stage: Stage,
     pub hosts: Vec<Host>,
 }
 
-impl Selected {
+impl SelectedHosts {
     /// All hosts of the stage, selected or not: a task with `.once()` runs on the first of these that has its role.
     pub fn all(&self) -> &[Host] {
         &self.stage.hosts
@@ -31,7 +31,7 @@ impl Selected {
 }
 
 impl Inventory {
-    pub fn select(&self, selection: &HostSelection) -> Result<Selected> {
+    pub fn select(&self, selection: &HostSelection) -> Result<SelectedHosts> {
         let stage = self.stage(selection.stage.as_deref())?;
         for name in &selection.hosts {
             self.refuse_unknown_host(stage, name)?;
@@ -44,7 +44,7 @@ impl Inventory {
             return Err(nothing_selected(stage, selection).into());
         }
         let stage = stage.clone();
-        Ok(Selected { stage, hosts })
+        Ok(SelectedHosts { stage, hosts })
     }
 
     fn stage(&self, name: Option<&str>) -> Result<&Stage> {
