@@ -7,7 +7,7 @@ use super::entry::HostEntry;
 use crate::event::Report;
 use crate::host::{Host, TransportKind};
 
-pub fn settle(mut entries: Vec<HostEntry>) -> Result<Vec<Host>> {
+pub fn resolve(mut entries: Vec<HostEntry>) -> Result<Vec<Host>> {
     refuse_same_sites(&entries)?;
     name_by_port(&mut entries);
     refuse_same_names(&entries)?;

@@ -60,7 +60,7 @@ fn read_hosts(field: &Field, table: &Table, dir: &Path) -> Result<Vec<Host>> {
                 .into());
         }
     };
-    naming::settle(entries)
+    naming::resolve(entries)
 }
 
 #[cfg(test)]
