@@ -39,9 +39,9 @@ impl Inventory {
         for role in &selection.roles {
             refuse_unknown_role(stage, role)?;
         }
-        let hosts: Vec<_> = stage.hosts.iter().filter(|host| selection.takes(host)).cloned().collect();
+        let hosts: Vec<_> = stage.hosts.iter().filter(|host| selection.includes(host)).cloned().collect();
         if hosts.is_empty() {
-            return Err(nothing_selected(stage, selection).into());
+            return Err(no_host_selected(stage, selection).into());
         }
         let stage = stage.clone();
         Ok(SelectedHosts { stage, hosts })
@@ -83,7 +83,7 @@ impl Inventory {
 }
 
 impl HostSelection {
-    fn takes(&self, host: &Host) -> bool {
+    fn includes(&self, host: &Host) -> bool {
         let is_named = self.hosts.is_empty() || self.hosts.contains(&host.name);
         let has_role = self.roles.is_empty() || self.roles.iter().any(|role| host.has_role(role));
         is_named && has_role
@@ -118,7 +118,7 @@ fn roles_of(stage: &Stage) -> Vec<&str> {
     roles
 }
 
-fn nothing_selected(stage: &Stage, selection: &HostSelection) -> Report {
+fn no_host_selected(stage: &Stage, selection: &HostSelection) -> Report {
     let of = |names: &[String]| List::new(names.iter().map(String::as_str)).to_string();
     let message = format!("none of {} has the role {}", of(&selection.hosts), of(&selection.roles));
     let report = Report::new(message);
