@@ -21,7 +21,7 @@ impl<'a> Document<'a> {
         DeTable::parse(self.text).map(Spanned::into_inner).map_err(|error| {
             let report = Report::new(format!("invalid TOML: {}", error.message()));
             match error.span() {
-                Some(span) => report.at(self.excerpt(self.seen(span))).into(),
+                Some(span) => report.at(self.excerpt(self.visible(span))).into(),
                 None => report.into(),
             }
         })
@@ -39,7 +39,7 @@ impl<'a> Document<'a> {
     }
 
     /// If the error is at the end of the text, points behind the last word instead of at an empty line.
-    fn seen(&self, span: Range<usize>) -> Range<usize> {
+    fn visible(&self, span: Range<usize>) -> Range<usize> {
         let last_word = self.text.trim_end().len();
         if span.start > last_word { last_word..last_word } else { span }
     }
