@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use runner::parts::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
-use runner::parts::transport::framed::Framed;
+use runner::parts::transport::framed::FramedRemote;
 use runner::parts::transport::local::Local;
 use runner::parts::transport::{CancelToken, Heartbeat, Listener, Lost, Remote, Silent, Stream, local, ssh};
 
@@ -634,7 +634,7 @@ fn dropbear_with_busybox_conforms() {
 }
 
 fn with_path(path: &Path) -> impl Fn(CancelToken) -> Box<dyn Remote> {
-    move |cancel_token| Box::new(Framed::new(Local::default().env("PATH", path), cancel_token))
+    move |cancel_token| Box::new(FramedRemote::new(Local::default().env("PATH", path), cancel_token))
 }
 
 /// A directory with all the programs of this machine but some, and maybe another `sh`.

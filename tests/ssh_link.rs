@@ -21,7 +21,7 @@ use runner::parts::release::lock::Owner;
 use runner::parts::release::probe::probe;
 use runner::parts::release::take::{LockRequest, take};
 use runner::parts::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
-use runner::parts::transport::framed::Framed;
+use runner::parts::transport::framed::FramedRemote;
 use runner::parts::transport::mark::Nonce;
 use runner::parts::transport::ssh::link::Ssh;
 use runner::parts::transport::ssh::{SshTarget, dial};
@@ -154,7 +154,7 @@ fn trips(sshd: &Sshd, delay: Duration) -> [u64; 4] {
         told.store(n_now(), Ordering::SeqCst);
         connection
     };
-    let mut remote = Framed::new(Ssh::new(LONG, connect), CancelToken::default());
+    let mut remote = FramedRemote::new(Ssh::new(LONG, connect), CancelToken::default());
     let since = || n_trips() - login.load(Ordering::SeqCst);
     let hello = || Script::new("echo hello");
     assert_eq!(text(&mut remote, &public(hello())), "hello\n");

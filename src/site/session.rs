@@ -296,7 +296,7 @@ mod tests {
     use super::*;
     use crate::host::{DeployPath, Places, Settings, TransportKind};
     use crate::shell::Script;
-    use crate::transport::simulated::{Simulated, said};
+    use crate::transport::simulated::{SimulatedRemote, said};
 
     /// Keeps what a plan tells.
     #[derive(Default)]
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_plan_performs_what_reads_and_tells_what_writes_in_order() {
-        let remote = Simulated::answering(|_| said("yes"));
+        let remote = SimulatedRemote::answering(|_| said("yes"));
         let performed = remote.performed();
         let told = Arc::new(Notes::default());
         let mut session = Session::new(host(), Options::default(), Box::new(remote), told.clone(), true);

@@ -89,14 +89,14 @@ mod tests {
     use super::*;
     use crate::shell::{Effect, Script, Step};
     use crate::transport::Silent;
-    use crate::transport::simulated::Simulated;
+    use crate::transport::simulated::SimulatedRemote;
 
     #[test]
     fn a_host_that_is_away_is_tried_once_more_and_then_not_again() {
         let act = Step::new("check", Effect::Reads, Script::new(":"), |_| Ok(())).act;
         let lost = |n| Lost::refused(format!("try {n}"));
         let mut n_tries = 0;
-        let away = Simulated::replying(move |_| {
+        let away = SimulatedRemote::replying(move |_| {
             n_tries += 1;
             Err(lost(n_tries))
         });

@@ -22,7 +22,7 @@ use crate::web::Question;
 /// How long a channel may take to open, and its login shell to read its startup files, some of which use the network.
 const START: Duration = Duration::from_secs(120);
 
-pub struct Framed<L: Link> {
+pub struct FramedRemote<L: Link> {
     link: L,
     limits: TurnLimits,
     shell: Shell,
@@ -32,7 +32,7 @@ pub struct Framed<L: Link> {
     heard: Instant,
 }
 
-impl<L: Link> Framed<L> {
+impl<L: Link> FramedRemote<L> {
     pub fn new(link: L, cancel_token: CancelToken) -> Self {
         Self {
             link,
@@ -108,7 +108,7 @@ impl<L: Link> Framed<L> {
     }
 }
 
-impl<L: Link> Remote for Framed<L> {
+impl<L: Link> Remote for FramedRemote<L> {
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
         // An act that was sent already must be ended now, not left to the next call.
         if let Some(reply) = self.refuse().filter(|_| !self.shell.has_begun()) {
@@ -191,7 +191,7 @@ impl<L: Link> Remote for Framed<L> {
     }
 }
 
-impl<L: Link> Drop for Framed<L> {
+impl<L: Link> Drop for FramedRemote<L> {
     fn drop(&mut self) {
         self.close_shell();
     }

@@ -1,6 +1,6 @@
 //! The interface of a connection to a host: byte channels to processes there. Its calls never block.
 //!
-//! A link only moves bytes. `Framed` implements frames, marks, timeouts and uploads, once for all links.
+//! A link only moves bytes. `FramedRemote` implements frames, marks, timeouts and uploads, once for all links.
 
 use std::io;
 use std::time::Duration;

@@ -32,7 +32,7 @@ mod streams;
 mod turn;
 mod upload;
 
-use crate::transport::framed::Framed;
+use crate::transport::framed::FramedRemote;
 use crate::transport::local::Local;
 use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::dial::Dial;
@@ -46,7 +46,7 @@ pub use remote::{Heartbeat, QuestionOutcome, Remote};
 
 /// This machine as a host. The first act starts its shell.
 pub fn local(cancel_token: CancelToken) -> Box<dyn Remote> {
-    Box::new(Framed::new(Local::default(), cancel_token))
+    Box::new(FramedRemote::new(Local::default(), cancel_token))
 }
 
 /// A host over ssh. The first act connects.
@@ -54,5 +54,5 @@ pub fn ssh(target: SshTarget, cancel_token: CancelToken) -> Box<dyn Remote> {
     let silence = target.silence;
     let mut dial = Dial::new(target, cancel_token.clone());
     let link = Ssh::new(silence, move || dial.connect());
-    Box::new(Framed::new(link, cancel_token))
+    Box::new(FramedRemote::new(link, cancel_token))
 }

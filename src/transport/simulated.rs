@@ -12,28 +12,28 @@ use crate::web::Question;
 type MakeReply = Box<dyn FnMut(&Act) -> Result<Answer, Lost> + Send>;
 
 /// Answers with a function.
-pub struct Simulated {
+pub struct SimulatedRemote {
     reply: MakeReply,
-    performed: Performed,
+    performed: PerformedActs,
 }
 
-impl Simulated {
+impl SimulatedRemote {
     pub fn answering(mut answer: impl FnMut(&Act) -> Answer + Send + 'static) -> Self {
         Self::replying(move |act| Ok(answer(act)))
     }
 
     /// Also returns errors.
     pub fn replying(reply: impl FnMut(&Act) -> Result<Answer, Lost> + Send + 'static) -> Self {
-        Self { reply: Box::new(reply), performed: Performed::default() }
+        Self { reply: Box::new(reply), performed: PerformedActs::default() }
     }
 
     /// The acts that it performs, from now on and before. The handle outlives it.
-    pub fn performed(&self) -> Performed {
+    pub fn performed(&self) -> PerformedActs {
         self.performed.clone()
     }
 }
 
-impl Remote for Simulated {
+impl Remote for SimulatedRemote {
     fn perform(&mut self, act: &Act, _: &mut dyn Listener) -> Result<Answer, Lost> {
         self.performed.0.lock().unwrap_or_else(PoisonError::into_inner).push(act.op.name);
         (self.reply)(act)
@@ -68,9 +68,9 @@ impl Remote for Simulated {
 
 /// The names of performed acts.
 #[derive(Clone, Default)]
-pub struct Performed(Arc<Mutex<Vec<&'static str>>>);
+pub struct PerformedActs(Arc<Mutex<Vec<&'static str>>>);
 
-impl Performed {
+impl PerformedActs {
     pub fn names(&self) -> Vec<&'static str> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::lab::{Lab, entered, interrupted, refused, said, until};
 use crate::proxy::{Fault, Proxy};
 use runner::parts::shell::{Act, Effect, Exit, Script, Step};
-use runner::parts::transport::framed::Framed;
+use runner::parts::transport::framed::FramedRemote;
 use runner::parts::transport::ssh::SshTarget;
 use runner::parts::transport::ssh::dial::{self, Dial};
 use runner::parts::transport::ssh::link::Ssh;
@@ -266,7 +266,7 @@ fn a_host_that_starts_no_script_is_given_up() {
         let target = lab.target(KEY);
         let mut dial = Dial::new(target, CancelToken::default());
         let link = Ssh::new(Duration::from_secs(45), move || dial.connect());
-        let remote = Framed::new(link, CancelToken::default());
+        let remote = FramedRemote::new(link, CancelToken::default());
         let mut remote = remote.starting_within(Duration::from_secs(2));
         let lost = remote.perform(&Act { is_public, ..act.clone() }, &mut Silent);
         let Err(Lost::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
