@@ -22,9 +22,9 @@ use crate::site::options::Options;
 use crate::site::plan;
 use crate::site::view::View;
 use crate::transport::fail_fast::FailFast;
-use crate::transport::{ExtraStreams, Fallback, Lost, QuestionOutcome, Remote, Silent};
+use crate::transport::{ExtraStreams, Fallback, Lost, Remote, RequestResult, Silent};
 use crate::tree::{CompressionMode, Pack};
-use crate::web::Question;
+use crate::web::Request;
 
 pub struct Session {
     pub(super) host: Host,
@@ -208,15 +208,15 @@ impl Session {
     /// Sends a request, which is called `title`, to what listens on the host; `None` when a plan recorded it instead.
     pub(super) fn request(
         &mut self,
-        question: &Question,
+        request: &Request,
         title: &str,
         effect: Effect,
-    ) -> Result<Option<QuestionOutcome>> {
+    ) -> Result<Option<RequestResult>> {
         if self.plans(&Op { name: "request", data: vec![("title", title.to_owned())] }, effect) {
             return Ok(None);
         }
         self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
-        let told = self.remote.ask(question);
+        let told = self.remote.request(request);
         self.is_cut |= told.is_err();
         told.with_context(|| format!("`{title}` of `{}` was cut off", self.host.name)).map(Some)
     }

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 
 use crate::shell::Effect;
 use crate::site::state::Site;
-use crate::transport::QuestionOutcome;
-use crate::web::{Question, Response};
+use crate::transport::RequestResult;
+use crate::web::{Request, Response};
 
 /// What came of a request to an application.
 #[derive(Debug, Clone)]
@@ -23,18 +23,18 @@ pub enum RequestOutcome {
 
 /// Sends a request, which is called `title`. A plan sends only what changes nothing, and not to a release that is not
 /// there.
-pub fn request(site: &mut Site, question: &Question, title: &str, is_safe: bool) -> Result<RequestOutcome> {
+pub fn request(site: &mut Site, request: &Request, title: &str, is_safe: bool) -> Result<RequestOutcome> {
     let effect = match is_safe && !site.is_imaginary() {
         true => Effect::Reads,
         false => Effect::Writes,
     };
-    match site.session.request(question, title, effect)? {
+    match site.session.request(request, title, effect)? {
         None => Ok(RequestOutcome::Planned),
-        Some(QuestionOutcome::Answered(response, took)) => {
+        Some(RequestResult::Answered(response, took)) => {
             Ok(RequestOutcome::Answered { response, seconds: took.as_secs_f64() })
         }
-        Some(QuestionOutcome::Failed(why)) => Ok(RequestOutcome::Failed(why)),
-        Some(QuestionOutcome::Interrupted) => bail!("interrupted"),
+        Some(RequestResult::Failed(why)) => Ok(RequestOutcome::Failed(why)),
+        Some(RequestResult::Interrupted) => bail!("interrupted"),
     }
 }
 

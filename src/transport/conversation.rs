@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
-use crate::transport::{Lost, QuestionOutcome, Stream};
-use crate::web::Question;
+use crate::transport::{Lost, RequestResult, Stream};
+use crate::web::Request;
 
 /// The limit for a response of any protocol, in bytes.
 const SAID_MAX: usize = 40 * 1024 * 1024;
@@ -14,7 +14,7 @@ const SAID_MAX: usize = 40 * 1024 * 1024;
 /// A request in progress. The caller advances it step by step, like an `Exchange`.
 pub struct Conversation<'a> {
     channel: ChannelId,
-    question: &'a Question,
+    request: &'a Request,
     /// The part of the request that is not written yet.
     rest: &'a [u8],
     said: Vec<u8>,
@@ -25,12 +25,12 @@ pub struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    pub fn open(link: &mut impl Link, question: &'a Question) -> Result<Self, Lost> {
+    pub fn open(link: &mut impl Link, request: &'a Request) -> Result<Self, Lost> {
         let began = Instant::now();
         Ok(Self {
-            channel: link.dial(&question.to)?,
-            question,
-            rest: &question.bytes,
+            channel: link.dial(&request.to)?,
+            request,
+            rest: &request.bytes,
             said: Vec::new(),
             began,
             sent: None,
@@ -43,21 +43,21 @@ impl<'a> Conversation<'a> {
     }
 
     /// Writes and reads as much as possible, and waits a moment if that is nothing. `None`: not finished yet.
-    pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<QuestionOutcome>, Lost> {
+    pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<RequestResult>, Lost> {
         match self.converse(link) {
             // Nothing listens at the address, but the connection to the host works.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                Ok(Some(QuestionOutcome::Failed(error.to_string())))
+                Ok(Some(RequestResult::Failed(error.to_string())))
             }
             outcome => outcome.map_err(|error| Lost::broken(&error, 0)),
         }
     }
 
-    fn converse(&mut self, link: &mut impl Link) -> io::Result<Option<QuestionOutcome>> {
+    fn converse(&mut self, link: &mut impl Link) -> io::Result<Option<RequestResult>> {
         let has_written = self.write(link)?;
         let (n_read, is_over) = self.read(link)?;
         if self.said.len() >= SAID_MAX {
-            return Ok(Some(QuestionOutcome::Failed(format!(
+            return Ok(Some(RequestResult::Failed(format!(
                 "the response is larger than {} MiB",
                 SAID_MAX / 1024 / 1024
             ))));
@@ -72,9 +72,9 @@ impl<'a> Conversation<'a> {
         {
             return Ok(Some(outcome));
         }
-        let left = self.question.timeout.saturating_sub(self.began.elapsed());
+        let left = self.request.timeout.saturating_sub(self.began.elapsed());
         if left.is_zero() {
-            return Ok(Some(QuestionOutcome::Failed(self.too_late())));
+            return Ok(Some(RequestResult::Failed(self.too_late())));
         }
         if !has_moved {
             link.wait(&[self.channel], left.min(POLL_INTERVAL))?;
@@ -114,12 +114,11 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn understand(&self, is_over: bool) -> Option<QuestionOutcome> {
-        match self.question.protocol.read(&self.said, is_over) {
-            Ok(response) => response.map(|response| {
-                QuestionOutcome::Answered(response, self.sent.unwrap_or(self.began).elapsed())
-            }),
-            Err(why) => Some(QuestionOutcome::Failed(why)),
+    fn understand(&self, is_over: bool) -> Option<RequestResult> {
+        match self.request.protocol.read(&self.said, is_over) {
+            Ok(response) => response
+                .map(|response| RequestResult::Answered(response, self.sent.unwrap_or(self.began).elapsed())),
+            Err(why) => Some(RequestResult::Failed(why)),
         }
     }
 
@@ -128,6 +127,6 @@ impl<'a> Conversation<'a> {
             0 => "no response".to_owned(),
             n => format!("only {n} bytes"),
         };
-        format!("{got} within {} s", self.question.timeout.as_secs_f64())
+        format!("{got} within {} s", self.request.timeout.as_secs_f64())
     }
 }

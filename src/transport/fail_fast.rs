@@ -4,8 +4,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::{Act, Answer};
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote};
-use crate::web::Question;
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, RequestResult};
+use crate::web::Request;
 
 /// Connects again after each failure, as a recipe that restarts a host needs it, until `fail_fast` is called.
 pub struct FailFast {
@@ -64,10 +64,10 @@ impl Remote for FailFast {
         }
     }
 
-    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
+    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
-            None => self.remote.ask(question),
+            None => self.remote.request(request),
         }
     }
 

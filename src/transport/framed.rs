@@ -16,8 +16,8 @@ use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits};
 use crate::transport::upload::Uploader;
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote, Silent};
-use crate::web::Question;
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, RequestResult, Silent};
+use crate::web::Request;
 
 /// How long a channel may take to open, and its login shell to read its startup files, some of which use the network.
 const START: Duration = Duration::from_secs(120);
@@ -74,13 +74,13 @@ impl<L: Link> FramedRemote<L> {
         Ok(over)
     }
 
-    fn converse(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
-        let mut conversation = Conversation::open(&mut self.link, question)?;
+    fn converse(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+        let mut conversation = Conversation::open(&mut self.link, request)?;
         let outcome = loop {
             // No act is running now.
             self.send_heartbeat();
             if self.limits.cancel_token.is_cancelled() {
-                break Ok(QuestionOutcome::Interrupted);
+                break Ok(RequestResult::Interrupted);
             }
             match conversation.advance(&mut self.link) {
                 Ok(None) => {}
@@ -156,8 +156,8 @@ impl<L: Link> Remote for FramedRemote<L> {
         answer
     }
 
-    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
-        let outcome = self.converse(question);
+    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+        let outcome = self.converse(request);
         match outcome {
             Ok(_) => self.heard = Instant::now(),
             Err(_) => self.close_shell(),

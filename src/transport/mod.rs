@@ -42,7 +42,7 @@ pub use cancel::CancelToken;
 pub use listener::{Listener, Silent, Stream};
 pub use lost::Lost;
 pub use payload::{ExtraStreams, Fallback};
-pub use remote::{Heartbeat, QuestionOutcome, Remote};
+pub use remote::{Heartbeat, Remote, RequestResult};
 
 /// This machine as a host. The first act starts its shell.
 pub fn local(cancel_token: CancelToken) -> Box<dyn Remote> {

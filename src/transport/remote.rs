@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::shell::{Act, Answer};
 use crate::transport::payload::ExtraStreams;
 use crate::transport::{Listener, Lost};
-use crate::web::{Question, Response};
+use crate::web::{Request, Response};
 
 /// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QuestionOutcome {
+pub enum RequestResult {
     /// The response, and the time since the request was sent, including one round trip to the host.
     Answered(Response, Duration),
     /// There was no response, or it could not be read.
@@ -66,7 +66,7 @@ pub trait Remote: Send {
     }
 
     /// Sends a request to an application on the host, and waits for its response until the timeout of the request.
-    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost>;
+    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost>;
 
     /// Sends heartbeats from now on: while acts run, and whenever `send_heartbeat` is called.
     fn start_heartbeat(&mut self, heartbeat: Heartbeat);

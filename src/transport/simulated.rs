@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Answer, Exit};
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, QuestionOutcome, Remote};
-use crate::web::Question;
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, RequestResult};
+use crate::web::Request;
 
 type MakeReply = Box<dyn FnMut(&Act) -> Result<Answer, Lost> + Send>;
 
@@ -53,8 +53,8 @@ impl Remote for SimulatedRemote {
         self.perform(act, listener)
     }
 
-    fn ask(&mut self, question: &Question) -> Result<QuestionOutcome, Lost> {
-        Ok(QuestionOutcome::Failed(format!("nothing listens at `{}`", question.to)))
+    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+        Ok(RequestResult::Failed(format!("nothing listens at `{}`", request.to)))
     }
 
     fn start_heartbeat(&mut self, _: Heartbeat) {}

@@ -11,7 +11,7 @@ pub use address::Address;
 pub use message::{Response, check_header, check_method};
 
 /// A request as bytes, and how to read its response.
-pub struct Question {
+pub struct Request {
     pub to: Address,
     pub bytes: Vec<u8>,
     pub protocol: Protocol,

@@ -9,7 +9,7 @@ use crate::event::{Report, Suggestion};
 use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::primitives::request::{Expected, RequestOptions};
-use crate::recipe::primitives::web::{HTTP, http_question};
+use crate::recipe::primitives::web::{HTTP, http_request};
 use crate::site::web::{self, RequestOutcome};
 
 const WATCH: [&str; 11] = [
@@ -160,12 +160,12 @@ fn watch_it(
     }
     let limits = Limits::take(&mut options)?;
     let asked = RequestOptions::read(context, options, &HTTP)?;
-    let (title, question) = http_question(url, &asked);
-    let question = host.outcome(question)?;
+    let (title, request) = http_request(url, &asked);
+    let request = host.outcome(request)?;
     let (began, mut watched) = (Instant::now(), Watched::default());
     loop {
         let asked_at = began.elapsed();
-        let heard = web::request(&mut host.site(), &question, &title, asked.is_safe());
+        let heard = web::request(&mut host.site(), &request, &title, asked.is_safe());
         let Some(answer) = judged(host.outcome(heard)?, &asked.expected) else {
             return Ok(context.unanswered(&title));
         };

@@ -14,7 +14,7 @@ use crate::recipe::primitives::request::{RequestOptions, judged};
 use crate::recipe::value::type_name;
 use crate::site::web;
 use crate::web::http::Url;
-use crate::web::{Address, Protocol, Question, fastcgi, http};
+use crate::web::{Address, Protocol, Request, fastcgi, http};
 
 /// The pause between two calls of a condition: the first one, and the longest.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,11 +29,11 @@ fn ask(
     call: &NativeCallContext,
     host: &ScriptHost,
     title: &str,
-    question: anyhow::Result<Question>,
+    request: anyhow::Result<Request>,
     asked: &RequestOptions,
 ) -> ScriptResult<Dynamic> {
-    let question = host.outcome(question)?;
-    let heard = web::request(&mut host.site(), &question, title, asked.is_safe());
+    let request = host.outcome(request)?;
+    let heard = web::request(&mut host.site(), &request, title, asked.is_safe());
     match judged(host.outcome(heard)?, title, &asked.expected) {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Ok(host.context.unanswered(title)),
@@ -42,9 +42,9 @@ fn ask(
 }
 
 /// A request, and how messages name it.
-pub(super) fn http_question(url: &str, asked: &RequestOptions) -> (String, anyhow::Result<Question>) {
+pub(super) fn http_request(url: &str, asked: &RequestOptions) -> (String, anyhow::Result<Request>) {
     let title = format!("{} {url}", asked.method);
-    let question = Url::parse(url).and_then(|url| {
+    let request = Url::parse(url).and_then(|url| {
         let to = url.address.clone();
         let RequestOptions { method, host, headers, body, timeout, .. } = asked;
         let request = http::HttpRequest {
@@ -55,15 +55,15 @@ pub(super) fn http_question(url: &str, asked: &RequestOptions) -> (String, anyho
             body: body.clone(),
         };
         let protocol = Protocol::Http { is_head: method == "HEAD" };
-        Ok(Question { to, bytes: request.bytes()?, protocol, timeout: *timeout })
+        Ok(Request { to, bytes: request.bytes()?, protocol, timeout: *timeout })
     });
-    (title, question)
+    (title, request)
 }
 
 fn http_it(call: &NativeCallContext, host: &ScriptHost, url: &str, options: Map) -> ScriptResult<Dynamic> {
     let asked = RequestOptions::read(&host.context, options, &HTTP)?;
-    let (title, question) = http_question(url, &asked);
-    ask(call, host, &title, question, &asked)
+    let (title, request) = http_request(url, &asked);
+    ask(call, host, &title, request, &asked)
 }
 
 fn fastcgi_it(
@@ -76,7 +76,7 @@ fn fastcgi_it(
     let asked = RequestOptions::read(&host.context, options, &FASTCGI)?;
     let title = format!("{} {} of {script} at {address}", asked.method, asked.path);
     let script = web::absolute(&host.site(), script);
-    let question = script.and_then(|script| {
+    let request = script.and_then(|script| {
         if !asked.path.starts_with('/') {
             return Err(anyhow!("path `{}` must begin with `/`", asked.path));
         }
@@ -91,9 +91,9 @@ fn fastcgi_it(
             body: asked.body.clone(),
         };
         let (to, bytes) = (Address::parse(address)?, request.bytes()?);
-        Ok(Question { to, bytes, protocol: Protocol::FastCgi, timeout: asked.timeout })
+        Ok(Request { to, bytes, protocol: Protocol::FastCgi, timeout: asked.timeout })
     });
-    ask(call, host, &title, question, &asked)
+    ask(call, host, &title, request, &asked)
 }
 
 /// Calls `condition` until it returns true. A failure in it means "not yet"; a mistake in the script ends the wait.
