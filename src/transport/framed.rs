@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::shell::{Act, Answer, Exit};
 use crate::transport::cancel::CancelToken;
-use crate::transport::conversation::Conversation;
 use crate::transport::ending::end;
 use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::link::Link;
+use crate::transport::request::RequestExchange;
 use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits};
@@ -75,20 +75,20 @@ impl<L: Link> FramedRemote<L> {
     }
 
     fn converse(&mut self, request: &Request) -> Result<RequestResult, Lost> {
-        let mut conversation = Conversation::open(&mut self.link, request)?;
+        let mut exchange = RequestExchange::open(&mut self.link, request)?;
         let outcome = loop {
             // No act is running now.
             self.send_heartbeat();
             if self.limits.cancel_token.is_cancelled() {
                 break Ok(RequestResult::Interrupted);
             }
-            match conversation.advance(&mut self.link) {
+            match exchange.advance(&mut self.link) {
                 Ok(None) => {}
                 Ok(Some(outcome)) => break Ok(outcome),
                 Err(lost) => break Err(lost),
             }
         };
-        conversation.close(&mut self.link);
+        exchange.close(&mut self.link);
         outcome
     }
 

@@ -7,7 +7,6 @@
 
 pub mod cancel;
 mod child;
-mod conversation;
 pub mod encode;
 mod ending;
 pub mod exchange;
@@ -23,6 +22,7 @@ pub mod mark;
 mod nonblocking;
 pub mod payload;
 pub mod remote;
+mod request;
 mod shell;
 #[cfg(test)]
 pub mod simulated;

@@ -12,7 +12,7 @@ use crate::web::Request;
 const SAID_MAX: usize = 40 * 1024 * 1024;
 
 /// A request in progress. The caller advances it step by step, like an `Exchange`.
-pub struct Conversation<'a> {
+pub struct RequestExchange<'a> {
     channel: ChannelId,
     request: &'a Request,
     /// The part of the request that is not written yet.
@@ -24,7 +24,7 @@ pub struct Conversation<'a> {
     buffer: Vec<u8>,
 }
 
-impl<'a> Conversation<'a> {
+impl<'a> RequestExchange<'a> {
     pub fn open(link: &mut impl Link, request: &'a Request) -> Result<Self, Lost> {
         let began = Instant::now();
         Ok(Self {
