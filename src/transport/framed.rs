@@ -74,7 +74,7 @@ impl<L: Link> FramedRemote<L> {
         Ok(over)
     }
 
-    fn converse(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+    fn exchange_request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
         let mut exchange = RequestExchange::open(&mut self.link, request)?;
         let outcome = loop {
             // No act is running now.
@@ -157,7 +157,7 @@ impl<L: Link> Remote for FramedRemote<L> {
     }
 
     fn request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
-        let outcome = self.converse(request);
+        let outcome = self.exchange_request(request);
         match outcome {
             Ok(_) => self.heard = Instant::now(),
             Err(_) => self.close_shell(),

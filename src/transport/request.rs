@@ -9,7 +9,7 @@ use crate::transport::{Lost, RequestResult, Stream};
 use crate::web::Request;
 
 /// The limit for a response of any protocol, in bytes.
-const SAID_MAX: usize = 40 * 1024 * 1024;
+const RESPONSE_MAX: usize = 40 * 1024 * 1024;
 
 /// A request in progress. The caller advances it step by step, like an `Exchange`.
 pub struct RequestExchange<'a> {
@@ -17,7 +17,7 @@ pub struct RequestExchange<'a> {
     request: &'a Request,
     /// The part of the request that is not written yet.
     rest: &'a [u8],
-    said: Vec<u8>,
+    received: Vec<u8>,
     began: Instant,
     /// When the channel accepted the first byte.
     sent: Option<Instant>,
@@ -31,7 +31,7 @@ impl<'a> RequestExchange<'a> {
             channel: link.dial(&request.to)?,
             request,
             rest: &request.bytes,
-            said: Vec::new(),
+            received: Vec::new(),
             began,
             sent: None,
             buffer: vec![0; 16 * 1024],
@@ -44,7 +44,7 @@ impl<'a> RequestExchange<'a> {
 
     /// Writes and reads as much as possible, and waits a moment if that is nothing. `None`: not finished yet.
     pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<RequestResult>, Lost> {
-        match self.converse(link) {
+        match self.transfer(link) {
             // Nothing listens at the address, but the connection to the host works.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Ok(Some(RequestResult::Failed(error.to_string())))
@@ -53,13 +53,13 @@ impl<'a> RequestExchange<'a> {
         }
     }
 
-    fn converse(&mut self, link: &mut impl Link) -> io::Result<Option<RequestResult>> {
+    fn transfer(&mut self, link: &mut impl Link) -> io::Result<Option<RequestResult>> {
         let has_written = self.write(link)?;
         let (n_read, is_over) = self.read(link)?;
-        if self.said.len() >= SAID_MAX {
+        if self.received.len() >= RESPONSE_MAX {
             return Ok(Some(RequestResult::Failed(format!(
                 "the response is larger than {} MiB",
-                SAID_MAX / 1024 / 1024
+                RESPONSE_MAX / 1024 / 1024
             ))));
         }
         if n_read == self.buffer.len() {
@@ -68,13 +68,13 @@ impl<'a> RequestExchange<'a> {
         }
         let has_moved = has_written || n_read > 0;
         if (has_moved || is_over)
-            && let Some(outcome) = self.understand(is_over)
+            && let Some(outcome) = self.parse_response(is_over)
         {
             return Ok(Some(outcome));
         }
         let left = self.request.timeout.saturating_sub(self.began.elapsed());
         if left.is_zero() {
-            return Ok(Some(RequestResult::Failed(self.too_late())));
+            return Ok(Some(RequestResult::Failed(self.timeout_message())));
         }
         if !has_moved {
             link.wait(&[self.channel], left.min(POLL_INTERVAL))?;
@@ -106,7 +106,7 @@ impl<'a> RequestExchange<'a> {
     fn read(&mut self, link: &mut impl Link) -> io::Result<(usize, bool)> {
         match link.read(self.channel, Stream::Stdout, &mut self.buffer)? {
             ReadOutcome::Bytes(n) => {
-                self.said.extend(&self.buffer[..n]);
+                self.received.extend(&self.buffer[..n]);
                 Ok((n, false))
             }
             ReadOutcome::Nothing => Ok((0, false)),
@@ -114,16 +114,16 @@ impl<'a> RequestExchange<'a> {
         }
     }
 
-    fn understand(&self, is_over: bool) -> Option<RequestResult> {
-        match self.request.protocol.read(&self.said, is_over) {
+    fn parse_response(&self, is_over: bool) -> Option<RequestResult> {
+        match self.request.protocol.read(&self.received, is_over) {
             Ok(response) => response
                 .map(|response| RequestResult::Answered(response, self.sent.unwrap_or(self.began).elapsed())),
             Err(why) => Some(RequestResult::Failed(why)),
         }
     }
 
-    fn too_late(&self) -> String {
-        let got = match self.said.len() {
+    fn timeout_message(&self) -> String {
+        let got = match self.received.len() {
             0 => "no response".to_owned(),
             n => format!("only {n} bytes"),
         };
