@@ -22,7 +22,8 @@ pub mod shell {
 
 pub mod transport {
     pub use crate::transport::{
-        CancelToken, Heartbeat, Listener, Lost, Remote, Silent, Stream, encode, framed, local, mark, ssh,
+        CancelToken, Heartbeat, Listener, Remote, Silent, Stream, TransportError, encode, framed, local,
+        mark, ssh,
     };
 }
 

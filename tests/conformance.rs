@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 use runner::parts::shell::{Act, Answer, Effect, Exit, Script, Step, Word};
 use runner::parts::transport::framed::FramedRemote;
 use runner::parts::transport::local::Local;
-use runner::parts::transport::{CancelToken, Heartbeat, Listener, Lost, Remote, Silent, Stream, local, ssh};
+use runner::parts::transport::{
+    CancelToken, Heartbeat, Listener, Remote, Silent, Stream, TransportError, local, ssh,
+};
 
 use crate::sshd::Sshd;
 
@@ -89,7 +91,7 @@ fn within(limit: Duration, script: &'static str) -> Act {
 }
 
 #[track_caller]
-fn answered(reply: Result<Answer, Lost>) -> Answer {
+fn answered(reply: Result<Answer, TransportError>) -> Answer {
     match reply {
         Ok(answer) => answer,
         other => panic!("no answer but {other:?}"),
@@ -506,7 +508,7 @@ fn a_payload_that_cannot_be_read_leaves_no_half(remote: &mut dyn Remote, _: Open
     let script = Script::new("cd \"$dir\"; cat >part && mv part whole").var("dir", &dir);
     let lost = remote.send(&act(script), &mut Failing(0), &mut Silent);
     let why = "`app.js` changed while it was read".to_owned();
-    assert_eq!(lost, Err(Lost::Payload { why }));
+    assert_eq!(lost, Err(TransportError::Payload { why }));
     let files = text(remote, Script::new("ls \"$dir\"").var("dir", &dir));
     assert!(!files.contains("whole"), "{files}");
     remove(remote, &dir);
@@ -568,7 +570,7 @@ fn what_an_act_keeps_lives_with_the_shell(remote: &mut dyn Remote, _: Open) {
     text(remote, Script::new("echo two >&9"));
     assert_eq!(text(remote, Script::new("cat \"$dir/kept\"").var("dir", &dir)), "one\ntwo");
     let lost = remote.perform(&act(Script::new("kill -9 $PPID")), &mut Silent);
-    assert!(matches!(lost, Err(Lost::Gone { .. })), "{lost:?}");
+    assert!(matches!(lost, Err(TransportError::Gone { .. })), "{lost:?}");
     let is_open = Script::new("if { command : >&9; } 2>/dev/null; then echo open; else echo closed; fi");
     assert_eq!(text(remote, is_open), "closed");
     remove(remote, &dir);
@@ -580,7 +582,7 @@ fn a_killed_shell_is_a_loss(_: &mut dyn Remote, open: Open) {
     let script = "echo 'last words' >&2; kill -9 $PPID; while :; do echo on || exit; done";
     let lost = remote.perform(&act(Script::new(script)), &mut Silent);
     match lost {
-        Err(Lost::Gone { why, .. }) => {
+        Err(TransportError::Gone { why, .. }) => {
             assert!(why.contains("was killed by signal 9"), "{why}");
             assert!(why.contains("last words"), "{why}");
         }
@@ -596,7 +598,7 @@ fn a_shell_that_died_idle_is_a_loss(remote: &mut dyn Remote, open: Open) {
     are_gone(remote, &[shell]);
     let script = act(Script::new("echo started"));
     let lost = mortal.perform(&script, &mut Silent);
-    assert!(matches!(lost, Err(Lost::Gone { .. })), "{lost:?}");
+    assert!(matches!(lost, Err(TransportError::Gone { .. })), "{lost:?}");
     assert_eq!(run(&mut *mortal, "echo well").stdout, b"well\n");
 }
 

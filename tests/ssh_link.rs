@@ -25,7 +25,7 @@ use runner::parts::transport::framed::FramedRemote;
 use runner::parts::transport::mark::Nonce;
 use runner::parts::transport::ssh::link::Ssh;
 use runner::parts::transport::ssh::{SshTarget, dial};
-use runner::parts::transport::{CancelToken, Listener, Lost, Remote, Silent, Stream, encode, ssh};
+use runner::parts::transport::{CancelToken, Listener, Remote, Silent, Stream, TransportError, encode, ssh};
 
 use crate::proxy::{Fault, Proxy, fewest};
 use crate::sshd::Sshd;
@@ -53,7 +53,7 @@ fn public(script: Script) -> Act {
 }
 
 #[track_caller]
-fn answered(reply: Result<Answer, Lost>) -> Answer {
+fn answered(reply: Result<Answer, TransportError>) -> Answer {
     match reply {
         Ok(answer) => answer,
         other => panic!("no answer but {other:?}"),
@@ -189,7 +189,7 @@ fn a_script_that_is_too_long_for_the_command_is_told_to_the_shell() {
 }
 
 /// What a deploy does to a line: two acts, a pack of 1 MB, an act.
-fn flow(remote: &mut dyn Remote) -> Result<(), Lost> {
+fn flow(remote: &mut dyn Remote) -> Result<(), TransportError> {
     let hello = |n: usize| Script::new("echo \"hello $n\"; head -c 20000 /dev/zero").var("n", n);
     remote.perform(&public(hello(1)), &mut Silent)?;
     remote.perform(&act(hello(2)), &mut Silent)?;
@@ -222,12 +222,12 @@ fn a_line_that_is_cut_anywhere_is_an_error_within_a_second() {
         assert!(took < AT_ONCE, "{at}: {took:?} until {lost}");
         match lost {
             // A server that hangs up before it has said anything may be too busy: it is tried again.
-            Lost::Refused { .. } => n_refused += 1,
-            Lost::Gone { sent, .. } => {
+            TransportError::Refused { .. } => n_refused += 1,
+            TransportError::Gone { sent, .. } => {
                 longest = longest.max(took);
                 most = most.max(sent);
             }
-            Lost::Payload { .. } => panic!("{lost}"),
+            TransportError::Payload { .. } => panic!("{lost}"),
         }
         let start = Instant::now();
         drop(remote);
@@ -248,12 +248,12 @@ fn after_a_loss_the_next_act_connects_anew() {
     let before = text(&mut *remote, &public(shell.clone()));
     proxy.cut();
     let lost = remote.perform(&act(shell.clone()), &mut Silent);
-    assert!(matches!(lost, Err(Lost::Gone { .. })), "{lost:?}");
+    assert!(matches!(lost, Err(TransportError::Gone { .. })), "{lost:?}");
     let then = text(&mut *remote, &act(shell.clone()));
     assert_ne!(before, then);
     proxy.cut();
     let lost = remote.send(&act(shell.clone()), &mut io::empty(), &mut Silent);
-    assert!(matches!(lost, Err(Lost::Gone { .. })), "{lost:?}");
+    assert!(matches!(lost, Err(TransportError::Gone { .. })), "{lost:?}");
     let after = text(&mut *remote, &act(shell));
     assert_ne!(then, after);
 }
@@ -268,8 +268,8 @@ impl Listener for Freezing<'_> {
 }
 
 #[track_caller]
-fn is_given_up(lost: Result<Answer, Lost>, since: Instant) {
-    let Err(Lost::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
+fn is_given_up(lost: Result<Answer, TransportError>, since: Instant) {
+    let Err(TransportError::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
     assert!(why.contains("the host sent nothing"), "{why}");
     println!("given up after {:?} with {SHORT:?} of silence allowed", since.elapsed());
     assert!(since.elapsed() < SHORT + AT_ONCE, "{:?}", since.elapsed());
@@ -306,7 +306,7 @@ fn a_line_that_freezes_is_given_up_and_a_silent_command_is_not() {
             thread::sleep(SHORT + Duration::from_secs(1));
             let start = Instant::now();
             let lost = remote.perform(&act(Script::new("echo well")), &mut Silent);
-            assert!(matches!(lost, Err(Lost::Gone { .. })), "{lost:?}");
+            assert!(matches!(lost, Err(TransportError::Gone { .. })), "{lost:?}");
             // It was known before, and not waited for once more.
             assert!(start.elapsed() < SHORT, "{:?}", start.elapsed());
         });
@@ -355,7 +355,7 @@ fn a_host_that_allows_one_channel_only_says_so() {
     let mut remote = open(&sshd, sshd.port, LONG);
     let shell = text(&mut *remote, &act(Script::new("echo $PPID")));
     let lost = remote.send(&act(Script::new("cat")), &mut io::empty(), &mut Silent);
-    let Err(Lost::Refused { report }) = lost else { panic!("not refused but {lost:?}") };
+    let Err(TransportError::Refused { report }) = lost else { panic!("not refused but {lost:?}") };
     assert!(report.message.contains("`MaxSessions`"), "{report}");
     assert_eq!(text(&mut *remote, &act(Script::new("echo $PPID"))), shell);
 }

@@ -8,7 +8,7 @@ use crate::release::history::{self, HistoryEntry};
 use crate::release::lifecycle::{self, Finish, FinishReport};
 use crate::shell::{Act, Answer, Step};
 use crate::site::session::{Backlog, Session, UnconfirmedSwap};
-use crate::transport::{Lost, Remote};
+use crate::transport::{Remote, TransportError};
 
 impl Session {
     /// Says that the release is found good: from now on the server does not take the swap back by itself. May wait for the
@@ -117,7 +117,11 @@ impl Session {
 
     /// What became of a confirmation decides what is served: it is said again, or, where the lock was released with it,
     /// looked for. `None`: it was heard.
-    fn confirm_again(&mut self, again: &Act, lost: Result<Answer, Lost>) -> Option<Result<Answer, Lost>> {
+    fn confirm_again(
+        &mut self,
+        again: &Act,
+        lost: Result<Answer, TransportError>,
+    ) -> Option<Result<Answer, TransportError>> {
         if self.hold().is_ok() {
             return Some(self.perform_silently(again));
         }

@@ -22,7 +22,7 @@ use crate::site::options::Options;
 use crate::site::plan;
 use crate::site::view::View;
 use crate::transport::fail_fast::FailFast;
-use crate::transport::{ExtraStreams, Fallback, Lost, Remote, RequestResult, Silent};
+use crate::transport::{ExtraStreams, Fallback, Remote, RequestResult, Silent, TransportError};
 use crate::tree::{CompressionMode, Pack};
 use crate::web::Request;
 
@@ -198,7 +198,7 @@ impl Session {
             return Err(failure);
         }
         // What only the payload failed by leaves the connection as it was.
-        self.is_cut |= matches!(reply, Err(Lost::Gone { .. }));
+        self.is_cut |= matches!(reply, Err(TransportError::Gone { .. }));
         let answer = self
             .read(step, reply)
             .with_context(|| format!("{sent} of {} bytes were sent", pack.n_bytes()))?;
@@ -251,18 +251,18 @@ impl Session {
     }
 
     /// An act of this session's own.
-    pub(super) fn perform_silently(&mut self, act: &Act) -> Result<Answer, Lost> {
+    pub(super) fn perform_silently(&mut self, act: &Act) -> Result<Answer, TransportError> {
         let reply = self.remote.perform(act, &mut Silent);
         self.is_cut |= reply.is_err();
         reply
     }
 
-    pub(super) fn read<A>(&self, step: Step<A>, reply: Result<Answer, Lost>) -> Result<A> {
+    pub(super) fn read<A>(&self, step: Step<A>, reply: Result<Answer, TransportError>) -> Result<A> {
         let op = step.act.op.name;
         let name = &self.host.name;
         match reply {
             Ok(answer) => (step.read)(&answer),
-            Err(Lost::Refused { report }) => {
+            Err(TransportError::Refused { report }) => {
                 let report = report.or_at(&self.host.places.host);
                 Err(report).with_context(|| format!("no connection to `{name}`"))
             }

@@ -10,7 +10,7 @@ use crate::transport::link::Link;
 use crate::transport::mark::Nonce;
 use crate::transport::shell::Shell;
 use crate::transport::turn::{closed, wait};
-use crate::transport::{Listener, Lost, Silent};
+use crate::transport::{Listener, Silent, TransportError};
 
 /// How long to wait for the script to begin, so that its processes are known, and for its end to be reported.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ pub fn end(
     exchange: &mut Exchange,
     shell: &mut Shell,
     listener: &mut dyn Listener,
-) -> Result<(), Lost> {
+) -> Result<(), TransportError> {
     exchange.stop_payload();
     until(link, exchange, None, listener, |exchange, _| exchange.begun().is_some())?;
     let Some((pid, way)) = exchange.begun().filter(|_| exchange.status().is_none()) else {
@@ -102,7 +102,7 @@ pub fn end(
     until(link, exchange, None, listener, |_, _| false)
 }
 
-fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, Lost> {
+fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, TransportError> {
     let channel = link.open(encode::CHANNEL)?;
     let mark = Nonce::random().mark(0);
     let line = encode::first_line(&mark, &act.script);
@@ -117,7 +117,7 @@ fn until(
     mut killer: Option<&mut Exchange>,
     listener: &mut dyn Listener,
     is_done: impl Fn(&Exchange, Option<&Exchange>) -> bool,
-) -> Result<(), Lost> {
+) -> Result<(), TransportError> {
     let start = Instant::now();
     while start.elapsed() < LIMIT {
         let mut moved = exchange.advance(link, listener)?;

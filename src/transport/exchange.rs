@@ -8,12 +8,12 @@ use crate::shell::{Answer, Exit};
 use crate::transport::frame::Scanner;
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::mark::Mark;
-use crate::transport::{Listener, Lost, Stream};
+use crate::transport::{Listener, Stream, TransportError};
 
 /// How much of a payload is in memory at once.
 const BLOCK: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
-/// How much of the last output a `Lost` quotes.
+/// How much of the last output a `TransportError` quotes.
 const WORDS_MAX: usize = 1024;
 
 /// The input of a script: a text, and maybe a payload after it. After a payload, standard input is closed.
@@ -119,24 +119,30 @@ impl<'a> Exchange<'a> {
     }
 
     /// Writes and reads as much as possible without waiting. Returns false if that was nothing.
-    pub fn advance(&mut self, link: &mut impl Link, listener: &mut dyn Listener) -> Result<bool, Lost> {
+    pub fn advance(
+        &mut self,
+        link: &mut impl Link,
+        listener: &mut dyn Listener,
+    ) -> Result<bool, TransportError> {
         let wrote = self.write(link, listener)?;
         let sent = self.input.sent;
         let mut moved = wrote;
         for capture in [&mut self.out, &mut self.err] {
             moved |= read(link, self.channel, capture, &mut self.buffer, listener)
-                .map_err(|error| Lost::broken(&error, sent))?;
+                .map_err(|error| TransportError::broken(&error, sent))?;
         }
         Ok(moved)
     }
 
-    fn write(&mut self, link: &mut impl Link, listener: &mut dyn Listener) -> Result<bool, Lost> {
+    fn write(&mut self, link: &mut impl Link, listener: &mut dyn Listener) -> Result<bool, TransportError> {
         let had_payload = self.input.payload.is_some();
-        let is_more = self.input.fill().map_err(|error| Lost::Payload { why: error.to_string() })?;
+        let is_more =
+            self.input.fill().map_err(|error| TransportError::Payload { why: error.to_string() })?;
         if !is_more {
             if had_payload {
                 self.input.payload = None;
-                link.close_stdin(self.channel).map_err(|error| Lost::broken(&error, self.input.sent))?;
+                link.close_stdin(self.channel)
+                    .map_err(|error| TransportError::broken(&error, self.input.sent))?;
             }
             return Ok(had_payload);
         }
@@ -157,7 +163,7 @@ impl<'a> Exchange<'a> {
                 self.input.stop();
                 Ok(true)
             }
-            Err(error) => Err(Lost::broken(&error, self.input.sent)),
+            Err(error) => Err(TransportError::broken(&error, self.input.sent)),
         }
     }
 
@@ -221,7 +227,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The error that the script was lost because of `why`, with its last output.
-    pub fn lost(&self, why: &str) -> Lost {
+    pub fn lost(&self, why: &str) -> TransportError {
         let words = match self.err.kept.as_slice() {
             [] => self.err.scanner.stray(),
             words => words,
@@ -232,7 +238,7 @@ impl<'a> Exchange<'a> {
             "" => why.to_owned(),
             words => format!("{why}: {words}"),
         };
-        Lost::Gone { why, sent: self.input.sent }
+        TransportError::Gone { why, sent: self.input.sent }
     }
 }
 

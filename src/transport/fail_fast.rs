@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::shell::{Act, Answer};
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, RequestResult};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Remote, RequestResult, TransportError};
 use crate::web::Request;
 
 /// Connects again after each failure, as a recipe that restarts a host needs it, until `fail_fast` is called.
@@ -12,7 +12,7 @@ pub struct FailFast {
     remote: Box<dyn Remote>,
     fails_fast: bool,
     /// Why the last attempt to reach the host failed.
-    refused: Option<Lost>,
+    refused: Option<TransportError>,
 }
 
 impl FailFast {
@@ -37,12 +37,12 @@ impl Remote for FailFast {
         }
     }
 
-    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, TransportError> {
         if let Some(lost) = &self.refused {
             return Err(lost.clone());
         }
         let reply = self.remote.perform(act, listener);
-        if let Err(lost @ Lost::Refused { .. }) = &reply
+        if let Err(lost @ TransportError::Refused { .. }) = &reply
             && self.fails_fast
         {
             self.refused = Some(lost.clone());
@@ -57,14 +57,14 @@ impl Remote for FailFast {
         payload: &mut dyn Read,
         extra: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Answer, Lost> {
+    ) -> Result<Answer, TransportError> {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
             None => self.remote.upload(act, payload, extra, listener),
         }
     }
 
-    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+    fn request(&mut self, request: &Request) -> Result<RequestResult, TransportError> {
         match &self.refused {
             Some(lost) => Err(lost.clone()),
             None => self.remote.request(request),
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_host_that_is_away_is_tried_once_more_and_then_not_again() {
         let act = Step::new("check", Effect::Reads, Script::new(":"), |_| Ok(())).act;
-        let lost = |n| Lost::refused(format!("try {n}"));
+        let lost = |n| TransportError::refused(format!("try {n}"));
         let mut n_tries = 0;
         let away = SimulatedRemote::replying(move |_| {
             n_tries += 1;

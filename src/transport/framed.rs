@@ -16,7 +16,7 @@ use crate::transport::shell::{Shell, answer, is_unknown};
 use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits};
 use crate::transport::upload::Uploader;
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, RequestResult, Silent};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Remote, RequestResult, Silent, TransportError};
 use crate::web::Request;
 
 /// How long a channel may take to open, and its login shell to read its startup files, some of which use the network.
@@ -51,7 +51,7 @@ impl<L: Link> FramedRemote<L> {
     }
 
     /// Performs an act in the persistent shell; opens the shell if necessary. If this fails, the shell is lost.
-    fn perform_in_shell(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
+    fn perform_in_shell(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, TransportError> {
         if let Some(mut turn) = self.shell.bootstrap(&mut self.link, act)? {
             let end = self.finish(&mut turn, listener);
             if !is_unknown(&turn.exchange, &end) {
@@ -65,7 +65,11 @@ impl<L: Link> FramedRemote<L> {
     }
 
     /// Waits for an act in the shell, or ends it if it runs too long.
-    fn finish(&mut self, turn: &mut Turn, listener: &mut dyn Listener) -> Result<ExchangeEnd, Lost> {
+    fn finish(
+        &mut self,
+        turn: &mut Turn,
+        listener: &mut dyn Listener,
+    ) -> Result<ExchangeEnd, TransportError> {
         self.spare.open_wanted(&mut self.link);
         let over = turn.finish(&mut self.link, &self.limits, &mut self.heartbeat, listener)?;
         if let ExchangeEnd::Overdue(_) = over {
@@ -74,7 +78,7 @@ impl<L: Link> FramedRemote<L> {
         Ok(over)
     }
 
-    fn exchange_request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+    fn exchange_request(&mut self, request: &Request) -> Result<RequestResult, TransportError> {
         let mut exchange = RequestExchange::open(&mut self.link, request)?;
         let outcome = loop {
             // No act is running now.
@@ -109,7 +113,7 @@ impl<L: Link> FramedRemote<L> {
 }
 
 impl<L: Link> Remote for FramedRemote<L> {
-    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost> {
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, TransportError> {
         // An act that was sent already must be ended now, not left to the next call.
         if let Some(reply) = self.refuse().filter(|_| !self.shell.has_begun()) {
             return Ok(reply);
@@ -141,7 +145,7 @@ impl<L: Link> Remote for FramedRemote<L> {
         payload: &mut dyn Read,
         extra: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Answer, Lost> {
+    ) -> Result<Answer, TransportError> {
         if let Some(reply) = self.refuse() {
             return Ok(reply);
         }
@@ -150,13 +154,13 @@ impl<L: Link> Remote for FramedRemote<L> {
         match answer {
             Ok(_) => self.heard = Instant::now(),
             // After a loss, the next act must not continue in the old shell.
-            Err(Lost::Gone { .. }) => self.close_shell(),
+            Err(TransportError::Gone { .. }) => self.close_shell(),
             Err(_) => {}
         }
         answer
     }
 
-    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+    fn request(&mut self, request: &Request) -> Result<RequestResult, TransportError> {
         let outcome = self.exchange_request(request);
         match outcome {
             Ok(_) => self.heard = Instant::now(),

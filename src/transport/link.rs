@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::shell::Exit;
-use crate::transport::{Lost, Stream};
+use crate::transport::{Stream, TransportError};
 use crate::web::Address;
 
 /// An open channel of a link. Numbers are never reused.
@@ -29,15 +29,15 @@ pub trait Link: Send {
     /// the same way (so no `!`, and `\` only before a letter or a digit). The link prepends `exec` if the shell
     /// supports it (rbash does not) and the length allows it. May return before the channel is open. Until then,
     /// writes accept nothing, and any later call may report the failure.
-    fn open(&mut self, command: &str) -> Result<ChannelId, Lost>;
+    fn open(&mut self, command: &str) -> Result<ChannelId, TransportError>;
 
     /// Connects from the host to an address, and passes bytes in both directions. What arrives is read as standard
     /// output. May return before it is connected, like `open`.
-    fn dial(&mut self, to: &Address) -> Result<ChannelId, Lost>;
+    fn dial(&mut self, to: &Address) -> Result<ChannelId, TransportError>;
 
     /// The maximum length of a command that contains the first script, which saves the round trip of sending it to an
     /// open shell. 0 if there is nothing to save. Connects if necessary.
-    fn command_max(&mut self) -> Result<usize, Lost> {
+    fn command_max(&mut self) -> Result<usize, TransportError> {
         Ok(0)
     }
 

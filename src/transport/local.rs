@@ -16,7 +16,7 @@ use crate::shell::Exit;
 use crate::transport::child::ChildProcess;
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::nonblocking::{read, unblock, write};
-use crate::transport::{Lost, Stream};
+use crate::transport::{Stream, TransportError};
 use crate::web::Address;
 
 /// How long to wait for each address of a host name.
@@ -119,13 +119,14 @@ fn connect(to: &Address) -> io::Result<File> {
 }
 
 impl Link for Local {
-    fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
-        let child =
-            self.spawn(command).map_err(|error| Lost::refused(format!("failed to start `sh`: {error}")))?;
+    fn open(&mut self, command: &str) -> Result<ChannelId, TransportError> {
+        let child = self
+            .spawn(command)
+            .map_err(|error| TransportError::refused(format!("failed to start `sh`: {error}")))?;
         Ok(self.opened(FarEnd::Child(child)))
     }
 
-    fn dial(&mut self, to: &Address) -> Result<ChannelId, Lost> {
+    fn dial(&mut self, to: &Address) -> Result<ChannelId, TransportError> {
         let end = match connect(to) {
             Ok(socket) => FarEnd::Socket(Some(socket)),
             Err(error) => FarEnd::Refused(format!("failed to connect to `{to}`: {error}")),

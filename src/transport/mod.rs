@@ -2,13 +2,14 @@
 //!
 //! **Invariant:** only its mark tells that a script has ended. Without a mark, it has not succeeded.
 //!
-//! **Invariant:** until a call returns `Lost`, one and the same shell performs all acts. So a lock that lives as long
-//! as that shell (`$PPID` of every script) is never lost unnoticed.
+//! **Invariant:** until a call returns `TransportError`, one and the same shell performs all acts. So a lock that
+//! lives as long as that shell (`$PPID` of every script) is never lost unnoticed.
 
 pub mod cancel;
 mod child;
 pub mod encode;
 mod ending;
+pub mod error;
 pub mod exchange;
 pub mod fail_fast;
 pub mod frame;
@@ -17,7 +18,6 @@ mod heartbeat;
 pub mod link;
 pub mod listener;
 pub mod local;
-pub mod lost;
 pub mod mark;
 mod nonblocking;
 pub mod payload;
@@ -39,8 +39,8 @@ use crate::transport::ssh::dial::Dial;
 use crate::transport::ssh::link::Ssh;
 
 pub use cancel::CancelToken;
+pub use error::TransportError;
 pub use listener::{Listener, Silent, Stream};
-pub use lost::Lost;
 pub use payload::{ExtraStreams, Fallback};
 pub use remote::{Heartbeat, Remote, RequestResult};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::shell::{Act, Answer};
 use crate::transport::payload::ExtraStreams;
-use crate::transport::{Listener, Lost};
+use crate::transport::{Listener, TransportError};
 use crate::web::{Request, Response};
 
 /// The outcome of a request.
@@ -34,7 +34,7 @@ pub struct Heartbeat {
 pub trait Remote: Send {
     /// Performs an act in the persistent shell of the host. Its script starts in the working directory of the shell,
     /// with `/dev/null` as standard input and with nothing left from earlier scripts.
-    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, Lost>;
+    fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, TransportError>;
 
     /// Announces that up to `n_payloads` payloads may be sent soon. Channels for them are opened if the host is
     /// connected.
@@ -53,7 +53,7 @@ pub trait Remote: Send {
         payload: &mut dyn Read,
         extra: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Answer, Lost>;
+    ) -> Result<Answer, TransportError>;
 
     /// Uploads without extra streams.
     fn send(
@@ -61,12 +61,12 @@ pub trait Remote: Send {
         act: &Act,
         payload: &mut dyn Read,
         listener: &mut dyn Listener,
-    ) -> Result<Answer, Lost> {
+    ) -> Result<Answer, TransportError> {
         self.upload(act, payload, ExtraStreams::none(act), listener)
     }
 
     /// Sends a request to an application on the host, and waits for its response until the timeout of the request.
-    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost>;
+    fn request(&mut self, request: &Request) -> Result<RequestResult, TransportError>;
 
     /// Sends heartbeats from now on: while acts run, and whenever `send_heartbeat` is called.
     fn start_heartbeat(&mut self, heartbeat: Heartbeat);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
-use crate::transport::{Lost, RequestResult, Stream};
+use crate::transport::{RequestResult, Stream, TransportError};
 use crate::web::Request;
 
 /// The limit for a response of any protocol, in bytes.
@@ -25,7 +25,7 @@ pub struct RequestExchange<'a> {
 }
 
 impl<'a> RequestExchange<'a> {
-    pub fn open(link: &mut impl Link, request: &'a Request) -> Result<Self, Lost> {
+    pub fn open(link: &mut impl Link, request: &'a Request) -> Result<Self, TransportError> {
         let began = Instant::now();
         Ok(Self {
             channel: link.dial(&request.to)?,
@@ -43,13 +43,13 @@ impl<'a> RequestExchange<'a> {
     }
 
     /// Writes and reads as much as possible, and waits a moment if that is nothing. `None`: not finished yet.
-    pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<RequestResult>, Lost> {
+    pub fn advance(&mut self, link: &mut impl Link) -> Result<Option<RequestResult>, TransportError> {
         match self.transfer(link) {
             // Nothing listens at the address, but the connection to the host works.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Ok(Some(RequestResult::Failed(error.to_string())))
             }
-            outcome => outcome.map_err(|error| Lost::broken(&error, 0)),
+            outcome => outcome.map_err(|error| TransportError::broken(&error, 0)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The persistent shell of a host: opens it, then sends it one act after the other.
 
 use crate::shell::{Act, Answer};
-use crate::transport::Lost;
+use crate::transport::TransportError;
 use crate::transport::encode;
 use crate::transport::exchange::{Exchange, Input};
 use crate::transport::link::{ChannelId, Link};
@@ -52,7 +52,11 @@ impl Shell {
 
     /// Opens the shell with a command that performs the act, if other users may read the act and it is short enough.
     /// `None`: the shell is open already, or the act must be sent to it.
-    pub fn bootstrap(&mut self, link: &mut impl Link, act: &Act) -> Result<Option<Turn<'static>>, Lost> {
+    pub fn bootstrap(
+        &mut self,
+        link: &mut impl Link,
+        act: &Act,
+    ) -> Result<Option<Turn<'static>>, TransportError> {
         if self.is_open() || !act.is_public {
             return Ok(None);
         }
@@ -72,7 +76,7 @@ impl Shell {
     }
 
     /// Sends an act to the shell, unless it was sent ahead. Opens the shell if necessary.
-    pub fn start(&mut self, link: &mut impl Link, act: &Act) -> Result<Turn<'static>, Lost> {
+    pub fn start(&mut self, link: &mut impl Link, act: &Act) -> Result<Turn<'static>, TransportError> {
         let (channel, mark, text) = match (self.begun.take(), self.open) {
             (Some((mark, rest)), Some(OpenShell { channel, .. })) => (channel, mark, rest),
             _ => self.tell(link, act)?,
@@ -81,7 +85,11 @@ impl Shell {
     }
 
     /// The channel, mark and text of an act for the shell.
-    fn tell(&mut self, link: &mut impl Link, act: &Act) -> Result<(ChannelId, Mark, Vec<u8>), Lost> {
+    fn tell(
+        &mut self,
+        link: &mut impl Link,
+        act: &Act,
+    ) -> Result<(ChannelId, Mark, Vec<u8>), TransportError> {
         let mark = self.next_mark();
         let (channel, mut text) = match self.open {
             Some(OpenShell { channel, is_greeted: true }) => (channel, Vec::new()),
@@ -122,16 +130,16 @@ impl Shell {
 }
 
 /// Whether the host does not support the command of `bootstrap`, so that the act was not performed.
-pub fn is_unknown(bootstrap: &Exchange, end: &Result<ExchangeEnd, Lost>) -> bool {
+pub fn is_unknown(bootstrap: &Exchange, end: &Result<ExchangeEnd, TransportError>) -> bool {
     match end {
-        Err(Lost::Refused { .. }) => true,
+        Err(TransportError::Refused { .. }) => true,
         Ok(ExchangeEnd::Closed(_)) => bootstrap.begun().is_none(),
         _ => false,
     }
 }
 
 /// The answer of the shell, if the shell is still usable.
-pub fn answer(exchange: Exchange, end: ExchangeEnd) -> Result<Answer, Lost> {
+pub fn answer(exchange: Exchange, end: ExchangeEnd) -> Result<Answer, TransportError> {
     let why = match end {
         ExchangeEnd::Exit(exit) | ExchangeEnd::Overdue(exit) if exchange.status().is_some() => {
             return Ok(exchange.into_answer(exit));

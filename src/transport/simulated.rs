@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::shell::{Act, Answer, Exit};
-use crate::transport::{ExtraStreams, Heartbeat, Listener, Lost, Remote, RequestResult};
+use crate::transport::{ExtraStreams, Heartbeat, Listener, Remote, RequestResult, TransportError};
 use crate::web::Request;
 
-type MakeReply = Box<dyn FnMut(&Act) -> Result<Answer, Lost> + Send>;
+type MakeReply = Box<dyn FnMut(&Act) -> Result<Answer, TransportError> + Send>;
 
 /// Answers with a function.
 pub struct SimulatedRemote {
@@ -23,7 +23,7 @@ impl SimulatedRemote {
     }
 
     /// Also returns errors.
-    pub fn replying(reply: impl FnMut(&Act) -> Result<Answer, Lost> + Send + 'static) -> Self {
+    pub fn replying(reply: impl FnMut(&Act) -> Result<Answer, TransportError> + Send + 'static) -> Self {
         Self { reply: Box::new(reply), performed: PerformedActs::default() }
     }
 
@@ -34,7 +34,7 @@ impl SimulatedRemote {
 }
 
 impl Remote for SimulatedRemote {
-    fn perform(&mut self, act: &Act, _: &mut dyn Listener) -> Result<Answer, Lost> {
+    fn perform(&mut self, act: &Act, _: &mut dyn Listener) -> Result<Answer, TransportError> {
         self.performed.0.lock().unwrap_or_else(PoisonError::into_inner).push(act.op.name);
         (self.reply)(act)
     }
@@ -49,11 +49,11 @@ impl Remote for SimulatedRemote {
         _: &mut dyn Read,
         _: ExtraStreams,
         listener: &mut dyn Listener,
-    ) -> Result<Answer, Lost> {
+    ) -> Result<Answer, TransportError> {
         self.perform(act, listener)
     }
 
-    fn request(&mut self, request: &Request) -> Result<RequestResult, Lost> {
+    fn request(&mut self, request: &Request) -> Result<RequestResult, TransportError> {
         Ok(RequestResult::Failed(format!("nothing listens at `{}`", request.to)))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::transport::Lost;
+use crate::transport::TransportError;
 use crate::transport::encode;
 use crate::transport::link::{ChannelId, Link};
 
@@ -40,7 +40,7 @@ impl SpareChannels {
     }
 
     /// A channel for a payload, and whether it had been opened before.
-    pub fn take(&mut self, link: &mut impl Link) -> Result<(ChannelId, bool), Lost> {
+    pub fn take(&mut self, link: &mut impl Link) -> Result<(ChannelId, bool), TransportError> {
         while let Some(channel) = self.ready.pop_front() {
             // The host may have refused it, or closed it because it was idle.
             match link.exit(channel) {

@@ -9,7 +9,7 @@ use crate::shell::{Act, Answer};
 use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::link::ChannelId;
 use crate::transport::turn::Turn;
-use crate::transport::{ExtraStreams, Fallback, Lost};
+use crate::transport::{ExtraStreams, Fallback, TransportError};
 
 /// How long a server may count a channel as open after it was closed.
 const LINGER: Duration = Duration::from_secs(10);
@@ -162,14 +162,14 @@ impl<'a> UploadStreams<'a> {
     }
 
     /// The outcome of the upload, once no stream is in progress and none can follow.
-    pub fn outcome(&mut self) -> Option<Result<Answer, Lost>> {
+    pub fn outcome(&mut self) -> Option<Result<Answer, TransportError>> {
         if !self.open.is_empty() || self.may_send_extra && !self.waiting.is_empty() {
             return None;
         }
         let left = if self.may_send_extra { (self.left)() } else { 0 };
         let first = self.first.take().filter(|_| left == 0);
         let why = "the host did not read all of the payload".to_owned();
-        Some(first.ok_or(Lost::Gone { why, sent: self.sent }))
+        Some(first.ok_or(TransportError::Gone { why, sent: self.sent }))
     }
 }
 
@@ -254,7 +254,7 @@ mod tests {
             streams.take(0);
             streams.ended(true, answer(0, "half"));
             while streams.next().is_some() {}
-            assert!(matches!(streams.outcome(), Some(Err(Lost::Gone { .. }))));
+            assert!(matches!(streams.outcome(), Some(Err(TransportError::Gone { .. }))));
         });
     }
 

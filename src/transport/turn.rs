@@ -7,7 +7,7 @@ use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::exchange::Exchange;
 use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::link::{ChannelId, Link};
-use crate::transport::{Listener, Lost};
+use crate::transport::{Listener, TransportError};
 
 /// How long to read the output of a process that has ended, if other processes keep writing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ impl<'a> Turn<'a> {
         limits: &TurnLimits,
         heartbeat: &mut HeartbeatSender,
         listener: &mut dyn Listener,
-    ) -> Result<ExchangeEnd, Lost> {
+    ) -> Result<ExchangeEnd, TransportError> {
         loop {
             heartbeat.send(link);
             match self.advance(link, limits, listener)? {
@@ -76,7 +76,7 @@ impl<'a> Turn<'a> {
         link: &mut impl Link,
         limits: &TurnLimits,
         listener: &mut dyn Listener,
-    ) -> Result<TurnProgress, Lost> {
+    ) -> Result<TurnProgress, TransportError> {
         let has_moved = self.exchange.advance(link, listener)?;
         if let Some(status) = self.exchange.status() {
             return Ok(TurnProgress::Over(ExchangeEnd::Exit(Exit::from_shell(status))));
@@ -115,7 +115,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn never_began(&self, start: Duration) -> Lost {
+    fn never_began(&self, start: Duration) -> TransportError {
         let why = format!("no script started within {} s", start.as_secs());
         self.exchange
             .lost(&format!("{why}: the login shell or its startup files may be waiting for something"))
@@ -127,9 +127,9 @@ pub fn closed(
     link: &mut impl Link,
     exchange: &mut Exchange,
     listener: &mut dyn Listener,
-) -> Result<Option<Exit>, Lost> {
+) -> Result<Option<Exit>, TransportError> {
     let exit = link.exit(exchange.channel);
-    let exit = exit.map_err(|error| Lost::broken(&error, exchange.sent()))?;
+    let exit = exit.map_err(|error| TransportError::broken(&error, exchange.sent()))?;
     if exit.is_some() {
         // It may have printed something between the last read and its end.
         let start = Instant::now();
@@ -138,6 +138,6 @@ pub fn closed(
     Ok(exit.filter(|_| exchange.status().is_none()))
 }
 
-pub fn wait(link: &mut impl Link, channels: &[ChannelId], at_most: Duration) -> Result<(), Lost> {
-    link.wait(channels, at_most).map_err(|error| Lost::broken(&error, 0))
+pub fn wait(link: &mut impl Link, channels: &[ChannelId], at_most: Duration) -> Result<(), TransportError> {
+    link.wait(channels, at_most).map_err(|error| TransportError::broken(&error, 0))
 }

@@ -14,7 +14,7 @@ use crate::transport::shell::Shell;
 use crate::transport::spare::SpareChannels;
 use crate::transport::streams::{UploadStream, UploadStreams};
 use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits, TurnProgress, wait};
-use crate::transport::{ExtraStreams, Listener, Lost};
+use crate::transport::{ExtraStreams, Listener, TransportError};
 
 /// The parts of a remote that an upload needs.
 pub struct Uploader<'a, L: Link> {
@@ -35,10 +35,10 @@ impl<L: Link> Uploader<'_, L> {
         act: &Act,
         payload: &mut dyn Read,
         mut extra: ExtraStreams,
-    ) -> Result<Answer, Lost> {
+    ) -> Result<Answer, TransportError> {
         match self.try_to_send(act, payload, extra.again()) {
             // If the host allows only two channels, the payload gets the one of the heartbeats.
-            Err(Lost::Refused { .. }) if self.heartbeat.make_room(self.link) => {
+            Err(TransportError::Refused { .. }) if self.heartbeat.make_room(self.link) => {
                 self.try_to_send(act, payload, extra.again())
             }
             answer => answer,
@@ -50,7 +50,7 @@ impl<L: Link> Uploader<'_, L> {
         act: &'p Act,
         payload: &'p mut dyn Read,
         extra: ExtraStreams<'p>,
-    ) -> Result<Answer, Lost> {
+    ) -> Result<Answer, TransportError> {
         let was_silent = self.heartbeat.is_silent() && self.spare.is_empty();
         let mut streams = UploadStreams::new(self.open(act, payload, true)?, extra);
         self.spare.open_to(self.link, streams.n_waiting());
@@ -69,7 +69,7 @@ impl<L: Link> Uploader<'_, L> {
     }
 
     /// Advances all streams until the last one is over. The caller ends streams that are still open then.
-    fn drive(&mut self, streams: &mut UploadStreams) -> Result<Answer, Lost> {
+    fn drive(&mut self, streams: &mut UploadStreams) -> Result<Answer, TransportError> {
         loop {
             if self.shell.is_open() {
                 self.heartbeat.send(self.link);
@@ -110,7 +110,7 @@ impl<L: Link> Uploader<'_, L> {
         act: &'p Act,
         payload: &'p mut dyn Read,
         is_first: bool,
-    ) -> Result<UploadStream<'p>, Lost> {
+    ) -> Result<UploadStream<'p>, TransportError> {
         let (channel, was_ready) = self.spare.take(self.link)?;
         let mark = Nonce::random().mark(0);
         let line = encode::first_line(&mark, &act.script);
@@ -124,7 +124,7 @@ impl<L: Link> Uploader<'_, L> {
         streams: &mut UploadStreams,
         n: usize,
         end: ExchangeEnd,
-    ) -> Result<Option<Answer>, Lost> {
+    ) -> Result<Option<Answer>, TransportError> {
         let stream = streams.take(n);
         let is_first = stream.is_first;
         let answer = self.close(stream, end)?;
@@ -133,9 +133,14 @@ impl<L: Link> Uploader<'_, L> {
 
     /// Handles the loss of stream `n`. If the host only refused its channel, tries another one, now or when one is
     /// free. Any other loss ends the upload.
-    fn handle_loss<'p>(&mut self, streams: &mut UploadStreams<'p>, n: usize, lost: Lost) -> Result<(), Lost> {
+    fn handle_loss<'p>(
+        &mut self,
+        streams: &mut UploadStreams<'p>,
+        n: usize,
+        lost: TransportError,
+    ) -> Result<(), TransportError> {
         let stream = &streams.open[n];
-        if !matches!(lost, Lost::Refused { .. }) || !stream.turn.exchange.is_untouched() {
+        if !matches!(lost, TransportError::Refused { .. }) || !stream.turn.exchange.is_untouched() {
             return Err(lost);
         }
         if stream.was_ready {
@@ -155,7 +160,7 @@ impl<L: Link> Uploader<'_, L> {
     }
 
     /// Closes a finished stream. Afterwards nothing reads its payload any more.
-    fn close(&mut self, stream: UploadStream, end: ExchangeEnd) -> Result<Answer, Lost> {
+    fn close(&mut self, stream: UploadStream, end: ExchangeEnd) -> Result<Answer, TransportError> {
         let UploadStream { is_first, turn, .. } = stream;
         let mut exchange = turn.exchange;
         let ended = match end {
@@ -174,13 +179,13 @@ impl<L: Link> Uploader<'_, L> {
     }
 
     /// Ends a script that still runs.
-    fn end(&mut self, exchange: &mut Exchange) -> Result<(), Lost> {
+    fn end(&mut self, exchange: &mut Exchange) -> Result<(), TransportError> {
         end(self.link, exchange, self.shell, self.listener)
     }
 }
 
 /// The answer of a finished stream.
-fn answer(mut exchange: Exchange, end: ExchangeEnd, is_first: bool) -> Result<Answer, Lost> {
+fn answer(mut exchange: Exchange, end: ExchangeEnd, is_first: bool) -> Result<Answer, TransportError> {
     match end {
         // Only the first stream need not read all of its input.
         ExchangeEnd::Exit(exit) if exit.is_success() && !is_first && exchange.leaves_some() => {

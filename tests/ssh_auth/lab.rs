@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use runner::parts::event::layout::plain;
 use runner::parts::transport::ssh::{Connection, Logins, Prompt, SshTarget, dial};
-use runner::parts::transport::{CancelToken, Lost};
+use runner::parts::transport::{CancelToken, TransportError};
 use tempfile::TempDir;
 
 use crate::sshd::Sshd;
@@ -155,8 +155,8 @@ pub fn until(is_so: impl Fn() -> bool) {
 }
 
 /// How a login ends that nobody wants any more.
-pub fn interrupted() -> Lost {
-    Lost::refused("interrupted")
+pub fn interrupted() -> TransportError {
+    TransportError::refused("interrupted")
 }
 
 #[track_caller]
@@ -171,7 +171,7 @@ pub fn entered(target: &SshTarget) -> Connection {
 pub fn refused(target: &SshTarget) -> String {
     match dial::connect(target, &CancelToken::default()) {
         Ok(_) => panic!("not refused"),
-        Err(Lost::Refused { report }) => plain(&report),
+        Err(TransportError::Refused { report }) => plain(&report),
         Err(lost) => panic!("not refused but {lost:?}"),
     }
 }

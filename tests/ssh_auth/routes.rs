@@ -15,7 +15,7 @@ use runner::parts::transport::framed::FramedRemote;
 use runner::parts::transport::ssh::SshTarget;
 use runner::parts::transport::ssh::dial::{self, Dial};
 use runner::parts::transport::ssh::link::Ssh;
-use runner::parts::transport::{self, CancelToken, Lost, Remote, Silent};
+use runner::parts::transport::{self, CancelToken, Remote, Silent, TransportError};
 
 const KEY: &str = "IdentityFile $D/key";
 
@@ -252,7 +252,7 @@ fn the_configuration_is_asked_for_once_a_run() {
     let act = Step::new("check", Effect::Reads, Script::new("echo well"), |_| Ok(())).act;
     remote.perform(&act, &mut Silent).unwrap();
     proxy.cut();
-    assert!(matches!(remote.perform(&act, &mut Silent), Err(Lost::Gone { .. })));
+    assert!(matches!(remote.perform(&act, &mut Silent), Err(TransportError::Gone { .. })));
     remote.perform(&act, &mut Silent).unwrap();
     assert_eq!(fs::read_to_string(lab.path("asked")).unwrap(), "asked\n");
 }
@@ -269,7 +269,7 @@ fn a_host_that_starts_no_script_is_given_up() {
         let remote = FramedRemote::new(link, CancelToken::default());
         let mut remote = remote.starting_within(Duration::from_secs(2));
         let lost = remote.perform(&Act { is_public, ..act.clone() }, &mut Silent);
-        let Err(Lost::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
+        let Err(TransportError::Gone { why, .. }) = lost else { panic!("not lost but {lost:?}") };
         assert!(why.contains("no script started within 2 s") && why.ends_with("Which terminal?"), "{why}");
     }
 }

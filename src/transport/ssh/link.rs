@@ -10,7 +10,7 @@ use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::ssh::Connection;
 use crate::transport::ssh::driver::Driver;
 use crate::transport::ssh::pipes::{Pipe, Pipes, Purpose};
-use crate::transport::{Lost, Stream};
+use crate::transport::{Stream, TransportError};
 use crate::web::Address;
 
 /// The maximum length of a command that is repeated for the login shell.
@@ -23,7 +23,7 @@ const COMMAND_MAX_CAREFUL: usize = 8000;
 /// The stack size of the driver's thread. The driver and libssh2 need little.
 const STACK: usize = 512 * 1024;
 
-type Connect = Box<dyn FnMut() -> Result<Connection, Lost> + Send>;
+type Connect = Box<dyn FnMut() -> Result<Connection, TransportError> + Send>;
 
 /// A host over ssh. Connects when a channel is first opened. After the connection is lost and all its channels are
 /// closed, opening a channel connects again.
@@ -46,18 +46,18 @@ impl Ssh {
     /// `silence` is how long the host may send nothing, in spite of keepalive requests.
     pub fn new(
         silence: Duration,
-        connect: impl FnMut() -> Result<Connection, Lost> + Send + 'static,
+        connect: impl FnMut() -> Result<Connection, TransportError> + Send + 'static,
     ) -> Self {
         Self { connect: Box::new(connect), silence, n_opened: 0, driver: None }
     }
 
-    fn driver(&mut self) -> Result<&DriverHandle, Lost> {
+    fn driver(&mut self) -> Result<&DriverHandle, TransportError> {
         if let Some(driver) = &self.driver {
             let state = driver.pipes.lock();
             if let Some(why) = &state.gone {
                 // A caller that still holds a channel must notice the loss before anything seems to continue.
                 if !state.channels.is_empty() {
-                    return Err(Lost::Gone { why: why.clone(), sent: 0 });
+                    return Err(TransportError::Gone { why: why.clone(), sent: 0 });
                 }
                 drop(state);
                 self.driver = None;
@@ -69,13 +69,13 @@ impl Ssh {
                 let connection = (self.connect)()?;
                 let silence = connection.silence.map_or(self.silence, |limit| limit.min(self.silence));
                 let started = DriverHandle::start(connection, silence);
-                let why = |error| Lost::refused(format!("failed to start a thread: {error}"));
+                let why = |error| TransportError::refused(format!("failed to start a thread: {error}"));
                 Ok(none.insert(started.map_err(why)?))
             }
         }
     }
 
-    fn open_for(&mut self, purpose: Purpose) -> Result<ChannelId, Lost> {
+    fn open_for(&mut self, purpose: Purpose) -> Result<ChannelId, TransportError> {
         let id = ChannelId(self.n_opened + 1);
         let driver = self.driver()?;
         driver.pipes.lock().channels.insert(id, Pipe::new(purpose));
@@ -120,15 +120,15 @@ impl Link for Ssh {
         self.driver.as_ref().is_some_and(|driver| driver.is_openssh)
     }
 
-    fn open(&mut self, command: &str) -> Result<ChannelId, Lost> {
+    fn open(&mut self, command: &str) -> Result<ChannelId, TransportError> {
         self.open_for(Purpose::Command(for_login_shell(command)))
     }
 
-    fn dial(&mut self, to: &Address) -> Result<ChannelId, Lost> {
+    fn dial(&mut self, to: &Address) -> Result<ChannelId, TransportError> {
         self.open_for(Purpose::Stream(to.clone()))
     }
 
-    fn command_max(&mut self) -> Result<usize, Lost> {
+    fn command_max(&mut self) -> Result<usize, TransportError> {
         self.driver().map(|driver| driver.command_max)
     }
 
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_made_when_a_channel_is_opened_and_its_refusal_is_told() {
-        let refused = || Lost::refused("no route to host");
+        let refused = || TransportError::refused("no route to host");
         let mut n_tries = 0;
         let mut ssh = Ssh::new(Duration::from_secs(45), move || {
             n_tries += 1;

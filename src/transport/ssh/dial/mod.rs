@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use ssh2::Session;
 
 use crate::event::report::Report;
-use crate::transport::Lost;
+use crate::transport::TransportError;
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::config::{Config, Route};
 use crate::transport::ssh::dial::endpoint::Endpoint;
@@ -43,7 +43,7 @@ pub struct Dial {
 }
 
 /// Logs in to a target once.
-pub fn connect(target: &SshTarget, cancel_token: &CancelToken) -> Result<Connection, Lost> {
+pub fn connect(target: &SshTarget, cancel_token: &CancelToken) -> Result<Connection, TransportError> {
     Dial::new(target.clone(), cancel_token.clone()).connect()
 }
 
@@ -53,12 +53,12 @@ impl Dial {
     }
 
     /// Connects to the target, checks its host key and logs in.
-    pub fn connect(&mut self) -> Result<Connection, Lost> {
+    pub fn connect(&mut self) -> Result<Connection, TransportError> {
         self.try_to_connect().map_err(|failure| match failure {
-            LoginFailure::Interrupted => Lost::refused("interrupted"),
+            LoginFailure::Interrupted => TransportError::refused("interrupted"),
             LoginFailure::NotListening(report)
             | LoginFailure::Dropped(report)
-            | LoginFailure::Final(report) => Lost::Refused { report: report.into() },
+            | LoginFailure::Final(report) => TransportError::Refused { report: report.into() },
         })
     }
 

@@ -7,7 +7,7 @@ use crate::event::Report;
 
 /// The act has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lost {
+pub enum TransportError {
     /// There is no connection, or the host does not start anything more on it: the act was not started.
     Refused { report: Box<Report> },
     /// The connection or the shell was lost. The act may or may not have been performed; the connection accepted
@@ -18,30 +18,30 @@ pub enum Lost {
     Payload { why: String },
 }
 
-impl Lost {
+impl TransportError {
     /// For errors that need only a message.
     pub fn refused(why: impl Into<String>) -> Self {
-        Lost::Refused { report: Report::new(why).into() }
+        TransportError::Refused { report: Report::new(why).into() }
     }
 
     /// Converts an error of a link.
     pub fn broken(error: &io::Error, sent: u64) -> Self {
         let why = error.to_string();
         match error.kind() {
-            io::ErrorKind::ConnectionRefused => Lost::refused(why),
-            _ => Lost::Gone { why, sent },
+            io::ErrorKind::ConnectionRefused => TransportError::refused(why),
+            _ => TransportError::Gone { why, sent },
         }
     }
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Lost::Refused { report } => report.fmt(f),
-            Lost::Gone { why, .. } => write!(f, "connection lost: {why}"),
-            Lost::Payload { why } => write!(f, "failed to read the files to send: {why}"),
+            TransportError::Refused { report } => report.fmt(f),
+            TransportError::Gone { why, .. } => write!(f, "connection lost: {why}"),
+            TransportError::Payload { why } => write!(f, "failed to read the files to send: {why}"),
         }
     }
 }
 
-impl std::error::Error for Lost {}
+impl std::error::Error for TransportError {}
