@@ -68,13 +68,13 @@ impl Fleet {
     }
 
     /// All hosts, including dropped ones.
-    pub fn everyone(&self) -> Vec<usize> {
+    pub fn including_dropped(&self) -> Vec<usize> {
         (0..self.hosts.len()).collect()
     }
 
     /// The hosts that were not dropped.
     pub fn all(&self) -> Vec<usize> {
-        self.left_of(&self.everyone())
+        self.left_of(&self.including_dropped())
     }
 
     /// Those of `hosts` that were not dropped.
@@ -117,7 +117,7 @@ impl Fleet {
         question: impl Fn(&mut Site) -> Result<A> + Sync,
     ) -> Vec<(String, Result<A, Report>)> {
         let ask = |host| question(&mut self.site(host)).map_err(|error| Report::of(&error));
-        let answers = in_parallel(&self.everyone(), self.hosts.len(), ask);
+        let answers = in_parallel(&self.including_dropped(), self.hosts.len(), ask);
         answers.into_iter().map(|(host, answer)| (self.name(host).to_owned(), answer)).collect()
     }
 

@@ -171,5 +171,5 @@ pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
             problem: problem.map(str::to_owned),
         }
     };
-    run.fleet.everyone().into_iter().map(of).collect()
+    run.fleet.including_dropped().into_iter().map(of).collect()
 }

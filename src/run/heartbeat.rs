@@ -36,7 +36,7 @@ impl HeartbeatThread {
 
 /// One on each host, where it is due.
 fn beat(run: &Run) {
-    for host in run.fleet.everyone() {
+    for host in run.fleet.including_dropped() {
         // While an act runs there, it gives them itself.
         let Some(mut site) = run.fleet.idle_site(host) else { continue };
         site.session.heartbeat();

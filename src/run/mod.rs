@@ -105,7 +105,7 @@ impl Run {
             application: self.application.clone(),
             stage: self.stage.clone(),
             flow: self.flow.clone(),
-            hosts: self.fleet.names(&self.fleet.everyone()),
+            hosts: self.fleet.names(&self.fleet.including_dropped()),
             revision: revision.commit.clone().filter(|_| *sends),
             reference: project.reference().map(str::to_owned).filter(|_| *sends),
             is_plan: self.mode.is_plan(),
