@@ -49,7 +49,7 @@ pub fn on_hosts<A: Send>(
         is_plan: false,
     };
     let fleet = Fleet::open(&selected, options, OnHostFailure::default(), &access)?;
-    let answers = fleet.ask(act);
+    let answers = fleet.on_all(act);
     match cancel_token.is_cancelled() {
         true => Err(VerbError::interrupted()),
         false => Ok(answers),

@@ -112,12 +112,12 @@ impl Fleet {
     }
 
     /// Asks all hosts in parallel. Returns each answer with the name of its host, in file order.
-    pub fn ask<A: Send>(
+    pub fn on_all<A: Send>(
         &self,
-        question: impl Fn(&mut Site) -> Result<A> + Sync,
+        act: impl Fn(&mut Site) -> Result<A> + Sync,
     ) -> Vec<(String, Result<A, Report>)> {
-        let ask = |host| question(&mut self.site(host)).map_err(|error| Report::of(&error));
-        let answers = in_parallel(&self.including_dropped(), self.hosts.len(), ask);
+        let act = |host| act(&mut self.site(host)).map_err(|error| Report::of(&error));
+        let answers = in_parallel(&self.including_dropped(), self.hosts.len(), act);
         answers.into_iter().map(|(host, answer)| (self.name(host).to_owned(), answer)).collect()
     }
 
