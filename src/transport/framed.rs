@@ -115,7 +115,7 @@ impl<L: Link> FramedRemote<L> {
 impl<L: Link> Remote for FramedRemote<L> {
     fn perform(&mut self, act: &Act, listener: &mut dyn Listener) -> Result<Answer, TransportError> {
         // An act that was sent already must be ended now, not left to the next call.
-        if let Some(reply) = self.refuse().filter(|_| !self.shell.has_begun()) {
+        if let Some(reply) = self.refuse().filter(|_| !self.shell.has_sent_ahead()) {
             return Ok(reply);
         }
         let answer = self.perform_in_shell(act, listener);
@@ -178,7 +178,7 @@ impl<L: Link> Remote for FramedRemote<L> {
             return;
         }
         match self.heartbeat.due_once() {
-            Some(act) if !self.shell.has_begun() => {
+            Some(act) if !self.shell.has_sent_ahead() => {
                 // If the connection is lost, the next act reports it.
                 let _ = self.perform(&act, &mut Silent);
                 self.heartbeat.sent_once();

@@ -13,7 +13,7 @@ pub struct Shell {
     n_marks: u64,
     open: Option<OpenShell>,
     /// An act that was sent ahead: its mark, and the part that is not written yet.
-    begun: Option<(Mark, Vec<u8>)>,
+    sent_ahead: Option<(Mark, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ struct OpenShell {
 impl Shell {
     /// A shell that the first act opens.
     pub fn new() -> Self {
-        Self { nonce: Nonce::random(), n_marks: 0, open: None, begun: None }
+        Self { nonce: Nonce::random(), n_marks: 0, open: None, sent_ahead: None }
     }
 
     pub fn is_open(&self) -> bool {
@@ -34,8 +34,8 @@ impl Shell {
     }
 
     /// Whether an act was sent ahead and its answer was not requested yet.
-    pub fn has_begun(&self) -> bool {
-        self.begun.is_some()
+    pub fn has_sent_ahead(&self) -> bool {
+        self.sent_ahead.is_some()
     }
 
     /// Sends an act ahead, as far as possible without waiting, if the shell is open.
@@ -47,7 +47,7 @@ impl Shell {
         while let Ok(n @ 1..) = link.write(channel, &rest) {
             rest.drain(..n);
         }
-        self.begun = Some((mark, rest));
+        self.sent_ahead = Some((mark, rest));
     }
 
     /// Opens the shell with a command that performs the act, if other users may read the act and it is short enough.
@@ -77,7 +77,7 @@ impl Shell {
 
     /// Sends an act to the shell, unless it was sent ahead. Opens the shell if necessary.
     pub fn start(&mut self, link: &mut impl Link, act: &Act) -> Result<Turn<'static>, TransportError> {
-        let (channel, mark, text) = match (self.begun.take(), self.open) {
+        let (channel, mark, text) = match (self.sent_ahead.take(), self.open) {
             (Some((mark, rest)), Some(OpenShell { channel, .. })) => (channel, mark, rest),
             _ => self.tell(link, act)?,
         };
@@ -117,7 +117,7 @@ impl Shell {
     }
 
     pub fn close(&mut self, link: &mut impl Link) {
-        self.begun = None;
+        self.sent_ahead = None;
         if let Some(open) = self.open.take() {
             link.close(open.channel);
         }
