@@ -82,8 +82,8 @@ pub fn end(
     listener: &mut dyn Listener,
 ) -> Result<(), TransportError> {
     exchange.stop_payload();
-    until(link, exchange, None, listener, |exchange, _| exchange.begun().is_some())?;
-    let Some((pid, way)) = exchange.begun().filter(|_| exchange.status().is_none()) else {
+    until(link, exchange, None, listener, |exchange, _| exchange.process().is_some())?;
+    let Some((pid, way)) = exchange.process().filter(|_| exchange.status().is_none()) else {
         return Ok(());
     };
     let script = Script::new(END).var("pid", pid.to_string()).var("way", way);

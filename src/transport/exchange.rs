@@ -205,7 +205,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The process id of the script, and how to find all processes that belong to it.
-    pub fn begun(&self) -> Option<(u32, &str)> {
+    pub fn process(&self) -> Option<(u32, &str)> {
         let (pid, way) = self.out.scanner.begin()?.split_once(' ')?;
         Some((pid.parse().ok().filter(|pid| *pid > 1)?, way))
     }

@@ -133,7 +133,7 @@ impl Shell {
 pub fn is_unknown(bootstrap: &Exchange, end: &Result<ExchangeEnd, TransportError>) -> bool {
     match end {
         Err(TransportError::Refused { .. }) => true,
-        Ok(ExchangeEnd::Closed(_)) => bootstrap.begun().is_none(),
+        Ok(ExchangeEnd::Closed(_)) => bootstrap.process().is_none(),
         _ => false,
     }
 }
