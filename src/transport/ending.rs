@@ -82,24 +82,24 @@ pub fn end(
     listener: &mut dyn Listener,
 ) -> Result<(), TransportError> {
     exchange.stop_payload();
-    until(link, exchange, None, listener, |exchange, _| exchange.process().is_some())?;
+    advance_until(link, exchange, None, listener, |exchange, _| exchange.process().is_some())?;
     let Some((pid, way)) = exchange.process().filter(|_| exchange.status().is_none()) else {
         return Ok(());
     };
     let script = Script::new(END).var("pid", pid.to_string()).var("way", way);
     let act = Step::new("end", Effect::Writes, script, |_| Ok(())).act;
-    let (mut killer, is_in_shell) = match shell.meanwhile(link, &act, exchange.channel) {
+    let (mut killer, is_in_shell) = match shell.start_concurrent(link, &act, exchange.channel) {
         Some(killer) => (killer, true),
         None => (on_a_channel(link, &act)?, false),
     };
-    let ended = until(link, exchange, Some(&mut killer), listener, |_, killer| {
+    let ended = advance_until(link, exchange, Some(&mut killer), listener, |_, killer| {
         killer.is_some_and(|killer| killer.status().is_some())
     });
     if !is_in_shell {
         link.close(killer.channel);
     }
     ended?;
-    until(link, exchange, None, listener, |_, _| false)
+    advance_until(link, exchange, None, listener, |_, _| false)
 }
 
 fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, TransportError> {
@@ -111,7 +111,7 @@ fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, Tr
 
 /// Advances both exchanges until `is_done`, until the first is over and there is no second, or until the time limit.
 /// Keeps reading the first one: a script that cleans up may print much.
-fn until(
+fn advance_until(
     link: &mut impl Link,
     exchange: &mut Exchange,
     mut killer: Option<&mut Exchange>,

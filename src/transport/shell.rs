@@ -79,13 +79,13 @@ impl Shell {
     pub fn start(&mut self, link: &mut impl Link, act: &Act) -> Result<Turn<'static>, TransportError> {
         let (channel, mark, text) = match (self.sent_ahead.take(), self.open) {
             (Some((mark, rest)), Some(OpenShell { channel, .. })) => (channel, mark, rest),
-            _ => self.tell(link, act)?,
+            _ => self.prepare(link, act)?,
         };
         Ok(Turn::new(Exchange::new(channel, &mark, Input::text(text)), act.timeout))
     }
 
     /// The channel, mark and text of an act for the shell.
-    fn tell(
+    fn prepare(
         &mut self,
         link: &mut impl Link,
         act: &Act,
@@ -103,7 +103,7 @@ impl Shell {
 
     /// Performs an act while the exchange on channel `busy` continues. `None` if `busy` is the channel of the shell
     /// itself, or the shell is not able to.
-    pub fn meanwhile(
+    pub fn start_concurrent(
         &mut self,
         link: &mut impl Link,
         act: &Act,
