@@ -42,13 +42,13 @@ impl<'a> Input<'a> {
 
     /// Stops writing, and leaves standard input open.
     fn stop(&mut self) {
-        self.is_short |= self.leaves_some();
+        self.is_short |= self.has_unsent_input();
         self.payload = None;
         self.at = self.block.len();
     }
 
     /// Whether unsent input is left, other than the zeros at the end of a tar, which need not be read.
-    fn leaves_some(&mut self) -> bool {
+    fn has_unsent_input(&mut self) -> bool {
         let mut rest = [0; 1];
         self.is_short
             || self.block[self.at..].iter().any(|byte| *byte != 0)
@@ -191,8 +191,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether the script ended without reading all of its input. Nothing may be sent after that.
-    pub fn leaves_some(&mut self) -> bool {
-        self.input.leaves_some()
+    pub fn has_unsent_input(&mut self) -> bool {
+        self.input.has_unsent_input()
     }
 
     /// Whether no byte of the payload was used yet.

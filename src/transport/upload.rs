@@ -188,7 +188,7 @@ impl<L: Link> Uploader<'_, L> {
 fn answer(mut exchange: Exchange, end: ExchangeEnd, is_first: bool) -> Result<Answer, TransportError> {
     match end {
         // Only the first stream need not read all of its input.
-        ExchangeEnd::Exit(exit) if exit.is_success() && !is_first && exchange.leaves_some() => {
+        ExchangeEnd::Exit(exit) if exit.is_success() && !is_first && exchange.has_unsent_input() => {
             let mut answer = exchange.into_answer(Exit::Code(1));
             answer.stderr.extend(b"the script succeeded, but did not read all of its input\n");
             Ok(answer)
