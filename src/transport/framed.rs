@@ -29,7 +29,7 @@ pub struct FramedRemote<L: Link> {
     heartbeat: HeartbeatSender,
     spare: SpareChannels,
     /// When the host last answered an act or a request.
-    heard: Instant,
+    last_answer: Instant,
 }
 
 impl<L: Link> FramedRemote<L> {
@@ -40,7 +40,7 @@ impl<L: Link> FramedRemote<L> {
             shell: Shell::new(),
             heartbeat: HeartbeatSender::new(),
             spare: SpareChannels::default(),
-            heard: Instant::now(),
+            last_answer: Instant::now(),
         }
     }
 
@@ -120,7 +120,7 @@ impl<L: Link> Remote for FramedRemote<L> {
         }
         let answer = self.perform_in_shell(act, listener);
         match answer {
-            Ok(_) => self.heard = Instant::now(),
+            Ok(_) => self.last_answer = Instant::now(),
             Err(_) => self.close_shell(),
         }
         answer
@@ -152,7 +152,7 @@ impl<L: Link> Remote for FramedRemote<L> {
         let Self { link, limits, shell, heartbeat, spare, .. } = self;
         let answer = Uploader { link, limits, shell, heartbeat, spare, listener }.send(act, payload, extra);
         match answer {
-            Ok(_) => self.heard = Instant::now(),
+            Ok(_) => self.last_answer = Instant::now(),
             // After a loss, the next act must not continue in the old shell.
             Err(TransportError::Gone { .. }) => self.close_shell(),
             Err(_) => {}
@@ -163,7 +163,7 @@ impl<L: Link> Remote for FramedRemote<L> {
     fn request(&mut self, request: &Request) -> Result<RequestResult, TransportError> {
         let outcome = self.exchange_request(request);
         match outcome {
-            Ok(_) => self.heard = Instant::now(),
+            Ok(_) => self.last_answer = Instant::now(),
             Err(_) => self.close_shell(),
         }
         outcome
@@ -191,7 +191,7 @@ impl<L: Link> Remote for FramedRemote<L> {
     }
 
     fn silence(&self) -> Duration {
-        self.heard.max(self.heartbeat.heard()).elapsed()
+        self.last_answer.max(self.heartbeat.last_answer()).elapsed()
     }
 }
 

@@ -16,7 +16,7 @@ pub struct HeartbeatSender {
     last: Instant,
     channel: HeartbeatChannel,
     /// When the host last answered one.
-    heard: Instant,
+    last_answer: Instant,
 }
 
 enum HeartbeatChannel {
@@ -32,7 +32,12 @@ enum HeartbeatChannel {
 
 impl HeartbeatSender {
     pub fn new() -> Self {
-        Self { heartbeat: None, last: Instant::now(), channel: HeartbeatChannel::None, heard: Instant::now() }
+        Self {
+            heartbeat: None,
+            last: Instant::now(),
+            channel: HeartbeatChannel::None,
+            last_answer: Instant::now(),
+        }
     }
 
     /// Sends heartbeats from now on. The first is due after one interval.
@@ -42,13 +47,13 @@ impl HeartbeatSender {
             heartbeat: Some(heartbeat),
             last: Instant::now(),
             channel: HeartbeatChannel::None,
-            heard: self.heard,
+            last_answer: self.last_answer,
         };
     }
 
     /// When the host last answered a heartbeat.
-    pub fn heard(&self) -> Instant {
-        self.heard
+    pub fn last_answer(&self) -> Instant {
+        self.last_answer
     }
 
     /// Sends a heartbeat if one is due. Ignores errors: the act that runs reports a lost connection. The host's shell
@@ -95,7 +100,7 @@ impl HeartbeatSender {
                 let mut buffer = [0; 256];
                 let read = [Stream::Stdout, Stream::Stderr].map(|stream| link.read(id, stream, &mut buffer));
                 if read.iter().flatten().any(|got| matches!(got, ReadOutcome::Bytes(_))) {
-                    self.heard = Instant::now();
+                    self.last_answer = Instant::now();
                 }
                 read.iter().any(Result::is_err) || !matches!(link.exit(id), Ok(None))
             }
