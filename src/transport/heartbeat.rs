@@ -114,15 +114,15 @@ impl HeartbeatSender {
 
     /// Closes the channel, for example after the connection is lost. The next heartbeat opens another one.
     pub fn pause(&mut self, link: &mut impl Link) {
-        self.give_up(link, HeartbeatChannel::None);
+        self.close_channel(link, HeartbeatChannel::None);
     }
 
     /// Closes the channel until `resume`, because an act needs it. Returns whether there was one.
-    pub fn make_room(&mut self, link: &mut impl Link) -> bool {
-        self.give_up(link, HeartbeatChannel::Refused)
+    pub fn free_channel(&mut self, link: &mut impl Link) -> bool {
+        self.close_channel(link, HeartbeatChannel::Refused)
     }
 
-    fn give_up(&mut self, link: &mut impl Link, next: HeartbeatChannel) -> bool {
+    fn close_channel(&mut self, link: &mut impl Link, next: HeartbeatChannel) -> bool {
         match std::mem::replace(&mut self.channel, next) {
             HeartbeatChannel::Open { id, .. } => {
                 link.close(id);
@@ -133,7 +133,7 @@ impl HeartbeatSender {
     }
 
     /// Whether heartbeats have no channel and will not open one.
-    pub fn is_silent(&self) -> bool {
+    pub fn has_no_channel(&self) -> bool {
         self.heartbeat.is_none() || matches!(self.channel, HeartbeatChannel::Refused)
     }
 

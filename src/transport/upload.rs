@@ -38,7 +38,7 @@ impl<L: Link> Uploader<'_, L> {
     ) -> Result<Answer, TransportError> {
         match self.try_to_send(act, payload, extra.again()) {
             // If the host allows only two channels, the payload gets the one of the heartbeats.
-            Err(TransportError::Refused { .. }) if self.heartbeat.make_room(self.link) => {
+            Err(TransportError::Refused { .. }) if self.heartbeat.free_channel(self.link) => {
                 self.try_to_send(act, payload, extra.again())
             }
             answer => answer,
@@ -51,7 +51,7 @@ impl<L: Link> Uploader<'_, L> {
         payload: &'p mut dyn Read,
         extra: ExtraStreams<'p>,
     ) -> Result<Answer, TransportError> {
-        let was_silent = self.heartbeat.is_silent() && self.spare.is_empty();
+        let had_no_channel = self.heartbeat.has_no_channel() && self.spare.is_empty();
         let mut streams = UploadStreams::new(self.open(act, payload, true)?, extra);
         self.spare.open_to(self.link, streams.n_waiting());
         let answer = self.drive(&mut streams);
@@ -61,7 +61,7 @@ impl<L: Link> Uploader<'_, L> {
             let _ = self.end(&mut stream.turn.exchange);
             self.link.close(stream.channel());
         }
-        if !was_silent {
+        if !had_no_channel {
             // Heartbeats can have their own channel again.
             self.heartbeat.resume();
         }
@@ -152,7 +152,7 @@ impl<L: Link> Uploader<'_, L> {
             }
             return Ok(());
         }
-        if !stream.is_first && (streams.may_be_crowded() || self.heartbeat.make_room(self.link)) {
+        if !stream.is_first && (streams.may_be_crowded() || self.heartbeat.free_channel(self.link)) {
             self.link.close(streams.requeue(n));
             return Ok(());
         }
