@@ -155,7 +155,7 @@ impl<'a> UploadStreams<'a> {
             return Some(answer);
         }
         if is_first {
-            self.may_send_extra = says(&answer.stdout, self.after);
+            self.may_send_extra = contains(&answer.stdout, self.after);
             self.first = Some(answer);
         }
         None
@@ -174,7 +174,7 @@ impl<'a> UploadStreams<'a> {
 }
 
 /// Whether the output of an act contains `text`.
-fn says(said: &[u8], text: &[u8]) -> bool {
+fn contains(said: &[u8], text: &[u8]) -> bool {
     text.is_empty() || said.windows(text.len()).any(|part| part == text)
 }
 

@@ -36,14 +36,14 @@ impl LoginAttempts {
 
     pub fn report(&self, config: &Config, accepted: &[String]) -> Report {
         let report = Report::new(format!("failed to log in to {} as `{}`", config.place(), config.user));
-        self.tell(report).note(accepts(accepted)).hint(self.hint(config))
+        self.add_notes(report).note(accepts(accepted)).hint(self.hint(config))
     }
 
     /// The host closed the connection during the login.
     pub fn hung_up(&self, config: &Config, accepted: Option<&[String]>, stop: &CallFailure) -> Report {
         let message =
             format!("{} closed the connection during the login of `{}`: {stop}", config.place(), config.user);
-        let report = self.tell(Report::new(message));
+        let report = self.add_notes(Report::new(message));
         let report = match accepted {
             None => report,
             Some(accepted) => return report.note(accepts(accepted)),
@@ -57,7 +57,7 @@ impl LoginAttempts {
         }
     }
 
-    fn tell(&self, report: Report) -> Report {
+    fn add_notes(&self, report: Report) -> Report {
         match self.notes.is_empty() {
             true => report.note("no keys to try: no agent has one, and no key file exists"),
             false => self.notes.iter().fold(report, |report, note| report.note(note.clone())),
