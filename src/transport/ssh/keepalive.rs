@@ -9,9 +9,9 @@ const LIMIT_MIN: Duration = Duration::from_secs(6);
 #[derive(Debug)]
 pub struct KeepaliveTimer {
     limit: Duration,
-    heard: Instant,
+    last_received: Instant,
     /// When a request was sent, unless something arrived since then.
-    asked: Option<Instant>,
+    requested: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,28 +23,30 @@ pub enum Liveness {
 
 impl KeepaliveTimer {
     pub fn new(limit: Duration, now: Instant) -> Self {
-        Self { limit: limit.max(LIMIT_MIN), heard: now, asked: None }
+        Self { limit: limit.max(LIMIT_MIN), last_received: now, requested: None }
     }
 
-    pub fn heard(&mut self, now: Instant) {
-        self.heard = now;
-        self.asked = None;
+    pub fn received(&mut self, now: Instant) {
+        self.last_received = now;
+        self.requested = None;
     }
 
-    pub fn asked(&mut self, now: Instant) {
-        self.asked.get_or_insert(now);
+    pub fn requested(&mut self, now: Instant) {
+        self.requested.get_or_insert(now);
     }
 
     /// Whether a request is due now.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.asked.is_none() && now.saturating_duration_since(self.heard) >= self.request_after()
+        self.requested.is_none() && now.saturating_duration_since(self.last_received) >= self.request_after()
     }
 
     /// Counts from the request, not from the last data of the host: it may have been this program that slept.
     pub fn verdict(&self, now: Instant) -> Liveness {
-        match self.asked {
-            Some(asked) if now.saturating_duration_since(asked) >= self.limit - self.request_after() => {
-                Liveness::Dead(now.saturating_duration_since(self.heard))
+        match self.requested {
+            Some(requested)
+                if now.saturating_duration_since(requested) >= self.limit - self.request_after() =>
+            {
+                Liveness::Dead(now.saturating_duration_since(self.last_received))
             }
             _ => Liveness::Alive,
         }
@@ -52,9 +54,9 @@ impl KeepaliveTimer {
 
     /// How long nothing changes if no data arrives.
     pub fn next(&self, now: Instant) -> Duration {
-        let at = match self.asked {
-            Some(asked) => asked + (self.limit - self.request_after()),
-            None => self.heard + self.request_after(),
+        let at = match self.requested {
+            Some(requested) => requested + (self.limit - self.request_after()),
+            None => self.last_received + self.request_after(),
         };
         at.saturating_duration_since(now)
     }
@@ -78,7 +80,7 @@ mod tests {
         let mut silence = KeepaliveTimer::new(Duration::from_secs(45), start);
         assert!(!silence.is_due(at(start, 14)));
         assert!(silence.is_due(at(start, 15)));
-        silence.asked(at(start, 15));
+        silence.requested(at(start, 15));
         assert!(!silence.is_due(at(start, 30)));
         assert_eq!(silence.verdict(at(start, 44)), Liveness::Alive);
         assert_eq!(silence.next(at(start, 44)), Duration::from_secs(1));
@@ -89,8 +91,8 @@ mod tests {
     fn an_answer_begins_it_anew() {
         let start = Instant::now();
         let mut silence = KeepaliveTimer::new(Duration::from_secs(45), start);
-        silence.asked(at(start, 15));
-        silence.heard(at(start, 16));
+        silence.requested(at(start, 15));
+        silence.received(at(start, 16));
         assert_eq!(silence.verdict(at(start, 60)), Liveness::Alive);
         assert!(silence.is_due(at(start, 31)));
     }
@@ -100,7 +102,7 @@ mod tests {
         let start = Instant::now();
         let mut silence = KeepaliveTimer::new(Duration::from_secs(45), start);
         assert_eq!(silence.verdict(at(start, 3600)), Liveness::Alive);
-        silence.asked(at(start, 3600));
+        silence.requested(at(start, 3600));
         assert_eq!(silence.verdict(at(start, 3629)), Liveness::Alive);
     }
 }

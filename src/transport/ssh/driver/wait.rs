@@ -15,7 +15,7 @@ impl Driver {
     pub(super) fn send_keepalive(&mut self) -> Result<(), Gone> {
         let now = Instant::now();
         if self.keepalive.is_due(now) {
-            self.keepalive.asked(now);
+            self.keepalive.requested(now);
             if self.stuck.is_none() && self.has_room() {
                 self.session.keepalive_send().map_err(|error| reason(&error))?;
             }
@@ -38,15 +38,15 @@ impl Driver {
             Err(error) if error != Errno::INTR => return Err(io::Error::from(error).to_string()),
             _ => {}
         }
-        let (heard, is_woken) = (fds[0].revents(), !fds[1].revents().is_empty());
+        let (events, is_woken) = (fds[0].revents(), !fds[1].revents().is_empty());
         if is_woken {
             // If the caller writes again during this read, the next poll sees it.
             let _ = (&self.waker).read(&mut [0; 64]);
         }
         let now = Instant::now();
-        if heard.contains(PollFlags::IN) {
-            self.keepalive.heard(now);
-        } else if heard.intersects(PollFlags::HUP | PollFlags::ERR) {
+        if events.contains(PollFlags::IN) {
+            self.keepalive.received(now);
+        } else if events.intersects(PollFlags::HUP | PollFlags::ERR) {
             return Err(CLOSED.to_owned());
         }
         match self.keepalive.verdict(now) {
