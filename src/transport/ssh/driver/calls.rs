@@ -131,7 +131,7 @@ impl Driver {
     }
 
     /// Receives data from the host, so that the socket is read even if no stream may be read.
-    pub(super) fn pump(&mut self) -> Result<bool, Gone> {
+    pub(super) fn receive(&mut self) -> Result<bool, Gone> {
         let spare = match &mut self.spare {
             Spare::Ready(spare) => Some(spare),
             _ => None,

@@ -50,7 +50,7 @@ pub struct Driver {
     /// The call whose packet was sent only in part.
     stuck: Option<Job>,
     /// The socket was read until it was empty.
-    is_pumped: bool,
+    is_drained: bool,
     keepalive: KeepaliveTimer,
     buffer: Vec<u8>,
 }
@@ -88,7 +88,7 @@ impl Driver {
             pipes,
             waker,
             stuck: None,
-            is_pumped: false,
+            is_drained: false,
             keepalive: KeepaliveTimer::new(silence, Instant::now()),
             buffer: vec![0; BUFFER],
         }
@@ -122,7 +122,7 @@ impl Driver {
     fn turn(&mut self) -> Result<bool, Gone> {
         let mut has_moved = self.sync_channels();
         // Receives data even while nothing can be sent: a server that cannot write may not read either.
-        self.is_pumped = self.pump()?;
+        self.is_drained = self.receive()?;
         if let Some(job) = self.stuck {
             has_moved |= self.attempt(job)?;
         }
@@ -137,7 +137,7 @@ impl Driver {
             has_moved |= self.attempt(Job::Open)?;
             // The call receives data until its answer arrives or the socket is empty. Before the first channel is
             // open, no other call does.
-            self.is_pumped = true;
+            self.is_drained = true;
         }
         self.send_keepalive()?;
         has_moved |= self.update_ends();

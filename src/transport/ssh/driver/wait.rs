@@ -31,7 +31,7 @@ impl Driver {
         };
         // If no channel reads the data, it would only wake this up again and again.
         let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, self.is_pumped);
+        wanted.set(PollFlags::IN, self.is_drained);
         wanted.set(PollFlags::OUT, self.stuck.is_some());
         let mut fds = [PollFd::new(&self.socket, wanted), PollFd::new(&self.waker, PollFlags::IN)];
         match poll(&mut fds, Timespec::try_from(at_most).ok().as_ref()) {
