@@ -124,7 +124,7 @@ impl Terminal {
 }
 
 /// The last line about a host: what it serves, or, if it did not answer, what it served before.
-fn serving(host: &str, release: Option<String>, is_dropped: bool, problem: Option<String>) -> String {
+fn serving_line(host: &str, release: Option<String>, is_dropped: bool, problem: Option<String>) -> String {
     let who = if is_dropped { format!("{host} was dropped: it") } else { host.to_owned() };
     match (release, problem) {
         (Some(release), None) => format!("{who} serves {release}"),
@@ -135,7 +135,7 @@ fn serving(host: &str, release: Option<String>, is_dropped: bool, problem: Optio
     }
 }
 
-fn sent(sent: &FillStats) -> String {
+fn fill_summary(sent: &FillStats) -> String {
     let mut text = format!(
         "{} of {} unpacked, {}",
         count(sent.n_unpacked, "").trim_end_matches([' ', 's']),
@@ -193,7 +193,7 @@ impl Sink for Terminal {
             }
             Event::Command { .. } | Event::Line { .. } | Event::Compared { .. } => {}
             Event::Sending { host, sent, total } => self.progress.sending(&host, sent, total),
-            Event::Filled { sent: what, .. } => self.remark(sent(&what)),
+            Event::Filled { sent: what, .. } => self.remark(fill_summary(&what)),
             Event::Swapped { release, hosts, took, spread } => {
                 let spread = match hosts.len() {
                     0 | 1 => String::new(),
@@ -229,7 +229,7 @@ impl Sink for Terminal {
             Event::Serving { host, release, is_dropped, problem } => {
                 self.progress.clear();
                 if !self.is_quiet {
-                    self.progress.data(&serving(&host, release, is_dropped, problem));
+                    self.progress.data(&serving_line(&host, release, is_dropped, problem));
                 }
             }
             Event::Finished { ended, took } => {
