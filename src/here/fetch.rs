@@ -82,7 +82,7 @@ impl Here {
                 }
                 Ok(Err(why)) => return Ok(RequestOutcome::Failed(why)),
                 Err(RecvTimeoutError::Timeout) if left.is_zero() => {
-                    return Ok(RequestOutcome::Failed(late(timeout)));
+                    return Ok(RequestOutcome::Failed(timeout_message(timeout)));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -176,14 +176,14 @@ fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
     Ok(Response { status: response.status().as_u16(), headers, body, errors: Vec::new() })
 }
 
-fn late(timeout: Duration) -> String {
+fn timeout_message(timeout: Duration) -> String {
     format!("no response within {} s", (timeout.as_secs_f64() * 10.0).round() / 10.0)
 }
 
 /// Why there is no response.
 fn reason(error: ureq::Error, timeout: Duration) -> String {
     match error {
-        ureq::Error::Timeout(_) => late(timeout),
+        ureq::Error::Timeout(_) => timeout_message(timeout),
         ureq::Error::Io(error) => error.to_string(),
         // Its own message contains the URL, with user and password.
         ureq::Error::RequireHttpsOnly(_) => "the server redirects from https to http".to_owned(),

@@ -48,7 +48,7 @@ impl Agent {
         let opened = run_detached(USER_LIMIT, cancel_token, move || list(&socket, &session));
         let opened = opened.map_err(|abandoned| match abandoned {
             WaitError::Interrupted => LoginFailure::Interrupted,
-            WaitError::TimedOut => LoginFailure::Final(late(path)),
+            WaitError::TimedOut => LoginFailure::Final(timeout_message(path)),
         })?;
         Ok(opened.map_err(|why| format!("the agent at `{}`: {why}", path.display())).map(
             |(agent, identities)| {
@@ -69,13 +69,13 @@ impl Agent {
         match run_detached(USER_LIMIT, cancel_token, move || agent.userauth(&user, &identity)) {
             Ok(shown) => shown.map_err(CallFailure::Failed),
             Err(WaitError::Interrupted) => Err(CallFailure::Interrupted),
-            Err(WaitError::TimedOut) => Err(CallFailure::NoAgent(late(&self.path).into())),
+            Err(WaitError::TimedOut) => Err(CallFailure::NoAgent(timeout_message(&self.path).into())),
         }
     }
 }
 
 /// The error if the agent does not answer. The abandoned call still uses the session, so the login cannot continue.
-fn late(path: &Path) -> Report {
+fn timeout_message(path: &Path) -> Report {
     Report::new(format!("the agent at `{}` did not answer within {} s", path.display(), USER_LIMIT.as_secs()))
         .hint("run `ssh-add -l` to see whether it answers at all")
 }
