@@ -87,7 +87,8 @@ pub enum Event {
         output: Output,
         text: String,
     },
-    /// The source was compared with what some hosts have: the release `base`, or `cache`, or nothing.
+    /// The source was compared with the release `base`, with `cache`, or with nothing, depending on what some hosts
+    /// have.
     Compared {
         base: Option<String>,
         /// Files and links to send, and the bytes in these files.

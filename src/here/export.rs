@@ -88,7 +88,7 @@ fn lexical(path: &Path) -> PathBuf {
 fn unpack_commit(repository: &Path, commit: &str, into: &Path) -> Result<()> {
     let mut stderr = tempfile::tempfile()?;
     let mut archive = git_in(repository)
-        // The modes of a checkout; the default of `git archive` lets the group write.
+        // Uses the modes of a checkout: by default, `git archive` lets the group write.
         .args(["-c", "tar.umask=0022", "archive", "--format=tar", commit])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -167,7 +167,8 @@ mod tests {
             assert_eq!(fs::metadata(export.source.join("a")).unwrap().permissions().mode() & 0o7777, 0o755);
             assert_eq!(fs::read_dir(&export.source).unwrap().count(), 2);
             assert_eq!(fs::read_dir(&export.directory).unwrap().count(), 2, "`app` and `.gitattributes`");
-            // Its source may be what is built, or said from the root; its project may be elsewhere.
+            // The source may be a directory that the build makes, or its path may start at the root; the project may
+            // be elsewhere.
             let others = [
                 (&top, "app/dist/x/.."),
                 (&top.join("app"), "../app/dist"),
@@ -227,7 +228,7 @@ mod tests {
         };
         let file = || fs::read_to_string(export("shop").unwrap().source.join("vendor/lib/a")).unwrap();
         assert_eq!(file(), "1\n");
-        // Whatever else is in it, and whether it says so or not.
+        // Whatever other files the commit contains, and whether `.gitmodules` is exported or not.
         sh(
             &dir.path().join("shop"),
             &format!(

@@ -24,7 +24,7 @@ use crate::web::{Response, check_header, check_method};
 const REDIRECTIONS_MAX: u32 = 5;
 /// A request from this machine.
 pub struct Fetch {
-    /// `https://` or `http://`; it may hold a user and a password.
+    /// `https://` or `http://`; it may contain a user and a password.
     pub url: String,
     pub method: String,
     pub headers: Vec<(String, String)>,

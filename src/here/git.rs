@@ -34,7 +34,7 @@ pub fn git_in(directory: &Path) -> Command {
     git
 }
 
-/// The output of a git command in a directory, or its error.
+/// Runs a git command in a directory, and returns its output or its error.
 pub fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     let output = git_in(directory).args(arguments).stdin(Stdio::null()).output();
     let output = output.context("failed to start `git`")?;
@@ -48,7 +48,7 @@ pub fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     }
 }
 
-/// The same as text; `None` if the command fails.
+/// Runs a git command. Returns its output as text, or `None` if it fails.
 pub fn git_text(directory: &Path, arguments: &[&str]) -> Option<String> {
     let output = run_git(directory, arguments).ok()?;
     Some(String::from_utf8(output).ok()?.trim().to_owned())

@@ -126,7 +126,7 @@ pub(in crate::host) mod tests {
         want.assert_eq(&plain(&Report::of(&parse(text).unwrap_err())));
     }
 
-    /// Everything that does not depend on where the file is, one line a thing.
+    /// Everything that does not depend on the place of the file, one line each.
     pub fn say(inventory: &Inventory) -> String {
         let mut out = String::new();
         if let Some(recipe) = &inventory.recipe {

@@ -34,7 +34,7 @@ pub struct Ssh {
     driver: Option<DriverHandle>,
 }
 
-/// A connection and the thread that owns it.
+/// A connection, and the thread of the driver that owns it.
 struct DriverHandle {
     pipes: Arc<Pipes>,
     thread: Option<JoinHandle<()>>,
