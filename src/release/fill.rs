@@ -75,7 +75,7 @@ pub struct FillOptions<'a> {
     pub unchecked: &'a Unchecked,
 }
 
-/// What came of a fill.
+/// The outcome of a fill.
 #[derive(Debug, Default)]
 pub struct Filled {
     /// The directory that it starts from was not as expected: nothing was filled.
@@ -181,7 +181,7 @@ mod tests {
     use expect_test::{Expect, expect};
     use std::sync::Arc;
 
-    /// What goes before the constant texts of the script.
+    /// Compares the values that precede the constant texts of the script.
     #[track_caller]
     fn head(plan: &Plan, want: Expect) {
         let record = Record::building(

@@ -25,7 +25,7 @@ pub enum HealDirection {
 /// What must be done to clean up one site.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Healing {
-    /// The interrupted swaps, and where `current` must lead after each.
+    /// The interrupted swaps, and what `current` must point to after each.
     pub cuts: Vec<(Intent, String)>,
     /// The new texts of records.
     pub records: Vec<Record>,
@@ -185,7 +185,7 @@ mod tests {
         seen
     }
 
-    /// Two hosts: what leads where, which records change and which releases go, on the first.
+    /// Two hosts. `want` is what changes on the first: `current`, records, and releases that are removed.
     #[track_caller]
     fn case(first: Seen, second: Seen, want: &str) {
         let directions = directions([("h1", &first), ("h2", &second)].into_iter());

@@ -63,7 +63,7 @@ pub struct Finish<'a> {
     pub frees: bool,
 }
 
-/// What came of it.
+/// The outcome of the last step.
 #[derive(Debug, Default)]
 pub struct FinishReport {
     /// The swap was not confirmed in time: the server has swapped back by itself. Nothing else was done.

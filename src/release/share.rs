@@ -11,7 +11,7 @@ use crate::release::{ReleaseName, SharedPath};
 use crate::shell::{Effect, Step};
 use crate::tree::TreePath;
 
-/// What came of linking the shared paths.
+/// The outcome of linking the shared paths.
 #[derive(Debug, Default)]
 pub struct Linked {
     /// Paths that were copied from the release to `shared/`, which did not have them.

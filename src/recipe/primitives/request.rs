@@ -215,8 +215,8 @@ fn value(response: Response, seconds: f64) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// The lines of a bad response that tell most: what was logged, else the title of the page, else the beginning of the
-/// body. Only whole lines: a secret that is cut in two would not be masked.
+/// The most useful lines of a bad response: what was logged, else the title of the page, else the beginning of the body.
+/// Only whole lines: a secret that is cut in two would not be masked.
 fn first_lines(response: &Response) -> Vec<String> {
     let said = if response.errors.is_empty() { &response.body } else { &response.errors };
     let text = String::from_utf8_lossy(said);

@@ -1,4 +1,4 @@
-//! Several hosts as one: a swap belongs to the set, so that no recipe can split a fleet.
+//! Several hosts as one: a swap belongs to the set, so that all of its hosts swap together.
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
