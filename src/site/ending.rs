@@ -1,5 +1,5 @@
-//! How a session ends: the swap is confirmed, old releases are pruned, the lock is released. All of it may wait for the
-//! next step, or for the last.
+//! Ends a session: confirms the swap, prunes old releases, releases the lock. The first two can wait for the next step,
+//! so that they need no round trip of their own.
 
 use anyhow::{Result, bail};
 
@@ -11,8 +11,8 @@ use crate::site::session::{Backlog, Session, UnconfirmedSwap};
 use crate::transport::{Lost, Remote};
 
 impl Session {
-    /// Says that the release is found good: from now on the server does not take the swap back by itself. May wait for the
-    /// next step, unless it is to be done `at_once`.
+    /// Confirms the swap: from then on, the server does not swap back by itself. This waits for the next step, unless it
+    /// must be done `at_once`.
     pub fn confirm(&mut self, at_once: bool) -> Result<()> {
         if self.unconfirmed.is_none() {
             return Ok(());
@@ -25,8 +25,8 @@ impl Session {
         self.end(false)
     }
 
-    /// Has the confirmation on its way, for `confirm` to hear what became of it, which must come next. What hinders it is
-    /// told there.
+    /// Sends the confirmation without waiting for the answer. `confirm` must come next: it reads the answer and reports
+    /// problems.
     pub fn begin_confirm(&mut self) {
         let Ok(lock) = self.locked() else { return };
         if self.unconfirmed.is_none() || self.is_cut {
@@ -44,13 +44,13 @@ impl Session {
         lifecycle::finish(lock, &Finish { confirms, prunes, frees })
     }
 
-    /// Does what is due, and releases the lock.
+    /// Does what has waited for the last step, and releases the lock.
     pub fn finish(&mut self) -> Result<()> {
         if self.held().is_none() {
             return Ok(());
         }
         let confirms = self.backlog.confirms;
-        // After a lost connection too: what this run left there is ended with it.
+        // After a lost connection, too: taking the lock again ends what this run left on the server.
         match self.hold().and_then(|()| self.end(true)) {
             Err(error) if !confirms => {
                 self.lock = None;
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// Releases the lock while nothing has been done under it; it may be asked for again.
+    /// Releases the lock before anything was done under it. The run can take it again.
     pub fn release_lock(&mut self) -> Result<()> {
         if self.held().is_some() {
             self.end(true)?;
@@ -70,7 +70,7 @@ impl Session {
         Ok(())
     }
 
-    /// Does what is due, and releases the lock if it `frees`.
+    /// Does what has waited, and releases the lock if `frees` is set.
     pub(super) fn end(&mut self, frees: bool) -> Result<()> {
         let lock = self.locked()?;
         let backlog = std::mem::take(&mut self.backlog);
@@ -88,7 +88,7 @@ impl Session {
         }
         let ended = match self.read(step, reply) {
             Ok(ended) => ended,
-            // Nothing that is left of it matters to what is served.
+            // A failed prune does not change what is live.
             Err(error) if prunes && !confirms => {
                 self.warn_of(error.context("old releases were not pruned"));
                 return Ok(());
@@ -101,7 +101,7 @@ impl Session {
         if ended.is_expired {
             self.view.doubt();
             self.look()?;
-            bail!(self.out_of_touch("it took the swap back by itself"));
+            bail!(self.out_of_touch("it has swapped back by itself"));
         }
         if confirms {
             self.unconfirmed = None;
@@ -115,8 +115,9 @@ impl Session {
         Ok(())
     }
 
-    /// What became of a confirmation decides what is served: it is said again, or, where the lock was released with it,
-    /// looked for. `None`: it was heard.
+    /// Finds out whether the server received a confirmation whose answer was lost, because that decides which release
+    /// stays live: confirms again or, if the lock cannot be taken again, probes the site. `None` if the probe shows that
+    /// the swap was confirmed.
     fn confirm_again(&mut self, again: &Act, lost: Result<Answer, Lost>) -> Option<Result<Answer, Lost>> {
         if self.hold().is_ok() {
             return Some(self.perform_silently(again));
@@ -127,7 +128,7 @@ impl Session {
         }
     }
 
-    /// Asks the server whether the swap was confirmed: it is served, and nothing is left that would take it back.
+    /// Probes whether the swap was confirmed: its release is live, and no intent is left.
     fn has_confirmed(&mut self) -> Result<bool> {
         let Some(UnconfirmedSwap { intent, .. }) = self.unconfirmed.clone() else {
             return Ok(true);
@@ -137,7 +138,7 @@ impl Session {
             && seen.intents.iter().all(|other| other.rollout != intent.rollout))
     }
 
-    /// Tells what a prune could not remove. Answers what it did.
+    /// Reports what a prune could not remove, and returns what it removed.
     pub(super) fn pruned(&mut self, ended: FinishReport) -> Vec<String> {
         if let Some(why) = &ended.unpruned {
             self.warn(format!("old releases were not pruned: {why}"));
@@ -154,7 +155,7 @@ impl Session {
         ended.removed
     }
 
-    /// The lines that runs have left in the site.
+    /// The history of the site.
     pub fn history(&mut self) -> Result<Vec<Result<HistoryEntry, String>>> {
         let root = self.view.seen()?.root.clone();
         self.ask(history::history(&root))
