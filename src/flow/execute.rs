@@ -13,7 +13,7 @@ use crate::flow::task::Task;
 use crate::flow::{notice, unwind};
 use crate::run::Run;
 use crate::run::heartbeat::HeartbeatThread;
-use crate::run::way_back::note_way_back;
+use crate::run::rollback_target::note_no_rollback_target;
 use crate::run::{deploy, lock};
 
 /// What the user wants to run.
@@ -84,7 +84,7 @@ pub fn execute(run: &Arc<Run>, playbook: &Playbook, goal: &Goal) -> Outcome {
     let (verdict, failures) = ending::end(run, playbook, order.settles(), done);
     drop(heartbeat);
     if verdict == Verdict::Done {
-        note_way_back(run);
+        note_no_rollback_target(run);
     }
     let was_undo_stopped = verdict != Verdict::Done && run.cancel_token.is_cancelled();
     let serving = unwind::serving(run, was_undo_stopped);

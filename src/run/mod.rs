@@ -8,11 +8,11 @@ mod heal;
 pub mod heartbeat;
 pub mod lock;
 mod plan;
+pub mod rollback_target;
 mod rollout;
 pub mod serve;
 mod source_change;
 pub mod undo;
-pub mod way_back;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};

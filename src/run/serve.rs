@@ -11,8 +11,8 @@ use crate::release::ReleaseName;
 use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::run::guard::swap_one;
+use crate::run::rollback_target::{Diverged, rollback_target};
 use crate::run::undo::Undo;
-use crate::run::way_back::{Diverged, way_back};
 use crate::site::SwapRequest;
 
 /// Swaps `hosts` to the release of this run, after checking that each of them is ready.
@@ -31,7 +31,7 @@ pub fn swap_back(run: &Run, hosts: &[usize]) -> Result<()> {
 
 /// Rolls `hosts` back to the newest complete release before the live one that all of them have.
 pub fn roll_back(run: &Arc<Run>, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
-    roll_back_to(run, hosts, &way_back(&run.fleet, hosts, diverged)?)
+    roll_back_to(run, hosts, &rollback_target(&run.fleet, hosts, diverged)?)
 }
 
 /// Rolls `hosts` back to `name`. Hosts that already serve it stay as they are. Fails if all do.

@@ -16,7 +16,7 @@ pub enum Diverged {
 }
 
 /// The newest complete release that all of `hosts` have and that is older than what each of them serves.
-pub fn way_back(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
+pub fn rollback_target(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
     if diverged == Diverged::Refused {
         serve_the_same(fleet, hosts)?;
     }
@@ -103,7 +103,7 @@ fn meeting_point(fleet: &Fleet, hosts: &[usize]) -> Result<Option<ReleaseName>> 
 }
 
 /// Says at the end of a deploy if there is no release to roll back to.
-pub fn note_way_back(run: &Run) {
+pub fn note_no_rollback_target(run: &Run) {
     let new: Vec<usize> =
         run.fleet.all().into_iter().filter(|&host| run.fleet.site(host).serves_new()).collect();
     if new.is_empty() || run.mode.is_plan() {
