@@ -47,7 +47,7 @@ pub fn connect_all(run: &Run, hosts: &[usize]) -> Result<()> {
     let failures = run.on_each(hosts, |host| {
         let mut site = run.fleet.site(host);
         site.look()?;
-        site.is_fit()
+        site.check_access()
     });
     run.fleet.none_failed(failures)
 }

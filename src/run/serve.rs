@@ -18,7 +18,10 @@ use crate::site::SwapRequest;
 /// Swaps `hosts` to the release of this run, after checking that each of them is ready.
 pub fn swap(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
     for &host in hosts {
-        run.fleet.site(host).is_ready().with_context(|| format!("`{}` cannot swap", run.fleet.name(host)))?;
+        run.fleet
+            .site(host)
+            .check_ready()
+            .with_context(|| format!("`{}` cannot swap", run.fleet.name(host)))?;
     }
     roll_out(run, hosts, |run, host, request| run.fleet.site(host).prepare_swap(request))
 }

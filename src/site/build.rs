@@ -71,7 +71,7 @@ impl Site {
     pub fn fill(&mut self, fill: &Fill) -> Result<bool> {
         let lock = self.session.locked()?;
         let (duplicate, is_guarded) = (self.options().duplicate, self.seen()?.facts.has("stat"));
-        self.has_room(fill)?;
+        self.check_room(fill)?;
         let (record, begun) = self.work.begin_fill(fill.plan)?;
         self.session.n_parts = None;
         let Fill { plan, unchecked, pack, .. } = fill;
@@ -96,7 +96,7 @@ impl Site {
 
     /// Refuses a release for which the server has no room, before anything is sent. If the first probe says so, it probes
     /// again: there may be more room now.
-    fn has_room(&mut self, fill: &Fill) -> Result<()> {
+    fn check_room(&mut self, fill: &Fill) -> Result<()> {
         let room = Room::needed(fill.plan, self.options().duplicate, fill.pack);
         let lacking = |seen: &Seen| room.lacking(&seen.facts, &seen.root);
         if lacking(self.seen()?).is_none() {

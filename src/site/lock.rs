@@ -21,7 +21,7 @@ impl Site {
             return Ok(());
         }
         let is_taken = self.session.take(owner, None)?;
-        self.is_fit()?;
+        self.check_access()?;
         let seen = self.seen()?;
         let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
         if is_taken == Some(false) || !seen.is_open || adopted.is_some() {
@@ -52,7 +52,7 @@ impl Site {
     }
 
     /// Fails if this user may not deploy here.
-    pub fn is_fit(&self) -> Result<()> {
+    pub fn check_access(&self) -> Result<()> {
         let Seen { root, facts, current, .. } = self.seen()?;
         if !facts.is_writable {
             let (nearest, user) = (&facts.nearest, &facts.user);

@@ -43,7 +43,7 @@ struct Course {
 
 impl Site {
     /// Fails if the release of this run cannot be swapped to.
-    pub fn is_ready(&self) -> Result<()> {
+    pub fn check_ready(&self) -> Result<()> {
         self.ready().map(drop)
     }
 
