@@ -78,7 +78,7 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
 }
 
 /// Reads the surveys that came back with a fill. False if the fill did not start from what was expected.
-pub(super) fn is_as_thought(
+pub(super) fn is_as_expected(
     session: &Session,
     plan: &Plan,
     unchecked: &Unchecked,

@@ -13,7 +13,7 @@ use crate::release::room::Room;
 use crate::release::seen::Seen;
 use crate::release::survey;
 use crate::release::{Record, State};
-use crate::site::base::is_as_thought;
+use crate::site::base::is_as_expected;
 use crate::site::guard::texts;
 use crate::site::session::Session;
 use crate::site::state::Site;
@@ -79,7 +79,7 @@ impl Site {
         let step = fill::fill(&lock, &record, plan, &options, pack);
         let (mut filled, n_saved) = self.session.send(step, &record.name, pack)?;
         if let Some(filled) = &filled
-            && (filled.is_stale || !is_as_thought(&self.session, plan, unchecked, &filled.surveys)?)
+            && (filled.is_stale || !is_as_expected(&self.session, plan, unchecked, &filled.surveys)?)
         {
             self.work.fill_anew(filled.is_stale);
             return Ok(false);

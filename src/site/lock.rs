@@ -88,7 +88,7 @@ impl Site {
         }
         self.look()?;
         self.mark_bad(&lock, &written, now, by)?;
-        self.session.view.begin_here();
+        self.session.view.reset_before();
         Ok(())
     }
 

@@ -38,7 +38,7 @@ impl View {
     }
 
     /// Forgets what `current` pointed to at first: cleaning up after an interrupted run may have changed it.
-    pub(super) fn begin_here(&mut self) {
+    pub(super) fn reset_before(&mut self) {
         self.before = self.seen.as_ref().map_or(Target::Nothing, |seen| Target::of(&seen.current));
     }
 
