@@ -85,7 +85,7 @@ fn add_lost_contact(run: &Run, settles: &str, done: &mut FlowProgress) {
     let Some(host) = run.rollouts.settle_contact().filter(|_| !done.is_settled) else { return };
     // The user did not interrupt the run.
     run.cancel_token.clear();
-    let report = run.fleet.site(host).session.out_of_touch("it swaps back by itself");
+    let report = run.fleet.site(host).session.lost_contact("it swaps back by itself");
     let task = done.failures.first().map_or(settles, |failure| &failure.task);
     done.failures.insert(0, TaskFailure::of(task, Some(host), report.into()));
 }

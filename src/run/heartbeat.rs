@@ -40,7 +40,7 @@ fn send_heartbeats(run: &Run) {
         // While an act runs there, the act sends them itself.
         let Some(mut site) = run.fleet.idle_site(host) else { continue };
         site.session.heartbeat();
-        if site.session.is_out_of_touch() {
+        if site.session.has_lost_contact() {
             run.rollouts.lose_contact(host, &run.cancel_token);
         }
     }

@@ -101,7 +101,7 @@ impl Session {
         if ended.is_expired {
             self.view.doubt();
             self.look()?;
-            bail!(self.out_of_touch("it has swapped back by itself"));
+            bail!(self.lost_contact("it has swapped back by itself"));
         }
         if confirms {
             self.unconfirmed = None;

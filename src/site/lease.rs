@@ -92,13 +92,13 @@ impl Session {
 
     /// Whether the server has probably swapped back by itself, or is about to: it answers every heartbeat that it
     /// receives, and no answer came for too long.
-    pub fn is_out_of_touch(&self) -> bool {
+    pub fn has_lost_contact(&self) -> bool {
         let within = Duration::from_secs(self.options.confirm_within);
         self.unconfirmed.is_some() && !self.backlog.confirms && self.remote.silence() >= within + GRACE
     }
 
     /// The error for that; `what` says what the server does then.
-    pub fn out_of_touch(&self, what: &str) -> Report {
+    pub fn lost_contact(&self, what: &str) -> Report {
         let within = self.options.confirm_within;
         Report::new(format!("no heartbeat reached the server for {within} s, so {what}"))
             .hint("set a longer `confirm_within` if the connection is slow or this machine sleeps")
