@@ -21,7 +21,7 @@ impl Session {
         if !at_once {
             return Ok(());
         }
-        self.hold()?;
+        self.retake_lock()?;
         self.end(false)
     }
 
@@ -29,7 +29,7 @@ impl Session {
     /// problems.
     pub fn begin_confirm(&mut self) {
         let Ok(lock) = self.locked() else { return };
-        if self.unconfirmed.is_none() || self.is_cut {
+        if self.unconfirmed.is_none() || self.is_disconnected {
             return;
         }
         self.backlog.confirms = true;
@@ -51,7 +51,7 @@ impl Session {
         }
         let confirms = self.backlog.confirms;
         // After a lost connection, too: taking the lock again ends what this run left on the server.
-        match self.hold().and_then(|()| self.end(true)) {
+        match self.retake_lock().and_then(|()| self.end(true)) {
             Err(error) if !confirms => {
                 self.lock = None;
                 self.warn_of(error.context("could not release the lock; it expires by itself"));
@@ -119,7 +119,7 @@ impl Session {
     /// stays live: confirms again or, if the lock cannot be taken again, probes the site. `None` if the probe shows that
     /// the swap was confirmed.
     fn confirm_again(&mut self, again: &Act, lost: Result<Answer, Lost>) -> Option<Result<Answer, Lost>> {
-        if self.hold().is_ok() {
+        if self.retake_lock().is_ok() {
             return Some(self.perform_silently(again));
         }
         match self.has_confirmed() {

@@ -35,7 +35,7 @@ impl Session {
         let host = self.host.name.clone();
         match self.read(step, reply).map_err(|error| self.host.at_path(error))? {
             LockReply::Taken { root, seen } => {
-                self.is_cut = false;
+                self.is_disconnected = false;
                 // Set first: whatever the probe finds, the lock must be released in the end.
                 self.lock = Some(Lock { root, run: owner.run.clone() });
                 self.learn(seen.map_err(|error| self.host.at_path(error))?).map(|_| Some(true))
@@ -65,8 +65,8 @@ impl Session {
     }
 
     /// Takes the lock again if it was lost with the connection.
-    pub(super) fn hold(&mut self) -> Result<()> {
-        if !self.is_cut || self.held().is_none() {
+    pub(super) fn retake_lock(&mut self) -> Result<()> {
+        if !self.is_disconnected || self.held().is_none() {
             return Ok(());
         }
         let Some(owner) = self.owner.clone() else { return Ok(()) };
@@ -106,7 +106,7 @@ impl Session {
 
     /// Sends a heartbeat, if one is due.
     pub fn heartbeat(&mut self) {
-        if self.held().is_some() && !self.is_cut {
+        if self.held().is_some() && !self.is_disconnected {
             self.remote.send_heartbeat();
         }
     }

@@ -39,7 +39,7 @@ pub struct Session {
     /// What this run wrote into the lock, to take it again.
     pub(super) owner: Option<Owner>,
     /// The connection was lost, and the lock with it.
-    pub(super) is_cut: bool,
+    pub(super) is_disconnected: bool,
     /// The swap that the server undoes unless this run confirms it.
     pub(super) unconfirmed: Option<UnconfirmedSwap>,
     pub(super) backlog: Backlog,
@@ -78,7 +78,7 @@ impl Session {
             view: View::new(),
             lock: None,
             owner: None,
-            is_cut: false,
+            is_disconnected: false,
             unconfirmed: None,
             backlog: Backlog::default(),
             n_parts: None,
@@ -160,7 +160,7 @@ impl Session {
         }
         let reply = self.remote.perform(&step.act, &mut listener);
         drop(listener);
-        self.is_cut |= reply.is_err();
+        self.is_disconnected |= reply.is_err();
         self.read(step, reply).map(Some)
     }
 
@@ -200,7 +200,7 @@ impl Session {
             return Err(failure);
         }
         // If only the payload failed, the connection still works.
-        self.is_cut |= matches!(reply, Err(Lost::Gone { .. }));
+        self.is_disconnected |= matches!(reply, Err(Lost::Gone { .. }));
         let answer = self
             .read(step, reply)
             .with_context(|| format!("{sent} of {} bytes were sent", pack.n_bytes()))?;
@@ -219,7 +219,7 @@ impl Session {
         }
         self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
         let told = self.remote.ask(question);
-        self.is_cut |= told.is_err();
+        self.is_disconnected |= told.is_err();
         told.with_context(|| format!("`{title}` on `{}` was cut off", self.host.name)).map(Some)
     }
 
@@ -247,7 +247,7 @@ impl Session {
     fn prepare(&mut self, act: &Act) -> Result<()> {
         let is_due = self.backlog.confirms || self.backlog.prunes.is_some();
         if is_due || act.effect == Effect::Writes {
-            self.hold()?;
+            self.retake_lock()?;
         }
         if is_due { self.end(false) } else { Ok(()) }
     }
@@ -255,7 +255,7 @@ impl Session {
     /// Performs an act of the session itself.
     pub(super) fn perform_silently(&mut self, act: &Act) -> Result<Answer, Lost> {
         let reply = self.remote.perform(act, &mut Silent);
-        self.is_cut |= reply.is_err();
+        self.is_disconnected |= reply.is_err();
         reply
     }
 
