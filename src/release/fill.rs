@@ -40,20 +40,20 @@ impl Duplicate {
 
 /// How far the directory of the release has been filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begun {
+pub enum DirectoryState {
     /// The fill makes the directory.
-    No,
-    Yes,
+    Absent,
+    Created,
     /// An earlier fill of this run started from a wrong assumption: what it left is removed.
-    Half,
+    HalfFilled,
 }
 
-impl Begun {
+impl DirectoryState {
     fn name(self) -> &'static str {
         match self {
-            Self::No => "",
-            Self::Yes => "yes",
-            Self::Half => "half",
+            Self::Absent => "",
+            Self::Created => "yes",
+            Self::HalfFilled => "half",
         }
     }
 }
@@ -71,7 +71,7 @@ pub struct Unchecked {
 pub struct FillOptions<'a> {
     pub duplicate: Duplicate,
     pub is_guarded: bool,
-    pub begun: Begun,
+    pub directory: DirectoryState,
     pub unchecked: &'a Unchecked,
 }
 
@@ -146,7 +146,7 @@ fn script(
         .with(FILL)
         .var("stage", stage)
         .var("expand", expand(packing))
-        .var("begun", options.begun.name())
+        .var("begun", options.directory.name())
         .var("name", &record.name)
         .var("record", record)
         .var("base", base)
@@ -201,7 +201,7 @@ mod tests {
         let options = FillOptions {
             duplicate: Duplicate::Link,
             is_guarded: true,
-            begun: Begun::No,
+            directory: DirectoryState::Absent,
             unchecked: &Unchecked {
                 directories: vec![(relied_on, Manifest::default())],
                 touched: vec!["t".to_owned()],

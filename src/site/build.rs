@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
 use crate::event::{Event, Sent};
-use crate::release::fill::{self, Begun, FillOptions, Filled, Unchecked};
+use crate::release::fill::{self, DirectoryState, FillOptions, Filled, Unchecked};
 use crate::release::guard::Guarded;
 use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::lifecycle;
@@ -39,14 +39,14 @@ impl Site {
         }
         record.state = State::Building;
         let create = lifecycle::create(&lock, &record).act;
-        let begun = match self.session.plans(&create.op, create.effect) {
-            true => Begun::Yes,
-            false => Begun::No,
+        let directory = match self.session.plans(&create.op, create.effect) {
+            true => DirectoryState::Created,
+            false => DirectoryState::Absent,
         };
         self.session.view.seen_mut()?.records.push(record.clone());
         self.work = Work::Building(Building {
             record,
-            begun,
+            directory,
             manifest: None,
             shared: Vec::new(),
             is_worked_in: false,
@@ -56,11 +56,13 @@ impl Site {
 
     /// Creates the directory of the release, unless that was done before.
     pub(super) fn make_release(&mut self) -> Result<()> {
-        let Work::Building(Building { record, begun: begun @ Begun::No, .. }) = &mut self.work else {
+        let Work::Building(Building { record, directory: directory @ DirectoryState::Absent, .. }) =
+            &mut self.work
+        else {
             return Ok(());
         };
         // If no answer comes, the server may still have created it.
-        *begun = Begun::Yes;
+        *directory = DirectoryState::Created;
         let record = record.clone();
         let lock = self.session.locked()?;
         self.session.act(lifecycle::create(&lock, &record)).map(drop)
@@ -72,10 +74,10 @@ impl Site {
         let lock = self.session.locked()?;
         let (duplicate, is_guarded) = (self.options().duplicate, self.seen()?.facts.has("stat"));
         self.check_room(fill)?;
-        let (record, begun) = self.work.begin_fill(fill.plan)?;
+        let (record, directory) = self.work.begin_fill(fill.plan)?;
         self.session.n_parts = None;
         let Fill { plan, unchecked, pack, .. } = fill;
-        let options = FillOptions { duplicate, is_guarded, begun, unchecked };
+        let options = FillOptions { duplicate, is_guarded, directory, unchecked };
         let step = fill::fill(&lock, &record, plan, &options, pack);
         let (mut filled, n_saved) = self.session.send(step, &record.name, pack)?;
         if let Some(filled) = &filled

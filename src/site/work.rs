@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::release::fill::Begun;
+use crate::release::fill::DirectoryState;
 use crate::release::plan::Plan;
 use crate::release::{Record, ReleaseName, SharedPath};
 use crate::tree::Manifest;
@@ -17,7 +17,7 @@ pub(super) enum Work {
 
 pub(super) struct Building {
     pub(super) record: Record,
-    pub(super) begun: Begun,
+    pub(super) directory: DirectoryState,
     /// What it was filled with.
     pub(super) manifest: Option<Manifest>,
     pub(super) shared: Vec<SharedPath>,
@@ -60,7 +60,7 @@ impl Work {
 
     /// Whether the directory of the release may exist on the server, with files of commands in it.
     pub(super) fn is_made(&self) -> bool {
-        !matches!(self, Work::Building(Building { begun: Begun::No, .. }))
+        !matches!(self, Work::Building(Building { directory: DirectoryState::Absent, .. }))
     }
 
     /// Notes that a command or the recipe is about to write in the release.
@@ -76,8 +76,8 @@ impl Work {
     }
 
     /// Records what the release is filled with. Returns its record, and how far an earlier fill has come.
-    pub(super) fn begin_fill(&mut self, plan: &Plan) -> Result<(Record, Begun)> {
-        let Work::Building(Building { record, begun, manifest, .. }) = self else {
+    pub(super) fn begin_fill(&mut self, plan: &Plan) -> Result<(Record, DirectoryState)> {
+        let Work::Building(Building { record, directory, manifest, .. }) = self else {
             bail!("there is no release to fill: task `release` must come first");
         };
         if manifest.is_some() {
@@ -86,15 +86,15 @@ impl Work {
         record.strategy = Some(plan.strategy.name().to_owned());
         record.manifest = Some(plan.manifest.digest().to_owned());
         *manifest = Some(plan.manifest.clone());
-        Ok((record.clone(), std::mem::replace(begun, Begun::Yes)))
+        Ok((record.clone(), std::mem::replace(directory, DirectoryState::Created)))
     }
 
     /// The fill must start over: the server was not as expected. It filled nothing if it found that out first
     /// (`is_stale`); otherwise, the next fill removes what it left.
     pub(super) fn fill_anew(&mut self, is_stale: bool) {
-        if let Work::Building(Building { begun, manifest, .. }) = self {
+        if let Work::Building(Building { directory, manifest, .. }) = self {
             *manifest = None;
-            *begun = if is_stale { Begun::Yes } else { Begun::Half };
+            *directory = if is_stale { DirectoryState::Created } else { DirectoryState::HalfFilled };
         }
     }
 }

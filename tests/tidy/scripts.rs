@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runner::parts::release::command::{Command, CommandPlace};
 use runner::parts::release::current::Target;
-use runner::parts::release::fill::{self, Begun, Duplicate, FillOptions, Unchecked};
+use runner::parts::release::fill::{self, DirectoryState, Duplicate, FillOptions, Unchecked};
 use runner::parts::release::heal::{Healing, heal};
 use runner::parts::release::history::{HistoryEntry, HistoryEvent};
 use runner::parts::release::intent::Intent;
@@ -246,7 +246,7 @@ impl Samples {
         let options = FillOptions {
             duplicate: Duplicate::Link,
             is_guarded: true,
-            begun: Begun::No,
+            directory: DirectoryState::Absent,
             unchecked: &unchecked,
         };
         // So many that their rows are of different lengths.
