@@ -31,7 +31,7 @@ pub struct SwapRequest<'a> {
 }
 
 /// The release that a host swaps to, and what else the swap changes.
-struct Course {
+struct SwapPlan {
     release: ReleaseName,
     is_new: bool,
     /// Records after the swap, that of the release first; and after a swap back.
@@ -64,14 +64,14 @@ impl Site {
         let Complete { record, shared, .. } = self.ready()?;
         let mut record = record.clone();
         record.first_served = Some(request.now);
-        let course = Course {
+        let plan = SwapPlan {
             release: record.name.clone(),
             is_new: true,
             back: vec![record.with_state(State::Failed)],
             records: vec![record],
             linked: shared.iter().map(link).collect(),
         };
-        self.prepare(course, request)
+        self.prepare(plan, request)
     }
 
     /// Prepares a swap to an older complete release. The release that is live now will be marked as bad.
@@ -89,12 +89,12 @@ impl Site {
         served.first_served = served.first_served.or(Some(request.now));
         let mut records = vec![served];
         records.extend(left);
-        let course = Course { release: to.clone(), is_new: false, records, back, linked: Vec::new() };
-        self.prepare(course, request)
+        let plan = SwapPlan { release: to.clone(), is_new: false, records, back, linked: Vec::new() };
+        self.prepare(plan, request)
     }
 
-    fn prepare(&mut self, course: Course, request: &SwapRequest) -> Result<()> {
-        let Course { release, is_new, records, back, linked } = course;
+    fn prepare(&mut self, plan: SwapPlan, request: &SwapRequest) -> Result<()> {
+        let SwapPlan { release, is_new, records, back, linked } = plan;
         let from = Target::of(&self.seen()?.current);
         let event = if is_new { HistoryEvent::Swap } else { HistoryEvent::Rollback };
         let entry = HistoryEntry::new(request.now, event, &release, request.by);
