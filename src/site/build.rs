@@ -151,7 +151,7 @@ impl Site {
         let record = match std::mem::take(&mut self.swapping) {
             Swapping::Made { swap } => swap.records.into_iter().next(),
             Swapping::None | Swapping::Prepared { .. } => work.record().cloned(),
-            Swapping::AlreadyServed { .. } | Swapping::TakenBack { .. } => None,
+            Swapping::AlreadyServed { .. } | Swapping::SwappedBack { .. } => None,
         };
         let Some(record) = record else { return Ok(()) };
         if is_made {

@@ -101,7 +101,7 @@ pub(super) fn place(site: &mut Site) -> Result<CommandPlace> {
         return Ok(CommandPlace::Current);
     }
     // An undo runs where its task did.
-    if let Swapping::TakenBack { record } = &site.swapping {
+    if let Swapping::SwappedBack { record } = &site.swapping {
         return Ok(CommandPlace::Release(record.name.clone()));
     }
     match site.work.record().map(|record| record.name.clone()) {

@@ -52,7 +52,7 @@ impl Site {
             (Swapping::Made { .. } | Swapping::AlreadyServed { .. }, _) => {
                 bail!("the release is already live")
             }
-            (Swapping::TakenBack { .. }, _) => bail!("the release was swapped back"),
+            (Swapping::SwappedBack { .. }, _) => bail!("the release was swapped back"),
             (_, Work::Complete(complete)) => Ok(complete),
             (_, Work::Building(_)) => bail!("the release is not complete: task `seal` must come first"),
             (_, Work::None) => bail!("there is no release to swap to: task `release` must come first"),
@@ -183,12 +183,12 @@ impl Site {
         let was_made = was_made.unwrap_or(false);
         self.session.unconfirmed = None;
         self.look()?;
-        self.taken_back(swap, was_made)?;
+        self.after_swap_back(swap, was_made)?;
         Ok(was_made)
     }
 
     /// Updates the state of this run's release after a swap back; `was_made` is false if the swap was never made.
-    fn taken_back(&mut self, swap: Swap, was_made: bool) -> Result<()> {
+    fn after_swap_back(&mut self, swap: Swap, was_made: bool) -> Result<()> {
         let record = swap.records.into_iter().next().context("a swap has a release")?;
         self.swapping = Swapping::None;
         if !swap.intent.is_new {
@@ -196,7 +196,7 @@ impl Site {
         }
         if was_made {
             self.work = Work::None;
-            self.swapping = Swapping::TakenBack { record };
+            self.swapping = Swapping::SwappedBack { record };
         } else if let Work::Complete(complete) = &mut self.work {
             complete.record = record;
             // Arming has checked its files, and no command has run since.

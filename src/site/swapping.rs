@@ -18,7 +18,7 @@ pub(super) enum Swapping {
     AlreadyServed { record: Record },
     /// The release was live and is not any more. It stays, marked as failed, until the next prune, because processes may
     /// still run in it.
-    TakenBack { record: Record },
+    SwappedBack { record: Record },
 }
 
 impl Swapping {
@@ -40,7 +40,7 @@ impl Swapping {
         match self {
             Swapping::None | Swapping::Prepared { .. } => None,
             Swapping::Made { swap } => Some(&swap.intent.release),
-            Swapping::AlreadyServed { record } | Swapping::TakenBack { record } => Some(&record.name),
+            Swapping::AlreadyServed { record } | Swapping::SwappedBack { record } => Some(&record.name),
         }
     }
 }
