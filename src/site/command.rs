@@ -36,7 +36,7 @@ pub fn run(site: &mut Site, request: &CommandRequest, tag: &str) -> Result<Comma
     let lock = site.session.locked()?;
     let command = command(site, request)?;
     site.session.events.event(Event::Command { host: site.host().name.clone(), text: request.text.clone() });
-    let Some(said) = site.session.act_aloud(command.run(&lock, tag))? else {
+    let Some(said) = site.session.act_with_output(command.run(&lock, tag))? else {
         return Ok(CommandOutcome::Planned);
     };
     if said.differs.is_empty() {

@@ -145,17 +145,17 @@ impl Session {
     }
 
     /// The same, and emits every line of its output.
-    pub(super) fn act_aloud<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
+    pub(super) fn act_with_output<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
         self.perform(step, true)
     }
 
-    fn perform<A>(&mut self, step: Step<A>, is_aloud: bool) -> Result<Option<A>> {
+    fn perform<A>(&mut self, step: Step<A>, emits_output: bool) -> Result<Option<A>> {
         if self.plans(&step.act.op, step.act.effect) {
             return Ok(None);
         }
         self.prepare(&step.act)?;
         let mut listener = OutputListener::new(&self.host.name, &self.events, None);
-        if is_aloud {
+        if emits_output {
             listener = listener.lines();
         }
         let reply = self.remote.perform(&step.act, &mut listener);
@@ -218,9 +218,9 @@ impl Session {
             return Ok(None);
         }
         self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
-        let told = self.remote.ask(question);
-        self.is_disconnected |= told.is_err();
-        told.with_context(|| format!("`{title}` on `{}` was cut off", self.host.name)).map(Some)
+        let reply = self.remote.ask(question);
+        self.is_disconnected |= reply.is_err();
+        reply.with_context(|| format!("`{title}` on `{}` was cut off", self.host.name)).map(Some)
     }
 
     /// Whether a plan skips this act because it writes. If so, the plan has listed it.
