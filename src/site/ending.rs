@@ -37,11 +37,11 @@ impl Session {
         self.remote.begin(&step.act);
     }
 
-    fn ending(&self, lock: &Lock, backlog: &Backlog, frees: bool) -> Step<FinishReport> {
+    fn ending(&self, lock: &Lock, backlog: &Backlog, releases_lock: bool) -> Step<FinishReport> {
         let unconfirmed = self.unconfirmed.as_ref().filter(|_| backlog.confirms);
         let confirms = unconfirmed.map(|unconfirmed| (&unconfirmed.watch, &unconfirmed.intent));
         let prunes = backlog.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_ref()));
-        lifecycle::finish(lock, &Finish { confirms, prunes, frees })
+        lifecycle::finish(lock, &Finish { confirms, prunes, releases_lock })
     }
 
     /// Does what has waited for the last step, and releases the lock.
@@ -70,13 +70,13 @@ impl Session {
         Ok(())
     }
 
-    /// Does what has waited, and releases the lock if `frees` is set.
-    pub(super) fn end(&mut self, frees: bool) -> Result<()> {
+    /// Does what has waited, and releases the lock if `releases_lock` is set.
+    pub(super) fn end(&mut self, releases_lock: bool) -> Result<()> {
         let lock = self.locked()?;
         let backlog = std::mem::take(&mut self.backlog);
         let confirms = backlog.confirms && self.unconfirmed.is_some();
         let prunes = backlog.prunes.is_some();
-        let [step, again] = [(); 2].map(|()| self.ending(&lock, &backlog, frees));
+        let [step, again] = [(); 2].map(|()| self.ending(&lock, &backlog, releases_lock));
         let mut reply = self.perform_silently(&step.act);
         if reply.is_err() && confirms {
             let Some(said) = self.confirm_again(&again.act, reply) else {
@@ -109,7 +109,7 @@ impl Session {
         if prunes {
             self.pruned(ended);
         }
-        if frees {
+        if releases_lock {
             self.lock = None;
         }
         Ok(())
