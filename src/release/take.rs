@@ -23,7 +23,7 @@ pub struct LockRequest<'a> {
     /// This run had the lock on a connection that was lost. Its processes from then are ended.
     pub is_again: bool,
     /// How long to wait for processes of an interrupted run to end.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// Creates the directories of a site that are missing, and the record of a live release that another tool made.
@@ -78,7 +78,7 @@ pub fn take(
 fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {
     // Strings only; the server adds its own fields at the end.
     let owner = serde_json::to_string(request.owner).unwrap_or_default();
-    let tenths = u64::try_from(request.patience.as_millis() / 100).unwrap_or(u64::MAX);
+    let tenths = u64::try_from(request.timeout.as_millis() / 100).unwrap_or(u64::MAX);
     Script::new(TAKE)
         .var("root", root)
         .var("make", makes)

@@ -11,7 +11,7 @@ use crate::site::session::Session;
 use crate::transport::Remote;
 
 /// How long to wait for processes of an interrupted run to end, or for those of this run on a lost connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The limit for the time between two heartbeats, however long a swap may go unconfirmed: the lock of a run that died
 /// must expire soon.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(1);
 impl Session {
     /// Takes the lock. False if there is no site yet; `None` in a plan, which only probes the site.
     pub(super) fn take(&mut self, owner: &Owner, setup: Option<&SiteSetup>) -> Result<Option<bool>> {
-        let request = LockRequest { owner, is_again: self.lock.is_some(), patience: PATIENCE };
+        let request = LockRequest { owner, is_again: self.lock.is_some(), timeout: TAKE_TIMEOUT };
         let step = take::take(self.host.path.as_str(), &self.options.shared, &request, setup);
         if self.plans(&step.act.op, step.act.effect) {
             if self.lock.is_none() {
