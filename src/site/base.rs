@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::event::{Report, few};
 use crate::release::Record;
-use crate::release::fill::Unchecked;
+use crate::release::fill::Assumptions;
 use crate::release::plan::{Base, Last, Plan, Strategy};
 use crate::release::seen::{Cache, Seen};
 use crate::release::survey::{self, By, Directory, Survey};
@@ -19,7 +19,7 @@ pub struct BaseState {
     /// For the cache strategy.
     pub cache: Option<Base>,
     /// What only this machine remembers; the server checks it during the fill.
-    pub unchecked: Unchecked,
+    pub unchecked: Assumptions,
 }
 
 /// A filled directory on the server, and what is known about its content.
@@ -51,7 +51,7 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
     // A check that fails during the fill starts the release over. That must not happen once commands have worked in it.
     let is_along =
         !ahead && !site.work.is_made() && last.iter().chain(&cache).all(KnownDirectory::is_remembered);
-    let mut unchecked = Unchecked::default();
+    let mut unchecked = Assumptions::default();
     if is_along {
         if strategy == Strategy::Cache
             && let Some(last) = &mut last
@@ -81,7 +81,7 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
 pub(super) fn is_as_expected(
     session: &Session,
     plan: &Plan,
-    unchecked: &Unchecked,
+    unchecked: &Assumptions,
     surveys: &[Survey],
 ) -> Result<bool> {
     if surveys.len() != unchecked.directories.len() {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
 use crate::event::{Event, Sent};
-use crate::release::fill::{self, DirectoryState, FillOptions, Filled, Unchecked};
+use crate::release::fill::{self, Assumptions, DirectoryState, FillOptions, FillReport};
 use crate::release::guard::Guarded;
 use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::lifecycle;
@@ -24,7 +24,7 @@ use crate::tree::{Pack, TreePath};
 /// A fill that is planned and packed.
 pub struct Fill<'a> {
     pub plan: &'a Plan,
-    pub unchecked: &'a Unchecked,
+    pub unchecked: &'a Assumptions,
     pub pack: &'a Pack,
     /// How many files in the pack start shared paths.
     pub n_seeds: usize,
@@ -165,7 +165,7 @@ impl Site {
     }
 }
 
-fn report_fill(session: &Session, fill: &Fill, filled: &Filled, n_saved: u64) {
+fn report_fill(session: &Session, fill: &Fill, filled: &FillReport, n_saved: u64) {
     let Fill { plan, pack, n_seeds, .. } = fill;
     let sent = Sent {
         strategy: plan.strategy.name(),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::event::few;
-use crate::release::share::{self, Linked};
+use crate::release::share::{self, LinkReport};
 use crate::release::{ReleaseName, SharedKind, SharedPath};
 use crate::site::session::Session;
 use crate::site::state::Site;
@@ -18,17 +18,17 @@ impl Site {
         paths: &[SharedPath],
         brought: &[TreePath],
         now: Timestamp,
-    ) -> Result<Linked> {
+    ) -> Result<LinkReport> {
         let lock = self.session.locked()?;
         let name = self.work.building_name("link into")?;
         if paths.is_empty() {
-            return Ok(Linked::default());
+            return Ok(LinkReport::default());
         }
         self.make_release()?;
         let step = share::link(&lock, &name, paths, brought, now);
         let Some(linked) = self.session.act(step)? else {
             warn_of_missing(&self.session, paths, brought)?;
-            return Ok(Linked::default());
+            return Ok(LinkReport::default());
         };
         for path in &linked.seeded {
             self.session.note(format!("created `shared/{path}` from this release"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runner::parts::release::command::{Command, CommandPlace};
 use runner::parts::release::current::Target;
-use runner::parts::release::fill::{self, DirectoryState, Duplicate, FillOptions, Unchecked};
+use runner::parts::release::fill::{self, Assumptions, DirectoryState, Duplicate, FillOptions};
 use runner::parts::release::heal::{Healing, heal};
 use runner::parts::release::history::{HistoryEntry, HistoryEvent};
 use runner::parts::release::intent::Intent;
@@ -239,7 +239,7 @@ impl Samples {
             shows_manifest: true,
             relied_on: None,
         };
-        let unchecked = Unchecked {
+        let unchecked = Assumptions {
             directories: vec![(directory.clone(), Manifest::default())],
             touched: vec!["a".to_owned()],
         };
