@@ -37,8 +37,8 @@ fn plan_healing(run: &Run, hosts: &[usize]) -> BTreeMap<usize, Healing> {
         hosts.iter().filter_map(|&host| Some((host, run.fleet.site(host).seen().ok()?.clone()))).collect();
     let directions = heal::directions(all.iter().map(|(host, seen)| (run.fleet.name(*host), seen)));
     for (_, seen) in &all {
-        for cut in &seen.intents {
-            let elsewhere: Vec<&str> = cut
+        for intent in &seen.intents {
+            let elsewhere: Vec<&str> = intent
                 .hosts
                 .iter()
                 .map(String::as_str)
@@ -47,7 +47,7 @@ fn plan_healing(run: &Run, hosts: &[usize]) -> BTreeMap<usize, Healing> {
             if !elsewhere.is_empty() {
                 run.warn(format!(
                     "the interrupted swap to `{}` also concerned {}, which this run does not include",
-                    cut.release,
+                    intent.release,
                     elsewhere.join(", ")
                 ));
             }

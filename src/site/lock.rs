@@ -74,11 +74,11 @@ impl Site {
         let Some(written) = self.session.act(heal::heal(&lock, healing, now, by))? else {
             return Ok(());
         };
-        for (cut, lead) in &healing.cuts {
-            let to = if lead.is_empty() { "nothing" } else { lead };
+        for (intent, target) in &healing.interrupted {
+            let to = if target.is_empty() { "nothing" } else { target };
             self.session.warn(format!(
                 "cleaned up after an interrupted run: {} was swapping to `{}`; `current` now points to {to}",
-                cut.by, cut.release
+                intent.by, intent.release
             ));
         }
         for name in &healing.leftovers {

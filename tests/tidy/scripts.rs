@@ -206,7 +206,7 @@ impl Samples {
 
     fn healing(&self) -> Healing {
         Healing {
-            cuts: vec![(self.intent.clone(), "releases/6".to_owned())],
+            interrupted: vec![(self.intent.clone(), "releases/6".to_owned())],
             records: vec![self.record.clone()],
             leftovers: vec![name("8")],
             ..Healing::default()
