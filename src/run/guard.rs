@@ -13,14 +13,14 @@ use crate::transport::mark::Nonce;
 use crate::tree::{Pack, TreePath};
 
 /// Runs a command. `None` in a plan. If it wrote shared files in place, they are restored at once, and the command fails.
-pub fn command(run: &Run, host: usize, asked: &CommandRequest) -> Result<Option<Answer>> {
+pub fn command(run: &Run, host: usize, request: &CommandRequest) -> Result<Option<Answer>> {
     let tag = Nonce::random().mark(0).to_string();
-    let ran = command::run(&mut run.fleet.site(host), asked, &tag)?;
+    let ran = command::run(&mut run.fleet.site(host), request, &tag)?;
     match ran {
         CommandOutcome::Planned => Ok(None),
         CommandOutcome::Done(answer, written) if written.is_empty() => Ok(Some(answer)),
         CommandOutcome::Done(answer, written) => {
-            let mut report = put_back(run, host, &written, Some(&asked.text));
+            let mut report = put_back(run, host, &written, Some(&request.text));
             if !answer.exit.is_success() {
                 report = report.note(format!("the command also {}", answer.exit));
             }
