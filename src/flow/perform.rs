@@ -1,4 +1,4 @@
-//! Runs one task on its hosts: selects them, enters the undo first, collects failures.
+//! Runs one task: selects its hosts, enters its undo first, collects failures.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -96,8 +96,8 @@ impl Site {
         Ok(true)
     }
 
-    /// Refuses a release for which the server has no room, before anything is sent. If the first probe says so, it probes
-    /// again: there may be more room now.
+    /// Refuses a release for which the server has no room, before anything is sent. If the last probe found too little
+    /// room, it probes again: there may be more by now.
     fn check_room(&mut self, fill: &Fill) -> Result<()> {
         let room = Room::needed(fill.plan, self.options().duplicate, fill.pack);
         let lacking = |seen: &Seen| room.lacking(&seen.facts, &seen.root);

@@ -71,7 +71,7 @@ impl Session {
         }
         let Some(owner) = self.owner.clone() else { return Ok(()) };
         match self.take(&owner, None)? {
-            Some(false) => bail!("the site is gone"),
+            Some(false) => bail!("the site no longer exists"),
             _ => Ok(()),
         }
     }
