@@ -149,7 +149,7 @@ fn survey(session: &mut Session, all: Vec<&mut KnownDirectory>) -> Result<()> {
     }
     let root = session.view().seen()?.root.clone();
     let directories: Vec<Directory> = all.iter().map(|known| known.directory.clone()).collect();
-    let surveys = session.ask(survey::survey(&root, &directories))?;
+    let surveys = session.query(survey::survey(&root, &directories))?;
     if surveys.len() != all.len() {
         bail!("the server reported on {} of {} directories", surveys.len(), all.len());
     }

@@ -56,7 +56,7 @@ pub fn test(site: &mut Site, request: &CommandRequest) -> Result<CommandOutcome>
         return Ok(CommandOutcome::Planned);
     }
     let step = command(site, request)?.test(&root);
-    Ok(CommandOutcome::Done(site.session.ask(step)?, Vec::new()))
+    Ok(CommandOutcome::Done(site.session.query(step)?, Vec::new()))
 }
 
 /// Whether a program is in the `PATH` of the server's user.
@@ -68,7 +68,7 @@ pub fn has(site: &mut Site, program: &str) -> Result<bool> {
     for (key, value) in &site.options().env {
         step.act.script = step.act.script.export(key, value);
     }
-    site.session.ask(step)
+    site.session.query(step)
 }
 
 fn command(site: &mut Site, request: &CommandRequest) -> Result<Command> {

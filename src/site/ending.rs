@@ -158,6 +158,6 @@ impl Session {
     /// The history of the site.
     pub fn history(&mut self) -> Result<Vec<Result<HistoryEntry, String>>> {
         let root = self.view.seen()?.root.clone();
-        self.ask(history::history(&root))
+        self.query(history::history(&root))
     }
 }

@@ -13,13 +13,13 @@ pub fn read(site: &mut Site, path: &str) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let step = step::read_file(&root, &place(site)?, path);
-    site.session.ask(step).map(Some)
+    site.session.query(step).map(Some)
 }
 
 /// Reads a file of any release, for a diff.
 pub fn read_from(site: &mut Site, release: &CommandPlace, path: &str) -> Result<Vec<u8>> {
     let root = site.root()?;
-    site.session.ask(step::read_file(&root, release, path))
+    site.session.query(step::read_file(&root, release, path))
 }
 
 /// Replaces a file by a new one, so that other releases keep theirs.
@@ -37,5 +37,5 @@ pub fn exists(site: &mut Site, path: &str) -> Result<Option<bool>> {
         return Ok(None);
     }
     let step = step::exists(&root, &place(site)?, path);
-    site.session.ask(step).map(Some)
+    site.session.query(step).map(Some)
 }

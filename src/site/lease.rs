@@ -87,7 +87,7 @@ impl Session {
 
     /// Ends the run that holds the lock. Returns its owner.
     pub fn unlock(&mut self) -> Result<Option<Owner>> {
-        self.ask(take::unlock(self.host.path.as_str()))
+        self.query(take::unlock(self.host.path.as_str()))
     }
 
     /// Whether the server has probably swapped back by itself, or is about to: it answers every heartbeat that it

@@ -97,7 +97,7 @@ impl Session {
     /// Probes the server and the site, each time it is called.
     pub fn look(&mut self) -> Result<&Seen> {
         let step = probe::probe(self.host.path.as_str(), &self.options.shared);
-        let seen = self.ask(step).map_err(|error| self.host.at_path(error))?;
+        let seen = self.query(step).map_err(|error| self.host.at_path(error))?;
         self.learn(seen)
     }
 
@@ -132,7 +132,7 @@ impl Session {
     }
 
     /// Performs a step that only reads. A plan performs it, too.
-    pub(super) fn ask<A>(&mut self, step: Step<A>) -> Result<A> {
+    pub(super) fn query<A>(&mut self, step: Step<A>) -> Result<A> {
         match self.act(step)? {
             Some(answer) => Ok(answer),
             None => bail!("a plan recorded a step that only reads"),
