@@ -174,7 +174,7 @@ fn the_source_is_compared_once_for_each_base() {
     // One host is ahead of the others.
     let test = test.source("index", "3");
     let second = live(&test, "h2");
-    assert_eq!(bases(&test, &["--host", "h2"]), [second.clone()]);
+    assert_eq!(bases(&test, &["--host", "h2"]), std::slice::from_ref(&second));
     let third = live(&test, "h2");
     let test = test.source("index", "4");
     assert_eq!(bases(&test, &[]), [second, third]);
