@@ -194,10 +194,10 @@ fn a_current_that_leads_to_nothing_is_replaced_and_put_back_by_a_failure() {
         let test =
             test.recipe(r#"task("verify", |host| { if host.test("test -e ../../fail") { fail("no"); } });"#);
         let test = test.write("site/fail", "");
-        test.ends(1, &[]).says("leads to nothing").says("serves nothing");
+        test.ends(1, &[]).says("points to nothing").says("serves nothing");
         assert_eq!(fs::read_link(test.path("site/current")).unwrap().to_str(), Some("releases/gone"));
         let test = test.remove("site/fail");
-        test.deploy().says("leads to nothing");
+        test.deploy().says("points to nothing");
         assert_eq!(test.serves("site", "index"), "new");
     });
 }
@@ -217,6 +217,6 @@ fn a_releases_directory_that_is_a_link_is_followed() {
 fn a_plan_tells_what_would_be_adopted_and_does_not_adopt_it() {
     let test = capistrano(Test::new());
     let before = tree(&test.path("site"));
-    test.ends(0, &["--plan"]).says("adopt `20210101000000`, which is being served").says_not("adopted");
+    test.ends(0, &["--plan"]).says("adopt `20210101000000`, which is live").says_not("adopted");
     assert_eq!(tree(&test.path("site")), before);
 }

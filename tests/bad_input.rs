@@ -192,7 +192,7 @@ fn a_server_without_tar_is_named_with_the_path_that_was_searched() {
     let test = Test::new();
     let tools = tools_without(&test, &["git"]);
     let test = live(test.env("PATH", &tools)).remove("tools/tar");
-    fails(&test, 1, &["no `tar`", "looked for in", "hint:"]);
+    fails(&test, 1, &["no `tar`", "`PATH` is", "hint:"]);
 }
 
 #[test]

@@ -267,7 +267,10 @@ fn a_second_ctrl_c_ends_a_running_undo_at_once_and_says_what_was_served_last() {
     // Nothing was swapped, so nothing is apart.
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("interrupted again: stopped undoing"), "{said}");
-    assert!(said.contains("interrupted: `on_failure` of `deploy` is not run") && !test.has("told"), "{said}");
+    assert!(
+        said.contains("interrupted: `on_failure` of `deploy` was not called") && !test.has("told"),
+        "{said}"
+    );
     assert!(said.contains(&format!("localhost last served {live}: not asked again")), "{said}");
     assert_eq!(test.serves("site", "a"), "old");
 }

@@ -257,7 +257,7 @@ fn what_nobody_of_this_run_wrote_into_the_release_is_found_before_it_is_served()
     test.ends(1, &[]).says("task `swap`").says("`shared.txt` in place").says("restored in every release");
     same(&site(&test), &before);
     let test = test.recipe(&behind(&format!("rm {newest}/shared.txt")));
-    test.ends(1, &[]).says("task `swap`").says("`shared.txt`").says("since the release was sealed");
+    test.ends(1, &[]).says("task `swap`").says("`shared.txt`").says("after the release was sealed");
     same(&site(&test), &before);
 }
 

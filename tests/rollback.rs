@@ -164,7 +164,7 @@ fn a_rollback_leads_to_the_release_that_is_asked_for() {
         let ran = test.ends(1, &["rollback", "--release", &names[3]]);
         ran.says("is bad").says(&names[0]).says(&names[2]);
         test.ends(1, &["rollback", "--release", &names[1]]).says("already");
-        test.ends(1, &["rollback", "--release", "20010101000000"]).says("not there").says(&names[0]);
+        test.ends(1, &["rollback", "--release", "20010101000000"]).says("does not exist").says(&names[0]);
         same(&site(&test), &before);
         // Forward again is a way as well.
         test.ends(0, &["rollback", "--release", &names[2]]);
@@ -259,7 +259,7 @@ fn hosts_that_are_apart_are_not_rolled_back_without_a_word_where_to() {
     let ran = test.ends(1, &["rollback"]);
     ran.says("the hosts serve different releases");
     ran.says(&format!("`h1` serves `{}`", names[1])).says(&format!("`h2`, `h3` serve `{}`", names[2]));
-    ran.says(&format!("hint: `runner rollback --release {}` brings them together", names[1]));
+    ran.says(&format!("hint: `runner rollback --release {}` makes all hosts serve that release", names[1]));
     ran.says("`--set allow_apart=true`").says(&format!("h2 serves {}", names[2]));
     assert_eq!(ran.err.matches("hint:").count(), 1, "{ran}");
     // By name: the one that serves it already stays as it is, and what the others leave is bad.
@@ -267,7 +267,7 @@ fn hosts_that_are_apart_are_not_rolled_back_without_a_word_where_to() {
     all_serve(&test, "2");
     assert_eq!(test.record("sites/h2", &names[2])["state"], "bad");
     assert_eq!(test.record("sites/h1", &names[1])["state"], "complete");
-    test.ends(1, &["rollback", "--release", &names[1]]).says("is being served by all hosts already");
+    test.ends(1, &["rollback", "--release", &names[1]]).says("is already live on all hosts");
     test.ends(0, &["rollback"]);
     all_serve(&test, "1");
 }
@@ -298,7 +298,7 @@ fn the_way_back_is_one_that_all_hosts_have() {
     all_serve(&test, "1");
     let before: Vec<_> = (1..=3).map(|n| tree(&test.path(format!("sites/h{n}/releases")))).collect();
     test.ends(1, &["rollback"])
-        .says("no earlier complete release to go back to")
+        .says("no earlier complete release to roll back to")
         .says("`h1`, `h2`, `h3` have no earlier");
     for (n, before) in (1..=3).zip(&before) {
         same(&tree(&test.path(format!("sites/h{n}/releases"))), before);

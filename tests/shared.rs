@@ -361,7 +361,7 @@ fn what_cannot_be_read_is_skipped_and_named() {
         for path in ["`secret`", "`dir/secret`", "`left/deep/secret`", "`closed`"] {
             ran.says(path);
         }
-        ran.says("could not be read").says_not("`left`").says_not("`left/open`");
+        ran.says("could not read").says_not("`left`").says_not("`left/open`");
         assert_eq!(test.serves("site", "left/open"), "x");
         assert!(!test.has("site/current/left/deep/secret") && !test.has("site/current/dir/secret"));
     });

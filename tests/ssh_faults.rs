@@ -112,7 +112,7 @@ impl Broken {
     /// The run failed, said how far it came, and what it said of the host is right.
     fn is_told(&self) {
         let Self { at, fault, ran, served, .. } = self;
-        let is_known = !ran.out.contains("it did not answer after the swap");
+        let is_known = !ran.out.contains("no answer since the swap");
         match ran.code {
             // It struck before hello, which is tried again, or what was live already was to be cleared up after.
             Some(0) => assert_eq!(served, "two", "{at} {fault:?}\n{ran}"),

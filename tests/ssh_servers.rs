@@ -338,9 +338,7 @@ fn a_server_without_tar_is_refused_with_a_way_forward() {
     let (test, site) = project(&server);
     let test = test.source("index.html", "one");
     let ran = test.ends(1, &[]);
-    ran.says("task `lock` failed")
-        .says("the server has no `tar`")
-        .says(&format!("it was looked for in {path}"));
+    ran.says("task `lock` failed").says("the server has no `tar`").says(&format!("`PATH` is {path}"));
     ran.says("hint: install it");
     assert!(!site.path().exists());
 }

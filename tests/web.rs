@@ -157,7 +157,7 @@ fn the_new_release_runs_in_the_real_pool_before_it_is_served() {
     test.ends(1, &[]).says("returned 404").says("Primary script unknown");
     // Nothing is asked by a plan of a release that is not there.
     test.ends(0, &["--plan"])
-        .says("ask `POST /up?a=b of public/none.php at ")
+        .says("send `POST /up?a=b of public/none.php at ")
         .says("depends on the answer of `POST ");
 }
 

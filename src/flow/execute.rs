@@ -1,4 +1,4 @@
-//! A flow is worked off: one task after the other, each on all its hosts at once.
+//! Runs a flow: one task after the other, each on all of its hosts at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,20 +7,20 @@ use crate::event::{Event, TaskResult};
 use crate::flow::ending::{self, FlowProgress};
 use crate::flow::failure::TaskFailure;
 use crate::flow::outcome::{Outcome, Verdict};
-use crate::flow::perform::{keep_for_once, perform};
+use crate::flow::perform::{keep_hosts_of_once, perform};
 use crate::flow::playbook::Playbook;
 use crate::flow::task::Task;
 use crate::flow::{notice, unwind};
 use crate::run::Run;
 use crate::run::heartbeat::HeartbeatThread;
-use crate::run::way_back::note_way_back;
+use crate::run::rollback_target::note_no_rollback_target;
 use crate::run::{deploy, lock};
 
-/// What the user asked for.
+/// What the user wants to run.
 #[derive(Debug, Clone)]
 pub enum Goal {
     Flow(String),
-    /// One task alone: it works in `current`, under the lock.
+    /// A single task. It runs in `current`, with the lock.
     Task(String),
 }
 
@@ -32,12 +32,12 @@ impl Goal {
     }
 }
 
-/// The tasks of a run, and what is done beside some of them.
+/// The tasks of a run in their order, and where the run does more than run them.
 struct TaskOrder {
     tasks: Vec<String>,
-    /// At the end of this one what was done stays. Without it, that is so when all are over.
+    /// The task that settles the run. `None`: the run is settled when all tasks have succeeded.
     settles_at: Option<usize>,
-    /// From this one on nothing changes the source before it is sent: it can be walked while hosts are connected to.
+    /// From this task on, no task changes the source before it is sent. It can be walked while the run connects to hosts.
     walks_from: Option<usize>,
 }
 
@@ -56,7 +56,7 @@ impl TaskOrder {
         }
     }
 
-    /// The task after which hosts are told that what was done stays.
+    /// The task after which the run is confirmed.
     fn settles(&self) -> &str {
         let task = self.settles_at.and_then(|n| self.tasks.get(n)).or(self.tasks.last());
         task.map_or("", String::as_str)
@@ -65,39 +65,39 @@ impl TaskOrder {
 
 fn walks_from(playbook: &Playbook, order: &[String]) -> Option<usize> {
     let sends = playbook.sends_at(order)?;
-    let spares = |name: &&String| playbook.tasks.get(*name).is_none_or(Task::spares_source);
-    let n = order[..=sends].iter().rev().take_while(spares).count();
+    let keeps = |name: &&String| playbook.tasks.get(*name).is_none_or(Task::keeps_source);
+    let n = order[..=sends].iter().rev().take_while(keeps).count();
     (n > 0).then(|| sends + 1 - n)
 }
 
-/// Runs a flow or a task to its end. Every failure is an event, and so is what each host serves afterwards.
+/// Runs a flow or a task to its end. Emits every failure, and what each host serves afterwards.
 pub fn execute(run: &Arc<Run>, playbook: &Playbook, goal: &Goal) -> Outcome {
     let began = Instant::now();
     let order = TaskOrder::of(playbook, goal);
     let heartbeat = HeartbeatThread::start(run);
-    keep_for_once(run, playbook, &order.tasks);
+    keep_hosts_of_once(run, playbook, &order.tasks);
     let failures = match goal {
         Goal::Flow(_) => Vec::new(),
         Goal::Task(_) => lock_all(run),
     };
-    let done = work_off(run, playbook, &order, failures);
+    let done = run_tasks(run, playbook, &order, failures);
     let (verdict, failures) = ending::end(run, playbook, order.settles(), done);
     drop(heartbeat);
     if verdict == Verdict::Done {
-        note_way_back(run);
+        note_no_rollback_target(run);
     }
-    let is_given_up = verdict != Verdict::Done && run.cancel_token.is_cancelled();
-    let serving = unwind::serving(run, is_given_up);
+    let was_undo_stopped = verdict != Verdict::Done && run.cancel_token.is_cancelled();
+    let serving = unwind::serving(run, was_undo_stopped);
     let outcome = Outcome { verdict, failures, took: began.elapsed(), serving };
     if let Goal::Flow(name) = goal {
-        notice::give(run, &playbook.notices, name, &outcome);
+        notice::call_all(run, &playbook.notices, name, &outcome);
     }
-    tell(run, &outcome);
+    report(run, &outcome);
     outcome
 }
 
-/// The barrier: no task begins before all hosts left the one before, and none after a failure.
-fn work_off(
+/// Runs the tasks. The barrier: no task begins before all hosts have finished the previous one, and none after a failure.
+fn run_tasks(
     run: &Arc<Run>,
     playbook: &Playbook,
     order: &TaskOrder,
@@ -135,8 +135,8 @@ fn lock_all(run: &Arc<Run>) -> Vec<TaskFailure> {
     error.into_iter().map(|error| TaskFailure::of("lock", None, error)).collect()
 }
 
-/// The last words of a run.
-fn tell(run: &Run, outcome: &Outcome) {
+/// Emits the last events of a run.
+fn report(run: &Run, outcome: &Outcome) {
     let ended = match outcome.verdict {
         Verdict::Done => TaskResult::Well,
         _ => TaskResult::Failed,

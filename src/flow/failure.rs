@@ -1,11 +1,11 @@
-//! A task that failed on a host, and what is told of it.
+//! The failure of a task on a host, and its report.
 
 use anyhow::Error;
 
 use crate::event::Report;
 use crate::run::Run;
 
-/// What failed, and where.
+/// A task that failed, and on which host; `None` is this machine or all hosts.
 pub struct TaskFailure {
     pub task: String,
     pub host: Option<usize>,
@@ -18,7 +18,7 @@ impl TaskFailure {
     }
 }
 
-/// Each failure with its task and its hosts.
+/// The report of each failure, with its task and hosts.
 pub fn reports(run: &Run, failures: Vec<TaskFailure>) -> Vec<Report> {
     let report = |TaskFailure { task, host, error }| {
         let mut report = Report { task: Some(task), ..Report::of(&error) };

@@ -1,6 +1,6 @@
-//! Tasks in order: hooks, the barrier after each task, failures collected, the undo log at work, the outcome.
+//! Runs tasks in order: hooks, the barrier after each task, failures, undo, the outcome.
 //!
-//! **Invariant:** no host enters a task before all hosts left the one before.
+//! **Invariant:** no host starts a task before all hosts have finished the previous one.
 
 mod ending;
 pub mod execute;

@@ -1,6 +1,6 @@
-//! Whoever wants to hear how a flow ended is told, when all else is over.
+//! Calls the functions for the end of a flow (`on_success`, `on_failure`) when everything else is done.
 //!
-//! **Invariant:** a notice changes nothing of the outcome.
+//! **Invariant:** such a function cannot change the outcome.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ impl Occasion {
 
 pub type NoticeBody = Arc<dyn Fn(&Arc<Run>, &Outcome) -> Result<()> + Send + Sync>;
 
-/// A function of a recipe's that is given the outcome of a flow.
+/// A function of a recipe that is called with the outcome of a flow.
 pub struct Notice {
     pub occasion: Occasion,
     pub flow: String,
     pub body: NoticeBody,
 }
 
-pub fn give(run: &Arc<Run>, notices: &[Notice], flow: &str, outcome: &Outcome) {
+pub fn call_all(run: &Arc<Run>, notices: &[Notice], flow: &str, outcome: &Outcome) {
     let occasion = match outcome.verdict {
         Verdict::Done => Occasion::Success,
         _ => Occasion::Failure,
@@ -45,9 +45,9 @@ pub fn give(run: &Arc<Run>, notices: &[Notice], flow: &str, outcome: &Outcome) {
     }
     for notice in notices.iter().filter(|n| n.occasion == occasion && n.flow == flow) {
         let name = occasion.name();
-        // Who wants out has said so twice.
+        // The user has pressed Ctrl-C twice, and wants the run to end.
         if run.cancel_token.is_cancelled() {
-            return run.warn(format!("interrupted: `{name}` of `{flow}` is not run"));
+            return run.warn(format!("interrupted: `{name}` of `{flow}` was not called"));
         }
         if let Err(error) = (notice.body)(run, outcome) {
             let report = Report::of(&error).warning().context(format!("`{name}` of `{flow}` failed"));

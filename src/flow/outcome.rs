@@ -1,22 +1,22 @@
-//! How a run ended: what failed, and what that means for the hosts.
+//! The outcome of a run: what failed, and what each host serves.
 
 use std::time::Duration;
 
 use crate::event::{Event, Report};
 
-/// What a run's end means, and the exit code for it (DESIGN §4).
+/// How a run ended, and its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Done,
-    /// Failed; every host serves what it served before.
+    /// The run failed, and every host serves what it served before.
     Failed,
-    /// Another run holds the lock of a site; nothing was done.
+    /// Another run holds the lock of a site. Nothing was done.
     Held,
-    /// Some host does not serve what it served before, or could not be asked: a person is needed.
-    Apart,
+    /// Some host does not serve what it served before, or could not be reached. The user must act.
+    Diverged,
     /// The new release is live everywhere, but a task after `watch` failed.
     LiveButFailed,
-    /// Interrupted by the user, and undone.
+    /// The user interrupted the run, and it was undone.
     Interrupted,
 }
 
@@ -26,7 +26,7 @@ impl Verdict {
             Verdict::Done => 0,
             Verdict::Failed => 1,
             Verdict::Held => 3,
-            Verdict::Apart => 4,
+            Verdict::Diverged => 4,
             Verdict::LiveButFailed => 5,
             Verdict::Interrupted => 130,
         }
@@ -34,13 +34,13 @@ impl Verdict {
 }
 
 impl Verdict {
-    /// As recipes and machines know it.
+    /// Its name for recipes and in `--json`.
     pub fn word(self) -> &'static str {
         match self {
             Verdict::Done => "done",
             Verdict::Failed => "failed",
             Verdict::Held => "held",
-            Verdict::Apart => "apart",
+            Verdict::Diverged => "apart",
             Verdict::LiveButFailed => "live",
             Verdict::Interrupted => "interrupted",
         }
@@ -53,7 +53,7 @@ pub struct Serving {
     pub host: String,
     pub release: Option<String>,
     pub is_dropped: bool,
-    /// Why it could not be asked; `release` is then what was known last.
+    /// Why the host was not probed. Then `release` is from the last probe.
     pub problem: Option<String>,
 }
 
@@ -67,9 +67,9 @@ impl Serving {
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub verdict: Verdict,
-    /// One for each different failure, with the task and all its hosts.
+    /// One for each different failure, with its task and all its hosts.
     pub failures: Vec<Report>,
     pub took: Duration,
-    /// All hosts of the run, in file order.
+    /// All hosts of the run, in the order of `runner.toml`.
     pub serving: Vec<Serving>,
 }

@@ -1,4 +1,4 @@
-//! One task on the hosts that it is for: who they are, its undo entered first, its failures collected.
+//! Runs one task: selects its hosts, enters its undo first, collects failures.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,12 +14,12 @@ use crate::flow::task::{Body, Call, Function, Task};
 use crate::run::Run;
 use crate::run::dropping::drop_hosts;
 
-/// Tasks on some of the hosts, asked for by a task that runs once. All failures of one task in one error.
+/// Runs tasks on some of the hosts, for a task that runs once. The error has all failures of one task.
 pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among: &[usize]) -> Result<()> {
     for task in names.iter().filter_map(|name| playbook.tasks.get(name)) {
         let failures = perform(run, task, &run.fleet.left_of(among));
         let failures = reports(run, failures).into_iter();
-        // The task is said once, of all of them.
+        // The combined report names the task.
         if let Some(report) = combine(failures.map(|report| Report { task: None, ..report })) {
             return Err(Report { task: Some(task.name.clone()), ..report }.nested().into());
         }
@@ -27,14 +27,14 @@ pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among:
     Ok(())
 }
 
-/// Runs one task on those of `among` that it is for, and waits for all of them.
+/// Runs one task on those of `among` that it applies to, and waits for all of them.
 pub fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<TaskFailure> {
     let (hosts, body) = match &task.body {
         Body::Nothing => return Vec::new(),
         Body::Here(body) => return perform_here(run, task, body),
         Body::EachHost(body) => (hosts_of(run, task, among), body),
     };
-    if let Some(error) = orphaned(run, task) {
+    if let Some(error) = without_host(run, task) {
         return vec![TaskFailure::of(&task.name, None, error)];
     }
     if hosts.is_empty() {
@@ -67,7 +67,7 @@ fn perform_here(run: &Arc<Run>, task: &Task, body: &Function) -> Vec<TaskFailure
     let deadline = task.timeout.map(|limit| began + limit);
     let done = body(&Call { run, task: &task.name, host: None, deadline });
     let failures = done.err().into_iter().map(|error| TaskFailure::of(&task.name, None, error)).collect();
-    // It may have acted on a set of hosts.
+    // The task may have acted on a set of hosts.
     finish(run, task, began, run.n_acted().min(run.fleet.all().len()), failures)
 }
 
@@ -92,7 +92,7 @@ fn finish(
     failures
 }
 
-/// Entered before the task begins: one that was cut off half-way needs its undo as well.
+/// Enters the undo of a task. This comes before the task begins, because a task that is interrupted needs it as well.
 fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
     let (name, undo) = (task.to_owned(), undo.clone());
     run.enter_undo(host, &format!("undid `{task}`"), move |run| {
@@ -100,8 +100,8 @@ fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
     });
 }
 
-/// Hosts that a task of the flow runs on once are nobody's to drop.
-pub fn keep_for_once(run: &Run, playbook: &Playbook, order: &[String]) {
+/// Keeps the hosts on which tasks run once: they must not be dropped.
+pub fn keep_hosts_of_once(run: &Run, playbook: &Playbook, order: &[String]) {
     for task in order.iter().filter_map(|name| playbook.tasks.get(name)) {
         if task.is_once
             && matches!(task.body, Body::EachHost(_))
@@ -112,14 +112,14 @@ pub fn keep_for_once(run: &Run, playbook: &Playbook, order: &[String]) {
     }
 }
 
-/// The first host of the fleet that a task fits.
+/// The first host of the stage that has the role of a task.
 fn once_on<'a>(run: &'a Run, task: &Task) -> Option<&'a str> {
     let role = task.role.as_deref();
     let first = run.fleet.stage.iter().find(|host| role.is_none_or(|role| host.has_role(role)));
     first.map(|host| host.name.as_str())
 }
 
-/// The hosts of this run that a task is for.
+/// The hosts of this run that a task applies to.
 fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
     let role = task.role.as_deref();
     let fits = |role: Option<&str>, n: &usize| role.is_none_or(|r| run.fleet.hosts[*n].has_role(r));
@@ -142,8 +142,9 @@ fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
     }
 }
 
-/// A task that runs once and whose host was dropped before anybody could know of the task: it goes to no other host.
-fn orphaned(run: &Run, task: &Task) -> Option<Error> {
+/// The error for a task that must run once, on a host that was dropped. It can happen if `perform` runs the task: the
+/// host of a task of the flow is never dropped.
+fn without_host(run: &Run, task: &Task) -> Option<Error> {
     let name = once_on(run, task).filter(|_| task.is_once)?;
     let host = run.fleet.position(name)?;
     run.fleet.is_dropped(host).then(|| {

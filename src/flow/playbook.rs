@@ -11,7 +11,7 @@ pub enum Side {
     After,
 }
 
-/// A task that runs with another one, in whatever flow that one is.
+/// A task that runs before or after another one, in every flow that contains that one.
 #[derive(Debug, Clone)]
 pub struct Hook {
     pub side: Side,
@@ -19,11 +19,11 @@ pub struct Hook {
     pub task: String,
 }
 
-/// Tasks under one name, without their hooks.
+/// A declared flow: its own tasks, without hooks.
 #[derive(Debug, Clone, Default)]
 pub struct TaskSequence {
     pub tasks: Vec<String>,
-    /// The task at whose end what the flow did stays, as the flow itself says.
+    /// The task that settles the flow, if its declaration says it.
     pub settles: Option<String>,
 }
 
@@ -31,13 +31,13 @@ pub struct TaskSequence {
 pub struct Playbook {
     pub tasks: IndexMap<String, Task>,
     pub flows: IndexMap<String, TaskSequence>,
-    /// In the order they were declared.
+    /// In the order of declaration.
     pub hooks: Vec<Hook>,
     pub notices: Vec<Notice>,
 }
 
 impl Playbook {
-    /// The tasks of a flow in the order they run, hooks and their hooks included.
+    /// The tasks of a flow in the order in which they run, with hooks and the hooks of hooks.
     pub fn order(&self, flow: &str) -> Vec<String> {
         let mut order = Vec::new();
         for name in self.flows.get(flow).into_iter().flat_map(|flow| &flow.tasks) {
@@ -46,8 +46,8 @@ impl Playbook {
         order
     }
 
-    /// At the end of which task of `order` what `flow` did stays. A flow that does not say it is settled by any task that
-    /// settles another one. `None` if the flow can be undone until it ends.
+    /// The position in `order` of the task that settles `flow`. If its declaration names none, that is the last task that
+    /// settles another flow. `None` if the flow can be undone until it ends.
     pub fn settles_at(&self, flow: &str, order: &[String]) -> Option<usize> {
         let flow = self.flows.get(flow)?;
         order.iter().rposition(|task| match &flow.settles {
@@ -62,7 +62,7 @@ impl Playbook {
     }
 
     fn place<'a>(&'a self, name: &'a str, around: &mut Vec<&'a str>, order: &mut Vec<String>) {
-        // A hook on itself, over whatever corners, runs once.
+        // A task that is a hook on itself, directly or through others, runs once.
         if around.contains(&name) {
             return;
         }
@@ -116,7 +116,7 @@ mod tests {
         case(&[(After, "build", "a"), (After, "a", "a")], "build a swap");
     }
 
-    /// `flow` runs `tasks`, and the flow beside it is settled by `watch`.
+    /// The flow `own` runs `tasks`. The task `watch` settles another flow.
     #[track_caller]
     fn settles(settles: Option<&str>, tasks: &[&str], want: Option<usize>) {
         let flow = |settles: Option<&str>, tasks: &[&str]| TaskSequence {
@@ -134,7 +134,7 @@ mod tests {
         settles(Some("swap"), &["swap", "watch", "prune"], Some(0));
         settles(None, &["swap", "watch", "prune"], Some(1));
         settles(None, &["swap", "prune"], None);
-        // What it said of a task that was removed.
+        // The task that it names was removed.
         settles(Some("look"), &["swap", "watch"], None);
     }
 }

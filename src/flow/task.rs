@@ -1,4 +1,4 @@
-//! A named step, and how it is called. What it does is a boxed function handed down.
+//! A task and a call of it. What the task does is a boxed function, which the layer above makes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use crate::run::Run;
 pub struct Call<'a> {
     pub run: &'a Arc<Run>,
     pub task: &'a str,
-    /// The host it is for; `None` for a task that runs once, here.
+    /// The host; `None` for a task that runs once, on this machine.
     pub host: Option<usize>,
-    /// When a task with a timeout has to be done.
+    /// When the task times out, if it has a timeout.
     pub deadline: Option<Instant>,
 }
 
@@ -22,11 +22,11 @@ pub type Function = Arc<dyn Fn(&Call) -> Result<()> + Send + Sync>;
 /// What a task does.
 #[derive(Clone)]
 pub enum Body {
-    /// A place in a flow that a recipe may fill.
+    /// An empty task, which a recipe can fill.
     Nothing,
-    /// Once, on this machine; it may speak to all hosts.
+    /// Runs once, on this machine. It can act on sets of hosts.
     Here(Function),
-    /// On every host.
+    /// Runs on every host.
     EachHost(Function),
 }
 
@@ -34,24 +34,24 @@ pub enum Body {
 pub struct Task {
     pub name: String,
     pub body: Body,
-    /// Only on the first host of the stage that has the role.
+    /// Runs only on the first host of the stage that has the role.
     pub is_once: bool,
     pub role: Option<String>,
-    /// On so many hosts at a time.
+    /// On how many hosts it runs at a time.
     pub limit: Option<usize>,
     pub timeout: Option<Duration>,
     pub undo: Option<Function>,
-    /// It sends the source, which has to be ready by then.
+    /// The task sends the source, which must be ready when it starts.
     pub sends: bool,
-    /// Run forward again after a swap back: it tells services which release they serve.
+    /// It runs again after a swap back, so that services load the previous release.
     pub is_repeated: bool,
     /// No recipe has replaced what it does.
     pub is_stdlib: bool,
 }
 
 impl Task {
-    /// Whether it surely leaves the source alone.
-    pub fn spares_source(&self) -> bool {
+    /// Whether the task certainly does not change the source.
+    pub fn keeps_source(&self) -> bool {
         self.is_stdlib || matches!(self.body, Body::Nothing)
     }
 

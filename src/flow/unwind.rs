@@ -1,4 +1,4 @@
-//! The way back: the undo log worked off in reverse, services told, and what each host serves in the end.
+//! Undoes a run: the undo log in reverse order, then tasks that reload services; and what each host serves in the end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,17 +13,18 @@ use crate::run::undo::Undo;
 
 /// Whether the hosts serve again what they served before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Back {
+pub enum UndoOutcome {
     AsBefore,
-    /// They do, but not all else was undone: the user gave it up.
-    HalfWay,
-    Apart,
+    /// They do, but the user stopped the undo before everything else was undone.
+    Partial,
+    Diverged,
 }
 
-/// Works off the undo log: the latest task first, its hosts at once. A failing undo is told and does not stop the rest.
-pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
+/// Undoes the run: the latest task first, on all of its hosts at once. A failing undo is reported and does not stop the
+/// rest.
+pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> UndoOutcome {
     if run.mode.is_plan() {
-        return Back::AsBefore;
+        return UndoOutcome::AsBefore;
     }
     for host in run.fleet.all() {
         run.fleet.site(host).session.begin_undo();
@@ -35,7 +36,7 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
             break;
         }
         if run.cancel_token.is_cancelled() {
-            return given_up(run, entries.iter().any(|undo| undo.is_swap));
+            return stopped(run, entries.iter().any(|undo| undo.is_swap));
         }
         let is_swap = entries.iter().any(|undo| undo.is_swap);
         was_swapped |= is_swap;
@@ -45,31 +46,31 @@ pub fn unwind(run: &Arc<Run>, playbook: &Playbook) -> Back {
         }
     }
     if run.cancel_token.is_cancelled() {
-        return given_up(run, false);
+        return stopped(run, false);
     }
     if !was_swapped {
-        return Back::AsBefore;
+        return UndoOutcome::AsBefore;
     }
     let answers = in_parallel(&run.fleet.all(), run.fleet.hosts.len(), |host| {
         run.fleet.site(host).serves_as_before().unwrap_or(false)
     });
     match answers.iter().all(|(_, is_as_before)| *is_as_before) {
-        true => Back::AsBefore,
-        false => Back::Apart,
+        true => UndoOutcome::AsBefore,
+        false => UndoOutcome::Diverged,
     }
 }
 
-/// Nothing more is asked of any host: what was known last has to do.
-fn given_up(run: &Run, has_swap: bool) -> Back {
-    run.warn("interrupted again: stopped undoing; the hosts were not asked what they serve");
+/// The outcome after the user has stopped the undo. It sends nothing more to any host, and uses the last probes.
+fn stopped(run: &Run, has_swap: bool) -> UndoOutcome {
+    run.warn("interrupted again: stopped undoing, without checking what the hosts serve");
     let is_as_before = |host: usize| run.fleet.site(host).session.view().is_as_before();
     match has_swap || run.undo.has_swap() || !run.fleet.all().into_iter().all(is_as_before) {
-        true => Back::Apart,
-        false => Back::HalfWay,
+        true => UndoOutcome::Diverged,
+        false => UndoOutcome::Partial,
     }
 }
 
-/// Takes the entries of one task back, and answers the hosts concerned.
+/// Undoes the entries of one task, and returns their hosts.
 fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
     let mut hosts: Vec<usize> = entries.iter().map(|undo| undo.host).collect();
     hosts.sort_unstable();
@@ -85,7 +86,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
             *entries = rest;
             mine
         };
-        // One that fails does not keep the others from being tried; the first to fail is told.
+        // All are tried even if one fails. The first failure is reported.
         let mut first = Ok(());
         let mut was_any = false;
         for undo in mine {
@@ -99,23 +100,23 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
         first
     });
     let idle = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
-    tell(run, &failures, "undo");
+    report_failures(run, &failures, "undo");
     let failed: Vec<usize> = failures.iter().map(|(host, _)| *host).collect();
-    // A swap that was only armed was none.
+    // A swap that was only armed changed nothing, so there was nothing to undo.
     let undone: Vec<usize> =
         hosts.iter().copied().filter(|host| !failed.contains(host) && !idle.contains(host)).collect();
     if !undone.is_empty() {
         run.events.event(Event::Undone { what, hosts: run.fleet.names(&undone) });
         if let Some(time) = run.rollouts.served_for(&undone).filter(|_| is_swap) {
-            let text = format!("what was taken back was served for {:.1} s", time.as_secs_f64());
+            let text = format!("the release was served for {:.1} s before the swap back", time.as_secs_f64());
             run.events.event(Event::Note { host: None, text });
         }
     }
     hosts
 }
 
-/// What went wrong on the way back. What to do next is said of what led here, and only of that.
-fn tell(run: &Run, failures: &[(usize, anyhow::Error)], context: &str) {
+/// Reports failures of the undo, without hints: only the failure that caused the undo has one.
+fn report_failures(run: &Run, failures: &[(usize, anyhow::Error)], context: &str) {
     let reports = failures.iter().map(|(host, error)| {
         let hosts = vec![run.fleet.name(*host).to_owned()];
         Report { hosts, hint: None, ..Report::of(error) }.context(context)
@@ -125,7 +126,7 @@ fn tell(run: &Run, failures: &[(usize, anyhow::Error)], context: &str) {
     }
 }
 
-/// After a swap back, services are told again which release they serve.
+/// After a swap back, runs tasks again that make services load the live release.
 fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
     for task in playbook.tasks.values().filter(|task| task.is_repeated) {
         let Body::EachHost(body) = &task.body else {
@@ -134,7 +135,7 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
         let hosts: Vec<usize> = hosts
             .iter()
             .copied()
-            // Where nothing was served before, there is nothing to take up again.
+            // If nothing was live before, there is nothing to load.
             .filter(|&host| run.fleet.site(host).seen().is_ok_and(|seen| seen.live().is_some()))
             .filter(|&host| task.role.as_deref().is_none_or(|role| run.fleet.hosts[host].has_role(role)))
             .collect();
@@ -144,12 +145,12 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
             run.fleet.site(host).is_in_current = false;
             done
         });
-        tell(run, &failures, &format!("`{}` after the swap back", task.name));
+        report_failures(run, &failures, &format!("`{}` after the swap back", task.name));
     }
 }
 
-/// The last word of every run: what each host serves.
-pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
+/// What each host serves at the end of a run.
+pub fn serving(run: &Arc<Run>, was_undo_stopped: bool) -> Vec<Serving> {
     if run.mode.is_plan() {
         return Vec::new();
     }
@@ -159,9 +160,9 @@ pub fn serving(run: &Arc<Run>, is_given_up: bool) -> Vec<Serving> {
         let problem = match seen {
             None => Some("not reached"),
             Some(_) if site.session.view().is_in_doubt() => {
-                Some("it did not answer after the swap; an unconfirmed swap goes back by itself")
+                Some("no answer since the swap; if it was not confirmed, the host swaps back by itself")
             }
-            Some(_) if is_given_up => Some("not asked again, because the run was interrupted"),
+            Some(_) if was_undo_stopped => Some("not asked again, because the run was interrupted"),
             Some(_) => None,
         };
         Serving {

@@ -67,21 +67,21 @@ impl Context {
             return Ok(Some(export.to_string_lossy().into_owned().into()));
         }
         match &setting.function {
-            Some(function) => self.worked_out(function, host, key).map(Some),
+            Some(function) => self.computed(function, host, key).map(Some),
             None => Ok(Some(setting.value.clone())),
         }
     }
 
-    fn worked_out(&self, function: &Callback, host: Option<usize>, key: &str) -> ScriptResult<Dynamic> {
+    fn computed(&self, function: &Callback, host: Option<usize>, key: &str) -> ScriptResult<Dynamic> {
         let world = self.world();
-        if let Some(value) = world.worked_out(host, key) {
+        if let Some(value) = world.computed(host, key) {
             return Ok(value);
         }
-        let context = self.working_out(host, key)?;
+        let context = self.computing(host, key)?;
         // While a setting of the stage is being computed, this thread has the turn already.
-        let turn = (host.is_none() && !self.works_out_stage()).then(|| world.turn());
+        let turn = (host.is_none() && !self.computes_stage()).then(|| world.turn());
         // Another host may have computed it in the meantime.
-        if let Some(value) = world.worked_out(host, key) {
+        if let Some(value) = world.computed(host, key) {
             return Ok(value);
         }
         let mut arguments: Vec<Dynamic> = match (function.arity, host) {
@@ -99,13 +99,13 @@ impl Context {
         let value = function
             .call(&world.engine, Dynamic::from(context), &mut arguments)
             .map_err(|error| function.named(*error, &format!("get(\"{key}\")")))?;
-        world.keep_worked_out(host, key, &value);
+        world.keep_computed(host, key, &value);
         drop(turn);
         Ok(value)
     }
 
     /// The context in which a setting is computed. Fails if the setting is already being computed.
-    fn working_out(&self, host: Option<usize>, key: &str) -> ScriptResult<Self> {
+    fn computing(&self, host: Option<usize>, key: &str) -> ScriptResult<Self> {
         let mut inner = self.clone();
         inner.settings.push((host, key.to_owned()));
         if self.settings.contains(&(host, key.to_owned())) {
@@ -117,7 +117,7 @@ impl Context {
     }
 
     /// Whether a setting of the stage is being computed.
-    fn works_out_stage(&self) -> bool {
+    fn computes_stage(&self) -> bool {
         self.settings.iter().any(|(host, _)| host.is_none())
     }
 

@@ -48,9 +48,9 @@ pub struct FlowDraft {
     pub tasks: Vec<String>,
     /// For each task, the place where the flow names it.
     pub task_places: Vec<Excerpt>,
-    /// Kept by a flow that is declared again and does not say it.
+    /// The option `settles`. A flow that is declared again without it keeps it.
     pub settles: Option<String>,
-    /// Where this declaration says it.
+    /// The place of the option in this declaration.
     pub settles_place: Option<Excerpt>,
     pub place: Excerpt,
     pub doc: String,

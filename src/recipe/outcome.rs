@@ -55,7 +55,7 @@ fn failure(run: &Run, failed: &Report) -> Dynamic {
     map.into()
 }
 
-/// What the server said last, among other things, and what each host failed by if that differs.
+/// The notes of a report, such as the last lines of a command; the causes, if hosts failed differently; and the calls.
 fn notes(report: &Report) -> impl Iterator<Item = String> {
     let causes =
         report.causes.iter().flat_map(|cause| [cause.headline()].into_iter().chain(cause.notes.clone()));

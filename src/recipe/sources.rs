@@ -161,7 +161,7 @@ mod tests {
         }
     }
 
-    /// What the caret is under.
+    /// What the caret marks.
     fn pointed_at(excerpt: &Excerpt) -> String {
         excerpt.text.chars().skip(excerpt.place.column - 1).take(excerpt.width).collect()
     }

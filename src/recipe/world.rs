@@ -28,7 +28,7 @@ pub struct World {
     pub typed: Mutex<HashMap<String, String>>,
     /// Tasks that perform other tasks, outermost first.
     pub performing: Mutex<Vec<String>>,
-    worked_out: Mutex<HashMap<(Option<usize>, String), Dynamic>>,
+    computed: Mutex<HashMap<(Option<usize>, String), Dynamic>>,
     turn: Mutex<()>,
 }
 
@@ -49,7 +49,7 @@ impl World {
             can_prompt,
             typed: Mutex::default(),
             performing: Mutex::default(),
-            worked_out: Mutex::default(),
+            computed: Mutex::default(),
             turn: Mutex::default(),
         }
     }
@@ -66,12 +66,12 @@ impl World {
     }
 
     /// The value that a setting's function returned earlier.
-    pub fn worked_out(&self, host: Option<usize>, key: &str) -> Option<Dynamic> {
-        locked(&self.worked_out).get(&(host, key.to_owned())).cloned()
+    pub fn computed(&self, host: Option<usize>, key: &str) -> Option<Dynamic> {
+        locked(&self.computed).get(&(host, key.to_owned())).cloned()
     }
 
-    pub fn keep_worked_out(&self, host: Option<usize>, key: &str, value: &Dynamic) {
-        locked(&self.worked_out).insert((host, key.to_owned()), value.clone());
+    pub fn keep_computed(&self, host: Option<usize>, key: &str, value: &Dynamic) {
+        locked(&self.computed).insert((host, key.to_owned()), value.clone());
     }
 
     /// Held while a setting of the stage is computed, because several hosts may need it at the same time.

@@ -66,7 +66,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The error of a script that says why, with the last lines that its server said.
+/// The error `why` of a script, with the last lines of its standard error.
 fn failed(why: &str, answer: &Answer) -> anyhow::Error {
     let text = String::from_utf8_lossy(&answer.stderr);
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();

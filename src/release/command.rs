@@ -52,7 +52,7 @@ pub struct Command {
 }
 
 /// A command's answer, and the managed files that differ from what was sent.
-pub struct Said {
+pub struct GuardedAnswer {
     pub answer: Answer,
     pub differs: Vec<Vec<u8>>,
 }
@@ -72,7 +72,7 @@ impl Command {
     }
 
     /// `tag` is a text that no command prints: it is random, and new for each step.
-    pub fn run(&self, lock: &Lock, tag: &str) -> Step<Said> {
+    pub fn run(&self, lock: &Lock, tag: &str) -> Step<GuardedAnswer> {
         let script = self.script(&lock.root, tag, &lock.run);
         let tag = tag.to_owned();
         Step::new("run", Effect::Writes, script, move |answer| Ok(split(answer, &tag)))
@@ -89,13 +89,13 @@ impl Command {
     }
 }
 
-fn split(answer: &Answer, tag: &str) -> Said {
+fn split(answer: &Answer, tag: &str) -> GuardedAnswer {
     let stdout = &answer.stdout;
     let at = stdout.windows(tag.len().max(1)).rposition(|window| window == tag.as_bytes());
     let Some(at) = at else {
-        return Said { answer: answer.clone(), differs: Vec::new() };
+        return GuardedAnswer { answer: answer.clone(), differs: Vec::new() };
     };
-    Said {
+    GuardedAnswer {
         differs: Fields::parse(&stdout[at + tag.len()..]).byte_list("differs"),
         answer: Answer { stdout: stdout[..at].to_vec(), ..answer.clone() },
     }

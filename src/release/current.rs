@@ -1,10 +1,10 @@
-//! Where `current` leads, and where it should.
+//! What `current` points to, and what it should point to.
 
 use std::fmt;
 
 use crate::release::ReleaseName;
 
-/// Where `current` leads.
+/// What `current` points to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Current {
     #[default]
@@ -25,13 +25,13 @@ impl Current {
     }
 }
 
-/// Where `current` should lead: to a release, or nowhere when a first deploy is undone.
+/// What `current` should point to: a release or, when a first deploy is undone, nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     Release(ReleaseName),
     /// A link text as it was found, another tool's absolute one for example.
     Link(String),
-    /// A link text that leads to nothing, as it was found.
+    /// The text of a link to nothing, as it was found.
     Dangling(String),
     Nothing,
 }
@@ -45,7 +45,7 @@ impl Target {
         }
     }
 
-    /// The release that the link leads to, by its last part.
+    /// The release that the link points to, by its last part.
     pub fn release_name(&self) -> Option<ReleaseName> {
         match self {
             Target::Release(name) => Some(name.clone()),

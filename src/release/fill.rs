@@ -40,27 +40,27 @@ impl Duplicate {
 
 /// How far the directory of the release has been filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begun {
+pub enum DirectoryState {
     /// The fill makes the directory.
-    No,
-    Yes,
+    Absent,
+    Created,
     /// An earlier fill of this run started from a wrong assumption: what it left is removed.
-    Half,
+    HalfFilled,
 }
 
-impl Begun {
+impl DirectoryState {
     fn name(self) -> &'static str {
         match self {
-            Self::No => "",
-            Self::Yes => "yes",
-            Self::Half => "half",
+            Self::Absent => "",
+            Self::Created => "yes",
+            Self::HalfFilled => "half",
         }
     }
 }
 
 /// What this machine remembers of the directories that a fill starts from. The fill's script checks it first.
 #[derive(Debug, Clone, Default)]
-pub struct Unchecked {
+pub struct Assumptions {
     pub directories: Vec<(Directory, Manifest)>,
     /// Managed files that commands are known to have replaced.
     pub touched: Vec<String>,
@@ -71,13 +71,13 @@ pub struct Unchecked {
 pub struct FillOptions<'a> {
     pub duplicate: Duplicate,
     pub is_guarded: bool,
-    pub begun: Begun,
-    pub unchecked: &'a Unchecked,
+    pub directory: DirectoryState,
+    pub unchecked: &'a Assumptions,
 }
 
-/// What came of a fill.
+/// The outcome of a fill.
 #[derive(Debug, Default)]
-pub struct Filled {
+pub struct FillReport {
     /// The directory that it starts from was not as expected: nothing was filled.
     pub is_stale: bool,
     /// The surveys of the unchecked directories.
@@ -90,7 +90,13 @@ pub struct Filled {
 
 /// Fills a release. If the pack is in parts, this sends the first; `unpack` sends each of the others, and `complete`
 /// follows when all of them are unpacked.
-pub fn fill(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions, pack: &Pack) -> Step<Filled> {
+pub fn fill(
+    lock: &Lock,
+    record: &Record,
+    plan: &Plan,
+    options: &FillOptions,
+    pack: &Pack,
+) -> Step<FillReport> {
     let stage = if pack.is_in_parts() { "first" } else { "" };
     let script = script(lock, record, plan, options, (stage, pack.compression.at_once()));
     Step::new("fill", Effect::Writes, script, read)
@@ -114,7 +120,7 @@ pub fn unpack(lock: &Lock, name: &ReleaseName, packing: Option<Packing>) -> Step
 }
 
 /// Completes a fill when all parts are unpacked.
-pub fn complete(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions) -> Step<Filled> {
+pub fn complete(lock: &Lock, record: &Record, plan: &Plan, options: &FillOptions) -> Step<FillReport> {
     Step::new("complete", Effect::Writes, script(lock, record, plan, options, ("last", None)), read)
 }
 
@@ -146,7 +152,7 @@ fn script(
         .with(FILL)
         .var("stage", stage)
         .var("expand", expand(packing))
-        .var("begun", options.begun.name())
+        .var("begun", options.directory.name())
         .var("name", &record.name)
         .var("record", record)
         .var("base", base)
@@ -162,7 +168,7 @@ fn script(
         .rows("starting", paths(&plan.starting))
 }
 
-fn read(answer: &Answer) -> Result<Filled> {
+fn read(answer: &Answer) -> Result<FillReport> {
     let said = Fields::parse(&answer.stdout);
     let is_stale = said.get("stale").is_some();
     let end = if is_stale { "stale" } else { "filled" };
@@ -171,7 +177,7 @@ fn read(answer: &Answer) -> Result<Filled> {
         None => error,
     })?;
     let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
-    Ok(Filled { is_stale, surveys: survey::read(&fields), n_carried, skipped: fields.list("skipped") })
+    Ok(FillReport { is_stale, surveys: survey::read(&fields), n_carried, skipped: fields.list("skipped") })
 }
 
 #[cfg(test)]
@@ -181,7 +187,7 @@ mod tests {
     use expect_test::{Expect, expect};
     use std::sync::Arc;
 
-    /// What goes before the constant texts of the script.
+    /// Compares the values that precede the constant texts of the script.
     #[track_caller]
     fn head(plan: &Plan, want: Expect) {
         let record = Record::building(
@@ -201,8 +207,8 @@ mod tests {
         let options = FillOptions {
             duplicate: Duplicate::Link,
             is_guarded: true,
-            begun: Begun::No,
-            unchecked: &Unchecked {
+            directory: DirectoryState::Absent,
+            unchecked: &Assumptions {
                 directories: vec![(relied_on, Manifest::default())],
                 touched: vec!["t".to_owned()],
             },

@@ -25,8 +25,8 @@ pub enum HealDirection {
 /// What must be done to clean up one site.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Healing {
-    /// The interrupted swaps, and where `current` must lead after each.
-    pub cuts: Vec<(Intent, String)>,
+    /// The interrupted swaps, and what `current` must point to after each.
+    pub interrupted: Vec<(Intent, String)>,
     /// The new texts of records.
     pub records: Vec<Record>,
     /// Releases that were never served.
@@ -48,62 +48,63 @@ impl Healing {
 pub fn directions<'a>(
     fleet: impl Iterator<Item = (&'a str, &'a Seen)> + Clone,
 ) -> BTreeMap<String, HealDirection> {
-    let cuts = fleet.clone().flat_map(|(_, seen)| seen.intents.iter());
-    cuts.map(|cut| {
-        let has_confirmed = |(host, seen): (&str, &Seen)| {
-            cut.hosts.iter().any(|name| name == host)
-                && seen.live() == Some(&cut.release)
-                && !seen.intents.iter().any(|other| other.rollout == cut.rollout)
-        };
-        let cannot_go_back = |(_, seen): (&str, &Seen)| {
-            let mine = seen.intents.iter().filter(|other| other.rollout == cut.rollout);
-            // The probe does not look for a release elsewhere, such as another tool's.
-            let mut left = mine.filter_map(|other| other.from.strip_prefix("releases/"));
-            left.any(|left| !seen.directories.contains(left))
-        };
-        let direction = match fleet.clone().any(has_confirmed) || fleet.clone().any(cannot_go_back) {
-            true => HealDirection::Forward,
-            false => HealDirection::Back,
-        };
-        (cut.rollout.clone(), direction)
-    })
-    .collect()
+    let interrupted = fleet.clone().flat_map(|(_, seen)| seen.intents.iter());
+    interrupted
+        .map(|intent| {
+            let has_confirmed = |(host, seen): (&str, &Seen)| {
+                intent.hosts.iter().any(|name| name == host)
+                    && seen.live() == Some(&intent.release)
+                    && !seen.intents.iter().any(|other| other.rollout == intent.rollout)
+            };
+            let cannot_go_back = |(_, seen): (&str, &Seen)| {
+                let mine = seen.intents.iter().filter(|other| other.rollout == intent.rollout);
+                // The probe does not look for a release elsewhere, such as another tool's.
+                let mut left = mine.filter_map(|other| other.from.strip_prefix("releases/"));
+                left.any(|left| !seen.directories.contains(left))
+            };
+            let direction = match fleet.clone().any(has_confirmed) || fleet.clone().any(cannot_go_back) {
+                true => HealDirection::Forward,
+                false => HealDirection::Back,
+            };
+            (intent.rollout.clone(), direction)
+        })
+        .collect()
 }
 
 /// What must be done on one host.
 pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healing {
     let mut healing = Healing { has_litter: seen.has_litter, ..Healing::default() };
     let mut kept: Vec<&ReleaseName> = seen.live().into_iter().collect();
-    for cut in &seen.intents {
-        let record = seen.record(&cut.release);
+    for intent in &seen.intents {
+        let record = seen.record(&intent.release);
         let can_go_on = record.is_some_and(|record| seen.is_complete(record));
-        let left = cut.left().and_then(|left| seen.record(&left).cloned());
-        let is_live = seen.live() == Some(&cut.release);
-        match directions.get(&cut.rollout) {
+        let left = intent.left().and_then(|left| seen.record(&left).cloned());
+        let is_live = seen.live() == Some(&intent.release);
+        match directions.get(&intent.rollout) {
             Some(HealDirection::Forward) if can_go_on => {
-                healing.cuts.push((cut.clone(), cut.to()));
+                healing.interrupted.push((intent.clone(), intent.to()));
                 let served = |record: &Record| Record {
-                    first_served: record.first_served.or(Some(cut.at)),
+                    first_served: record.first_served.or(Some(intent.at)),
                     ..record.clone()
                 };
                 healing.records.extend(record.map(served));
-                if !cut.is_new {
+                if !intent.is_new {
                     healing.records.extend(left.map(|left| left.with_state(State::Bad)));
                 }
-                kept.push(&cut.release);
+                kept.push(&intent.release);
             }
             _ => {
                 // Swap back only if the swap was made. If somebody pointed `current` elsewhere, they meant to.
                 let now = seen.current.link().unwrap_or_default();
-                healing.cuts.push((cut.clone(), if is_live { cut.from.clone() } else { now }));
+                healing.interrupted.push((intent.clone(), if is_live { intent.from.clone() } else { now }));
                 // It is live, or was until a swap back that ended right after it had changed `current`.
                 let was_served = is_live || record.is_some_and(|record| record.first_served.is_some());
-                if was_served && cut.is_new {
+                if was_served && intent.is_new {
                     healing.records.extend(record.map(|record| record.with_state(State::Failed)));
                 }
                 healing
                     .records
-                    .extend(left.filter(|_| !cut.is_new).map(|left| left.with_state(State::Complete)));
+                    .extend(left.filter(|_| !intent.is_new).map(|left| left.with_state(State::Complete)));
             }
         }
     }
@@ -120,24 +121,26 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
 
 /// Returns the releases that have files which a command of the interrupted run wrote in place.
 pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Vec<String>> {
-    let cuts =
-        healing.cuts.iter().map(|(cut, lead)| [&cut.rollout, &cut.from, &cut.to(), lead].map(Word::from));
+    let interrupted = healing
+        .interrupted
+        .iter()
+        .map(|(intent, target)| [&intent.rollout, &intent.from, &intent.to(), target].map(Word::from));
     let entry = |event, name| [Word::from(&HistoryEntry::new(now, event, name, by))];
-    let entries = healing.cuts.iter().map(|(cut, _)| entry(HistoryEvent::Heal, &cut.release));
+    let entries = healing.interrupted.iter().map(|(intent, _)| entry(HistoryEvent::Heal, &intent.release));
     let entries = entries.chain(healing.leftovers.iter().map(|name| entry(HistoryEvent::Discard, name)));
     let script = lock
         .script(include_str!("sh/heal.sh"))
         .with(LOCK)
         .with(UNSEED)
         .with(INSPECT)
-        .rows("cut", cuts)
+        .rows("cut", interrupted)
         .rows("records", healing.records.iter().map(Record::row))
         .rows("releases", healing.leftovers.iter().map(|name| [Word::from(name)]))
         .rows("entries", entries)
         .var("marked", flag(healing.has_marked))
         .var("litter", LITTER);
     Step::new("heal", Effect::Writes, script, |answer| Ok(Fields::read(answer, "healed")?.list("written")))
-        .data("cuts", healing.cuts.len())
+        .data("cuts", healing.interrupted.len())
         .data("leftovers", healing.leftovers.len())
 }
 
@@ -185,19 +188,19 @@ mod tests {
         seen
     }
 
-    /// Two hosts: what leads where, which records change and which releases go, on the first.
+    /// Two hosts. `want` is what changes on the first: `current`, records, and releases that are removed.
     #[track_caller]
     fn case(first: Seen, second: Seen, want: &str) {
         let directions = directions([("h1", &first), ("h2", &second)].into_iter());
         let healing = plan(&first, &directions);
-        let cuts = healing.cuts.iter().map(|(_, lead)| lead.clone());
+        let interrupted = healing.interrupted.iter().map(|(_, target)| target.clone());
         let records = healing.records.iter().map(|record| format!("{}={}", record.name, record.state));
         let leftovers = healing.leftovers.iter().map(|name| format!("-{name}"));
-        assert_eq!(cuts.chain(records).chain(leftovers).collect::<Vec<_>>().join(" "), want);
+        assert_eq!(interrupted.chain(records).chain(leftovers).collect::<Vec<_>>().join(" "), want);
     }
 
     #[test]
-    fn a_cut_group_goes_back_as_a_whole_unless_somebody_has_confirmed() {
+    fn an_interrupted_rollout_goes_back_unless_a_host_has_confirmed() {
         // Both were swapped, neither was confirmed.
         case(seen("1 2", "2", true), seen("1 2", "2", true), "releases/1 2=failed");
         // One was armed and not swapped.

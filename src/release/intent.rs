@@ -10,29 +10,29 @@ use crate::shell::Word;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// The rollout it belongs to, which names its file: RUN.N, or RUN if a program made it that knew one rollout a run.
-    /// Such a program calls it the run, and heals either.
+    /// The rollout it belongs to, which names its file: RUN.N. Older programs had one rollout in a run: they wrote RUN, and
+    /// can clean up after both.
     #[serde(rename = "run")]
     pub rollout: String,
-    /// The release that is swapped to.
+    /// The release to swap to.
     pub release: ReleaseName,
     /// Whether this run made the release (a deploy); for a rollback it existed before.
     pub is_new: bool,
-    /// Where `current` leads before it, as the link's text; empty for nothing.
+    /// What `current` points to before the swap, as the text of the link; empty for nothing.
     pub from: String,
     pub at: Timestamp,
     pub by: String,
-    /// All hosts that swap with it.
+    /// All hosts of the rollout.
     pub hosts: Vec<String>,
 }
 
 impl Intent {
-    /// Where `current` leads after it.
+    /// What `current` points to after the swap.
     pub fn to(&self) -> String {
         Target::Release(self.release.clone()).link()
     }
 
-    /// Where `current` leads before it.
+    /// The release that `current` points to before the swap.
     pub fn left(&self) -> Option<ReleaseName> {
         Target::Link(self.from.clone()).release_name().filter(|_| !self.from.is_empty())
     }

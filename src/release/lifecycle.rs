@@ -60,10 +60,10 @@ pub struct Finish<'a> {
     /// Removes releases, and adds a line to the history.
     pub prunes: Option<(&'a [ReleaseName], Option<&'a HistoryEntry>)>,
     /// Releases the lock.
-    pub frees: bool,
+    pub releases_lock: bool,
 }
 
-/// What came of it.
+/// The outcome of the last step.
 #[derive(Debug, Default)]
 pub struct FinishReport {
     /// The swap was not confirmed in time: the server has swapped back by itself. Nothing else was done.
@@ -89,7 +89,7 @@ pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
         .var("watch", watch.map_or("", |watch| &watch.0))
         .var("to", intent.map(Intent::to).unwrap_or_default())
         .var("prunes", flag(finish.prunes.is_some()))
-        .var("frees", flag(finish.frees))
+        .var("frees", flag(finish.releases_lock))
         .var("entry", entry)
         .rows("releases", names.iter().map(|name| [Word::from(name)]));
     Step::new("end", Effect::Writes, script, |answer| {

@@ -14,7 +14,7 @@ use crate::tree::manifest::Line;
 use crate::tree::sample::{Dice, random_tree};
 use crate::tree::{Change, Entry, Kind, Manifest, Tree, TreePath};
 
-/// Calls each function, and keeps what it says in a file. Standard error is to stay empty.
+/// Calls each function, and stores its output in a file. Standard error must stay empty.
 const ASK: &str = r#"
 for kinds in d f g l df dfg; do names "$kinds" manifest >"names.$kinds"; done
 for kind in d f g l; do has_kind "$kind" manifest && echo "$kind"; done >kinds
@@ -39,7 +39,7 @@ struct Tools {
     sed: String,
 }
 
-/// The commands with which a tool can be had here.
+/// Those of the commands that work on this machine.
 fn at_hand(commands: &[&str], program: &str) -> BTreeSet<String> {
     let runs = |command: &&&str| {
         let text = format!("{command} {program} /dev/null");
@@ -64,7 +64,7 @@ fn tools() -> Vec<Tools> {
     of_awk.chain(of_sed).collect()
 }
 
-/// A manifest, in a directory with what the functions are asked about.
+/// A manifest, in a directory with the input of the functions.
 struct Sample {
     dir: tempfile::TempDir,
     manifest: Manifest,
@@ -102,13 +102,13 @@ impl Sample {
         lines.map(|line| &line.entry).collect()
     }
 
-    /// The same as they stand in the manifest.
+    /// The same, as lines of the manifest.
     fn lines(&self, kinds: &str) -> Vec<&[u8]> {
         let lines = self.manifest.entries().iter().zip(self.text.split_inclusive(|byte| *byte == b'\n'));
         lines.filter(|(line, _)| kinds.contains(kind(line))).map(|(_, text)| text).collect()
     }
 
-    /// What `stat` says of all there is: as it should be, without the last, and with another mode of the first.
+    /// The output of `stat` for all entries: correct, without the last, and with another mode for the first.
     fn write_stats(&self) {
         for kinds in ["d", "f", "df"] {
             let mut now: Vec<Vec<u8>> = self.entries(kinds).iter().map(|entry| raw_stat(entry)).collect();
@@ -123,7 +123,8 @@ impl Sample {
         }
     }
 
-    /// What is there beside the entries, and which directories: all but the first, and one in place of the first file.
+    /// The names that exist: all entries and others. The directories that exist: all but the first, and one in place of the
+    /// first file.
     fn write_names(&self) {
         let ended = |path: &[u8]| [path, b"\0"].concat();
         let entries = self.entries("dfgl");
@@ -135,7 +136,7 @@ impl Sample {
         self.write("directories", &directories.collect::<Vec<_>>().concat());
     }
 
-    /// With modes that none of them is to have.
+    /// Creates the entries, with modes that none of them should have.
     fn make_tree(&self) {
         for entry in self.entries("dfg") {
             let path = self.path("tree").join(entry.path.to_path());
@@ -165,7 +166,7 @@ impl Sample {
         assert_eq!(shown(&fs::read(self.path(name)).unwrap()), shown(want.as_ref()), "{name}");
     }
 
-    /// What `named`, `stat`, ... said is what the entries are.
+    /// Compares the output of all functions with the entries.
     fn check(&self) {
         let each = |kinds: &str, write: &dyn Fn(&Entry) -> Vec<u8>| -> Vec<u8> {
             self.entries(kinds).into_iter().flat_map(write).collect()
@@ -241,7 +242,7 @@ impl Sample {
     }
 }
 
-/// Names that no tree of the tests has.
+/// Names that no tree of these tests has.
 const OTHERS: [&[u8]; 3] = [b"other", b"-x\ny ", b"\\0012/a"];
 
 fn kind(line: &Line) -> char {

@@ -11,9 +11,9 @@ use crate::release::{ReleaseName, SharedPath};
 use crate::shell::{Effect, Step};
 use crate::tree::TreePath;
 
-/// What came of linking the shared paths.
+/// The outcome of linking the shared paths.
 #[derive(Debug, Default)]
-pub struct Linked {
+pub struct LinkReport {
     /// Paths that were copied from the release to `shared/`, which did not have them.
     pub seeded: Vec<String>,
     /// Files that the source has under a shared path, but that are not in `shared/`: the link hides them.
@@ -27,7 +27,7 @@ pub fn link(
     shared: &[SharedPath],
     brought: &[TreePath],
     now: Timestamp,
-) -> Step<Linked> {
+) -> Step<LinkReport> {
     let script = lock
         .script(include_str!("sh/link.sh"))
         .var("name", name)
@@ -41,7 +41,7 @@ pub fn link(
             return Err(missing_report(&place, &missing).into());
         }
         let fields = Fields::read(answer, "linked")?;
-        Ok(Linked { seeded: fields.list("seeded"), hidden: fields.list("brought") })
+        Ok(LinkReport { seeded: fields.list("seeded"), hidden: fields.list("brought") })
     })
     .data_each("path", shared)
 }

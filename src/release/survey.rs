@@ -41,7 +41,7 @@ pub struct Directory {
 /// How a directory differs from its manifest, as the server reports it.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
-    /// The manifest on the server, if it was asked for.
+    /// The manifest on the server, if it was requested.
     pub manifest: Option<Vec<u8>>,
     /// The digest of the manifest on the server; `None` if the server cannot compute it.
     pub digest: Option<String>,

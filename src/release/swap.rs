@@ -62,8 +62,8 @@ fn script(lock: &Lock, swap: &Swap, body: &'static str) -> Script {
         .var("revert_command", &swap.watching.revert_command)
 }
 
-/// Compare-and-swap: nothing changes unless `current` still leads to where the probe saw it lead. Arming checks the
-/// release first if it is guarded, and returns the watch.
+/// Compare-and-swap: nothing changes unless `current` still points to what the probe found. Arming checks the release
+/// first if it is guarded, and returns the watch.
 pub fn swap(
     lock: &Lock,
     swap: &Swap,

@@ -16,14 +16,14 @@ use crate::transport::Heartbeat;
 
 const TAKE: &str = concat!(include_str!("sh/lock.sh"), include_str!("sh/probe.sh"));
 
-/// How a run asks for a lock.
+/// A run's request for the lock.
 #[derive(Debug, Clone)]
 pub struct LockRequest<'a> {
     pub owner: &'a Owner,
-    /// This run had the lock on a connection that was lost: what is still running from that is ended.
+    /// This run had the lock on a connection that was lost. Its processes from then are ended.
     pub is_again: bool,
     /// How long to wait for processes of an interrupted run to end.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// Creates the directories of a site that are missing, and the record of a live release that another tool made.
@@ -32,7 +32,7 @@ pub struct SiteSetup<'a> {
     pub adopts: Option<(&'a Record, &'a HistoryEntry)>,
 }
 
-/// What came of asking for a lock.
+/// The reply to a request for the lock.
 #[derive(Debug)]
 pub enum LockReply {
     /// The run has the lock; `seen` may still be an error.
@@ -51,7 +51,7 @@ pub enum LockReply {
     Same(String),
 }
 
-/// Asks for the lock, and probes the site. As the first step on a host it can be a part of the command that opens the
+/// Requests the lock, and probes the site. As the first step on a host, it can be a part of the command that opens the
 /// shell.
 pub fn take(
     root: &str,
@@ -78,7 +78,7 @@ pub fn take(
 fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {
     // Strings only; the server adds its own fields at the end.
     let owner = serde_json::to_string(request.owner).unwrap_or_default();
-    let tenths = u64::try_from(request.patience.as_millis() / 100).unwrap_or(u64::MAX);
+    let tenths = u64::try_from(request.timeout.as_millis() / 100).unwrap_or(u64::MAX);
     Script::new(TAKE)
         .var("root", root)
         .var("make", makes)

@@ -1,6 +1,6 @@
-//! Hosts that a run goes on without: when one is dropped, and what is undone there then.
+//! Drops hosts that fail: decides whether the run can continue without them, and undoes what it did there.
 //!
-//! **Invariant:** from the swap on no host is dropped: a fleet is never split behind the user's back.
+//! **Invariant:** from the first swap on, no host is dropped, so that hosts never serve different releases unnoticed.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::event::{Event, Report};
 use crate::fleet::parallel::{Failures, in_parallel};
 use crate::run::Run;
 
-/// Drops the hosts on which `task` failed, if that leaves a run that may go on. Answers the failures that stand.
+/// Drops the hosts on which `task` failed, if the run can continue without them. Returns the failures if it cannot.
 pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
     if failures.is_empty()
         || !run.fleet.may_drop()
@@ -28,12 +28,12 @@ pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
         let host = run.fleet.name(*host).to_owned();
         run.events.event(Event::Dropped { host, report });
     }
-    in_parallel(&failed, failed.len(), |host| take_back(run, host));
+    in_parallel(&failed, failed.len(), |host| undo_host(run, host));
     Failures::new()
 }
 
-/// Undoes what this run did on one host, the latest first. What cannot be undone is told.
-fn take_back(run: &Arc<Run>, host: usize) {
+/// Undoes what this run did on one host, the latest first. A failing undo is reported and does not stop the rest.
+fn undo_host(run: &Arc<Run>, host: usize) {
     run.fleet.site(host).session.begin_undo();
     for undo in run.undo.take_of(host) {
         let what = undo.what;
@@ -50,6 +50,6 @@ fn take_back(run: &Arc<Run>, host: usize) {
             }
         }
     }
-    // A lock that cannot be let go frees itself.
+    // A lock that cannot be released expires by itself.
     let _ = run.fleet.site(host).session.finish();
 }

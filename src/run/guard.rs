@@ -1,4 +1,4 @@
-//! Commands of a recipe, and what is done when one writes a file that releases share.
+//! Runs commands of a recipe, and restores files that one of them wrote in place although releases share them.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::site::command::{self, CommandOutcome, CommandRequest};
 use crate::transport::mark::Nonce;
 use crate::tree::{Pack, TreePath};
 
-/// Runs a command. `None` in a plan. A linked file that it wrote in place is put back at once, and is a failure.
-pub fn command(run: &Run, host: usize, asked: &CommandRequest) -> Result<Option<Answer>> {
+/// Runs a command. `None` in a plan. If it wrote shared files in place, they are restored at once, and the command fails.
+pub fn command(run: &Run, host: usize, request: &CommandRequest) -> Result<Option<Answer>> {
     let tag = Nonce::random().mark(0).to_string();
-    let ran = command::run(&mut run.fleet.site(host), asked, &tag)?;
+    let ran = command::run(&mut run.fleet.site(host), request, &tag)?;
     match ran {
         CommandOutcome::Planned => Ok(None),
         CommandOutcome::Done(answer, written) if written.is_empty() => Ok(Some(answer)),
         CommandOutcome::Done(answer, written) => {
-            let mut report = put_back(run, host, &written, Some(&asked.text));
+            let mut report = put_back(run, host, &written, Some(&request.text));
             if !answer.exit.is_success() {
                 report = report.note(format!("the command also {}", answer.exit));
             }
@@ -34,7 +34,7 @@ pub fn seal(run: &Run, host: usize) -> Result<()> {
     has_none_written(run, host, &written)
 }
 
-/// A step of the swap, on one host.
+/// One phase of a swap, on one host.
 pub fn swap_one(run: &Run, host: usize, phase: Phase) -> Result<()> {
     let written = run.fleet.site(host).swap(phase)?;
     has_none_written(run, host, &written)
@@ -47,7 +47,7 @@ fn has_none_written(run: &Run, host: usize, written: &[TreePath]) -> Result<()> 
     }
 }
 
-/// Restores what was written in place, and says who wrote it.
+/// Restores what was written in place. Returns the error, which names the command if it is known.
 fn put_back(run: &Run, host: usize, written: &[TreePath], command: Option<&str>) -> Report {
     let who = command.map_or("a command".to_owned(), |text| format!("`{text}`"));
     let report = Report::new(format!("{who} wrote {} in place, which the live release shares", few(written)));
@@ -68,7 +68,7 @@ fn restore(run: &Run, host: usize, written: &[TreePath]) -> Result<()> {
     let mut send = Vec::new();
     for path in written {
         let index = tree.position(path).ok_or_else(|| anyhow!("`{path}` is not in the source"))?;
-        // As the releases have it, whose manifests speak of that time.
+        // The manifests of the releases have this time.
         if let Some(line) = site.guarded().and_then(|(_, manifest)| manifest.get(path)) {
             tree.entries[index].mtime = line.entry.mtime;
         }
@@ -78,8 +78,8 @@ fn restore(run: &Run, host: usize, written: &[TreePath]) -> Result<()> {
     site.restore(written, &pack)
 }
 
-/// A command that was cut off could not be asked what it wrote: what it did to other releases is put right before
-/// its own goes.
+/// Restores what an interrupted command wrote into other releases: it ended before its writes were checked. This must
+/// come before the run's own release is removed, because the check compares with that.
 pub fn mend(run: &Run, host: usize) -> Result<()> {
     let written = run.fleet.site(host).inspect()?;
     if written.is_empty() {

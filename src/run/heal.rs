@@ -1,4 +1,4 @@
-//! What dead runs left on the hosts of a run is put right, the same way on all of them.
+//! Cleans up after interrupted runs, in the same way on all hosts of this run.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use crate::fleet::parallel::Failures;
 use crate::release::heal::{self, Healing};
 use crate::run::Run;
 
-/// Puts right what dead runs left: a swap that was cut goes the same way on all hosts. What was waited for may have
-/// left more meanwhile than was seen before, which is put right as well.
+/// Cleans up after interrupted runs; an interrupted swap ends in the same way on all hosts. Processes of such a run may
+/// leave more while this waits for them to end, so it repeats until there is nothing new to clean up.
 pub fn heal(run: &Run, hosts: &[usize]) -> Failures {
     if run.mode.is_plan() {
         return Failures::new();
@@ -15,30 +15,30 @@ pub fn heal(run: &Run, hosts: &[usize]) -> Failures {
     let mut done = BTreeMap::new();
     loop {
         let plans = plan_healing(run, hosts);
-        let ill: Vec<usize> = plans
+        let new: Vec<usize> = plans
             .iter()
             .filter(|(host, plan)| done.get(*host) != Some(*plan))
             .map(|(host, _)| *host)
             .collect();
-        let failures = run.on_each(&ill, |host| match plans.get(&host) {
+        let failures = run.on_each(&new, |host| match plans.get(&host) {
             Some(healing) => run.fleet.site(host).heal(healing, run.now(), &run.by),
             None => Ok(()),
         });
-        if ill.is_empty() || !failures.is_empty() {
+        if new.is_empty() || !failures.is_empty() {
             return failures;
         }
         done.extend(plans);
     }
 }
 
-/// What is wrong on which hosts.
+/// What must be cleaned up, for each host that needs it.
 fn plan_healing(run: &Run, hosts: &[usize]) -> BTreeMap<usize, Healing> {
     let all: Vec<_> =
         hosts.iter().filter_map(|&host| Some((host, run.fleet.site(host).seen().ok()?.clone()))).collect();
     let directions = heal::directions(all.iter().map(|(host, seen)| (run.fleet.name(*host), seen)));
     for (_, seen) in &all {
-        for cut in &seen.intents {
-            let elsewhere: Vec<&str> = cut
+        for intent in &seen.intents {
+            let elsewhere: Vec<&str> = intent
                 .hosts
                 .iter()
                 .map(String::as_str)
@@ -47,7 +47,7 @@ fn plan_healing(run: &Run, hosts: &[usize]) -> BTreeMap<usize, Healing> {
             if !elsewhere.is_empty() {
                 run.warn(format!(
                     "the interrupted swap to `{}` also concerned {}, which this run does not include",
-                    cut.release,
+                    intent.release,
                     elsewhere.join(", ")
                 ));
             }

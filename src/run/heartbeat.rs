@@ -1,4 +1,4 @@
-//! Signs of life between the acts of a run: they keep its locks, and its swaps until they are confirmed.
+//! Sends heartbeats between the acts of a run. They keep its locks, and its swaps until they are confirmed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::run::Run;
 
-/// How long the hosts are left alone.
+/// How often the thread looks for heartbeats that are due.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Gives signs of life while no act runs on a host, and notices when there is no answer.
+/// Sends heartbeats to hosts on which no act runs, and notices when no answers come.
 pub struct HeartbeatThread {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -20,12 +20,12 @@ impl HeartbeatThread {
     pub fn start(run: &Arc<Run>) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let (run, over) = (run.clone(), is_over.clone());
-        // Without it, swaps on hosts that nothing is asked of for a minute are taken back: the safe side.
+        // If the thread cannot start, a host on which no act runs for long swaps back by itself. That is safe.
         let thread = thread::Builder::new()
             .name("heartbeat".to_owned())
             .spawn(move || {
                 while !over.load(Ordering::SeqCst) {
-                    beat(&run);
+                    send_heartbeats(&run);
                     thread::park_timeout(TICK);
                 }
             })
@@ -34,13 +34,13 @@ impl HeartbeatThread {
     }
 }
 
-/// One on each host, where it is due.
-fn beat(run: &Run) {
+/// Sends one to each host for which it is due.
+fn send_heartbeats(run: &Run) {
     for host in run.fleet.including_dropped() {
-        // While an act runs there, it gives them itself.
+        // While an act runs there, the act sends them itself.
         let Some(mut site) = run.fleet.idle_site(host) else { continue };
         site.session.heartbeat();
-        if site.session.is_out_of_touch() {
+        if site.session.has_lost_contact() {
             run.rollouts.lose_contact(host, &run.cancel_token);
         }
     }

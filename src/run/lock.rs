@@ -1,5 +1,5 @@
-//! The locks of a run's sites: the first host's first, the rest at once, or one by one where another run is met; what
-//! dead runs left is put right under them.
+//! Locks the sites of a run: first that of the first host, then the rest at once, or one by one if another run has one of
+//! them. Then cleans up after interrupted runs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,13 +16,13 @@ use crate::run::dropping::drop_hosts;
 use crate::run::heal::heal;
 use crate::transport::cancel::POLL_INTERVAL;
 
-/// How often a run that waits for a lock asks for it.
-const AGAIN: Duration = Duration::from_secs(1);
-/// How long another run may take to notice that it has to give way.
-const GIVING_WAY: Duration = Duration::from_secs(3);
-/// Takes the locks of hosts: that of the first in the file alone, so that of two runs on the same hosts one always
-/// proceeds, then the rest at once. All are connected to and looked at meanwhile. A first one that is dropped leaves
-/// its turn to the next.
+/// How often a run that waits for a lock tries to take it.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait for another run to notice that it has to release its locks.
+const YIELD_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Locks the first host in the file, then the rest at once: of two runs on the same hosts, one always proceeds. While it
+/// locks the first, it connects to the others and probes them. If the first one is dropped, the next takes its place.
 pub fn lock_all(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
     loop {
         let left = run.fleet.left_of(hosts);
@@ -31,30 +31,31 @@ pub fn lock_all(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
             true => lock(run, host, Duration::ZERO),
             false => run.fleet.site(host).look().map(drop),
         });
-        dropping_the_bad(run, failures)?;
+        drop_failed(run, failures)?;
         if first.is_none_or(|first| !run.fleet.is_dropped(first)) {
             break;
         }
     }
     let rest = run.fleet.left_of(hosts);
     let failures = run.on_each(&rest, |host| try_lock(run, host));
-    dropping_the_bad(run, in_turn(run, &rest, failures))?;
-    dropping_the_bad(run, heal(run, &run.fleet.left_of(hosts)))
+    drop_failed(run, retry_in_order(run, &rest, failures))?;
+    drop_failed(run, heal(run, &run.fleet.left_of(hosts)))
 }
 
-/// Connects to hosts and reads what stands in their sites, which must be fit for a deployment.
+/// Connects to hosts and probes their sites. Fails if the user may not deploy to one of them.
 pub fn connect_all(run: &Run, hosts: &[usize]) -> Result<()> {
     let failures = run.on_each(hosts, |host| {
         let mut site = run.fleet.site(host);
         site.look()?;
-        site.is_fit()
+        site.check_access()
     });
     run.fleet.none_failed(failures)
 }
 
-/// A run on some of these hosts has another first one, and may have met this one half-way. Nobody keeps what comes
-/// later in the file while asking for what comes earlier, so neither two waits nor two failures can meet.
-fn in_turn(run: &Run, hosts: &[usize], failures: Failures) -> Failures {
+/// Locks hosts one by one, from the first one on that another run has locked: that run may have another first host, and
+/// the two may have locked half of the hosts each. No run keeps the lock of a later host while it waits for that of an
+/// earlier one, so two runs can neither wait for each other nor both fail.
+fn retry_in_order(run: &Run, hosts: &[usize], failures: Failures) -> Failures {
     let (held, mut failures): (Vec<_>, Vec<_>) =
         failures.into_iter().partition(|(_, error)| error.downcast_ref::<Held>().is_some());
     let Some(met) = held.iter().map(|(host, _)| *host).min() else {
@@ -65,7 +66,7 @@ fn in_turn(run: &Run, hosts: &[usize], failures: Failures) -> Failures {
     later.sort_unstable();
     failures.extend(run.on_each(&later, |host| run.fleet.site(host).session.release_lock()));
     for host in later {
-        if let Err(error) = lock(run, host, GIVING_WAY) {
+        if let Err(error) = lock(run, host, YIELD_TIMEOUT) {
             failures.push((host, error));
             if run.met_lock() {
                 break;
@@ -75,7 +76,7 @@ fn in_turn(run: &Run, hosts: &[usize], failures: Failures) -> Failures {
     failures
 }
 
-fn dropping_the_bad(run: &Arc<Run>, failures: Failures) -> Result<()> {
+fn drop_failed(run: &Arc<Run>, failures: Failures) -> Result<()> {
     run.fleet.none_failed(drop_hosts(run, "lock", failures))
 }
 
@@ -90,26 +91,26 @@ fn try_lock(run: &Run, host: usize) -> Result<()> {
     run.fleet.site(host).lock(&owner, run.now(), &run.by)
 }
 
-/// Takes the lock of one host; waits for it for so long, or as long as it takes if that is asked for.
-fn lock(run: &Run, host: usize, patience: Duration) -> Result<()> {
-    let until = Instant::now() + patience;
-    let mut is_told = false;
+/// Takes the lock of one host. Waits for it until the timeout or, with `--wait`, as long as it takes.
+fn lock(run: &Run, host: usize, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    let mut is_reported = false;
     loop {
         let locked = try_lock(run, host);
         let Some(held) = locked.as_ref().err().and_then(|error| error.downcast_ref::<Held>()) else {
             return locked;
         };
-        let is_patient = run.waits || Instant::now() < until;
-        if !is_patient || run.cancel_token.is_cancelled() {
+        let may_wait = run.waits || Instant::now() < deadline;
+        if !may_wait || run.cancel_token.is_cancelled() {
             run.met_lock.store(true, Ordering::SeqCst);
             return Err(held.report().into());
         }
-        if run.waits && !is_told {
-            is_told = true;
+        if run.waits && !is_reported {
+            is_reported = true;
             let text = format!("waiting: {}", held.report().message);
             run.events.event(Event::Note { host: None, text });
         }
-        pause(run, if run.waits { AGAIN } else { POLL_INTERVAL });
+        pause(run, if run.waits { RETRY_INTERVAL } else { POLL_INTERVAL });
     }
 }
 
@@ -120,9 +121,9 @@ fn pause(run: &Run, mut left: Duration) {
     }
 }
 
-/// What all rollouts of the run did is found good: no server takes its swap back by itself any more. A single host hears it with the next
-/// step. Several are told one right after the other, before any answer is waited for: if this program dies between
-/// the first and the last, they stay apart until the next run.
+/// Confirms all rollouts of the run: from then on, no server swaps back by itself. A single host receives this with the
+/// next step. Several hosts receive it right after each other, before this waits for any answer: if the program dies
+/// between the first and the last, they serve different releases until the next run.
 pub fn confirm(run: &Run) -> Result<()> {
     let hosts = run.fleet.all();
     let at_once = hosts.len() > 1;
@@ -136,13 +137,13 @@ pub fn confirm(run: &Run) -> Result<()> {
     run.fleet.none_failed(failures)
 }
 
-/// Does what was left for the last step, and lets all locks go.
+/// Does what has waited for the last step, and releases all locks.
 pub fn finish(run: &Run) -> Result<()> {
     let failures = run.on_each(&run.fleet.all(), |host| run.fleet.site(host).session.finish());
     run.fleet.none_failed(failures)
 }
 
-/// The same after a failure. A lock that cannot be released frees itself when the program ends, so that is no failure.
+/// The same after a failure. If a lock cannot be released, that is only a warning: it expires when the program ends.
 pub fn release_locks(run: &Run) {
     if let Err(error) = finish(run) {
         let error = error.context("could not release the lock; it expires by itself");

@@ -1,4 +1,4 @@
-//! One run: its hosts and this machine, its release, what takes its steps back, and what is done to all hosts.
+//! One run: its hosts and this machine, its release, its undo log, and what it does on all hosts.
 
 pub mod deploy;
 pub mod dropping;
@@ -8,11 +8,11 @@ mod heal;
 pub mod heartbeat;
 pub mod lock;
 mod plan;
+pub mod rollback_target;
 mod rollout;
 pub mod serve;
 mod source_change;
 pub mod undo;
-pub mod way_back;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -37,16 +37,16 @@ pub struct Run {
     pub application: String,
     pub stage: String,
     pub by: String,
-    /// What no other run is called.
+    /// Unique among all runs.
     id: String,
-    /// The flow or task that is run.
+    /// The flow or task that runs.
     pub flow: String,
-    /// The release that `--release` asks for.
+    /// The release that `--release` names.
     pub wanted: Option<ReleaseName>,
     pub mode: Mode,
     pub events: Arc<dyn Sink>,
     pub cancel_token: CancelToken,
-    /// Whether it waits for a lock that another run has.
+    /// Whether the run waits for a lock that another run has.
     waits: bool,
     began: Timestamp,
     met_lock: AtomicBool,
@@ -54,15 +54,15 @@ pub struct Run {
     pub rollouts: Rollouts,
     changes: SourceChanges,
     release: OnceLock<ReleaseName>,
-    /// How many tasks have begun: the order of what they enter into the undo log.
+    /// How many tasks have begun. This orders the entries of the undo log.
     n_begun: AtomicUsize,
-    /// On how many hosts the task at work has acted as on a set.
+    /// On how many hosts the running task has acted through a set of hosts.
     n_acted: AtomicUsize,
 }
 
-/// What the user asked for, and of whom.
+/// What identifies a run, and what the user has asked it to do.
 pub struct Setup {
-    /// What no other run is called.
+    /// Unique among all runs.
     pub id: String,
     pub application: String,
     pub stage: String,
@@ -98,7 +98,7 @@ impl Run {
         })
     }
 
-    /// The first words of every run.
+    /// Emits the first event of the run, and its warnings.
     pub fn begin(&self) {
         let Here { sends, revision, project, .. } = &self.here;
         self.events.event(Event::Started {
@@ -124,7 +124,7 @@ impl Run {
         self.n_acted.store(0, Ordering::SeqCst);
     }
 
-    /// Has `act` done on a host, should a later step fail; then it is told as `what`.
+    /// Enters an undo of something on a host. `what` describes it in the past tense.
     pub fn enter_undo(
         &self,
         host: usize,
@@ -143,7 +143,7 @@ impl Run {
         });
     }
 
-    /// On how many hosts the task at work has acted.
+    /// On how many hosts the running task has acted through a set of hosts.
     pub fn n_acted(&self) -> usize {
         self.n_acted.load(Ordering::SeqCst)
     }
@@ -152,18 +152,18 @@ impl Run {
         self.n_begun.load(Ordering::SeqCst)
     }
 
-    /// Does something on several hosts at once, and collects every failure; the hosts count as acted on.
+    /// Does something on several hosts at once and collects all failures. The task counts as having acted on the hosts.
     pub fn on_each(&self, hosts: &[usize], act: impl Fn(usize) -> Result<()> + Sync) -> Failures {
         self.n_acted.fetch_add(hosts.len(), Ordering::SeqCst);
         self.fleet.on_each(hosts, act)
     }
 
-    /// Whether it found a lock that another run has.
+    /// Whether the run found a lock that another run has.
     pub fn met_lock(&self) -> bool {
         self.met_lock.load(Ordering::SeqCst)
     }
 
-    /// The name of this run's release: after every name that any host has.
+    /// The name of this run's release. It sorts after every name that exists on any host.
     pub fn release_name(&self) -> Result<ReleaseName> {
         if let Some(name) = self.release.get() {
             return Ok(name.clone());

@@ -1,4 +1,4 @@
-//! What a plan tells of a fill: the files that would be sent and removed, and how they differ.
+//! The lines that a plan prints for a fill: the files that it would send and remove, and their differences.
 
 use crate::event::Event;
 use crate::release::command::CommandPlace;
@@ -7,9 +7,9 @@ use crate::run::source_change::SourceChange;
 use crate::site::{Site, file};
 use crate::tree::{Kind, text_diff};
 
-/// How many changed files a plan names.
+/// How many changed files a plan lists.
 const PLANNED_FILES: usize = 200;
-/// How many changed files a plan shows the difference of, and how large a file it reads for that.
+/// For how many changed files a plan shows the difference, and the limit for their size.
 const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
 

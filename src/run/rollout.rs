@@ -1,33 +1,33 @@
-//! The rollouts of a run: each a swap that a group of hosts makes together. They are confirmed or taken back all together.
+//! The rollouts of a run. In each, a group of hosts swaps together. The run confirms all of its rollouts, or undoes all.
 //!
-//! **Invariant:** from the first rollout on no host is dropped: a fleet is never split behind the user's back.
+//! **Invariant:** from the first rollout on, no host is dropped, so that hosts never serve different releases unnoticed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::transport::CancelToken;
 
-/// Hosts that swap together. If the run dies, the next one takes all of them back, or none.
+/// Hosts that swap together. If the run dies, the next one swaps all of them back, or none.
 #[derive(Debug)]
 struct Rollout {
-    /// Names its intent on every host: RUN.N.
+    /// RUN.N. It names the intent on every host.
     id: String,
     hosts: Vec<usize>,
-    /// When its hosts were told to swap, once all have.
+    /// When the run sent the swap to its hosts. `None` until all of them have swapped.
     began: Option<Instant>,
-    /// Every host has heard that it stays.
+    /// Every host has received the confirmation.
     is_settled: bool,
 }
 
-/// Contact with the hosts between a swap and its confirmation: where it is lost, the server takes the swap back by itself,
-/// so what runs on the others has to end, for them to go back as well.
+/// Contact with the hosts between a swap and its confirmation. If it is lost, that server swaps back by itself. Then
+/// everything that runs on the others must end, so that they can swap back as well.
 #[derive(Debug, Clone, Copy, Default)]
 enum Contact {
     #[default]
     Kept,
     /// With this host.
     Lost(usize),
-    /// Nothing that is in the balance can be lost any more.
+    /// Losing contact no longer matters.
     Settled,
 }
 
@@ -42,8 +42,8 @@ struct RolloutState {
 pub struct Rollouts(Mutex<RolloutState>);
 
 impl Rollouts {
-    /// Begins a rollout of `run` on `hosts`, and answers its id. A host that swaps once more before the first swap is
-    /// settled stays in its rollout: on the server there is one intent, and it says where the host is to go.
+    /// Begins a rollout of `run` on `hosts`, and returns its id. A host that swaps again before its first swap is settled
+    /// stays in its rollout: the server has only one intent, which says what to swap back to.
     pub fn begin(&self, run: &str, hosts: &[usize]) -> String {
         let mut state = self.lock();
         let has_one = |rollout: &&mut Rollout| hosts.iter().any(|host| rollout.hosts.contains(host));
@@ -58,26 +58,26 @@ impl Rollouts {
         id
     }
 
-    /// All hosts of a rollout have swapped, which they were told at `began`.
+    /// Notes that all hosts of a rollout have swapped. The run sent them the swap at `began`.
     pub fn swapped(&self, id: &str, began: Instant) {
         if let Some(rollout) = self.lock().all.iter_mut().find(|rollout| rollout.id == id) {
             rollout.began.get_or_insert(began);
         }
     }
 
-    /// For how long by now any of `hosts` serves what it swapped to, where its whole rollout has swapped.
+    /// How long any of `hosts` has served what it swapped to, counting only rollouts whose hosts have all swapped.
     pub fn served_for(&self, hosts: &[usize]) -> Option<Duration> {
         let state = self.lock();
         let of_hosts = state.all.iter().filter(|one| one.hosts.iter().any(|host| hosts.contains(host)));
         of_hosts.filter_map(|rollout| rollout.began).min().map(|began| began.elapsed())
     }
 
-    /// What all rollouts did stays, but on hosts that could not be told.
-    pub fn settle(&self, untold: &[usize]) {
+    /// Settles all rollouts, except those with a host that did not receive the confirmation.
+    pub fn settle(&self, unreached: &[usize]) {
         let mut state = self.lock();
         state.is_settled = true;
         for rollout in &mut state.all {
-            rollout.is_settled |= !rollout.hosts.iter().any(|host| untold.contains(host));
+            rollout.is_settled |= !rollout.hosts.iter().any(|host| unreached.contains(host));
         }
     }
 
@@ -87,7 +87,7 @@ impl Rollouts {
         state.all.is_empty() && !state.is_settled
     }
 
-    /// Contact with `host` is lost: running acts are ended, unless all is settled.
+    /// Notes that contact with `host` is lost. This cancels running acts, unless everything is settled.
     pub fn lose_contact(&self, host: usize, cancel_token: &CancelToken) {
         let mut state = self.lock();
         if let Contact::Kept = state.contact {
@@ -96,7 +96,7 @@ impl Rollouts {
         }
     }
 
-    /// From here on nothing is ended by a loss of contact. Answers the host with which there was one.
+    /// From now on, losing contact cancels nothing. Returns the host with which contact was lost before.
     pub fn settle_contact(&self) -> Option<usize> {
         match std::mem::replace(&mut self.lock().contact, Contact::Settled) {
             Contact::Lost(host) => Some(host),

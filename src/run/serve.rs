@@ -1,4 +1,4 @@
-//! What the hosts of a run serve: swapped, taken back, rolled back, all of them or none.
+//! Changes what the hosts of a run serve, on all of them or none: swap, swap back, rollback, prune.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,19 +11,22 @@ use crate::release::ReleaseName;
 use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::run::guard::swap_one;
+use crate::run::rollback_target::{Diverged, rollback_target};
 use crate::run::undo::Undo;
-use crate::run::way_back::{Diverged, way_back};
 use crate::site::SwapRequest;
 
-/// Swaps the release of this run in on `hosts`: all are asked whether they are ready before any is told to.
+/// Swaps `hosts` to the release of this run, after checking that each of them is ready.
 pub fn swap(run: &Arc<Run>, hosts: &[usize]) -> Result<()> {
     for &host in hosts {
-        run.fleet.site(host).is_ready().with_context(|| format!("`{}` cannot swap", run.fleet.name(host)))?;
+        run.fleet
+            .site(host)
+            .check_ready()
+            .with_context(|| format!("`{}` cannot swap", run.fleet.name(host)))?;
     }
-    point(run, hosts, |run, host, request| run.fleet.site(host).prepare_swap(request))
+    roll_out(run, hosts, |run, host, request| run.fleet.site(host).prepare_swap(request))
 }
 
-/// Takes this run's swap back on `hosts`, as its undo would.
+/// Swaps `hosts` back, as the undo of this run's swap would.
 pub fn swap_back(run: &Run, hosts: &[usize]) -> Result<()> {
     let failures = run.on_each(hosts, |host| run.fleet.site(host).swap_back(run.now(), &run.by).map(drop));
     run.fleet.none_failed(failures)
@@ -31,10 +34,10 @@ pub fn swap_back(run: &Run, hosts: &[usize]) -> Result<()> {
 
 /// Rolls `hosts` back to the newest complete release before the live one that all of them have.
 pub fn roll_back(run: &Arc<Run>, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
-    roll_back_to(run, hosts, &way_back(&run.fleet, hosts, diverged)?)
+    roll_back_to(run, hosts, &rollback_target(&run.fleet, hosts, diverged)?)
 }
 
-/// Rolls `hosts` back to `name`. Those that serve it already stay, unless all do.
+/// Rolls `hosts` back to `name`. Hosts that already serve it stay as they are. Fails if all do.
 pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Result<ReleaseName> {
     let (mut staying, mut going) = (Vec::new(), Vec::new());
     for &host in hosts {
@@ -45,30 +48,30 @@ pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Resu
             let complete: Vec<String> = seen.complete().map(|r| format!("`{}`", r.name)).collect();
             let what = match seen.record(name) {
                 Some(record) => format!("is {}", record.state),
-                None => "is not there".to_owned(),
+                None => "does not exist".to_owned(),
             };
             bail!(
                 Report::new(format!("release `{name}` {what} on `{}`", site.host().name))
-                    .hint(format!("complete there: {}", complete.join(", ")))
+                    .hint(format!("complete releases there: {}", complete.join(", ")))
             );
         }
         let is_there = seen.live() == Some(name);
         if is_there { &mut staying } else { &mut going }.push(host);
     }
     if going.is_empty() {
-        bail!("release `{name}` is being served by all hosts already");
+        bail!("release `{name}` is already live on all hosts");
     }
     for &host in &staying {
         run.fleet.site(host).keep_current()?;
     }
-    point(run, &going, |run, host, request| run.fleet.site(host).prepare_rollback(name, request))?;
+    roll_out(run, &going, |run, host, request| run.fleet.site(host).prepare_rollback(name, request))?;
     let _ = run.release.set(name.clone());
     Ok(name.clone())
 }
 
-/// Re-points `current` on all hosts, as one rollout: every one is armed before any is told to, and then all do it at
-/// once. What some did is in the undo log before it is known whether all did.
-fn point(
+/// Re-points `current` on all hosts, as one rollout: arms all of them, then all swap at once. Each host's undo is
+/// entered before its step, because some hosts may have swapped when another one fails.
+fn roll_out(
     run: &Arc<Run>,
     hosts: &[usize],
     prepare: impl Fn(&Arc<Run>, usize, &SwapRequest) -> Result<()> + Sync,
@@ -97,7 +100,8 @@ fn point(
     Ok(())
 }
 
-/// Tells all hosts of a rollout to swap, and answers within how long all did. A single one is armed by the same step.
+/// Swaps all hosts of a rollout, and returns the longest time that can have passed between the first and the last. A
+/// single host is armed by the same step.
 fn commit(run: &Arc<Run>, hosts: &[usize], began: Instant) -> Result<Duration> {
     let is_one = hosts.len() == 1;
     let done = Mutex::new(Vec::new());
@@ -109,19 +113,19 @@ fn commit(run: &Arc<Run>, hosts: &[usize], began: Instant) -> Result<Duration> {
             }
             false => Phase::Commit,
         };
-        let told = began.elapsed();
+        let sent = began.elapsed();
         swap_one(run, host, phase)?;
-        done.lock().unwrap_or_else(PoisonError::into_inner).push((told, began.elapsed()));
+        done.lock().unwrap_or_else(PoisonError::into_inner).push((sent, began.elapsed()));
         Ok(())
     }))?;
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // Each has swapped at some time between what it was told and what it answered.
-    let first = done.iter().map(|(told, _)| *told).min();
+    // Each host has swapped between the moment its step was sent and the moment its answer arrived.
+    let first = done.iter().map(|(sent, _)| *sent).min();
     let last = done.iter().map(|(_, answered)| *answered).max();
     Ok(last.zip(first).map(|(last, first)| last.saturating_sub(first)).unwrap_or_default())
 }
 
-/// Entered before the swap is asked for: an answer that never came may have been a yes.
+/// Enters the undo of a swap. This comes before the swap: if no answer comes, the server may still have swapped.
 fn enter_swap_back(run: &Arc<Run>, host: usize) {
     if run.mode.is_plan() {
         return;

@@ -1,4 +1,4 @@
-//! How the source differs from what hosts have: worked out once for all hosts that start from the same.
+//! How the source differs from what hosts have: computed once for all hosts whose fills start from the same.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use crate::release::ReleaseName;
 use crate::release::plan::{Base, Last, PathRules, Plan, Strategy};
 use crate::tree::{CompressionMode, Kind, Pack, Tree, TreePath};
 
-/// The changes of this run, each for the hosts that start from the same.
+/// The changes of this run, one for each group of hosts whose fills start from the same.
 pub type SourceChanges = OncePer<FillStart, SourceChange>;
 
-/// All that decides what a host is sent, besides the source.
+/// Everything besides the source that decides what is sent to a host.
 #[derive(Clone, PartialEq)]
 pub struct FillStart {
     pub release: ReleaseName,
     pub last: Last,
-    /// Of the cache strategy.
+    /// For the cache strategy.
     pub cache: Option<Base>,
     pub rules: PathRules,
     /// The shared paths that `shared/` does not have yet.
@@ -26,11 +26,11 @@ pub struct FillStart {
 /// How the source differs from what hosts have.
 pub struct SourceChange {
     pub plan: Plan,
-    /// The entries that the release has, then those that begin shared paths: they travel with it, but are not of it.
+    /// The entries of the release, then those that start shared paths: they are sent with it, but do not belong to it.
     pub tree: Arc<Tree>,
     /// Indices of the entries that are sent.
     pub send: Vec<usize>,
-    /// Files among them that begin shared paths.
+    /// How many files among them start shared paths.
     pub n_seeds: usize,
     pub packs: OncePer<CompressionMode, Pack>,
 }

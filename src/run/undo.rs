@@ -1,21 +1,21 @@
-//! The log of what takes a run's steps back, worked off in reverse when a later step fails.
+//! The undo log: what undoes the steps of a run, in reverse order, when a later step fails.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
-/// Is given the run, and answers whether there was anything to take back.
+/// Returns whether there was anything to undo.
 type UndoAct<R> = Box<dyn FnOnce(&Arc<R>) -> Result<bool> + Send>;
 
-/// One thing to take back, on one host.
+/// The undo of one step on one host.
 pub struct Undo<R> {
-    /// Which task of the run entered it; later tasks are undone first.
+    /// The number of the task that entered it. Later tasks are undone first.
     pub order: usize,
     pub host: usize,
-    /// What it does, for the user: "swapped back".
+    /// What it has done, for the user: "swapped back".
     pub what: String,
-    /// A swap: once it is taken back, services must be told to go back as well.
+    /// The undo of a swap: after it, services must reload.
     pub is_swap: bool,
     pub act: UndoAct<R>,
 }
@@ -33,7 +33,7 @@ impl<R> UndoLog<R> {
         self.lock().push(undo);
     }
 
-    /// Takes the entries of the latest task that has any, the latest entry first.
+    /// Removes and returns the entries of the latest task that has any, the latest entry first.
     pub fn take_latest(&self) -> Vec<Undo<R>> {
         let log = self.lock();
         let Some(latest) = log.iter().map(|undo| undo.order).max() else {
@@ -45,7 +45,7 @@ impl<R> UndoLog<R> {
         taken
     }
 
-    /// Takes the entries of one host, the latest first.
+    /// Removes and returns the entries of one host, the latest first.
     pub fn take_of(&self, host: usize) -> Vec<Undo<R>> {
         let mut taken = self.take_if(|undo| undo.host == host);
         taken.reverse();
@@ -53,20 +53,20 @@ impl<R> UndoLog<R> {
         taken
     }
 
-    fn take_if(&self, is_meant: impl Fn(&Undo<R>) -> bool) -> Vec<Undo<R>> {
+    fn take_if(&self, is_wanted: impl Fn(&Undo<R>) -> bool) -> Vec<Undo<R>> {
         let mut log = self.lock();
-        let (taken, rest) = log.drain(..).partition(is_meant);
+        let (taken, rest) = log.drain(..).partition(is_wanted);
         *log = rest;
         taken
     }
 
-    /// Whether a swap is still to be taken back.
+    /// Whether the undo of a swap is in the log.
     pub fn has_swap(&self) -> bool {
         self.lock().iter().any(|undo| undo.is_swap)
     }
 
-    /// Forgets everything: what was done stays.
-    pub fn confirm(&self) {
+    /// Removes all entries, so that nothing is undone.
+    pub fn clear(&self) {
         self.lock().clear();
     }
 

@@ -1,10 +1,10 @@
-//! What a fill starts from: the last release and the cache as they stand, and who edited them.
+//! What a fill starts from: the previous release and the cache as they are on the server, and which files were edited.
 
 use anyhow::{Result, bail};
 
 use crate::event::{Report, few};
 use crate::release::Record;
-use crate::release::fill::Unchecked;
+use crate::release::fill::Assumptions;
 use crate::release::plan::{Base, Last, Plan, Strategy};
 use crate::release::seen::{Cache, Seen};
 use crate::release::survey::{self, By, Directory, Survey};
@@ -16,24 +16,24 @@ use crate::tree::{Manifest, Store, TreePath};
 /// What a fill starts from.
 pub struct BaseState {
     pub last: Last,
-    /// Of the cache strategy.
+    /// For the cache strategy.
     pub cache: Option<Base>,
-    /// What was taken from this machine's memory, without a question to the server.
-    pub unchecked: Unchecked,
+    /// What only this machine remembers; the server checks it during the fill.
+    pub unchecked: Assumptions,
 }
 
-/// A filled directory of the server, as far as its content is known.
+/// A filled directory on the server, and what is known about its content.
 struct KnownDirectory {
     directory: Directory,
-    /// As this machine remembers it, later as the server says; `None` when it is lost.
+    /// From this machine's store, or from the server; `None` if neither has it.
     manifest: Option<Manifest>,
-    /// The entries that are not as the manifest says, and which of them are files that somebody edited.
+    /// The entries that differ from the manifest; `edited` has those of them that are files which somebody edited.
     drifted: Vec<TreePath>,
     edited: Vec<TreePath>,
 }
 
-/// What a fill starts from. Where this machine remembers all of it, the server is asked along with the fill, unless
-/// it is to be asked `ahead`.
+/// Finds out what a fill starts from. If this machine remembers all of it, the server checks that during the fill;
+/// with `ahead`, it checks before.
 pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: bool) -> Result<BaseState> {
     let seen = site.seen()?;
     let live = seen.live().and_then(|live| seen.record(live)).filter(|record| seen.is_complete(record));
@@ -48,15 +48,15 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
         Strategy::CopyPrevious => None,
         Strategy::Cache => cache_directory(seen, store),
     };
-    // A release that commands have worked in is not begun anew.
+    // A check that fails during the fill starts the release over. That must not happen once commands have worked in it.
     let is_along =
         !ahead && !site.work.is_made() && last.iter().chain(&cache).all(KnownDirectory::is_remembered);
-    let mut unchecked = Unchecked::default();
+    let mut unchecked = Assumptions::default();
     if is_along {
         if strategy == Strategy::Cache
             && let Some(last) = &mut last
         {
-            // Nothing is filled from it: what was edited in it is told, no more.
+            // Nothing is filled from it, so edited files in it are only reported.
             last.directory.relied_on = None;
         }
         let known = last.iter().chain(&cache);
@@ -77,11 +77,11 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
     Ok(BaseState { last, cache, unchecked })
 }
 
-/// Reads what the server said along with a fill. False when the fill did not start from what it was thought to.
-pub(super) fn is_as_thought(
+/// Reads the surveys that came back with a fill. False if the fill did not start from what was expected.
+pub(super) fn is_as_expected(
     session: &Session,
     plan: &Plan,
-    unchecked: &Unchecked,
+    unchecked: &Assumptions,
     surveys: &[Survey],
 ) -> Result<bool> {
     if surveys.len() != unchecked.directories.len() {
@@ -97,6 +97,7 @@ pub(super) fn is_as_thought(
     }
     Ok(true)
 }
+
 fn cache_directory(seen: &Seen, store: &Store) -> Option<KnownDirectory> {
     let known = |digest, by| Some(KnownDirectory::new(seen, ["cache", ".cache"], digest, by, store));
     match &seen.cache {
@@ -124,11 +125,11 @@ fn last_base(session: &Session, record: &Record, known: Option<KnownDirectory>) 
     let shared = record.shared.iter().filter_map(|path| TreePath::new(path.as_bytes()).ok()).collect();
     let mut last = Last { name: Some(name.clone()), shared, base: Base::default() };
     match known {
-        // Nothing is known of its content: all is sent, and what else is there is copied.
+        // Its content is unknown: everything is sent, and other files that it has are copied.
         None => last.base.release = Some(name),
         Some(KnownDirectory { manifest: Some(manifest), mut drifted, edited, .. }) => {
             report_drift(session, &edited, &record.touched)?;
-            // One that was replaced by another of the same size and time looks as it did.
+            // A file that a command replaced by one of the same size and time looks unchanged.
             let replaced = manifest.entries().iter().map(|line| &line.entry.path);
             drifted.extend(replaced.filter(|path| record.touched.contains(&path.to_string())).cloned());
             last.base = Base { release: Some(name), manifest, drifted };
@@ -141,16 +142,16 @@ fn last_base(session: &Session, record: &Record, known: Option<KnownDirectory>) 
     Ok(last)
 }
 
-/// Asks how directories stand.
+/// Compares directories on the server with their manifests.
 fn survey(session: &mut Session, all: Vec<&mut KnownDirectory>) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
     let root = session.view().seen()?.root.clone();
     let directories: Vec<Directory> = all.iter().map(|known| known.directory.clone()).collect();
-    let surveys = session.ask(survey::survey(&root, &directories))?;
+    let surveys = session.query(survey::survey(&root, &directories))?;
     if surveys.len() != all.len() {
-        bail!("the server did not say how {} directories stand, but {}", all.len(), surveys.len());
+        bail!("the server reported on {} of {} directories", surveys.len(), all.len());
     }
     for (known, survey) in all.into_iter().zip(surveys) {
         known.learn(&survey);
@@ -158,7 +159,7 @@ fn survey(session: &mut Session, all: Vec<&mut KnownDirectory>) -> Result<()> {
     Ok(())
 }
 
-/// Only files are spoken of: directories and links are put right without a word.
+/// Reports edited files only. The fill restores directories and links without a message.
 fn report_drift(session: &Session, edited: &[TreePath], touched: &[String]) -> Result<()> {
     let edited: Vec<String> =
         edited.iter().map(ToString::to_string).filter(|path| !touched.contains(path)).collect();
@@ -186,7 +187,8 @@ impl KnownDirectory {
             by => by,
         };
         let remembered = digest.and_then(|digest| store.get(digest));
-        // What is edited is the server's own: it must be the same, and a server that cannot hash has to show it.
+        // The server compares with its own copy of the manifest, and that must equal ours. A server that cannot hash
+        // its copy has to print it.
         let manifest = remembered.filter(|_| has("stat") && has("sha256sum"));
         let directory = Directory {
             path: path.to_owned(),
@@ -198,7 +200,7 @@ impl KnownDirectory {
         Self { directory, manifest, drifted: Vec::new(), edited: Vec::new() }
     }
 
-    /// Whether this machine knows what must be in it, so that the server can compare it while it fills.
+    /// Whether this machine has the manifest, so that the server can check the directory during the fill.
     fn is_remembered(&self) -> bool {
         self.manifest.is_some() && self.directory.by == By::Stat
     }

@@ -1,10 +1,10 @@
-//! A release on one host comes into being: made, filled, sealed; or is discarded.
+//! Creates, fills, seals and discards a release on one host.
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
 use crate::event::{Event, FillStats};
-use crate::release::fill::{self, Begun, FillOptions, Filled, Unchecked};
+use crate::release::fill::{self, Assumptions, DirectoryState, FillOptions, FillReport};
 use crate::release::guard::Guarded;
 use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::lifecycle;
@@ -13,7 +13,7 @@ use crate::release::room::Room;
 use crate::release::seen::Seen;
 use crate::release::survey;
 use crate::release::{Record, State};
-use crate::site::base::is_as_thought;
+use crate::site::base::is_as_expected;
 use crate::site::guard::texts;
 use crate::site::session::Session;
 use crate::site::state::Site;
@@ -21,32 +21,32 @@ use crate::site::swapping::Swapping;
 use crate::site::work::{Building, Complete, Work};
 use crate::tree::{Pack, TreePath};
 
-/// A fill, decided and packed.
+/// A fill that is planned and packed.
 pub struct Fill<'a> {
     pub plan: &'a Plan,
-    pub unchecked: &'a Unchecked,
+    pub unchecked: &'a Assumptions,
     pub pack: &'a Pack,
-    /// Files in the pack that are to begin shared paths.
+    /// How many files in the pack start shared paths.
     pub n_seeds: usize,
 }
 
 impl Site {
-    /// Its directory is made when it is first needed, with the fill as a rule; a plan tells of it at once.
+    /// Registers the release. Its directory is created when it is first needed, usually by the fill; a plan lists it here.
     pub fn create_release(&mut self, mut record: Record) -> Result<()> {
         let lock = self.session.locked()?;
         if self.release().is_some() {
-            bail!("this run has its release already");
+            bail!("this run has already created its release");
         }
         record.state = State::Building;
         let create = lifecycle::create(&lock, &record).act;
-        let begun = match self.session.plans(&create.op, create.effect) {
-            true => Begun::Yes,
-            false => Begun::No,
+        let directory = match self.session.plans(&create.op, create.effect) {
+            true => DirectoryState::Created,
+            false => DirectoryState::Absent,
         };
         self.session.view.seen_mut()?.records.push(record.clone());
         self.work = Work::Building(Building {
             record,
-            begun,
+            directory,
             manifest: None,
             shared: Vec::new(),
             is_worked_in: false,
@@ -54,32 +54,34 @@ impl Site {
         Ok(())
     }
 
-    /// Makes the directory of the release if that is still to be done.
+    /// Creates the directory of the release, unless that was done before.
     pub(super) fn make_release(&mut self) -> Result<()> {
-        let Work::Building(Building { record, begun: begun @ Begun::No, .. }) = &mut self.work else {
+        let Work::Building(Building { record, directory: directory @ DirectoryState::Absent, .. }) =
+            &mut self.work
+        else {
             return Ok(());
         };
-        // An answer that never comes may have been a yes.
-        *begun = Begun::Yes;
+        // If no answer comes, the server may still have created it.
+        *directory = DirectoryState::Created;
         let record = record.clone();
         let lock = self.session.locked()?;
         self.session.act(lifecycle::create(&lock, &record)).map(drop)
     }
 
-    /// Fills the release from what the server has and the pack. False if what was thought to be there was not: then
-    /// it is to be filled anew.
+    /// Fills the release from what the server has, and from the pack. False if the server was not as expected: then the
+    /// release must be filled again.
     pub fn fill(&mut self, fill: &Fill) -> Result<bool> {
         let lock = self.session.locked()?;
         let (duplicate, is_guarded) = (self.options().duplicate, self.seen()?.facts.has("stat"));
-        self.has_room(fill)?;
-        let (record, begun) = self.work.begin_fill(fill.plan)?;
+        self.check_room(fill)?;
+        let (record, directory) = self.work.begin_fill(fill.plan)?;
         self.session.n_parts = None;
         let Fill { plan, unchecked, pack, .. } = fill;
-        let options = FillOptions { duplicate, is_guarded, begun, unchecked };
+        let options = FillOptions { duplicate, is_guarded, directory, unchecked };
         let step = fill::fill(&lock, &record, plan, &options, pack);
         let (mut filled, n_saved) = self.session.send(step, &record.name, pack)?;
         if let Some(filled) = &filled
-            && (filled.is_stale || !is_as_thought(&self.session, plan, unchecked, &filled.surveys)?)
+            && (filled.is_stale || !is_as_expected(&self.session, plan, unchecked, &filled.surveys)?)
         {
             self.work.fill_anew(filled.is_stale);
             return Ok(false);
@@ -90,12 +92,13 @@ impl Site {
                 .act(fill::complete(&lock, &record, plan, &options))
                 .with_context(|| format!("all {} bytes were sent", pack.n_bytes()))?;
         }
-        tell_fill(&self.session, fill, &filled.unwrap_or_default(), n_saved);
+        report_fill(&self.session, fill, &filled.unwrap_or_default(), n_saved);
         Ok(true)
     }
 
-    /// Refuses what cannot fit, before it is sent. What was seen when the run began may have changed.
-    fn has_room(&mut self, fill: &Fill) -> Result<()> {
+    /// Refuses a release for which the server has no room, before anything is sent. If the last probe found too little
+    /// room, it probes again: there may be more by now.
+    fn check_room(&mut self, fill: &Fill) -> Result<()> {
         let room = Room::needed(fill.plan, self.options().duplicate, fill.pack);
         let lacking = |seen: &Seen| room.lacking(&seen.facts, &seen.root);
         if lacking(self.seen()?).is_none() {
@@ -107,8 +110,8 @@ impl Site {
         }
     }
 
-    /// Makes the release complete. Managed files that a command replaced are remembered, so that they are no drift
-    /// next time. Answers those that it wrote in place: then nothing was sealed.
+    /// Seals the release. The record lists managed files that a command replaced, so that they are no drift next time.
+    /// Returns the files that a command wrote in place; if there are any, nothing was sealed.
     pub fn seal(&mut self) -> Result<Vec<TreePath>> {
         let lock = self.session.locked()?;
         let is_durable = self.options().is_durable;
@@ -116,7 +119,7 @@ impl Site {
         let Work::Building(Building { record, manifest, shared, is_worked_in, .. }) = &self.work else {
             bail!("there is no release to seal: task `release` must come first");
         };
-        // What others do there is seen when the swap is armed.
+        // Arming the swap checks again, and so finds what others write.
         let is_guarded = *is_worked_in && has_stat;
         let manifest = manifest.clone().context("the release is empty: task `upload` must come first")?;
         let (mut record, shared) = (record.clone(), shared.clone());
@@ -140,7 +143,7 @@ impl Site {
         Ok(Vec::new())
     }
 
-    /// Takes back `create_release`. What was served and is not any more stays: processes may still be in it.
+    /// Undoes `create_release`. A release that was live stays, because processes may still run in it.
     pub fn discard(&mut self, now: Timestamp, by: &str) -> Result<()> {
         let lock = self.session.locked()?;
         let is_made = self.work.is_made();
@@ -148,7 +151,7 @@ impl Site {
         let record = match std::mem::take(&mut self.swapping) {
             Swapping::Made { swap } => swap.records.into_iter().next(),
             Swapping::None | Swapping::Prepared { .. } => work.record().cloned(),
-            Swapping::AlreadyServed { .. } | Swapping::TakenBack { .. } => None,
+            Swapping::AlreadyServed { .. } | Swapping::SwappedBack { .. } => None,
         };
         let Some(record) = record else { return Ok(()) };
         if is_made {
@@ -162,7 +165,7 @@ impl Site {
     }
 }
 
-fn tell_fill(session: &Session, fill: &Fill, filled: &Filled, n_saved: u64) {
+fn report_fill(session: &Session, fill: &Fill, filled: &FillReport, n_saved: u64) {
     let Fill { plan, pack, n_seeds, .. } = fill;
     let sent = FillStats {
         strategy: plan.strategy.name(),
@@ -174,7 +177,7 @@ fn tell_fill(session: &Session, fill: &Fill, filled: &Filled, n_saved: u64) {
         n_carried: filled.n_carried,
     };
     for path in &filled.skipped {
-        session.warn(format!("`{path}` of the previous release could not be read; it was not copied"));
+        session.warn(format!("could not read `{path}` of the previous release; not copied"));
     }
     session.events.event(Event::Filled { host: session.host.name.clone(), sent });
 }

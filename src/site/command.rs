@@ -13,7 +13,7 @@ use crate::site::state::Site;
 use crate::site::swapping::Swapping;
 use crate::tree::TreePath;
 
-/// What a recipe asks for when it runs a command.
+/// A command that a recipe wants to run.
 #[derive(Debug, Clone, Default)]
 pub struct CommandRequest {
     pub text: String,
@@ -23,20 +23,20 @@ pub struct CommandRequest {
     pub user: Option<String>,
 }
 
-/// What came of a command.
+/// The outcome of a command.
 pub enum CommandOutcome {
-    /// Its answer, and files shared with the last release that it wrote in place.
+    /// Its answer, and the files that it wrote in place although other releases share them.
     Done(Answer, Vec<TreePath>),
-    /// A plan does not run it.
+    /// A plan did not run it.
     Planned,
 }
 
-/// Runs a command where the run is at: in the release being built, else in `current`, else in the site.
+/// Runs a command in the release that is being built, else in `current`, else in the deploy path.
 pub fn run(site: &mut Site, request: &CommandRequest, tag: &str) -> Result<CommandOutcome> {
     let lock = site.session.locked()?;
     let command = command(site, request)?;
     site.session.events.event(Event::Command { host: site.host().name.clone(), text: request.text.clone() });
-    let Some(said) = site.session.act_aloud(command.run(&lock, tag))? else {
+    let Some(said) = site.session.act_with_output(command.run(&lock, tag))? else {
         return Ok(CommandOutcome::Planned);
     };
     if said.differs.is_empty() {
@@ -49,17 +49,17 @@ pub fn run(site: &mut Site, request: &CommandRequest, tag: &str) -> Result<Comma
     Ok(CommandOutcome::Done(said.answer, written))
 }
 
-/// Asks by a command; it is expected to change nothing, and a plan runs it where its release exists.
+/// Runs a command that must change nothing. A plan runs it, too, if its release exists.
 pub fn test(site: &mut Site, request: &CommandRequest) -> Result<CommandOutcome> {
     let root = site.root()?;
     if site.is_imaginary() {
         return Ok(CommandOutcome::Planned);
     }
     let step = command(site, request)?.test(&root);
-    Ok(CommandOutcome::Done(site.session.ask(step)?, Vec::new()))
+    Ok(CommandOutcome::Done(site.session.query(step)?, Vec::new()))
 }
 
-/// Whether a program is on the search path of the server's user.
+/// Whether a program is in the `PATH` of the server's user.
 pub fn has(site: &mut Site, program: &str) -> Result<bool> {
     if site.session.view().has(program) {
         return Ok(true);
@@ -68,7 +68,7 @@ pub fn has(site: &mut Site, program: &str) -> Result<bool> {
     for (key, value) in &site.options().env {
         step.act.script = step.act.script.export(key, value);
     }
-    site.session.ask(step)
+    site.session.query(step)
 }
 
 fn command(site: &mut Site, request: &CommandRequest) -> Result<Command> {
@@ -94,14 +94,14 @@ fn command(site: &mut Site, request: &CommandRequest) -> Result<Command> {
     })
 }
 
-/// Where commands work by default; it is there when this returns.
+/// The directory in which commands run by default. It is created if it does not exist.
 pub(super) fn place(site: &mut Site) -> Result<CommandPlace> {
     let is_live = site.session.view().live().is_some();
     if site.is_in_current && is_live || site.swapping.is_live() {
         return Ok(CommandPlace::Current);
     }
-    // An undo works where its task did.
-    if let Swapping::TakenBack { record } = &site.swapping {
+    // An undo runs where its task did.
+    if let Swapping::SwappedBack { record } = &site.swapping {
         return Ok(CommandPlace::Release(record.name.clone()));
     }
     match site.work.record().map(|record| record.name.clone()) {
@@ -114,7 +114,7 @@ pub(super) fn place(site: &mut Site) -> Result<CommandPlace> {
     }
 }
 
-/// Reads what a command said as text, without the newline at its end.
+/// The standard output of a command as text, without the final newline.
 pub fn text_of(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&answer.stdout);
     text.strip_suffix('\n').unwrap_or(&text).to_owned()

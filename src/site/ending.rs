@@ -1,5 +1,5 @@
-//! How a session ends: the swap is confirmed, old releases are pruned, the lock is released. All of it may wait for the
-//! next step, or for the last.
+//! Ends a session: confirms the swap, prunes old releases, releases the lock. The first two can wait for the next step,
+//! so that they need no round trip of their own.
 
 use anyhow::{Result, bail};
 
@@ -11,8 +11,8 @@ use crate::site::session::{Backlog, Session, UnconfirmedSwap};
 use crate::transport::{Remote, TransportError};
 
 impl Session {
-    /// Says that the release is found good: from now on the server does not take the swap back by itself. May wait for the
-    /// next step, unless it is to be done `at_once`.
+    /// Confirms the swap: from then on, the server does not swap back by itself. This waits for the next step, unless it
+    /// must be done `at_once`.
     pub fn confirm(&mut self, at_once: bool) -> Result<()> {
         if self.unconfirmed.is_none() {
             return Ok(());
@@ -21,15 +21,15 @@ impl Session {
         if !at_once {
             return Ok(());
         }
-        self.hold()?;
+        self.retake_lock()?;
         self.end(false)
     }
 
-    /// Has the confirmation on its way, for `confirm` to hear what became of it, which must come next. What hinders it is
-    /// told there.
+    /// Sends the confirmation without waiting for the answer. `confirm` must come next: it reads the answer and reports
+    /// problems.
     pub fn begin_confirm(&mut self) {
         let Ok(lock) = self.locked() else { return };
-        if self.unconfirmed.is_none() || self.is_cut {
+        if self.unconfirmed.is_none() || self.is_disconnected {
             return;
         }
         self.backlog.confirms = true;
@@ -37,21 +37,21 @@ impl Session {
         self.remote.begin(&step.act);
     }
 
-    fn ending(&self, lock: &Lock, backlog: &Backlog, frees: bool) -> Step<FinishReport> {
+    fn ending(&self, lock: &Lock, backlog: &Backlog, releases_lock: bool) -> Step<FinishReport> {
         let unconfirmed = self.unconfirmed.as_ref().filter(|_| backlog.confirms);
         let confirms = unconfirmed.map(|unconfirmed| (&unconfirmed.watch, &unconfirmed.intent));
         let prunes = backlog.prunes.as_ref().map(|(names, entry)| (names.as_slice(), entry.as_ref()));
-        lifecycle::finish(lock, &Finish { confirms, prunes, frees })
+        lifecycle::finish(lock, &Finish { confirms, prunes, releases_lock })
     }
 
-    /// Does what is due, and releases the lock.
+    /// Does what has waited for the last step, and releases the lock.
     pub fn finish(&mut self) -> Result<()> {
         if self.held().is_none() {
             return Ok(());
         }
         let confirms = self.backlog.confirms;
-        // After a lost connection too: what this run left there is ended with it.
-        match self.hold().and_then(|()| self.end(true)) {
+        // After a lost connection, too: taking the lock again ends what this run left on the server.
+        match self.retake_lock().and_then(|()| self.end(true)) {
             Err(error) if !confirms => {
                 self.lock = None;
                 self.warn_of(error.context("could not release the lock; it expires by itself"));
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// Releases the lock while nothing has been done under it; it may be asked for again.
+    /// Releases the lock before anything was done under it. The run can take it again.
     pub fn release_lock(&mut self) -> Result<()> {
         if self.held().is_some() {
             self.end(true)?;
@@ -70,13 +70,13 @@ impl Session {
         Ok(())
     }
 
-    /// Does what is due, and releases the lock if it `frees`.
-    pub(super) fn end(&mut self, frees: bool) -> Result<()> {
+    /// Does what has waited, and releases the lock if `releases_lock` is set.
+    pub(super) fn end(&mut self, releases_lock: bool) -> Result<()> {
         let lock = self.locked()?;
         let backlog = std::mem::take(&mut self.backlog);
         let confirms = backlog.confirms && self.unconfirmed.is_some();
         let prunes = backlog.prunes.is_some();
-        let [step, again] = [(); 2].map(|()| self.ending(&lock, &backlog, frees));
+        let [step, again] = [(); 2].map(|()| self.ending(&lock, &backlog, releases_lock));
         let mut reply = self.perform_silently(&step.act);
         if reply.is_err() && confirms {
             let Some(said) = self.confirm_again(&again.act, reply) else {
@@ -88,7 +88,7 @@ impl Session {
         }
         let ended = match self.read(step, reply) {
             Ok(ended) => ended,
-            // Nothing that is left of it matters to what is served.
+            // A failed prune does not change what is live.
             Err(error) if prunes && !confirms => {
                 self.warn_of(error.context("old releases were not pruned"));
                 return Ok(());
@@ -101,7 +101,7 @@ impl Session {
         if ended.is_expired {
             self.view.doubt();
             self.look()?;
-            bail!(self.out_of_touch("it took the swap back by itself"));
+            bail!(self.lost_contact("it has swapped back by itself"));
         }
         if confirms {
             self.unconfirmed = None;
@@ -109,20 +109,21 @@ impl Session {
         if prunes {
             self.pruned(ended);
         }
-        if frees {
+        if releases_lock {
             self.lock = None;
         }
         Ok(())
     }
 
-    /// What became of a confirmation decides what is served: it is said again, or, where the lock was released with it,
-    /// looked for. `None`: it was heard.
+    /// Finds out whether the server received a confirmation whose answer was lost, because that decides which release
+    /// stays live: confirms again or, if the lock cannot be taken again, probes the site. `None` if the probe shows that
+    /// the swap was confirmed.
     fn confirm_again(
         &mut self,
         again: &Act,
         lost: Result<Answer, TransportError>,
     ) -> Option<Result<Answer, TransportError>> {
-        if self.hold().is_ok() {
+        if self.retake_lock().is_ok() {
             return Some(self.perform_silently(again));
         }
         match self.has_confirmed() {
@@ -131,7 +132,7 @@ impl Session {
         }
     }
 
-    /// Asks the server whether the swap was confirmed: it is served, and nothing is left that would take it back.
+    /// Probes whether the swap was confirmed: its release is live, and no intent is left.
     fn has_confirmed(&mut self) -> Result<bool> {
         let Some(UnconfirmedSwap { intent, .. }) = self.unconfirmed.clone() else {
             return Ok(true);
@@ -141,7 +142,7 @@ impl Session {
             && seen.intents.iter().all(|other| other.rollout != intent.rollout))
     }
 
-    /// Tells what a prune could not remove. Answers what it did.
+    /// Reports what a prune could not remove, and returns what it removed.
     pub(super) fn pruned(&mut self, ended: FinishReport) -> Vec<String> {
         if let Some(why) = &ended.unpruned {
             self.warn(format!("old releases were not pruned: {why}"));
@@ -158,9 +159,9 @@ impl Session {
         ended.removed
     }
 
-    /// The lines that runs have left in the site.
+    /// The history of the site.
     pub fn history(&mut self) -> Result<Vec<Result<HistoryEntry, String>>> {
         let root = self.view.seen()?.root.clone();
-        self.ask(history::history(&root))
+        self.query(history::history(&root))
     }
 }

@@ -1,4 +1,4 @@
-//! Files that releases share: whether a command wrote one in place, and how it is put back.
+//! Finds files that a command wrote in place although other releases share them, and restores them.
 
 use anyhow::{Context, Result};
 
@@ -7,7 +7,7 @@ use crate::site::state::Site;
 use crate::tree::{Pack, TreePath};
 
 impl Site {
-    /// The files shared with other releases that were written in place; none where nothing is guarded.
+    /// The files that releases share and that were written in place; none if nothing is guarded.
     pub fn inspect(&mut self) -> Result<Vec<TreePath>> {
         let lock = self.session.locked()?;
         let Some((record, manifest)) = self.guarded() else {
@@ -18,7 +18,7 @@ impl Site {
         Ok(survey::named(&manifest, &lines))
     }
 
-    /// Puts the sent content of written files back into every release that shares them.
+    /// Restores the content that was sent, in every release that shares the written files.
     pub fn restore(&mut self, written: &[TreePath], pack: &Pack) -> Result<()> {
         let lock = self.session.locked()?;
         let name = self.release().cloned().context("there is no release")?;
@@ -31,7 +31,7 @@ impl Site {
     }
 }
 
-/// Paths as a record keeps them.
+/// Paths as a record stores them.
 pub(super) fn texts(paths: &[TreePath]) -> Vec<String> {
     paths.iter().map(ToString::to_string).collect()
 }

@@ -1,4 +1,4 @@
-//! The lock as a session has it: taken first, kept by heartbeats, taken again after a lost connection.
+//! The lock of a session: takes it, keeps it by heartbeats, takes it again after a lost connection.
 
 use std::time::Duration;
 
@@ -10,17 +10,19 @@ use crate::release::take::{self, LockReply, LockRequest, SiteSetup};
 use crate::site::session::Session;
 use crate::transport::Remote;
 
-/// For what a dead run left to end, and for what this run left on a connection that was lost.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// However long a swap may go unconfirmed, the lock of one who is gone is not kept for long.
+/// How long to wait for processes of an interrupted run to end, or for those of this run on a lost connection.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The limit for the time between two heartbeats, however long a swap may go unconfirmed: the lock of a run that died
+/// must expire soon.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
-/// On a busy machine an answer may come late, and the server be more patient than it must.
+/// Added to the server's time limit before a swap counts as lost: on a busy machine, answers come late, and the server
+/// swaps back late.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Session {
-    /// Asks for the lock. False where there is no site yet; `None` in a plan, which looks and takes none.
+    /// Takes the lock. False if there is no site yet; `None` in a plan, which only probes the site.
     pub(super) fn take(&mut self, owner: &Owner, setup: Option<&SiteSetup>) -> Result<Option<bool>> {
-        let request = LockRequest { owner, is_again: self.lock.is_some(), patience: PATIENCE };
+        let request = LockRequest { owner, is_again: self.lock.is_some(), timeout: TAKE_TIMEOUT };
         let step = take::take(self.host.path.as_str(), &self.options.shared, &request, setup);
         if self.plans(&step.act.op, step.act.effect) {
             if self.lock.is_none() {
@@ -33,14 +35,14 @@ impl Session {
         let host = self.host.name.clone();
         match self.read(step, reply).map_err(|error| self.host.at_path(error))? {
             LockReply::Taken { root, seen } => {
-                self.is_cut = false;
-                // Whatever is found now, the lock is to be released.
+                self.is_disconnected = false;
+                // Set first: whatever the probe finds, the lock must be released in the end.
                 self.lock = Some(Lock { root, run: owner.run.clone() });
                 self.learn(seen.map_err(|error| self.host.at_path(error))?).map(|_| Some(true))
             }
             LockReply::Absent(seen) => self.learn(seen).map(|_| Some(false)),
             LockReply::Held { owner, ending, seen } => {
-                // For the last words only: what is wrong there is not this run's.
+                // Only for the report of what the host serves. A problem of that site is not this run's.
                 let _ = seen.and_then(|seen| self.learn(seen).map(drop));
                 Err(Held { host, owner, ending }.into())
             }
@@ -52,7 +54,7 @@ impl Session {
         }
     }
 
-    /// From now on the lock is this run's: it is kept by heartbeats, and taken again when the connection is lost.
+    /// From now on, heartbeats keep the lock, and the session takes it again after a lost connection.
     pub(super) fn keep_lock(&mut self, owner: &Owner) {
         let within = Duration::from_secs(self.options.confirm_within);
         let heartbeat = self.held().map(|lock| take::heartbeat(lock, (within / 5).min(HEARTBEAT_MAX)));
@@ -63,13 +65,13 @@ impl Session {
     }
 
     /// Takes the lock again if it was lost with the connection.
-    pub(super) fn hold(&mut self) -> Result<()> {
-        if !self.is_cut || self.held().is_none() {
+    pub(super) fn retake_lock(&mut self) -> Result<()> {
+        if !self.is_disconnected || self.held().is_none() {
             return Ok(());
         }
         let Some(owner) = self.owner.clone() else { return Ok(()) };
         match self.take(&owner, None)? {
-            Some(false) => bail!("the site is gone"),
+            Some(false) => bail!("the site no longer exists"),
             _ => Ok(()),
         }
     }
@@ -78,33 +80,33 @@ impl Session {
         self.lock.clone().context("the site is not locked: task `lock` must come first")
     }
 
-    /// The lock, if the server knows of it.
+    /// The lock, unless this is a plan: the server does not know of its lock.
     pub(super) fn held(&self) -> Option<&Lock> {
         self.lock.as_ref().filter(|_| !self.is_planning())
     }
 
-    /// Ends whoever holds the lock. Answers whose it was.
+    /// Ends the run that holds the lock. Returns its owner.
     pub fn unlock(&mut self) -> Result<Option<Owner>> {
-        self.ask(take::unlock(self.host.path.as_str()))
+        self.query(take::unlock(self.host.path.as_str()))
     }
 
-    /// Whether the server has, or soon will, take this run's swap back by itself, as far as can be known here: it would
-    /// have answered heartbeats that it heard.
-    pub fn is_out_of_touch(&self) -> bool {
+    /// Whether the server has probably swapped back by itself, or is about to: it answers every heartbeat that it
+    /// receives, and no answer came for too long.
+    pub fn has_lost_contact(&self) -> bool {
         let within = Duration::from_secs(self.options.confirm_within);
         self.unconfirmed.is_some() && !self.backlog.confirms && self.remote.silence() >= within + GRACE
     }
 
-    /// What that means, as `what` says.
-    pub fn out_of_touch(&self, what: &str) -> Report {
+    /// The error for that; `what` says what the server does then.
+    pub fn lost_contact(&self, what: &str) -> Report {
         let within = self.options.confirm_within;
-        Report::new(format!("no heartbeat reached the server for {within} s, and {what}"))
+        Report::new(format!("no heartbeat reached the server for {within} s, so {what}"))
             .hint("set a longer `confirm_within` if the connection is slow or this machine sleeps")
     }
 
-    /// Gives a heartbeat, if one is due.
+    /// Sends a heartbeat, if one is due.
     pub fn heartbeat(&mut self) {
-        if self.held().is_some() && !self.is_cut {
+        if self.held().is_some() && !self.is_disconnected {
             self.remote.send_heartbeat();
         }
     }

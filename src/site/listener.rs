@@ -1,4 +1,4 @@
-//! What a transport says while an act runs becomes events: lines of output, bytes on their way.
+//! Turns what a transport reports while an act runs into events: lines of output, bytes that were sent.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::event::{Event, Output, Sink};
 use crate::transport::{Listener, Stream};
 use crate::tree::Queue;
 
-/// Puts output together to lines: what is cut in two is no less a secret.
+/// Emits only whole lines: a secret that is cut in two would not be masked.
 pub struct OutputListener<'a> {
     host: &'a str,
     events: &'a Arc<dyn Sink>,
     total: Option<u64>,
     n_sent: u64,
-    /// Of a pack that may be compressed.
+    /// The queue of a pack that may be compressed.
     queue: Option<Arc<Queue>>,
     is_shown: bool,
     partial: [Vec<u8>; 2],
@@ -23,18 +23,18 @@ impl<'a> OutputListener<'a> {
         Self { host, events, total, n_sent: 0, queue: None, is_shown: false, partial: Default::default() }
     }
 
-    /// What compression saves counts as sent.
+    /// Counts the bytes that compression saves as sent.
     pub fn of(mut self, queue: &Arc<Queue>) -> Self {
         self.queue = Some(Arc::clone(queue));
         self
     }
 
-    /// Bytes of the pack that were sent.
+    /// How many bytes of the pack were sent.
     pub fn n_sent(&self) -> u64 {
         self.n_sent + self.queue.as_ref().map_or(0, |queue| queue.saved())
     }
 
-    /// Lines of output are told as well.
+    /// Emits lines of output as well.
     pub fn lines(mut self) -> Self {
         self.is_shown = true;
         self
@@ -44,7 +44,7 @@ impl<'a> OutputListener<'a> {
         self.events.event(Event::Line {
             host: self.host.to_owned(),
             output,
-            // Blanks are a part of it: a secret may end in one.
+            // Spaces at the end stay: a secret may end in one.
             text: String::from_utf8_lossy(bytes).trim_end_matches('\r').to_owned(),
         });
     }

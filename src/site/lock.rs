@@ -1,4 +1,4 @@
-//! A site is locked for a run, made or adopted where that is needed, and put right where a dead run left it.
+//! Locks a site for a run, creates or adopts it if necessary, and cleans up after interrupted runs.
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
@@ -14,14 +14,14 @@ use crate::release::{Record, State};
 use crate::site::state::Site;
 
 impl Site {
-    /// Takes the lock and reads what stands in the site; makes its directories where they are missing, adopts what another
-    /// tool serves. `Held` if another run has it.
+    /// Takes the lock and probes the site. Creates directories that are missing, and adopts a live release that another
+    /// tool made. The error is `Held` if another run has the lock.
     pub fn lock(&mut self, owner: &Owner, now: Timestamp, by: &str) -> Result<()> {
         if self.session.owner.is_some() {
             return Ok(());
         }
         let is_taken = self.session.take(owner, None)?;
-        self.is_fit()?;
+        self.check_access()?;
         let seen = self.seen()?;
         let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
         if is_taken == Some(false) || !seen.is_open || adopted.is_some() {
@@ -31,7 +31,7 @@ impl Site {
         Ok(())
     }
 
-    /// Makes the directories of the site, and records what another tool serves.
+    /// Creates the directories of the site, and the record of a live release that another tool made.
     fn make(&mut self, owner: &Owner, adopted: Option<&Record>, now: Timestamp, by: &str) -> Result<()> {
         let entry = adopted.map(|record| HistoryEntry::new(now, HistoryEvent::Adopt, &record.name, by));
         let setup = SiteSetup { adopts: adopted.zip(entry.as_ref()) };
@@ -44,15 +44,15 @@ impl Site {
             let others = self.seen()?.unknown_directories();
             let left = match others.is_empty() {
                 true => String::new(),
-                false => format!("; {} are left alone", others.join(", ")),
+                false => format!("; other directories are left alone: {}", others.join(", ")),
             };
-            self.session.note(format!("adopted `{}`, which is being served{left}", record.name));
+            self.session.note(format!("adopted `{}`, which is live{left}", record.name));
         }
         Ok(())
     }
 
-    /// Whether this user may deploy here.
-    pub fn is_fit(&self) -> Result<()> {
+    /// Fails if this user may not deploy here.
+    pub fn check_access(&self) -> Result<()> {
         let Seen { root, facts, current, .. } = self.seen()?;
         if !facts.is_writable {
             let (nearest, user) = (&facts.nearest, &facts.user);
@@ -63,36 +63,36 @@ impl Site {
             }));
         }
         if matches!(current, Current::Dangling { .. }) {
-            self.session.warn(format!("`{root}/current` leads to nothing"));
+            self.session.warn(format!("`{root}/current` points to nothing"));
         }
         Ok(())
     }
 
-    /// Puts right what dead runs left, and looks again.
+    /// Cleans up after interrupted runs, and probes the site again.
     pub fn heal(&mut self, healing: &Healing, now: Timestamp, by: &str) -> Result<()> {
         let lock = self.session.locked()?;
         let Some(written) = self.session.act(heal::heal(&lock, healing, now, by))? else {
             return Ok(());
         };
-        for (cut, lead) in &healing.cuts {
-            let to = if lead.is_empty() { "nothing" } else { lead };
+        for (intent, target) in &healing.interrupted {
+            let to = if target.is_empty() { "nothing" } else { target };
             self.session.warn(format!(
-                "cleaned up after an interrupted run: the swap to `{}` by {} was cut; `current` leads to {to}",
-                cut.release, cut.by
+                "cleaned up after an interrupted run: {} was swapping to `{}`; `current` now points to {to}",
+                intent.by, intent.release
             ));
         }
         for name in &healing.leftovers {
             self.session.warn(format!(
-                "cleaned up after an interrupted run: the unfinished release `{name}` is gone"
+                "cleaned up after an interrupted run: removed its unfinished release `{name}`"
             ));
         }
         self.look()?;
         self.mark_bad(&lock, &written, now, by)?;
-        self.session.view.begin_here();
+        self.session.view.reset_before();
         Ok(())
     }
 
-    /// Marks releases that hold what nobody sent: none of them is copied from or gone back to.
+    /// Marks releases as bad if they have files that nobody sent: no deploy copies from them, and no rollback chooses them.
     fn mark_bad(&mut self, lock: &Lock, written: &[String], now: Timestamp, by: &str) -> Result<()> {
         let is_written = |record: &&Record| written.contains(&record.name.to_string());
         let bad: Vec<Record> = self
@@ -106,7 +106,7 @@ impl Site {
             return Ok(());
         }
         self.session.warn(format!(
-            "cleaned up after an interrupted run: one of its commands wrote files of {} in place, so nothing is copied from there, and no rollback goes there",
+            "cleaned up after an interrupted run: one of its commands wrote files of {} in place; no deploy copies from there, and no rollback goes there",
             few(written)
         ));
         let marking = Healing { records: bad, has_marked: true, ..Healing::default() };

@@ -1,6 +1,6 @@
-//! One host of a run: the conversation with it, what was seen there, and how far its release has come.
+//! One host of a run: the session with it, the result of the last probe, and the state of its release.
 //!
-//! **Invariant:** `current` is re-pointed only to a release whose record was seen complete.
+//! **Invariant:** `current` is only re-pointed to a release whose record a probe has found complete.
 
 mod base;
 mod build;

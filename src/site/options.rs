@@ -1,4 +1,4 @@
-//! What the settings say of one host, read and checked before the run.
+//! The settings of one host, read and checked before the run.
 
 use anyhow::{Result, bail};
 
@@ -14,15 +14,15 @@ pub struct Options {
     pub duplicate: Duplicate,
     pub drift: Drift,
     pub is_durable: bool,
-    /// How many seconds a swap may go unconfirmed without a heartbeat.
+    /// How many seconds an unconfirmed swap may go without a heartbeat.
     pub confirm_within: u64,
-    /// What the server runs after it took a swap back by itself.
+    /// The command that the server runs after it has swapped back by itself.
     pub revert_command: String,
-    /// Whether a host that nobody knows yet is believed to be who it says.
+    /// Whether the key of an unknown host is accepted and remembered.
     pub accepts_new_keys: bool,
 }
 
-/// For one who only looks.
+/// For verbs that only read.
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Default for Options {
     }
 }
 
-/// What is done about managed files that were edited on the server. The new release has the local content always.
+/// What to do about managed files that were edited on the server. The new release always has the local content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drift {
     Report,
@@ -53,7 +53,7 @@ impl Drift {
             "report" => Ok(Self::Report),
             "fail" => Ok(Self::Fail),
             "adopt" => Ok(Self::Adopt),
-            _ => bail!("`{text}` is none of `report`, `fail` and `adopt`"),
+            _ => bail!("`{text}` must be `report`, `fail` or `adopt`"),
         }
     }
 }

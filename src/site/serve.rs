@@ -1,4 +1,4 @@
-//! What a host serves: swap, swap back, roll back, prune.
+//! Changes what a host serves: swap, swap back, rollback; and prunes old releases.
 
 use std::num::NonZeroUsize;
 
@@ -21,60 +21,60 @@ use crate::site::swapping::Swapping;
 use crate::site::work::{Complete, Work};
 use crate::tree::TreePath;
 
-/// What a run says of a swap that it wants.
+/// What all hosts of a swap have in common.
 pub struct SwapRequest<'a> {
     pub rollout: &'a str,
-    /// All hosts that swap.
+    /// All hosts of the rollout.
     pub hosts: &'a [String],
     pub by: &'a str,
     pub now: Timestamp,
 }
 
-/// Where a swap leads, and what it changes besides.
-struct Course {
+/// The release that a host swaps to, and what else the swap changes.
+struct SwapPlan {
     release: ReleaseName,
     is_new: bool,
-    /// As they are when it is made, that of the release first, and when it is taken back.
+    /// Records after the swap, that of the release first; and after a swap back.
     records: Vec<Record>,
     back: Vec<Record>,
-    /// Links into `shared/` that must be in place.
+    /// Links into `shared/` that must exist.
     linked: Vec<[Word; 2]>,
 }
 
 impl Site {
-    /// Whether the release of this run can be swapped to.
-    pub fn is_ready(&self) -> Result<()> {
+    /// Fails if the release of this run cannot be swapped to.
+    pub fn check_ready(&self) -> Result<()> {
         self.ready().map(drop)
     }
 
     fn ready(&self) -> Result<&Complete> {
         match (&self.swapping, &self.work) {
             (Swapping::Made { .. } | Swapping::AlreadyServed { .. }, _) => {
-                bail!("the release is swapped to already")
+                bail!("the release is already live")
             }
-            (Swapping::TakenBack { .. }, _) => bail!("the release was taken back"),
+            (Swapping::SwappedBack { .. }, _) => bail!("the release was swapped back"),
             (_, Work::Complete(complete)) => Ok(complete),
             (_, Work::Building(_)) => bail!("the release is not complete: task `seal` must come first"),
             (_, Work::None) => bail!("there is no release to swap to: task `release` must come first"),
         }
     }
 
-    /// Prepares to re-point `current` to the release of this run.
+    /// Prepares a swap to the release of this run.
     pub fn prepare_swap(&mut self, request: &SwapRequest) -> Result<()> {
         let Complete { record, shared, .. } = self.ready()?;
         let mut record = record.clone();
         record.first_served = Some(request.now);
-        let course = Course {
+        let plan = SwapPlan {
             release: record.name.clone(),
             is_new: true,
             back: vec![record.with_state(State::Failed)],
             records: vec![record],
             linked: shared.iter().map(link).collect(),
         };
-        self.prepare(course, request)
+        self.prepare(plan, request)
     }
 
-    /// The same to an older complete release; the one that it leaves will be marked bad.
+    /// Prepares a swap to an older complete release. The release that is live now will be marked as bad.
     pub fn prepare_rollback(&mut self, to: &ReleaseName, request: &SwapRequest) -> Result<()> {
         let seen = self.seen()?;
         let mut served = seen
@@ -83,18 +83,18 @@ impl Site {
             .with_context(|| format!("release `{to}` is not complete on `{}`", self.host().name))?
             .clone();
         let left = seen.live().and_then(|live| seen.record(live)).filter(|left| left.name != served.name);
-        // What a rollback left is as good as it was.
+        // After a swap back, it is as good as before.
         let back = left.map(|left| left.with_state(State::Complete)).into_iter().collect();
         let left = left.map(|left| left.with_state(State::Bad));
         served.first_served = served.first_served.or(Some(request.now));
         let mut records = vec![served];
         records.extend(left);
-        let course = Course { release: to.clone(), is_new: false, records, back, linked: Vec::new() };
-        self.prepare(course, request)
+        let plan = SwapPlan { release: to.clone(), is_new: false, records, back, linked: Vec::new() };
+        self.prepare(plan, request)
     }
 
-    fn prepare(&mut self, course: Course, request: &SwapRequest) -> Result<()> {
-        let Course { release, is_new, records, back, linked } = course;
+    fn prepare(&mut self, plan: SwapPlan, request: &SwapRequest) -> Result<()> {
+        let SwapPlan { release, is_new, records, back, linked } = plan;
         let from = Target::of(&self.seen()?.current);
         let event = if is_new { HistoryEvent::Swap } else { HistoryEvent::Rollback };
         let entry = HistoryEntry::new(request.now, event, &release, request.by);
@@ -120,8 +120,8 @@ impl Site {
         Ok(())
     }
 
-    /// Checks that the swap can be made, and has the server watch over it; makes it, unless that is another step. Answers
-    /// files of the release that were written in place: then nothing was done.
+    /// Arms the swap, makes it, or both. Returns the files of the release that were written in place; if there are any,
+    /// nothing was done.
     pub fn swap(&mut self, phase: Phase) -> Result<Vec<TreePath>> {
         let lock = self.session.locked()?;
         let is_guarded = self.seen()?.facts.has("stat") && self.guarded().is_some();
@@ -151,31 +151,31 @@ impl Site {
         Ok(Vec::new())
     }
 
-    /// The files that were found to differ before a swap, if a command of this run has written them.
+    /// The files that differ from what was sent, if a command of this run has written them. Fails if something else has.
     fn written_in_place(&mut self, lines: &[Vec<u8>]) -> Result<Vec<TreePath>> {
         let written = self.inspect()?;
         if written.is_empty() {
             let names = self.guarded().map_or(Vec::new(), |(_, manifest)| survey::named(manifest, lines));
-            bail!("{} changed since the release was sealed, by no command of this run", few(&names));
+            bail!("{} changed after the release was sealed; no command of this run did that", few(&names));
         }
         Ok(written)
     }
 
-    /// Takes a swap or a rollback back: `current` leads where it led before this run, unless somebody else moved it. The
-    /// answer to the swap may have been lost on its way, so the server looks first where it leads. Answers whether it was
-    /// made at all.
+    /// Undoes a swap or a rollback: `current` points again to what it pointed to before this run, unless somebody else
+    /// changed it. The answer to the swap may have been lost, so the server first checks whether the swap was made.
+    /// Returns that.
     pub fn swap_back(&mut self, now: Timestamp, by: &str) -> Result<bool> {
         let Some(swap) = self.swapping.swap().cloned() else {
             return Ok(false);
         };
         let entry = HistoryEntry::new(now, HistoryEvent::SwapBack, &swap.intent.release, by);
-        // What was confirmed is no longer watched over.
+        // After its confirmation, a swap has no watch.
         let watch = self.session.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.watch.clone());
         self.session.backlog = Backlog::default();
         let lock = self.session.locked()?;
         let [step, again] = [(); 2].map(|()| swap::swap_back(&lock, &swap, watch.as_ref(), &entry));
         self.session.view.doubt();
-        // One that was killed on the server is worth a second try.
+        // The step may have been killed on the server: it is tried twice.
         let was_made = match self.session.act(step) {
             Err(_) => self.session.act(again)?,
             made => made?,
@@ -183,12 +183,12 @@ impl Site {
         let was_made = was_made.unwrap_or(false);
         self.session.unconfirmed = None;
         self.look()?;
-        self.taken_back(swap, was_made)?;
+        self.after_swap_back(swap, was_made)?;
         Ok(was_made)
     }
 
-    /// What is left of a release whose swap is not, or was never, in force.
-    fn taken_back(&mut self, swap: Swap, was_made: bool) -> Result<()> {
+    /// Updates the state of this run's release after a swap back; `was_made` is false if the swap was never made.
+    fn after_swap_back(&mut self, swap: Swap, was_made: bool) -> Result<()> {
         let record = swap.records.into_iter().next().context("a swap has a release")?;
         self.swapping = Swapping::None;
         if !swap.intent.is_new {
@@ -196,17 +196,17 @@ impl Site {
         }
         if was_made {
             self.work = Work::None;
-            self.swapping = Swapping::TakenBack { record };
+            self.swapping = Swapping::SwappedBack { record };
         } else if let Work::Complete(complete) = &mut self.work {
             complete.record = record;
-            // Arming has looked at it, and no command has run since.
+            // Arming has checked its files, and no command has run since.
             complete.manifest = None;
         }
         Ok(())
     }
 
-    /// Removes all but the newest `keep` releases, or will, once the release is served: what cannot be removed is told
-    /// then, and no failure. Answers which.
+    /// Removes all but the newest `keep` releases, and returns their names. If this run has swapped, that waits for the
+    /// next step, and what cannot be removed is then a warning, not an error.
     pub fn prune(&mut self, keep: NonZeroUsize, now: Timestamp, by: &str) -> Result<Vec<String>> {
         let lock = self.session.locked()?;
         let names = keep::to_prune(self.seen()?, keep);
@@ -228,13 +228,13 @@ impl Site {
         }
     }
 
-    /// Asks whether the host serves what it served when this run began.
+    /// Probes whether the host serves what it served when this run began.
     pub fn serves_as_before(&mut self) -> Result<bool> {
         self.look()?;
         Ok(self.session.view.is_as_before())
     }
 
-    /// Takes an older release that is being served already for what this run goes back to.
+    /// Takes the live release as the one that this run rolls back to.
     pub fn keep_current(&mut self) -> Result<()> {
         let seen = self.seen()?;
         let live = seen.live().and_then(|live| seen.record(live));
@@ -243,13 +243,13 @@ impl Site {
         Ok(())
     }
 
-    /// Whether this run put a new release live here.
+    /// Whether this run has made a new release live.
     pub fn serves_new(&self) -> bool {
         matches!(&self.swapping, Swapping::Made { swap } if swap.intent.is_new)
     }
 }
 
-/// The complete releases older than the live one, the newest first: to the first a rollback without a name goes.
+/// The complete releases older than the live one, newest first. A rollback without a name goes to the first.
 pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
     let live = seen.live().and_then(|name| seen.record(name));
     let Some(live) = live else {
@@ -263,7 +263,7 @@ pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
         .collect())
 }
 
-/// A link into `shared/` as it must stand: the path, and its text.
+/// A link into `shared/`: its path and its text.
 fn link(shared: &SharedPath) -> [Word; 2] {
     let [_, path, text] = shared.row();
     [path, text]

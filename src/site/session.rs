@@ -1,5 +1,5 @@
-//! The conversation with one host: the only place where a step meets a transport, and where a plan parts from a run. It has
-//! the lock, and does what may wait along with the next step.
+//! The session with one host: the only place where a step meets a transport, and where a plan differs from a run. It holds
+//! the lock, and does what can wait together with the next step.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -31,30 +31,30 @@ pub struct Session {
     pub(super) options: Options,
     pub(super) remote: FailFast,
     pub(super) events: Arc<dyn Sink>,
-    /// What writes is told and not done, and what would then be there is only imagined.
+    /// Steps that write are only listed, not performed.
     is_planning: bool,
     pub(super) view: View,
-    /// In a plan an imagined one.
+    /// In a plan, no server knows of it.
     pub(super) lock: Option<Lock>,
-    /// Who this run says that it is, for the lock to be taken again.
+    /// What this run wrote into the lock, to take it again.
     pub(super) owner: Option<Owner>,
     /// The connection was lost, and the lock with it.
-    pub(super) is_cut: bool,
-    /// The swap that the server takes back unless it is confirmed.
+    pub(super) is_disconnected: bool,
+    /// The swap that the server undoes unless this run confirms it.
     pub(super) unconfirmed: Option<UnconfirmedSwap>,
     pub(super) backlog: Backlog,
-    /// In how many parts a first deploy would send its pack beside the first, as far as that is known by then.
+    /// How many parts, besides the first, a first deploy would send of its pack, as far as that is known when it is called.
     pub(super) n_parts: Option<Box<dyn Fn(CompressionMode) -> usize + Send>>,
 }
 
-/// A swap that is armed or made, and who watches over it.
+/// A swap that is armed or made, and the watch over it.
 #[derive(Debug, Clone)]
 pub(super) struct UnconfirmedSwap {
     pub(super) watch: Watch,
     pub(super) intent: Intent,
 }
 
-/// What may wait for the next step, or for the last: it needs no answer of its own.
+/// What can wait for the next step, because nothing depends on its answer.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     pub(super) confirms: bool,
@@ -78,7 +78,7 @@ impl Session {
             view: View::new(),
             lock: None,
             owner: None,
-            is_cut: false,
+            is_disconnected: false,
             unconfirmed: None,
             backlog: Backlog::default(),
             n_parts: None,
@@ -89,15 +89,15 @@ impl Session {
         self.is_planning
     }
 
-    /// What is known of the site.
+    /// What this run knows about the site.
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// Asks the server what it is and what stands in the site. Asked again, it looks again.
+    /// Probes the server and the site, each time it is called.
     pub fn look(&mut self) -> Result<&Seen> {
         let step = probe::probe(self.host.path.as_str(), &self.options.shared);
-        let seen = self.ask(step).map_err(|error| self.host.at_path(error))?;
+        let seen = self.query(step).map_err(|error| self.host.at_path(error))?;
         self.learn(seen)
     }
 
@@ -106,8 +106,8 @@ impl Session {
             bail!(
                 Report::new("the server has no `tar`")
                     .at(self.host.places.host.clone())
-                    .note(format!("it was looked for in {}", seen.facts.path))
-                    .hint("install it, or set `env` so that `PATH` leads to it")
+                    .note(format!("`PATH` is {}", seen.facts.path))
+                    .hint("install it, or add its directory to `PATH` in the setting `env`")
             );
         }
         if let Some(n_parts) = self.n_parts.take().filter(|_| seen.complete().all(|record| record.adopted)) {
@@ -116,7 +116,8 @@ impl Session {
         Ok(self.view.learn(seen))
     }
 
-    /// A pack will be sent to it, and beside it so many parts if the server turns out to have nothing of it.
+    /// Opens the channels for a pack in advance: one, and one for each further part if the server turns out to have no
+    /// release yet.
     pub fn preopen_pack(&mut self, n_parts: impl Fn(CompressionMode) -> usize + Send + 'static) {
         if !self.is_planning {
             self.remote.preopen(1);
@@ -124,13 +125,14 @@ impl Session {
         }
     }
 
-    /// What follows undoes the run: a host that is lost is not waited for at each step of that.
+    /// Prepares to undo the run: from now on, a host that cannot be reached is tried only once, so that the undo does not
+    /// wait for it at every step.
     pub fn begin_undo(&mut self) {
         self.remote.fail_fast();
     }
 
-    /// Performs what reads. A plan performs it as well.
-    pub(super) fn ask<A>(&mut self, step: Step<A>) -> Result<A> {
+    /// Performs a step that only reads. A plan performs it, too.
+    pub(super) fn query<A>(&mut self, step: Step<A>) -> Result<A> {
         match self.act(step)? {
             Some(answer) => Ok(answer),
             None => bail!("a plan recorded a step that only reads"),
@@ -142,28 +144,28 @@ impl Session {
         self.perform(step, false)
     }
 
-    /// The same with every line of its output told.
-    pub(super) fn act_aloud<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
+    /// The same, and emits every line of its output.
+    pub(super) fn act_with_output<A>(&mut self, step: Step<A>) -> Result<Option<A>> {
         self.perform(step, true)
     }
 
-    fn perform<A>(&mut self, step: Step<A>, is_aloud: bool) -> Result<Option<A>> {
+    fn perform<A>(&mut self, step: Step<A>, emits_output: bool) -> Result<Option<A>> {
         if self.plans(&step.act.op, step.act.effect) {
             return Ok(None);
         }
         self.prepare(&step.act)?;
         let mut listener = OutputListener::new(&self.host.name, &self.events, None);
-        if is_aloud {
+        if emits_output {
             listener = listener.lines();
         }
         let reply = self.remote.perform(&step.act, &mut listener);
         drop(listener);
-        self.is_cut |= reply.is_err();
+        self.is_disconnected |= reply.is_err();
         self.read(step, reply).map(Some)
     }
 
-    /// Performs a step with a pack on its standard input, or with the first part of it: the others are unpacked into
-    /// `release` once `step` has done its half. Answers as well how many bytes needed not be sent.
+    /// Performs a step with a pack, or its first part, on standard input. The other parts are unpacked into `release` once
+    /// `step` has done its half. Also returns how many bytes compression saved.
     pub(super) fn send<A>(
         &mut self,
         step: Step<A>,
@@ -197,15 +199,15 @@ impl Session {
         if let Some(failure) = parts.take_failure() {
             return Err(failure);
         }
-        // What only the payload failed by leaves the connection as it was.
-        self.is_cut |= matches!(reply, Err(TransportError::Gone { .. }));
+        // If only the payload failed, the connection still works.
+        self.is_disconnected |= matches!(reply, Err(TransportError::Gone { .. }));
         let answer = self
             .read(step, reply)
             .with_context(|| format!("{sent} of {} bytes were sent", pack.n_bytes()))?;
         Ok((Some(answer), queue.saved()))
     }
 
-    /// Sends a request, which is called `title`, to what listens on the host; `None` when a plan recorded it instead.
+    /// Sends a request, which messages call `title`, to an application on the host; `None` when a plan recorded it instead.
     pub(super) fn request(
         &mut self,
         request: &Request,
@@ -216,12 +218,12 @@ impl Session {
             return Ok(None);
         }
         self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
-        let told = self.remote.request(request);
-        self.is_cut |= told.is_err();
-        told.with_context(|| format!("`{title}` of `{}` was cut off", self.host.name)).map(Some)
+        let reply = self.remote.request(request);
+        self.is_disconnected |= reply.is_err();
+        reply.with_context(|| format!("`{title}` on `{}` was cut off", self.host.name)).map(Some)
     }
 
-    /// Whether this is a plan, which does nothing that writes: it has taken note of it.
+    /// Whether a plan skips this act because it writes. If so, the plan has listed it.
     pub(super) fn plans(&self, op: &Op, effect: Effect) -> bool {
         let is_planned = self.is_planning && effect == Effect::Writes;
         if is_planned {
@@ -232,7 +234,7 @@ impl Session {
         is_planned
     }
 
-    /// Refuses to go on. A plan goes on, and warns.
+    /// Fails with `report`. A plan only warns.
     pub(super) fn refuse(&self, report: Report) -> Result<()> {
         if !self.is_planning {
             return Err(report.into());
@@ -241,19 +243,19 @@ impl Session {
         Ok(())
     }
 
-    /// Before a step: what is due goes first, and a step that writes needs the lock, which was lost if the connection was.
+    /// Before a step: does what has waited for it. A step that writes needs the lock, which is lost with a connection.
     fn prepare(&mut self, act: &Act) -> Result<()> {
         let is_due = self.backlog.confirms || self.backlog.prunes.is_some();
         if is_due || act.effect == Effect::Writes {
-            self.hold()?;
+            self.retake_lock()?;
         }
         if is_due { self.end(false) } else { Ok(()) }
     }
 
-    /// An act of this session's own.
+    /// Performs an act of the session itself.
     pub(super) fn perform_silently(&mut self, act: &Act) -> Result<Answer, TransportError> {
         let reply = self.remote.perform(act, &mut Silent);
-        self.is_cut |= reply.is_err();
+        self.is_disconnected |= reply.is_err();
         reply
     }
 
@@ -270,7 +272,7 @@ impl Session {
         }
     }
 
-    /// An error that the run goes on after.
+    /// Reports an error that does not stop the run.
     pub(super) fn warn_of(&self, error: anyhow::Error) {
         let report = Report { hosts: vec![self.host.name.clone()], ..Report::of(&error) };
         self.events.event(Event::Failed { report: report.warning() });
@@ -298,7 +300,7 @@ mod tests {
     use crate::shell::Script;
     use crate::transport::simulated::{SimulatedRemote, said};
 
-    /// Keeps what a plan tells.
+    /// Keeps the lines of a plan.
     #[derive(Default)]
     struct Notes(Mutex<Vec<String>>);
 
@@ -334,7 +336,7 @@ mod tests {
         assert_eq!(session.act(step("probe", Effect::Reads)).unwrap(), Some(()));
         let link = step("link", Effect::Writes).data_each("path", ["a", "b"]);
         assert_eq!(session.act(link).unwrap(), None);
-        // What another act tells of.
+        // Another act's lines describe it.
         assert_eq!(session.act(step("arm", Effect::Writes).data("to", "releases/1")).unwrap(), None);
         let swap = step("swap", Effect::Writes).data("to", "releases/1");
         assert_eq!(session.act(swap).unwrap(), None);

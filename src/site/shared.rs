@@ -1,10 +1,10 @@
-//! What a release shares with others, and what may be written in it.
+//! Shared paths and writable directories of a release.
 
 use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::event::few;
-use crate::release::share::{self, Linked};
+use crate::release::share::{self, LinkReport};
 use crate::release::{ReleaseName, SharedKind, SharedPath};
 use crate::site::session::Session;
 use crate::site::state::Site;
@@ -12,26 +12,26 @@ use crate::site::work::Work;
 use crate::tree::{Manifest, TreePath};
 
 impl Site {
-    /// Links shared paths; `brought` are the source's own files under them. Answers what was seeded.
+    /// Links shared paths; `brought` are the source's own files under them. Returns what was seeded.
     pub fn link_shared(
         &mut self,
         paths: &[SharedPath],
         brought: &[TreePath],
         now: Timestamp,
-    ) -> Result<Linked> {
+    ) -> Result<LinkReport> {
         let lock = self.session.locked()?;
         let name = self.work.building_name("link into")?;
         if paths.is_empty() {
-            return Ok(Linked::default());
+            return Ok(LinkReport::default());
         }
         self.make_release()?;
         let step = share::link(&lock, &name, paths, brought, now);
         let Some(linked) = self.session.act(step)? else {
             warn_of_missing(&self.session, paths, brought)?;
-            return Ok(Linked::default());
+            return Ok(LinkReport::default());
         };
         for path in &linked.seeded {
-            self.session.note(format!("`shared/{path}` was made from this release"));
+            self.session.note(format!("created `shared/{path}` from this release"));
         }
         if !linked.hidden.is_empty() {
             self.session.warn(format!(
@@ -40,7 +40,7 @@ impl Site {
             ));
         }
         if let Work::Building(building) = &mut self.work {
-            // A link in the place of a managed file is no drift next time.
+            // If a link replaces a managed file, that is no drift next time.
             let managed = building.manifest.iter().flat_map(Manifest::entries);
             let mut managed = managed.map(|line| &line.entry.path);
             building.is_worked_in |=
@@ -54,7 +54,7 @@ impl Site {
         let lock = self.session.locked()?;
         let kept = self.session.act(share::unseed(&lock, name))?;
         for path in kept.unwrap_or_default() {
-            self.session.note(format!("`shared/{path}` was changed after it was created; kept"));
+            self.session.note(format!("`shared/{path}` has changed since it was created; kept"));
         }
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Site {
     }
 }
 
-/// Shared files that linking would not find: the server tells of them, but for a plan.
+/// Warns of shared files that a deploy would not find. In a run, the server reports them.
 fn warn_of_missing(session: &Session, paths: &[SharedPath], brought: &[TreePath]) -> Result<()> {
     let has = &session.view().seen()?.shared;
     for path in paths {

@@ -1,4 +1,4 @@
-//! `Site`: one host of a run, with all that this run knows of it.
+//! `Site`: one host of a run, with everything that the run knows about it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ pub struct Site {
     pub session: Session,
     pub(super) work: Work,
     pub(super) swapping: Swapping,
-    /// Commands work in `current` whatever the release is at: after a swap back, services take up what is served.
+    /// Commands run in `current`, whatever state the release is in. After a swap back, tasks that reload services run
+    /// this way.
     pub is_in_current: bool,
 }
 
@@ -47,12 +48,12 @@ impl Site {
         &self.session.options
     }
 
-    /// Asks the server what it is and what stands in the site. Asked again, it looks again.
+    /// Probes the server and the site, each time it is called.
     pub fn look(&mut self) -> Result<&Seen> {
         self.session.look()
     }
 
-    /// What it said when it was asked last.
+    /// The result of the last probe.
     pub fn seen(&self) -> Result<&Seen> {
         self.session.view.seen()
     }
@@ -61,12 +62,12 @@ impl Site {
         Ok(self.seen()?.root.clone())
     }
 
-    /// The release of this run, while it is being built or after.
+    /// The release of this run, from its creation on.
     pub fn release(&self) -> Option<&ReleaseName> {
         self.swapping.release().or(self.work.record().map(|record| &record.name))
     }
 
-    /// The release that is not served yet, and what it was filled with: nobody may write that in place.
+    /// The release if it is not live yet, and the manifest of the files that no command may write in place.
     pub fn guarded(&mut self) -> Option<(&mut Record, &Manifest)> {
         match self.swapping {
             Swapping::None | Swapping::Prepared { .. } => self.work.filled(),
@@ -74,7 +75,7 @@ impl Site {
         }
     }
 
-    /// Whether commands would work in a release that a plan has not made.
+    /// Whether commands would run in a release that does not exist because this is a plan.
     pub(super) fn is_imaginary(&self) -> bool {
         self.session.is_planning() && self.release().is_some()
     }

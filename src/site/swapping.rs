@@ -1,7 +1,6 @@
-//! What this run has done about `current` on one host.
+//! What this run has done to `current` on one host.
 //!
-//! Whether a swap is armed, or confirmed already, is no state of its own: while the server watches over a swap, the session
-//! knows it.
+//! Armed and confirmed are no states here: the session knows whether the server watches over a swap.
 
 use crate::release::history::HistoryEntry;
 use crate::release::swap::Swap;
@@ -11,19 +10,19 @@ use crate::release::{Record, ReleaseName};
 pub(super) enum Swapping {
     #[default]
     None,
-    /// It is armed or not. It may even have been made: an answer that never came may have been a yes.
+    /// The swap may be armed. It may even have been made: if no answer came, the server may still have done it.
     Prepared { swap: Swap, entry: HistoryEntry },
-    /// `current` leads to the release of this run, or to the one that was rolled back to.
+    /// `current` points to the release of this run, or to the one that was rolled back to.
     Made { swap: Swap },
-    /// `current` led already to the release that this run rolls back to.
+    /// `current` already pointed to the release that this run rolls back to.
     AlreadyServed { record: Record },
-    /// The release was served and is not any more: it stays as failed until the next prune, since processes may still be
-    /// in it.
-    TakenBack { record: Record },
+    /// The release was live and is not any more. It stays, marked as failed, until the next prune, because processes may
+    /// still run in it.
+    SwappedBack { record: Record },
 }
 
 impl Swapping {
-    /// The swap, from when it is prepared until it is taken back.
+    /// The swap, from when it is prepared until it is undone.
     pub(super) fn swap(&self) -> Option<&Swap> {
         match self {
             Swapping::Prepared { swap, .. } | Swapping::Made { swap } => Some(swap),
@@ -31,17 +30,17 @@ impl Swapping {
         }
     }
 
-    /// Whether `current` leads where this run wants it.
+    /// Whether `current` points to the release that this run wants live.
     pub(super) fn is_live(&self) -> bool {
         matches!(self, Swapping::Made { .. } | Swapping::AlreadyServed { .. })
     }
 
-    /// The release that was swapped to, still served or not.
+    /// The release that was swapped to, whether it is still live or not.
     pub(super) fn release(&self) -> Option<&ReleaseName> {
         match self {
             Swapping::None | Swapping::Prepared { .. } => None,
             Swapping::Made { swap } => Some(&swap.intent.release),
-            Swapping::AlreadyServed { record } | Swapping::TakenBack { record } => Some(&record.name),
+            Swapping::AlreadyServed { record } | Swapping::SwappedBack { record } => Some(&record.name),
         }
     }
 }

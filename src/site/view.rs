@@ -1,4 +1,4 @@
-//! What is known of a site: as it was seen last, and where `current` led at first.
+//! What a run knows about a site: the result of the last probe, and what `current` pointed to at first.
 
 use anyhow::{Context, Result};
 
@@ -9,9 +9,9 @@ use crate::release::swap::Swap;
 
 pub struct View {
     seen: Option<Seen>,
-    /// Where `current` led when this run first saw it.
+    /// What `current` pointed to when this run first probed the site.
     before: Target,
-    /// `current` was to be re-pointed, and nobody has looked since.
+    /// A step may have re-pointed `current`, and the site was not probed since.
     is_in_doubt: bool,
 }
 
@@ -21,14 +21,14 @@ impl View {
     }
 
     pub fn seen(&self) -> Result<&Seen> {
-        self.seen.as_ref().context("the host was not asked yet: task `lock` must come first")
+        self.seen.as_ref().context("the host has not been probed yet: task `lock` must come first")
     }
 
     pub(super) fn seen_mut(&mut self) -> Result<&mut Seen> {
-        self.seen.as_mut().context("the host was not asked yet: task `lock` must come first")
+        self.seen.as_mut().context("the host has not been probed yet: task `lock` must come first")
     }
 
-    /// Takes what the server said of the site for given.
+    /// Stores the result of a probe.
     pub(super) fn learn(&mut self, seen: Seen) -> &Seen {
         if self.seen.is_none() {
             self.before = Target::of(&seen.current);
@@ -37,17 +37,17 @@ impl View {
         self.seen.insert(seen)
     }
 
-    /// Takes what is served now for what was served before this run: what a dead run left is put right.
-    pub(super) fn begin_here(&mut self) {
+    /// Forgets what `current` pointed to at first: cleaning up after an interrupted run may have changed it.
+    pub(super) fn reset_before(&mut self) {
         self.before = self.seen.as_ref().map_or(Target::Nothing, |seen| Target::of(&seen.current));
     }
 
-    /// Whether what is known of `current` may be wrong by now.
+    /// Whether `current` may have changed since the last probe.
     pub fn is_in_doubt(&self) -> bool {
         self.is_in_doubt
     }
 
-    /// From here until somebody looks, or the server answers, `current` may lead elsewhere.
+    /// Until the next probe, or until the server answers, `current` may have changed.
     pub(super) fn doubt(&mut self) {
         self.is_in_doubt = true;
     }
@@ -56,17 +56,17 @@ impl View {
         self.is_in_doubt = false;
     }
 
-    /// What was served when this run began.
+    /// The release that was live when this run began.
     pub fn previous(&self) -> Option<ReleaseName> {
         self.before.release_name()
     }
 
-    /// Whether the host serves what it served when this run began, as far as is known.
+    /// Whether the host is known to serve what it served when this run began.
     pub fn is_as_before(&self) -> bool {
         !self.is_in_doubt && self.seen.as_ref().is_none_or(|seen| Target::of(&seen.current) == self.before)
     }
 
-    /// What is served.
+    /// The live release.
     pub(super) fn live(&self) -> Option<&ReleaseName> {
         self.seen.as_ref()?.live()
     }
@@ -76,7 +76,7 @@ impl View {
         self.seen.as_ref().is_some_and(|seen| seen.facts.has(program))
     }
 
-    /// `current` was re-pointed, and the records say so.
+    /// Stores a swap that was made: `current` and the records.
     pub(super) fn swapped(&mut self, swap: &Swap) -> Result<()> {
         let Swap { intent, records, .. } = swap;
         let seen = self.seen_mut()?;
@@ -90,7 +90,7 @@ impl View {
         Ok(())
     }
 
-    /// Releases are gone.
+    /// Forgets releases that were removed.
     pub(super) fn pruned(&mut self, names: &[String]) {
         if let Some(seen) = &mut self.seen {
             seen.records.retain(|record| !names.contains(&record.name.to_string()));

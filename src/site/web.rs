@@ -1,4 +1,4 @@
-//! What listens on a host is asked, through the connection.
+//! Requests to applications on a host, through the connection to it.
 
 use anyhow::{Result, bail};
 
@@ -7,22 +7,21 @@ use crate::site::state::Site;
 use crate::transport::RequestResult;
 use crate::web::{Request, Response};
 
-/// What came of a request to an application.
+/// The outcome of a request to an application.
 #[derive(Debug, Clone)]
 pub enum RequestOutcome {
     Answered {
         response: Response,
-        /// From the first byte of the request to the last of the answer; once to the host and back is in it.
+        /// From the first byte of the request to the last byte of the response, including one round trip to the host.
         seconds: f64,
     },
-    /// Why there was no answer.
+    /// Why there was no response.
     Failed(String),
-    /// A plan does not ask.
+    /// A plan did not send the request.
     Planned,
 }
 
-/// Sends a request, which is called `title`. A plan sends only what changes nothing, and not to a release that is not
-/// there.
+/// Sends a request, which messages call `title`. A plan sends it only if it is safe and its release exists.
 pub fn request(site: &mut Site, request: &Request, title: &str, is_safe: bool) -> Result<RequestOutcome> {
     let effect = match is_safe && !site.is_imaginary() {
         true => Effect::Reads,
@@ -38,8 +37,8 @@ pub fn request(site: &mut Site, request: &Request, title: &str, is_safe: bool) -
     }
 }
 
-/// The absolute path of a file of the release, or of what is served where there is none. Not by way of `current`: what
-/// a process has learnt of that may be of before the swap.
+/// The absolute path of a file in the release, or in the live release if this run has none. It avoids `current`: a
+/// process may have cached what that pointed to before the swap.
 pub fn absolute(site: &Site, path: &str) -> Result<String> {
     if path.starts_with('/') {
         return Ok(path.to_owned());

@@ -1,33 +1,33 @@
-//! How far the release of a run has come on one host, until it is swapped to.
+//! The release of a run on one host, until it is swapped to.
 
 use anyhow::{Result, bail};
 
-use crate::release::fill::Begun;
+use crate::release::fill::DirectoryState;
 use crate::release::plan::Plan;
 use crate::release::{Record, ReleaseName, SharedPath};
 use crate::tree::Manifest;
 
 pub(super) enum Work {
     None,
-    /// A directory that does not count.
+    /// Unfinished: it cannot go live.
     Building(Building),
-    /// It can be served.
+    /// Sealed: it can go live.
     Complete(Complete),
 }
 
 pub(super) struct Building {
     pub(super) record: Record,
-    pub(super) begun: Begun,
+    pub(super) directory: DirectoryState,
     /// What it was filled with.
     pub(super) manifest: Option<Manifest>,
     pub(super) shared: Vec<SharedPath>,
-    /// Something of the recipe may have replaced files of it.
+    /// The recipe's commands may have replaced files in it.
     pub(super) is_worked_in: bool,
 }
 
 pub(super) struct Complete {
     pub(super) record: Record,
-    /// What it was filled with, while somebody has to see that nobody writes that in place.
+    /// What it was filled with, as long as its files must be checked for writes in place.
     pub(super) manifest: Option<Manifest>,
     pub(super) shared: Vec<SharedPath>,
 }
@@ -49,21 +49,21 @@ impl Work {
         }
     }
 
-    /// The release that is being built, for somebody who wants to do `what` in it.
+    /// The release that is being built. If there is none, the error says that there is none to `what`.
     pub(super) fn building(&mut self, what: &str) -> Result<&mut Building> {
         match self {
             Work::Building(building) => Ok(building),
             Work::None => bail!("there is no release to {what}: task `release` must come first"),
-            Work::Complete(_) => bail!("the release is sealed: nothing is written in it any more"),
+            Work::Complete(_) => bail!("the release is sealed: it must not change any more"),
         }
     }
 
-    /// Whether the directory of the release is there, with what commands may have left in it.
+    /// Whether the directory of the release may exist on the server, with files of commands in it.
     pub(super) fn is_made(&self) -> bool {
-        !matches!(self, Work::Building(Building { begun: Begun::No, .. }))
+        !matches!(self, Work::Building(Building { directory: DirectoryState::Absent, .. }))
     }
 
-    /// A command or a recipe is about to write in the release.
+    /// Notes that a command or the recipe is about to write in the release.
     pub(super) fn work_in(&mut self) {
         if let Work::Building(building) = self {
             building.is_worked_in = true;
@@ -75,25 +75,26 @@ impl Work {
         Ok(self.building(what)?.record.name.clone())
     }
 
-    /// Writes down what the release is filled with. Answers its record, and what is there of it.
-    pub(super) fn begin_fill(&mut self, plan: &Plan) -> Result<(Record, Begun)> {
-        let Work::Building(Building { record, begun, manifest, .. }) = self else {
+    /// Records what the release is filled with. Returns its record, and how far an earlier fill has come.
+    pub(super) fn begin_fill(&mut self, plan: &Plan) -> Result<(Record, DirectoryState)> {
+        let Work::Building(Building { record, directory, manifest, .. }) = self else {
             bail!("there is no release to fill: task `release` must come first");
         };
         if manifest.is_some() {
-            bail!("the release is filled already");
+            bail!("the release is already filled");
         }
         record.strategy = Some(plan.strategy.name().to_owned());
         record.manifest = Some(plan.manifest.digest().to_owned());
         *manifest = Some(plan.manifest.clone());
-        Ok((record.clone(), std::mem::replace(begun, Begun::Yes)))
+        Ok((record.clone(), std::mem::replace(directory, DirectoryState::Created)))
     }
 
-    /// The fill started from what was not there: it filled nothing, or what is to go.
+    /// The fill must start over: the server was not as expected. It filled nothing if it found that out first
+    /// (`is_stale`); otherwise, the next fill removes what it left.
     pub(super) fn fill_anew(&mut self, is_stale: bool) {
-        if let Work::Building(Building { begun, manifest, .. }) = self {
+        if let Work::Building(Building { directory, manifest, .. }) = self {
             *manifest = None;
-            *begun = if is_stale { Begun::Yes } else { Begun::Half };
+            *directory = if is_stale { DirectoryState::Created } else { DirectoryState::HalfFilled };
         }
     }
 }

@@ -13,7 +13,7 @@ const HEADERS_MAX: usize = 200;
 const HEAD_MAX: usize = 256 * 1024;
 pub const BODY_MAX: usize = 16 * 1024 * 1024;
 
-/// Where a request goes, and for what.
+/// The address of a request, its host and its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     pub address: Address,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runner::parts::release::command::{Command, CommandPlace};
 use runner::parts::release::current::Target;
-use runner::parts::release::fill::{self, Begun, Duplicate, FillOptions, Unchecked};
+use runner::parts::release::fill::{self, Assumptions, DirectoryState, Duplicate, FillOptions};
 use runner::parts::release::heal::{Healing, heal};
 use runner::parts::release::history::{HistoryEntry, HistoryEvent};
 use runner::parts::release::intent::Intent;
@@ -194,7 +194,7 @@ impl Samples {
 
     fn of_lock(&self) -> Vec<Act> {
         let owner = Owner::default();
-        let request = LockRequest { owner: &owner, is_again: false, patience: Duration::ZERO };
+        let request = LockRequest { owner: &owner, is_again: false, timeout: Duration::ZERO };
         let setup = SiteSetup { adopts: Some((&self.record, &self.entry)) };
         vec![
             probe::probe("/srv", &self.shared).act,
@@ -206,7 +206,7 @@ impl Samples {
 
     fn healing(&self) -> Healing {
         Healing {
-            cuts: vec![(self.intent.clone(), "releases/6".to_owned())],
+            interrupted: vec![(self.intent.clone(), "releases/6".to_owned())],
             records: vec![self.record.clone()],
             leftovers: vec![name("8")],
             ..Healing::default()
@@ -239,14 +239,14 @@ impl Samples {
             shows_manifest: true,
             relied_on: None,
         };
-        let unchecked = Unchecked {
+        let unchecked = Assumptions {
             directories: vec![(directory.clone(), Manifest::default())],
             touched: vec!["a".to_owned()],
         };
         let options = FillOptions {
             duplicate: Duplicate::Link,
             is_guarded: true,
-            begun: Begun::No,
+            directory: DirectoryState::Absent,
             unchecked: &unchecked,
         };
         // So many that their rows are of different lengths.

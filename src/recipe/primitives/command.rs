@@ -16,7 +16,7 @@ use crate::site::command::{self, CommandOutcome, CommandRequest, text_of};
 use crate::site::file;
 
 /// The output of a command, or how it failed.
-pub fn ended(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, CommandFailed> {
+pub fn checked_output(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, CommandFailed> {
     if answer.exit.is_success() {
         return Ok(text_of(answer));
     }
@@ -48,23 +48,23 @@ fn last_lines(answer: &Answer) -> String {
 pub const OPTIONS: [&str; 4] = ["cwd", "env", "timeout", "user"];
 
 /// Reads `#{cwd, env, timeout, user}`.
-pub fn asked(context: &Context, command: &str, options: Map) -> ScriptResult<CommandRequest> {
-    let mut asked = CommandRequest { text: command.to_owned(), ..CommandRequest::default() };
+pub fn command_request(context: &Context, command: &str, options: Map) -> ScriptResult<CommandRequest> {
+    let mut request = CommandRequest { text: command.to_owned(), ..CommandRequest::default() };
     for (key, value) in options {
         let kind = type_name(&value);
         let wrong = |wanted: &str| mistake_text(format!("option `{key}` must be {wanted}, not {kind}"));
         match key.as_str() {
-            "cwd" => asked.cwd = value.into_string().map_err(|_| wrong("a path"))?,
-            "user" => asked.user = Some(value.into_string().map_err(|_| wrong("a user name"))?),
+            "cwd" => request.cwd = value.into_string().map_err(|_| wrong("a path"))?,
+            "user" => request.user = Some(value.into_string().map_err(|_| wrong("a user name"))?),
             "timeout" => {
                 let seconds = value.as_int().map_err(|_| wrong("a number of seconds"))?;
                 let seconds = u64::try_from(seconds).ok().filter(|n| *n > 0);
                 let least = || mistake_text(format!("option `{key}` must be at least 1 second"));
-                asked.timeout = Some(Duration::from_secs(seconds.ok_or_else(least)?));
+                request.timeout = Some(Duration::from_secs(seconds.ok_or_else(least)?));
             }
             "env" => {
                 let map = value.try_cast::<Map>().ok_or_else(|| wrong("a table"))?;
-                asked.env = environment(map).map_err(mistake)?;
+                request.env = environment(map).map_err(mistake)?;
             }
             other => {
                 let near = Suggestion::new(other, OPTIONS);
@@ -72,18 +72,18 @@ pub fn asked(context: &Context, command: &str, options: Map) -> ScriptResult<Com
             }
         }
     }
-    asked.timeout = context.timeout(asked.timeout);
-    Ok(asked)
+    request.timeout = context.timeout(request.timeout);
+    Ok(request)
 }
 
 fn run_it(call: &NativeCallContext, host: &ScriptHost, command: &str, options: Map) -> ScriptResult<Dynamic> {
     let context = &host.context;
-    let asked = asked(context, command, options)?;
-    let Some(answer) = host.outcome(guard::command(context.run(), host.index, &asked))? else {
+    let request = command_request(context, command, options)?;
+    let Some(answer) = host.outcome(guard::command(context.run(), host.index, &request))? else {
         return Ok(context.unanswered(command));
     };
     let path = host.site().seen().map(|seen| seen.facts.path.clone()).ok();
-    Ok(ended(command, &answer, path.as_deref())
+    Ok(checked_output(command, &answer, path.as_deref())
         .map(Dynamic::from)
         .map_err(|end| host.failed(end).raised_in(call))?)
 }
@@ -95,11 +95,11 @@ fn output_of(
     options: Map,
 ) -> ScriptResult<Dynamic> {
     let context = &host.context;
-    let asked = asked(context, command, options)?;
-    let ran = command::test(&mut host.site(), &asked);
+    let request = command_request(context, command, options)?;
+    let ran = command::test(&mut host.site(), &request);
     match host.outcome(ran)? {
         CommandOutcome::Planned => Ok(context.unanswered(command)),
-        CommandOutcome::Done(answer, _) => Ok(ended(command, &answer, None)
+        CommandOutcome::Done(answer, _) => Ok(checked_output(command, &answer, None)
             .map(Dynamic::from)
             .map_err(|end| host.failed(end).raised_in(call))?),
     }
@@ -112,8 +112,8 @@ fn test_it(
     options: Map,
 ) -> ScriptResult<Dynamic> {
     let context = &host.context;
-    let asked = asked(context, command, options)?;
-    let ran = command::test(&mut host.site(), &asked);
+    let request = command_request(context, command, options)?;
+    let ran = command::test(&mut host.site(), &request);
     match host.outcome(ran)? {
         CommandOutcome::Planned => Ok(context.unanswered(command)),
         CommandOutcome::Done(answer, _) => match answer.exit {

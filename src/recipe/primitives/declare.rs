@@ -88,7 +88,7 @@ fn declare_flow(statement: &Statement, name: &str, tasks: Array, settles: Option
     declared.flows.insert(name.to_owned(), flow);
 }
 
-/// What the options of a flow say of `settles`. The first mistake in them is told.
+/// Reads the option `settles` of a flow. Returns the first mistake in the options.
 fn settles(options: Map) -> Result<Option<String>, String> {
     let mut settles = None;
     for (key, value) in options {
@@ -236,7 +236,7 @@ pub mod api {
     }
 
     /// Declares a flow: a list of task names, in order. All hosts finish a task before any host starts the next one. A
-    /// flow that an imported file declared gets the new tasks and keeps what it said of `settles`.
+    /// flow that an imported file declared gets the new tasks and keeps its option `settles`.
     #[rhai_fn(return_raw)]
     pub fn flow(context: NativeCallContext, name: &str, tasks: Array) -> ScriptResult<()> {
         declare_flow(&Statement::of(&context)?, name, tasks, None);

@@ -15,16 +15,16 @@ fn fetch_it(
     call: &NativeCallContext,
     context: &Context,
     url: &str,
-    asked: RequestOptions,
+    options: RequestOptions,
     follows: bool,
 ) -> ScriptResult<Dynamic> {
-    let is_safe = asked.is_safe();
-    let RequestOptions { method, headers, body, timeout, expected, .. } = asked;
+    let is_safe = options.is_safe();
+    let RequestOptions { method, headers, body, timeout, expected, .. } = options;
     let fetch = Fetch { url: url.to_owned(), method, headers, body, timeout, follows };
     let title = context.run().here.title(&fetch);
-    let heard =
+    let outcome =
         context.run().here.fetch(fetch, &title, is_safe).map_err(|error| context.failure("", error))?;
-    match judged(heard, &title, &expected) {
+    match judged(outcome, &title, &expected) {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Ok(context.unanswered(&title)),
         Err(report) => Err(context.failure("", report).raised_in(call).into()),
@@ -33,21 +33,21 @@ fn fetch_it(
 
 fn get_it(call: &NativeCallContext, url: &str, options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
-    let asked = RequestOptions::read(&context, options, &GET)?;
+    let options = RequestOptions::read(&context, options, &GET)?;
     // A redirect that is expected must not be followed.
-    let follows = !asked.expected.is_redirection();
-    fetch_it(call, &context, url, asked, follows)
+    let follows = !options.expected.is_redirection();
+    fetch_it(call, &context, url, options, follows)
 }
 
 fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
     options.entry("method".into()).or_insert_with(|| "POST".into());
-    let mut asked = RequestOptions::read(&context, options, &POST)?;
-    asked.set_body(body)?;
-    if matches!(asked.expected, Expected::Well) {
-        asked.expected = Expected::Taken;
+    let mut options = RequestOptions::read(&context, options, &POST)?;
+    options.set_body(body)?;
+    if matches!(options.expected, Expected::Well) {
+        options.expected = Expected::Taken;
     }
-    fetch_it(call, &context, url, asked, false)
+    fetch_it(call, &context, url, options, false)
 }
 
 #[export_module]

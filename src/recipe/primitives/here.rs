@@ -13,7 +13,7 @@ use crate::here::question;
 use crate::recipe::context::{Context, ScriptHosts};
 use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
 use crate::recipe::options::paths;
-use crate::recipe::primitives::command::{asked, ended};
+use crate::recipe::primitives::command::{checked_output, command_request};
 use crate::recipe::value::texts;
 use crate::recipe::world::{World, locked};
 use crate::shell::Word;
@@ -74,16 +74,16 @@ fn cache_rule(value: Dynamic) -> ScriptResult<CacheRule> {
 
 fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
-    let rule = options.remove("cache").map(cache_rule).transpose()?;
-    let asked = asked(&context, command, options)?;
-    let answer = match rule {
-        Some(rule) => context.run().here.local_cached(&asked, &rule),
-        None => context.run().here.local(&asked),
+    let cached = options.remove("cache").map(cache_rule).transpose()?;
+    let request = command_request(&context, command, options)?;
+    let answer = match cached {
+        Some(cached) => context.run().here.local_cached(&request, &cached),
+        None => context.run().here.local(&request),
     };
     let answer = answer.map_err(|error| context.failure("", error))?;
     match answer {
         None => Ok(context.unanswered(command)),
-        Some(answer) => Ok(ended(&asked.text, &answer, None)
+        Some(answer) => Ok(checked_output(&request.text, &answer, None)
             .map(Dynamic::from)
             .map_err(|end| context.failure("", end).raised_in(call))?),
     }

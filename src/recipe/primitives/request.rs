@@ -47,17 +47,17 @@ impl Default for RequestOptions {
 
 impl RequestOptions {
     pub(super) fn read(context: &Context, mut options: Map, known: &[&str]) -> ScriptResult<Self> {
-        let mut asked = Self::default();
+        let mut request = Self::default();
         // Read after the headers, because one of them may give its type.
         let body = if known.contains(&"body") { options.remove("body") } else { None };
         for (key, value) in options {
-            asked.option(&key, value, known)?;
+            request.option(&key, value, known)?;
         }
         if let Some(body) = body {
-            asked.set_body(body)?;
+            request.set_body(body)?;
         }
-        asked.timeout = context.timeout(Some(asked.timeout)).unwrap_or(asked.timeout);
-        Ok(asked)
+        request.timeout = context.timeout(Some(request.timeout)).unwrap_or(request.timeout);
+        Ok(request)
     }
 
     fn option(&mut self, key: &str, value: Dynamic, known: &[&str]) -> ScriptResult<()> {
@@ -184,11 +184,11 @@ impl Expected {
 
 /// A good response as scripts see it, `None` if a plan did not send the request, or why the request failed.
 pub(super) fn judged(
-    heard: RequestOutcome,
+    outcome: RequestOutcome,
     title: &str,
     expected: &Expected,
 ) -> Result<Option<Dynamic>, Report> {
-    match heard {
+    match outcome {
         RequestOutcome::Planned => Ok(None),
         RequestOutcome::Failed(why) => Err(Report::new(format!("`{title}` failed: {why}"))),
         RequestOutcome::Answered { response, seconds } => match expected.lacks(&response) {
@@ -215,8 +215,8 @@ fn value(response: Response, seconds: f64) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// The lines of a bad response that tell most: what was logged, else the title of the page, else the beginning of the
-/// body. Only whole lines: a secret that is cut in two would not be masked.
+/// The most useful lines of a bad response: what was logged, else the title of the page, else the beginning of the body.
+/// Only whole lines: a secret that is cut in two would not be masked.
 fn first_lines(response: &Response) -> Vec<String> {
     let said = if response.errors.is_empty() { &response.body } else { &response.errors };
     let text = String::from_utf8_lossy(said);

@@ -1,4 +1,4 @@
-//! Several hosts as one: a swap belongs to the set, so that no recipe can split a fleet.
+//! Several hosts as one: a swap belongs to the set, so that all of its hosts swap together.
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
@@ -9,7 +9,7 @@ use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
 use crate::recipe::value::texts;
 use crate::recipe::world::locked;
 use crate::release::ReleaseName;
-use crate::run::way_back::Diverged;
+use crate::run::rollback_target::Diverged;
 use crate::run::{lock, serve};
 
 impl IntoIterator for ScriptHosts {

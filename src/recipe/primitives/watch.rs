@@ -77,7 +77,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn add(&mut self, asked_at: Duration, answer: Result<f64, String>) {
+    fn add(&mut self, sent_at: Duration, answer: Result<f64, String>) {
         match answer {
             Ok(milliseconds) => {
                 self.milliseconds.push(milliseconds);
@@ -86,7 +86,7 @@ impl Watched {
             Err(why) => {
                 self.bad.push(why);
                 self.n_in_a_row += 1;
-                self.span = Some((self.span.map_or(asked_at, |(first, _)| first), asked_at));
+                self.span = Some((self.span.map_or(sent_at, |(first, _)| first), sent_at));
             }
         }
     }
@@ -159,18 +159,18 @@ fn watch_it(
         return Err(mistake_text(format!("unknown option `{key}`{near}")));
     }
     let limits = Limits::take(&mut options)?;
-    let asked = RequestOptions::read(context, options, &HTTP)?;
-    let (title, request) = http_request(url, &asked);
+    let options = RequestOptions::read(context, options, &HTTP)?;
+    let (title, request) = http_request(url, &options);
     let request = host.outcome(request)?;
     let (began, mut watched) = (Instant::now(), Watched::default());
     loop {
-        let asked_at = began.elapsed();
-        let heard = web::request(&mut host.site(), &request, &title, asked.is_safe());
-        let Some(answer) = judged(host.outcome(heard)?, &asked.expected) else {
+        let sent_at = began.elapsed();
+        let outcome = web::request(&mut host.site(), &request, &title, options.is_safe());
+        let Some(answer) = judged(host.outcome(outcome)?, &options.expected) else {
             return Ok(context.unanswered(&title));
         };
-        watched.add(asked_at, answer);
-        let next = asked_at + limits.every;
+        watched.add(sent_at, answer);
+        let next = sent_at + limits.every;
         // With too few responses, the watch takes up to twice as long.
         let span = if watched.n() < limits.min_samples { limits.span * 2 } else { limits.span };
         let is_over = next >= span || context.run().mode.is_plan();
@@ -185,8 +185,8 @@ fn watch_it(
 }
 
 /// The milliseconds of a good response, or why the request failed; `None` if a plan did not send it.
-fn judged(heard: RequestOutcome, expected: &Expected) -> Option<Result<f64, String>> {
-    match heard {
+fn judged(outcome: RequestOutcome, expected: &Expected) -> Option<Result<f64, String>> {
+    match outcome {
         RequestOutcome::Planned => None,
         RequestOutcome::Failed(why) => Some(Err(why)),
         RequestOutcome::Answered { response, seconds } => Some(match expected.lacks(&response) {

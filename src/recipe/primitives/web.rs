@@ -30,11 +30,11 @@ fn ask(
     host: &ScriptHost,
     title: &str,
     request: anyhow::Result<Request>,
-    asked: &RequestOptions,
+    options: &RequestOptions,
 ) -> ScriptResult<Dynamic> {
     let request = host.outcome(request)?;
-    let heard = web::request(&mut host.site(), &request, title, asked.is_safe());
-    match judged(host.outcome(heard)?, title, &asked.expected) {
+    let outcome = web::request(&mut host.site(), &request, title, options.is_safe());
+    match judged(host.outcome(outcome)?, title, &options.expected) {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Ok(host.context.unanswered(title)),
         Err(report) => Err(host.failed(report).raised_in(call).into()),
@@ -42,11 +42,11 @@ fn ask(
 }
 
 /// A request, and how messages name it.
-pub(super) fn http_request(url: &str, asked: &RequestOptions) -> (String, anyhow::Result<Request>) {
-    let title = format!("{} {url}", asked.method);
+pub(super) fn http_request(url: &str, options: &RequestOptions) -> (String, anyhow::Result<Request>) {
+    let title = format!("{} {url}", options.method);
     let request = Url::parse(url).and_then(|url| {
         let to = url.address.clone();
-        let RequestOptions { method, host, headers, body, timeout, .. } = asked;
+        let RequestOptions { method, host, headers, body, timeout, .. } = options;
         let request = http::HttpRequest {
             url,
             method: method.clone(),
@@ -61,9 +61,9 @@ pub(super) fn http_request(url: &str, asked: &RequestOptions) -> (String, anyhow
 }
 
 fn http_it(call: &NativeCallContext, host: &ScriptHost, url: &str, options: Map) -> ScriptResult<Dynamic> {
-    let asked = RequestOptions::read(&host.context, options, &HTTP)?;
-    let (title, request) = http_request(url, &asked);
-    ask(call, host, &title, request, &asked)
+    let options = RequestOptions::read(&host.context, options, &HTTP)?;
+    let (title, request) = http_request(url, &options);
+    ask(call, host, &title, request, &options)
 }
 
 fn fastcgi_it(
@@ -73,27 +73,27 @@ fn fastcgi_it(
     script: &str,
     options: Map,
 ) -> ScriptResult<Dynamic> {
-    let asked = RequestOptions::read(&host.context, options, &FASTCGI)?;
-    let title = format!("{} {} of {script} at {address}", asked.method, asked.path);
+    let options = RequestOptions::read(&host.context, options, &FASTCGI)?;
+    let title = format!("{} {} of {script} at {address}", options.method, options.path);
     let script = web::absolute(&host.site(), script);
     let request = script.and_then(|script| {
-        if !asked.path.starts_with('/') {
-            return Err(anyhow!("path `{}` must begin with `/`", asked.path));
+        if !options.path.starts_with('/') {
+            return Err(anyhow!("path `{}` must begin with `/`", options.path));
         }
         let request = fastcgi::FastCgiRequest {
             script,
-            target: asked.path.clone(),
-            method: asked.method.clone(),
-            host: asked.host.clone().unwrap_or_else(|| "localhost".to_owned()),
-            is_https: asked.is_https,
-            headers: asked.headers.clone(),
-            params: asked.params.clone(),
-            body: asked.body.clone(),
+            target: options.path.clone(),
+            method: options.method.clone(),
+            host: options.host.clone().unwrap_or_else(|| "localhost".to_owned()),
+            is_https: options.is_https,
+            headers: options.headers.clone(),
+            params: options.params.clone(),
+            body: options.body.clone(),
         };
         let (to, bytes) = (Address::parse(address)?, request.bytes()?);
-        Ok(Request { to, bytes, protocol: Protocol::FastCgi, timeout: asked.timeout })
+        Ok(Request { to, bytes, protocol: Protocol::FastCgi, timeout: options.timeout })
     });
-    ask(call, host, &title, request, &asked)
+    ask(call, host, &title, request, &options)
 }
 
 /// Calls `condition` until it returns true. A failure in it means "not yet"; a mistake in the script ends the wait.

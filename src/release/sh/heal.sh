@@ -2,7 +2,7 @@
 # writes.
 # Given:
 #   root, holder           the site, and the run that holds its lock
-#   cut(rollout from to lead)  interrupted swaps: where `current` led before and after, and where it must lead
+#   cut(rollout from to lead)  interrupted swaps: what `current` points to before, after, and in the end
 #   records(name record)   the new texts of records
 #   releases(name)         releases that were never live, to remove
 #   entries(line)          lines for the history
@@ -20,7 +20,7 @@ decide() {
   return 0
 }
 
-# $1 is the rollout, $2 where `current` led before its swap, $3 where it led after, $4 where it must lead.
+# $1 is the rollout. The others are what `current` points to: $2 before the swap, $3 after it, $4 in the end.
 settle_swap() {
   if [ "$4" != "$(readlink current)" ]; then
     if [ "$4" ]; then

@@ -1,4 +1,4 @@
-# Runs in the persistent shell before it asks for the lock: opens descriptor 9 on the lock's file. The lock is held as
+# Runs in the persistent shell before it requests the lock: opens descriptor 9 on the lock's file. The lock is held as
 # long as any process keeps that open. If a redirection of `exec` fails, the shell ends, so a subshell tries it first.
 # Given:
 #   root  the site

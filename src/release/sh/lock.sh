@@ -2,7 +2,7 @@
 # Given:
 #   root            the site
 #   make            yes if missing directories are created
-#   holder, host    the run that asks, and its name for this host
+#   holder, host    the run that requests the lock, and its name for this host
 #   claim           its record as owner, without the closing brace
 #   again           yes if it had the lock on a connection that was lost
 #   patience        how long to wait for an interrupted run to end, in tenths of a second

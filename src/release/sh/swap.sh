@@ -1,11 +1,11 @@
-# Points `current` to another release. Does nothing unless it still leads to where this run saw it lead.
+# Points `current` to another release. Does nothing unless it still points to what this run found.
 # Given:
 #   root, holder             the site, and the run that holds its lock
 #   rollout                  the rollout that the swap belongs to
 #   arms, commits            yes for the parts of the swap to make
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
-#   dangled                  yes if `from` leads to nothing
+#   dangled                  yes if `from` points to nothing
 #   durable                  yes if the file system must be synced
 #   back(name record)        the records after a swap back
 #   environment(name value)  environment variables for `revert_command`

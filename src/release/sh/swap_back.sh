@@ -1,11 +1,11 @@
-# Undoes a swap of this run, if `current` leads to its release. The server may be doing this by itself, or may have done
+# Undoes a swap of this run, if `current` points to its release. The server may be doing this by itself, or may have done
 # it.
 # Given:
 #   root, holder             the site, and the run that holds its lock
 #   rollout                  the rollout that the swap belongs to
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
-#   dangled                  yes if `from` leads to nothing
+#   dangled                  yes if `from` points to nothing
 #   durable                  yes if the file system must be synced
 #   back(name record)        the records after a swap back
 #   environment(name value)  environment variables for `revert_command`

@@ -7,7 +7,7 @@
 #   rollout                  the rollout that the swap belongs to
 #   name                     the release that is swapped to
 #   from, to                 the texts of `current` before and after the swap
-#   dangled                  yes if `from` leads to nothing
+#   dangled                  yes if `from` points to nothing
 #   durable                  yes if the file system must be synced
 #   back(name record)        the records after a swap back
 #   environment(name value)  environment variables for `revert_command`
@@ -113,7 +113,7 @@ go_back() {
 }
 export_one() { export "$1=$2"; }
 
-# Does not replace a release that works by a link to nothing, unless `current` led to nothing before.
+# Does not replace a release that works by a link to nothing, unless `current` pointed to nothing before.
 lead_back() {
   case $from in
     '') rm -f current ;;
@@ -138,7 +138,7 @@ stand_down() {
 confirm() {
   [ -e "$intent" ] && rm "$intent" || {
     [ ! -e "$intent" ] || refuse 'failed to confirm the swap'
-    # In this order: during a swap back, that file exists until `current` leads back.
+    # In this order: during a swap back, that file exists until `current` points back.
     [ ! -e "$reverting" ] && leads_to "$to" || return
   }
   stand_down

@@ -1,4 +1,4 @@
-//! Where a rollback leads that names no release, and whether a deploy leaves one.
+//! Chooses the release for a rollback that names none, and says after a deploy if there would be none.
 
 use anyhow::{Result, bail};
 
@@ -8,7 +8,7 @@ use crate::release::ReleaseName;
 use crate::run::Run;
 use crate::site::earlier_releases;
 
-/// Whether hosts that serve different releases are rolled back without being told where to.
+/// Whether a rollback that names no release may roll back hosts that serve different releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Diverged {
     Refused,
@@ -16,21 +16,21 @@ pub enum Diverged {
 }
 
 /// The newest complete release that all of `hosts` have and that is older than what each of them serves.
-pub fn way_back(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
+pub fn rollback_target(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
     if diverged == Diverged::Refused {
         serve_the_same(fleet, hosts)?;
     }
     match earlier(fleet, hosts)? {
         Ok(name) => Ok(name),
         Err(why) => bail!(
-            Report::new("there is no earlier complete release to go back to")
+            Report::new("there is no earlier complete release to roll back to")
                 .note(why)
                 .hint(Hint::runner(["releases"], " shows what each host has"))
         ),
     }
 }
 
-/// The same, or why there is none.
+/// The same, or the reason why there is none.
 fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<ReleaseName, String>> {
     let mut common: Option<Vec<ReleaseName>> = None;
     let mut without = Vec::new();
@@ -52,7 +52,7 @@ fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<ReleaseName, String>
     }))
 }
 
-/// Hosts that are apart are at the end of something that went wrong: one step back from there is not one place.
+/// Fails if hosts serve different releases: something went wrong before, and the releases before them differ, too.
 fn serve_the_same(fleet: &Fleet, hosts: &[usize]) -> Result<()> {
     let mut groups: Vec<(Option<ReleaseName>, Vec<String>)> = Vec::new();
     for &host in hosts {
@@ -75,9 +75,9 @@ fn serve_the_same(fleet: &Fleet, hosts: &[usize]) -> Result<()> {
     bail!(match meeting_point(fleet, hosts)? {
         Some(name) => report.hint(Hint::runner(
             ["rollback", "--release", name.as_str()],
-            " brings them together; `--set allow_apart=true` goes to what is older than all",
+            " makes all hosts serve that release; to roll back further, use `--set allow_apart=true`",
         )),
-        None => report.hint("deploy: that brings them together"),
+        None => report.hint("deploy: then all hosts serve the same release"),
     })
 }
 
@@ -97,13 +97,13 @@ fn meeting_point(fleet: &Fleet, hosts: &[usize]) -> Result<Option<ReleaseName>> 
         served.extend(fleet.site(host).seen()?.live().cloned());
     }
     let common = common.unwrap_or_default();
-    // What somebody serves already is known to work.
+    // A release that some host already serves is known to work.
     let is_served = |name: &&ReleaseName| served.contains(name);
     Ok(common.iter().find(is_served).or(common.first()).cloned())
 }
 
-/// Says at the end of a deploy that a rollback would have nowhere to go.
-pub fn note_way_back(run: &Run) {
+/// Says at the end of a deploy if there is no release to roll back to.
+pub fn note_no_rollback_target(run: &Run) {
     let new: Vec<usize> =
         run.fleet.all().into_iter().filter(|&host| run.fleet.site(host).serves_new()).collect();
     if new.is_empty() || run.mode.is_plan() {
