@@ -14,11 +14,7 @@ use crate::site::listener::OutputListener;
 impl Here {
     /// Runs a command here; a plan only lists it.
     pub fn local(&self, request: &CommandRequest) -> Result<Option<Answer>> {
-        if self.mode.is_plan() {
-            self.events.event(Event::Planned {
-                host: NAME.to_owned(),
-                text: format!("run `{}` (this plan does not include what it changes)", request.text),
-            });
+        if self.plans(|| format!("run `{}` (this plan does not include what it changes)", request.text)) {
             return Ok(None);
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: request.text.clone() });

@@ -61,8 +61,7 @@ impl Here {
                 fetch.headers.push(("authorization".to_owned(), format!("Basic {credentials}")));
             }
         }
-        if self.mode.is_plan() && !is_safe {
-            self.events.event(Event::Planned { host: NAME.to_owned(), text: format!("send `{title}`") });
+        if !is_safe && self.plans(|| format!("send `{title}`")) {
             return Ok(RequestOutcome::Planned);
         }
         self.events.event(Event::Command { host: NAME.to_owned(), text: title.to_owned() });

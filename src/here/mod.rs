@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 
-use crate::event::Sink;
 use crate::event::mask::Mask;
+use crate::event::{Event, Sink};
 use crate::here::mode::Mode;
 use crate::here::options::{HereOptions, SourceOptions};
 use crate::here::project::Project;
@@ -80,6 +80,15 @@ impl Here {
             store,
             remote: Mutex::new(crate::transport::local(cancel_token.clone())),
         })
+    }
+
+    /// Whether a plan skips something that would change this machine or another. If so, the plan has listed it.
+    fn plans(&self, text: impl FnOnce() -> String) -> bool {
+        let is_plan = self.mode.is_plan();
+        if is_plan {
+            self.events.event(Event::Planned { host: NAME.to_owned(), text: text() });
+        }
+        is_plan
     }
 }
 

@@ -131,16 +131,21 @@ impl Run {
         what: &str,
         act: impl FnOnce(&Arc<Run>) -> Result<()> + Send + 'static,
     ) {
-        if self.mode.is_plan() {
-            return;
+        self.enter(host, what, false, move |run| act(run).map(|()| true));
+    }
+
+    /// Enters an undo into the log. A plan does nothing that could be undone.
+    fn enter(
+        &self,
+        host: usize,
+        what: &str,
+        is_swap: bool,
+        act: impl FnOnce(&Arc<Run>) -> Result<bool> + Send + 'static,
+    ) {
+        if !self.mode.is_plan() {
+            let (order, what) = (self.order(), what.to_owned());
+            self.undo.enter(Undo { order, host, what, is_swap, act: Box::new(act) });
         }
-        self.undo.enter(Undo {
-            order: self.order(),
-            host,
-            what: what.to_owned(),
-            is_swap: false,
-            act: Box::new(move |run| act(run).map(|()| true)),
-        });
     }
 
     /// On how many hosts the running task has acted through a set of hosts.

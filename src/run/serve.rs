@@ -12,7 +12,6 @@ use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::run::guard::swap_one;
 use crate::run::rollback_target::{Diverged, rollback_target};
-use crate::run::undo::Undo;
 use crate::site::SwapRequest;
 
 /// Swaps `hosts` to the release of this run, after checking that each of them is ready.
@@ -127,16 +126,7 @@ fn commit(run: &Arc<Run>, hosts: &[usize], began: Instant) -> Result<Duration> {
 
 /// Enters the undo of a swap. This comes before the swap: if no answer comes, the server may still have swapped.
 fn enter_swap_back(run: &Arc<Run>, host: usize) {
-    if run.mode.is_plan() {
-        return;
-    }
-    run.undo.enter(Undo {
-        order: run.order(),
-        host,
-        what: "swapped back".to_owned(),
-        is_swap: true,
-        act: Box::new(move |run| run.fleet.site(host).swap_back(run.now(), &run.by)),
-    });
+    run.enter(host, "swapped back", true, move |run| run.fleet.site(host).swap_back(run.now(), &run.by));
 }
 
 pub fn prune(run: &Run, host: usize, keep: NonZeroUsize) -> Result<Vec<String>> {
