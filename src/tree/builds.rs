@@ -1,5 +1,5 @@
-//! Temporary directories of a run on this machine, and the results of builds, kept for the next run. If one cannot be
-//! kept, that costs only time.
+//! Temporary directories of a run on this machine, and build results that are kept for later runs. If a result cannot
+//! be kept, the next run is only slower.
 
 use std::fs::{self, DirEntry, Permissions};
 use std::io;
@@ -11,18 +11,19 @@ use anyhow::{Context, Result};
 
 use super::store::{Store, is_digest, touch};
 
-/// How many builds are kept, of all applications.
+/// The maximum number of builds to keep, for all applications together.
 const KEPT_BUILDS: usize = 20;
-/// What a directory of one run is called.
+/// The prefix of the name of a temporary directory.
 const SCRATCH: &str = "run-";
-/// Of a build, what was made, and how much that is.
+/// The names in a build's directory: the result, and the file with its size.
 const TREE: &str = "tree";
 const SIZE: &str = "size";
-/// No deployment takes longer.
+/// A temporary directory older than this is not in use: no deployment takes as long.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Store {
-    /// A temporary directory of a run, in a place for its kind. What killed runs left is removed after a day.
+    /// Creates a temporary directory, in the place for its kind. Removes those that killed runs left there more than a
+    /// day ago.
     pub fn scratch(&self, kind: &str) -> Result<Scratch> {
         let place = self.place(kind);
         let Some(place) = place.filter(|place| fs::create_dir_all(place).is_ok()) else {
@@ -42,7 +43,7 @@ impl Store {
         Ok(Scratch(made.keep()))
     }
 
-    /// The directory with the result of a build, if it is kept and whole. `digest` is that of the build's input.
+    /// The result of a build, if it is cached and complete. `digest` is the hash of the build's input.
     pub fn build(&self, digest: &str) -> Option<PathBuf> {
         let build = self.place("builds")?.join(digest);
         let tree = build.join(TREE);
@@ -50,12 +51,12 @@ impl Store {
         if told != size_of(&tree)? {
             return None;
         }
-        // One that is in use stays when old ones are pruned.
+        // Marks it as used, so that it is not pruned.
         touch(&build);
         Some(tree)
     }
 
-    /// Keeps a build that `fill` puts into a directory, and replaces one that is not whole. Ignores failures.
+    /// Caches the build that `fill` writes into a directory. Replaces an incomplete one. Ignores failures.
     pub fn put_build(&self, digest: &str, fill: impl FnOnce(&Path) -> Option<()>) {
         let Some(builds) = self.place("builds") else { return };
         let (Ok(new), Ok(old)) = (self.scratch("builds"), self.scratch("builds")) else { return };
@@ -71,7 +72,7 @@ impl Store {
         self.prune_builds(&builds);
     }
 
-    /// Removes builds that were not in use for long, and more than so many.
+    /// Removes builds that have not been used for 30 days, and the oldest if there are too many.
     fn prune_builds(&self, builds: &Path) {
         let items = fs::read_dir(builds).into_iter().flatten().flatten();
         let items = items.filter(|item| is_digest(&item.file_name().to_string_lossy()));
@@ -81,7 +82,7 @@ impl Store {
         builds.sort_unstable();
         for (n, (age, path)) in builds.iter().enumerate() {
             if n >= KEPT_BUILDS || *age > 30 * DAY {
-                // Half of it is nowhere to be found.
+                // Moves it away first, so that no run finds a half-removed build.
                 let Ok(old) = self.scratch("builds") else { return };
                 let _ = fs::rename(path, old.path().join(TREE));
             }
@@ -89,7 +90,7 @@ impl Store {
     }
 }
 
-/// A temporary directory of a run. It is removed with its content when this is dropped.
+/// A temporary directory. Dropping this removes it with its content.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
@@ -100,12 +101,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left of it goes after a day.
+        // If this fails, a later run removes the rest.
         let _ = remove(&self.0);
     }
 }
 
-/// Removes all of a directory. Some tools make theirs read-only.
+/// Removes a directory with its content. Some tools create read-only directories, so this makes them writable first.
 fn remove(directory: &Path) -> io::Result<()> {
     fs::remove_dir_all(directory).or_else(|_| {
         let mut pending = vec![directory.to_owned()];
@@ -120,8 +121,8 @@ fn remove(directory: &Path) -> io::Result<()> {
     })
 }
 
-/// How much a directory holds, as a text that a half of it has not. `None` for what is not the same anywhere else: a
-/// link with an absolute target.
+/// The number of entries in a directory and their total size, as text: it shows whether a copy is complete. `None` if
+/// the directory contains a link with an absolute target, which would be wrong in any other place.
 fn size_of(directory: &Path) -> Option<String> {
     let (mut n, mut bytes) = (0_u64, 0);
     let mut pending = vec![directory.to_owned()];

@@ -1,4 +1,4 @@
-//! What turns a server's base into the local tree: what to send, what to remove, and the next manifest.
+//! Compares the base on a server with the local tree: what to send, what to remove, and the manifest after that.
 
 use std::cmp::Reverse;
 
@@ -7,16 +7,17 @@ use super::entry::{Entry, Kind, Tree};
 use super::manifest::{Line, Manifest, is_under};
 use super::path::TreePath;
 
-/// The difference between a base manifest and a tree. By content: a file's mtime alone changes nothing.
+/// The difference between a base manifest and a tree. If only its mtime differs, a file counts as unchanged.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// Indices into the tree's entries, ascending: new and changed ones, and all under a generated path.
+    /// The entries to send, as ascending indices into the tree: new ones, changed ones, and all under a generated path.
     pub send: Vec<usize>,
-    /// In an order that works one by one: files and links, then directories, the deepest first.
+    /// The paths to remove, in an order that works: files and links, then directories, the deepest first.
     pub remove: Vec<TreePath>,
-    /// What the server has afterwards. Unchanged files have the base's mtime, as the server's files do.
+    /// The manifest of the result. Unchanged files keep the mtime of the base, as they do on the server.
     pub next: Manifest,
-    /// The base's text to the next one's, for `EDIT_AWK`: `=A B` copies lines A to B (from 1), `+TEXT` is a new one.
+    /// Turns the text of the base into that of `next`, by `EDIT_AWK`: `=A B` copies lines A to B (counting from 1),
+    /// `+TEXT` inserts a line.
     pub edit: Vec<u8>,
 }
 
@@ -44,7 +45,7 @@ impl Change {
     }
 }
 
-/// A file that was generated in the base has whatever content a command left.
+/// A generated file of the base is never the same: commands may have written it.
 fn is_same(old: &Line, new: &Entry) -> bool {
     let old_entry = &old.entry;
     !old.is_generated && (old_entry.kind, old_entry.mode, old_entry.hash) == (new.kind, new.mode, new.hash)
@@ -52,7 +53,7 @@ fn is_same(old: &Line, new: &Entry) -> bool {
 
 fn removed(base: &Manifest, next: &Manifest) -> Vec<TreePath> {
     let is_directory = |line: &Line| line.entry.kind == Kind::Directory;
-    // tar replaces a file by a link and a link by a file, but nothing by a directory nor a directory by anything.
+    // tar can replace a file with a link, or a link with a file, but nothing with a directory, and no directory.
     let mut find = next.finder();
     let is_gone = |old: &&Line| match find(&old.entry.path) {
         None => true,

@@ -1,4 +1,4 @@
-//! Compresses a tar on its way to a server that has the program to decompress it.
+//! Compresses a tar while it is sent to a server that has the program to decompress it.
 
 use std::io::{self, Write};
 
@@ -6,9 +6,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use zstd::stream::write::Encoder;
 
-/// As quick as they can be. zstd (RFC 8878) at its first level, with a window of 2^17 bytes that a processor's cache
-/// holds, costs no more than encrypting what it saves would, and source text comes to a quarter. gzip (RFC 1952) makes
-/// a third of it, and some 100 MB a second.
+/// These levels favour speed. zstd (RFC 8878) at level 1, with a window of 2^17 bytes that fits into a processor's
+/// cache, takes no more time than encrypting the saved bytes would, and reduces source text to a quarter. gzip (RFC
+/// 1952) reduces it to a third, at about 100 MB per second.
 const ZSTD_LEVEL: i32 = 1;
 const ZSTD_WINDOW: u32 = 17;
 const GZIP_LEVEL: u32 = 4;
@@ -20,10 +20,10 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// The best first.
+    /// In order of preference.
     pub const ALL: [Self; 2] = [Self::Zstd, Self::Gzip];
 
-    /// The program that decompresses it, with `-dc`.
+    /// The program that decompresses it with `-dc`.
     pub fn program(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
@@ -32,7 +32,7 @@ impl Packing {
     }
 }
 
-/// When the tars of a pack are compressed.
+/// When to compress the tars of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompressionMode {
     Never,
@@ -42,7 +42,7 @@ pub enum CompressionMode {
 }
 
 impl CompressionMode {
-    /// What is best for a server that has the programs of which `has` is true.
+    /// The best mode for a server; `has` says whether the server has a program.
     pub fn by(has: impl Fn(&str) -> bool) -> Self {
         match Packing::ALL.into_iter().find(|packing| has(packing.program())) {
             Some(Packing::Zstd) => Self::AtOnce(Packing::Zstd),
@@ -66,7 +66,7 @@ impl CompressionMode {
     }
 }
 
-/// Compresses what comes piece by piece.
+/// Compresses a stream piece by piece.
 pub enum Compressor {
     Zstd(Encoder<'static, Vec<u8>>),
     Gzip(GzEncoder<Vec<u8>>),
@@ -84,7 +84,7 @@ impl Compressor {
         })
     }
 
-    /// Replaces a piece by what can be sent by now, maybe nothing; all of it if the piece is the last.
+    /// Replaces a piece by the compressed bytes that are available so far, maybe none. The last piece flushes the rest.
     pub fn compress(&mut self, piece: &mut Vec<u8>, is_last: bool) -> io::Result<()> {
         match self {
             Self::Zstd(encoder) => encoder.write_all(piece)?,

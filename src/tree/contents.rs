@@ -1,4 +1,4 @@
-//! Keeps the content of files from when they were hashed, so that the pack need not read them again.
+//! Keeps the contents of files that the walk has hashed, so that packing them need not read them again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::hash::Hash;
 use super::manifest::Manifest;
 
-/// All that is kept together, in bytes.
+/// The limit for all kept contents together, in bytes.
 const ALL_MAX: usize = 36 * 1024 * 1024;
-/// A larger file is read again.
+/// The limit for one file, in bytes. A larger file is read again.
 const FILE_MAX: u64 = 1024 * 1024;
 
-/// **Invariant:** what is under a hash has that hash, and all together is no more than `ALL_MAX`.
+/// **Invariant:** each content has the hash that it is stored under, and all together have at most `ALL_MAX` bytes.
 #[derive(Default)]
 pub struct Contents {
     kept: Mutex<KeptFiles>,
-    /// What will most likely not be sent.
+    /// The hashes of contents that were deployed before, and so will most likely not be sent.
     elsewhere: OnceLock<HashSet<Hash>>,
 }
 
@@ -30,7 +30,7 @@ impl Contents {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a file of this size may be kept. It is read whole then.
+    /// Whether a file of this size may be kept. Such a file is read in one piece.
     pub fn may_keep(size: u64) -> bool {
         size <= FILE_MAX
     }
@@ -39,20 +39,20 @@ impl Contents {
         self.lock().files.get(hash).cloned()
     }
 
-    /// Says what was deployed before: what is found again is not kept.
+    /// Notes which contents were deployed before: `found` does not keep them.
     pub fn expect(&self, deployed: &Manifest) {
         let hashes = || deployed.entries().iter().map(|line| line.entry.hash).collect();
         self.elsewhere.get_or_init(hashes);
     }
 
-    /// Keeps what was found with this hash, if it is new.
+    /// Keeps a content that the walk found, unless it was deployed before.
     pub fn found(&self, hash: Hash, bytes: Vec<u8>) {
         if self.elsewhere.get().is_none_or(|elsewhere| !elsewhere.contains(&hash)) {
             self.put(hash, &Arc::new(bytes));
         }
     }
 
-    /// Keeps what has this hash if there is room for it.
+    /// Keeps a content if there is room for it.
     pub fn put(&self, hash: Hash, bytes: &Arc<Vec<u8>>) {
         let mut kept = self.lock();
         let all = kept.bytes + bytes.capacity();

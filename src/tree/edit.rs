@@ -1,13 +1,13 @@
-//! The difference of two manifests by line numbers, and the awk program that applies it on a server.
+//! The difference between two manifests as line numbers, and the awk program that applies it on a server.
 
 use std::cmp::Ordering;
 
 use super::manifest::{Line, Manifest};
 use super::path::manifest_order;
 
-/// Turns a base manifest into the next one: `awk "$EDIT_AWK" EDIT BASE >NEXT`, under `LC_ALL=C`. EDIT may be `-`. A name
-/// that awk could take for an assignment (`a=b`) needs `/` or `./` before it. Fails when BASE is too short. The base is
-/// streamed, so the edit's copies go forward only. It needs no more than POSIX, mawk and busybox give.
+/// Turns a base manifest into the next one: `awk "$EDIT_AWK" EDIT BASE >NEXT`, with `LC_ALL=C`. EDIT may be `-`. A
+/// file name that awk could take for an assignment (`a=b`) must begin with `/` or `./`. Fails if BASE is too short.
+/// Reads the base once, so the ranges to copy must be in ascending order. Works with POSIX awk, mawk and busybox.
 pub const EDIT_AWK: &str = r#"BEGIN { base = ARGV[2]; ARGV[2] = ""; at = 0 }
 /^=/ {
     split(substr($0, 2), range, " ")
@@ -22,7 +22,7 @@ pub const EDIT_AWK: &str = r#"BEGIN { base = ARGV[2]; ARGV[2] = ""; at = 0 }
 { exit 1 }
 "#;
 
-/// Both are in the same order, so one pass over them is enough.
+/// The edit from `base` to `next`. Both are in the same order, so one pass is enough.
 pub(super) fn edit(base: &Manifest, next: &Manifest) -> Vec<u8> {
     let mut edit = Edit::default();
     let base = base.entries();
@@ -44,7 +44,7 @@ pub(super) fn edit(base: &Manifest, next: &Manifest) -> Vec<u8> {
 #[derive(Default)]
 struct Edit {
     text: Vec<u8>,
-    /// First and last line of the copy not yet written.
+    /// The first and last line of a copy that is not written yet.
     run: Option<(usize, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! The entries of a tree, as the walk found them.
+//! The entries of a tree, as the walk finds them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,26 +9,26 @@ use super::path::{TreePath, manifest_order};
 pub enum Kind {
     Directory,
     File,
-    /// A symlink; its target is bytes that mean nothing here.
+    /// A symlink. Its target is not interpreted.
     Link,
 }
 
-/// One thing to send.
+/// A file, directory or link to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub path: TreePath,
     pub kind: Kind,
-    /// The bits of 07777; 0777 for links; of directories always with those of 0700.
+    /// The bits of 07777. Links have 0777; directories always have at least 0700.
     pub mode: u32,
-    /// Bytes, of files only.
+    /// In bytes; 0 unless it is a file.
     pub size: u64,
-    /// Seconds since 1970, of files only. Not the local one exactly: see `walk`.
+    /// In seconds since 1970; 0 unless it is a file. May be earlier than on this machine: see `walk`.
     pub mtime: i64,
-    /// Of a file's content, of a link's target, `Hash::NONE` for directories.
+    /// The hash of a file's content or of a link's target; `Hash::NONE` for directories.
     pub hash: Hash,
 }
 
-/// **Invariant:** the entries are in manifest order, so a directory comes before what is in it.
+/// **Invariant:** the entries are in manifest order, so a directory comes before its content.
 #[derive(Debug, Clone)]
 pub struct Tree {
     pub root: PathBuf,
@@ -36,7 +36,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Its index in `entries`.
+    /// The index of an entry in `entries`.
     pub fn position(&self, path: &TreePath) -> Option<usize> {
         self.entries.binary_search_by(|entry| manifest_order(&entry.path, path)).ok()
     }
@@ -46,7 +46,7 @@ impl Tree {
         self.position(path).map(|index| &self.entries[index])
     }
 
-    /// Into manifest order.
+    /// Sorts entries into manifest order.
     #[cfg(test)]
     pub fn sort(entries: &mut [Entry]) {
         entries.sort_unstable_by(|a, b| manifest_order(&a.path, &b.path));
@@ -54,7 +54,7 @@ impl Tree {
 }
 
 impl Entry {
-    /// Where it is on this machine.
+    /// Its path on this machine.
     pub fn local_path(&self, root: &Path) -> PathBuf {
         root.join(self.path.to_path())
     }

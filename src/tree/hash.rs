@@ -1,4 +1,4 @@
-//! SHA-256 of contents, because a server's `sha256sum` can check it.
+//! Hashes contents with SHA-256, which a server can check with `sha256sum`.
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
@@ -10,10 +10,10 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-/// How much of a file is in memory while it is read.
+/// Files are read in pieces of this many bytes.
 pub const CHUNK: usize = 128 * 1024;
 
-/// 32 bytes, shown as hex; all zeros, shown as `-`, where there is no content (directories).
+/// 32 bytes, printed in hex. All zeros, printed as `-`, mean that there is no content (directories).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hash([u8; 32]);
 
@@ -36,7 +36,7 @@ impl Hash {
         hex
     }
 
-    /// Appends what `Display` writes.
+    /// Appends the text that `Display` writes.
     pub fn write(&self, text: &mut Vec<u8>) {
         match *self == Self::NONE {
             true => text.push(b'-'),
@@ -44,7 +44,7 @@ impl Hash {
         }
     }
 
-    /// Reads to the end in pieces of `buffer`; gives the hash and the number of bytes.
+    /// Reads to the end, in pieces of `buffer`. Returns the hash and the number of bytes.
     pub fn of_reader(mut reader: impl Read, buffer: &mut [u8]) -> io::Result<(Self, u64)> {
         let mut hasher = Hasher::default();
         let mut length = 0;
@@ -61,7 +61,7 @@ impl Hash {
         }
     }
 
-    /// Reads what `Display` writes, in lower case only: there is one text for a hash.
+    /// Parses the text that `Display` writes. Only lower case is valid, so that each hash has one text.
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text == b"-" {
             return Some(Self::NONE);
@@ -113,12 +113,12 @@ impl Hasher {
     }
 }
 
-/// Reads a file that is expected to have `size` bytes, and one byte more if it has grown.
+/// Reads a file that should have `size` bytes. If it has grown, reads one byte more, so that the caller notices.
 pub fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
     let size = usize::try_from(size).map_err(io::Error::other)?;
     let mut bytes = Vec::with_capacity(size + 1);
     loop {
-        // What is as long as expected with room left for more has come to its end.
+        // A read that ends at `size`, with room for another byte, has reached the end: this saves the last read.
         match rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes)) {
             Ok(0) => return Ok(bytes),
             Ok(_) if bytes.len() >= size => return Ok(bytes),
@@ -129,7 +129,7 @@ pub fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Opens a regular file. A symlink or pipe that has taken its place since the walk is neither followed nor waited for.
+/// Opens a regular file. If a symlink or pipe has replaced it since the walk, does not follow it or wait for it.
 pub fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;

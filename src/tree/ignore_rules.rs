@@ -1,4 +1,5 @@
-//! Which paths are left out: the defaults, the `exclude` setting and `.runnerignore` files, in gitignore syntax.
+//! Decides which paths to leave out, by the defaults, the setting `exclude` and `.runnerignore` files, in gitignore
+//! syntax.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,22 +13,23 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::path::TreePath;
 use crate::event::Report;
 
-/// The file that holds patterns for its directory and what is below.
+/// The name of a file with patterns for its directory and everything below it.
 pub const FILE_NAME: &str = ".runnerignore";
 
-/// What is never sent unless a later pattern includes it again: history, deployment files, local secrets.
+/// Patterns for paths that are not sent unless a later pattern includes them again: history, deployment files, local
+/// secrets.
 const DEFAULTS: [&str; 5] = [".git", "/runner.toml", "/*.rhai", ".env*", FILE_NAME];
 
-/// The patterns that hold in one directory: its own, and behind them those of the directories around it.
+/// The patterns that apply in one directory: its own, then those of its parents.
 pub struct Rules {
     matcher: Gitignore,
-    /// Length of the part of a path that leads to this directory, the slash included.
+    /// The length of this directory's path, with the slash.
     base: usize,
     outer: Option<Arc<Rules>>,
 }
 
 impl Rules {
-    /// The rules of the root before any file is read. A later pattern wins, so `exclude` stands behind the defaults.
+    /// The rules for the root before any file is read. A later pattern wins, so `exclude` comes after the defaults.
     pub fn new(exclude: &[String]) -> Result<Arc<Self>> {
         let mut builder = builder();
         for pattern in DEFAULTS {
@@ -41,11 +43,11 @@ impl Rules {
         Ok(Arc::new(Self { matcher, base, outer }))
     }
 
-    /// The rules of `dir` (`None`: the root) whose ignore file holds `text`.
+    /// The rules for `dir` (`None`: the root), whose ignore file contains `text`.
     pub fn with_file(self: &Arc<Self>, dir: Option<&TreePath>, text: &[u8]) -> Result<Arc<Self>> {
         let file = TreePath::child(dir, OsStr::new(FILE_NAME));
         let mut builder = builder();
-        // Editors on other systems begin a file with a byte order mark.
+        // Some editors on Windows write a byte order mark first.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         for (index, line) in text.split(|b| *b == b'\n').enumerate() {
             str::from_utf8(line)
@@ -62,7 +64,8 @@ impl Rules {
         Ok(Arc::new(Self { matcher, base, outer }))
     }
 
-    /// Whether `path`, which lies in this directory or below, is left out. The closest file that says anything decides.
+    /// Whether to leave out `path`, which is in this directory or below. The closest file with a matching pattern
+    /// decides.
     pub fn excludes(&self, path: &TreePath, is_directory: bool) -> bool {
         let mut rules = Some(self);
         while let Some(now) = rules {
@@ -78,9 +81,9 @@ impl Rules {
 }
 
 fn builder() -> GitignoreBuilder {
-    // Matching is done on paths relative to the file's directory, so no root is to be stripped.
+    // The paths to match are relative to the file's directory already, so there is no root to strip.
     let mut builder = GitignoreBuilder::new("");
-    // By default `[a` is taken literally, which hides the mistake and sends what was to stay.
+    // By default, `[a` matches itself. That hides the mistake, and sends files that should have been left out.
     builder.allow_unclosed_class(false);
     builder
 }

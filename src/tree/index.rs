@@ -1,10 +1,10 @@
-//! The hashes of a source's files from the last walk: a file that has certainly not changed is not read again.
+//! The hashes of a source's files from the last walk, so that unchanged files need not be read again.
 //!
-//! A file is the same when its size, both its times and its inode are. That says nothing of one that is changed twice
-//! within one tick of the file system's clock, so a file is remembered only once its times lie well back (as git does,
-//! Documentation/technical/racy-git).
+//! A file counts as unchanged if its size, both its times and its inode are the same. If a file changes twice within
+//! one tick of the file system's clock, they do not show the second change. So the index contains only files that
+//! have not changed for some seconds. (Git does the same: Documentation/technical/racy-git.)
 //!
-//! Only a cache: one that is lost or damaged costs time, never a run.
+//! This is only a cache: if it is lost or damaged, the next walk is slower.
 
 use std::fs::Metadata;
 use std::io::Write;
@@ -15,7 +15,7 @@ use super::hash::Hash;
 use super::path::{TreePath, manifest_order};
 
 const HEADER: &[u8] = b"runner index 1";
-/// The coarsest clock of a file system that is still met (FAT: 2 s), and some drift between it and this machine's.
+/// The coarsest clock of any file system in use (FAT: 2 s), and some drift between that clock and this machine's.
 const GRAIN: Duration = Duration::from_secs(3);
 
 /// What identifies an unchanged file. Times are nanoseconds since 1970.
@@ -38,7 +38,7 @@ impl Stamp {
         }
     }
 
-    /// Whether any change from `now` on would show in it.
+    /// Whether any change after `now` would change it.
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(GRAIN);
         let before = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX);
@@ -46,24 +46,24 @@ impl Stamp {
     }
 }
 
-/// **Invariant:** in manifest order.
+/// **Invariant:** the files are in manifest order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index(Vec<(TreePath, Stamp, Hash)>);
 
 impl Index {
-    /// `files` are in manifest order.
+    /// `files` must be in manifest order.
     pub fn of(files: impl IntoIterator<Item = (TreePath, Stamp, Hash)>) -> Self {
         Self(files.into_iter().collect())
     }
 
-    /// What a file held, if it is the same as then.
+    /// The hash of a file, if it has not changed since the index was made.
     pub fn get(&self, path: &TreePath, stamp: &Stamp) -> Option<Hash> {
         let found = self.0.binary_search_by(|(known, ..)| manifest_order(known, path)).ok()?;
         let (_, then, hash) = &self.0[found];
         (then == stamp).then_some(*hash)
     }
 
-    /// Reads what `to_bytes` writes; anything else is an index that knows nothing.
+    /// Parses the output of `to_bytes`. Returns an empty index if the bytes are invalid.
     pub fn parse(bytes: &[u8]) -> Self {
         Self::read(bytes).unwrap_or_default()
     }
@@ -90,11 +90,11 @@ impl Index {
         files.is_sorted_by(|(a, ..), (b, ..)| manifest_order(a, b).is_lt()).then_some(Self(files))
     }
 
-    /// `HASH SIZE MODIFIED CHANGED INODE PATH` for each file, ended by NUL, and the hash of all that.
+    /// `HASH SIZE MODIFIED CHANGED INODE PATH` and a NUL for each file, then the hash of all of them.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.0.len() * 180);
         for (path, Stamp { size, modified, changed, inode }, hash) in &self.0 {
-            // Writing to memory does not fail.
+            // Writing to memory cannot fail.
             let _ = write!(body, "{hash} {size} {modified} {changed} {inode} ");
             body.extend_from_slice(path.as_bytes());
             body.push(0);

@@ -1,11 +1,12 @@
-//! A tree as text, one line an entry, kept beside each release on the server and here.
+//! The manifest of a release: its tree as text, with one line per entry. It is kept with the release on the server, and
+//! on this machine.
 //!
-//! `KIND MODE SIZE MTIME HASH PATH`: KIND is `d`, `f`, `l`, or `g` for a file under a generated path; MODE as `stat -c
-//! %a` prints it; HASH hex or `-`; in PATH `\` is `\0134` and a newline `\0012`, as `printf %b` reads them, and every
-//! other byte is itself (a path may end in a blank: read it with an empty `IFS`).
+//! A line is `KIND MODE SIZE MTIME HASH PATH`. KIND is `d`, `f`, `l`, or `g` for a file under a generated path. MODE
+//! is as `stat -c %a` prints it. HASH is in hex, or `-`. In PATH, `\` is written as `\0134` and a newline as `\0012`,
+//! for `printf %b`; every other byte is written as it is. (A path may end in a space: read it with an empty `IFS`.)
 //!
-//! **Invariant:** paths that need no escape come first, then the others, each in byte order; there is one text for a
-//! manifest, so equal digests mean equal manifests.
+//! **Invariant:** paths without escapes come first, then the others, both in byte order. So each manifest has exactly
+//! one text, and equal digests mean equal manifests.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -20,7 +21,7 @@ use super::entry::{Entry, Kind};
 use super::hash::Hash;
 use super::path::{TreePath, manifest_order, needs_escape};
 
-/// An entry as a server has it. `is_generated` is said of files only: their content there is not trusted.
+/// An entry as a server has it. `is_generated` is true only for files: the content of such a file is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub entry: Entry,
@@ -30,7 +31,7 @@ pub struct Line {
 #[derive(Debug, Clone, Default)]
 pub struct Manifest {
     lines: Arc<Vec<Line>>,
-    /// Once it was asked for: the text is long.
+    /// Computed when it is first needed, because the text is long.
     digest: OnceLock<String>,
 }
 
@@ -43,7 +44,7 @@ impl PartialEq for Manifest {
 impl Eq for Manifest {}
 
 impl Manifest {
-    /// What a server has after the whole tree was sent.
+    /// The manifest after the whole tree was sent.
     #[cfg(test)]
     pub fn of(tree: &Tree, generated: &[TreePath]) -> Self {
         let line = |entry: &Entry| Line {
@@ -53,12 +54,12 @@ impl Manifest {
         Self::from_lines(tree.entries.iter().map(line).collect())
     }
 
-    /// `lines` are in manifest order.
+    /// `lines` must be in manifest order.
     pub(super) fn from_lines(lines: Vec<Line>) -> Self {
         Self { lines: Arc::new(lines), digest: OnceLock::new() }
     }
 
-    /// Reads what `to_text` writes and nothing else.
+    /// Parses the output of `to_text`, and nothing else.
     pub fn parse(text: &[u8]) -> Result<Self> {
         let mut lines: Vec<Line> = Vec::new();
         let Some(body) = text.strip_suffix(b"\n") else {
@@ -109,7 +110,8 @@ impl Manifest {
         files.count()
     }
 
-    /// The same manifest, line for line, in which `paths` have drifted: they match nothing, and are sent again.
+    /// The same manifest, line for line, but the lines of `paths`, which have drifted, match no entry: so these are
+    /// sent again.
     pub fn with_drift(&self, paths: &[TreePath]) -> Self {
         if paths.is_empty() {
             return self.clone();
@@ -119,14 +121,14 @@ impl Manifest {
         for line in &mut lines {
             if paths.contains(&line.entry.path) {
                 line.entry.hash = Hash::NONE;
-                // No directory has it, so that one whose mode was changed is sent as well.
+                // No directory has this mode, so a directory whose mode was changed is sent, too.
                 line.entry.mode = 0;
             }
         }
         Self::from_lines(lines)
     }
 
-    /// Finds the lines of many paths, which are asked for in manifest order, in one pass.
+    /// A function that finds the lines of many paths in one pass. It must be called in manifest order.
     pub fn finder<'a>(&'a self) -> impl FnMut(&TreePath) -> Option<&'a Line> {
         let mut rest = self.lines.as_slice();
         move |path| {
@@ -171,7 +173,7 @@ impl Line {
             Kind::File => 'f',
             Kind::Link => 'l',
         };
-        // Of tens of thousands of lines for each host: most of the time of a plan goes into this.
+        // A plan spends most of its time here: there are tens of thousands of lines for each host.
         let _ = write!(text, "{kind} {mode:o} {size} {mtime} ");
         hash.write(text);
         text.push(b' ');
@@ -182,7 +184,7 @@ impl Line {
         text.push(b'\n');
     }
 
-    /// `again` is for work.
+    /// `again` is a buffer for the check at the end.
     fn parse(text: &[u8], again: &mut Vec<u8>) -> Result<Self> {
         let mut fields = text.splitn(6, |b| *b == b' ');
         let mut field = || fields.next().context("fewer than six fields");
@@ -202,7 +204,7 @@ impl Line {
         let line = Self { entry, is_generated };
         again.clear();
         line.write(again);
-        // `0644`, `+5` and the like parse too, but would give a second text with another digest.
+        // `0644` and `+5` are valid numbers, too, but a manifest must have only one text, and one digest.
         if again.strip_suffix(b"\n") != Some(text) {
             bail!("not in the form that this program writes");
         }

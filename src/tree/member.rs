@@ -1,20 +1,21 @@
-//! The members of a tar file in GNU format, byte by byte, so that any name and any link target fits.
+//! Writes the members of a tar file in GNU format, which allows any name and any link target.
 //!
-//! Written by hand around the crate's header: its builder changes paths (`./`) and copies a file of any length.
+//! Uses only the header of the crate `tar`: its builder changes paths (`./`), and copies a file even if its length has
+//! changed.
 
 use std::io::{self, Write};
 
 use tar::{EntryType, Header};
 
 const BLOCK: usize = 512;
-/// Bytes of a name or a link target that fit into a header.
+/// The maximum length of a name or a link target in a header.
 const NAME: usize = 100;
 
-/// What a header says; owner and group are always 0, without names.
+/// The fields of a header. Owner and group are always 0, without names.
 pub struct Member<'a> {
-    /// Of a directory with a `/` at its end.
+    /// The name of a directory ends in `/`.
     pub name: &'a [u8],
-    /// Empty but for links.
+    /// Empty unless it is a link.
     pub target: &'a [u8],
     pub kind: EntryType,
     pub mode: u32,
@@ -45,7 +46,8 @@ impl Member<'_> {
     }
 }
 
-/// A name that is too long goes before its member as a member of its own; the header then holds its beginning.
+/// If a name is too long for a header, writes it as a separate member before its own. The header then contains only the
+/// beginning of the name.
 fn write_long(out: &mut impl Write, kind: EntryType, text: &[u8]) -> io::Result<()> {
     if text.len() <= NAME {
         return Ok(());
@@ -65,7 +67,7 @@ fn fill(field: &mut [u8; NAME], text: &[u8]) {
     field[..n].copy_from_slice(&text[..n]);
 }
 
-/// Zeros up to the next block after `length` bytes of content.
+/// Fills the last block with zeros, after `length` bytes of content.
 pub fn write_padding(out: &mut impl Write, length: u64) -> io::Result<()> {
     let over = (length % BLOCK as u64) as usize;
     match over {
@@ -74,14 +76,14 @@ pub fn write_padding(out: &mut impl Write, length: u64) -> io::Result<()> {
     }
 }
 
-/// Bytes of a member whose name is so long, and whose link target, if it has one, fits into the header.
+/// The size of a member whose name has `name` bytes, and whose link target, if any, fits into the header.
 pub fn length(name: usize, size: u64) -> u64 {
     let block = BLOCK as u64;
     let long = if name > NAME { block + (name as u64 + 1).next_multiple_of(block) } else { 0 };
     block + long + size.next_multiple_of(block)
 }
 
-/// Bytes behind the last member.
+/// The size of the end of a tar, after the last member.
 pub const END: u64 = 2 * BLOCK as u64;
 
 pub fn write_end(out: &mut impl Write) -> io::Result<()> {

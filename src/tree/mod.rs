@@ -1,6 +1,7 @@
-//! What is to be sent: the local tree walked, described by a manifest, compared with an older one, and packed.
+//! The files to send: walks the local tree, describes it in a manifest, compares it with an older one, and packs it.
 //!
-//! **Invariant:** names are bytes from end to end; nothing here follows a symlink or writes into the tree.
+//! **Invariant:** names are bytes everywhere. This layer never follows a symlink below the root, and never writes into
+//! the tree.
 
 pub mod builds;
 pub mod change;

@@ -1,4 +1,4 @@
-//! A path inside a tree: relative and as bytes, so that every name a file system allows survives.
+//! A path inside a tree: relative, and as bytes, because a file system allows names that are not UTF-8.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-/// Cheap to clone: there is one for each entry of every manifest, and a manifest for each host.
+/// Cheap to clone: every entry of a manifest has a path, and every host has a manifest.
 ///
-/// **Invariant:** never empty, `/` only between components, no `.`, no `..`, no NUL. Ordered by bytes.
+/// **Invariant:** not empty; `/` only between components; no `.`, `..` or NUL. Paths are ordered by their bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TreePath(Arc<[u8]>);
 
@@ -34,8 +34,8 @@ impl TreePath {
         Ok(Self(bytes.into()))
     }
 
-    /// The path of `name` in `dir`, where `None` is the root. `name` comes from a directory listing, which knows no
-    /// other names than valid ones once `.` and `..` are left out.
+    /// The path of `name` in `dir` (`None`: the root). `name` comes from a directory listing, so apart from `.` and
+    /// `..`, which must be left out, it is always valid.
     pub(super) fn child(dir: Option<&TreePath>, name: &OsStr) -> Self {
         let name = name.as_bytes();
         Self(match dir {
@@ -48,39 +48,39 @@ impl TreePath {
         &self.0
     }
 
-    /// Relative, as it is.
+    /// The same path, still relative.
     pub fn to_path(&self) -> PathBuf {
         PathBuf::from(OsStr::from_bytes(&self.0))
     }
 
-    /// The directory it is in; `None` for an entry of the root.
+    /// The directory that contains it; `None` for an entry of the root.
     pub fn parent(&self) -> Option<TreePath> {
         let slash = self.0.iter().rposition(|b| *b == b'/')?;
         Some(Self(self.0[..slash].into()))
     }
 
-    /// Whether it is `top` or lies below it.
+    /// Whether it is `top` or below it.
     pub fn starts_with(&self, top: &TreePath) -> bool {
         self.0.strip_prefix(top.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|b| *b == b'/'))
     }
 
-    /// How many directories lead to it.
+    /// The number of directories above it.
     pub fn depth(&self) -> usize {
         self.0.iter().filter(|b| **b == b'/').count()
     }
 }
 
-/// The order of a manifest. A directory still comes before its content: an escape in its path is in theirs too.
+/// The order of a manifest. A directory always comes before its content: if its path has an escape, so have theirs.
 pub(super) fn manifest_order(a: &TreePath, b: &TreePath) -> Ordering {
     needs_escape(a).cmp(&needs_escape(b)).then_with(|| a.cmp(b))
 }
 
-/// Whether a manifest cannot hold it as it is.
+/// Whether a manifest must escape it.
 pub(super) fn needs_escape(path: &TreePath) -> bool {
     path.as_bytes().iter().any(|b| matches!(b, b'\\' | b'\n'))
 }
 
-/// For messages only: bytes that are not UTF-8 are replaced, control characters escaped.
+/// For messages only: replaces bytes that are not UTF-8, and escapes control characters.
 impl fmt::Display for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         Shown(&self.0).fmt(f)
@@ -93,7 +93,7 @@ impl fmt::Debug for TreePath {
     }
 }
 
-/// Bytes of a name in a message. A name must not break a line nor speak to the terminal.
+/// A name for a message. It must not break the line or control the terminal.
 struct Shown<'a>(&'a [u8]);
 
 impl fmt::Display for Shown<'_> {

@@ -1,4 +1,4 @@
-//! What a walk cannot send, collected so that the user sees all of it at once.
+//! Collects the paths that a walk cannot send, so that the user sees all of them at once.
 
 use std::fmt;
 use std::fs::FileType;
@@ -9,10 +9,10 @@ use anyhow::Result;
 
 use crate::event::Report;
 
-/// How many names a message holds.
+/// The maximum number of names in a message.
 const SHOWN: usize = 10;
 
-/// Sockets and the like, and what could not be read; each by name with the reason.
+/// Paths that are not files, directories or symlinks, and paths that could not be read, each with the reason.
 #[derive(Debug, Default)]
 pub struct Problems {
     special: Vec<String>,

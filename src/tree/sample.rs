@@ -1,4 +1,4 @@
-//! Names and trees that tests of this layer are run on.
+//! Names and trees for the tests of this layer.
 
 use super::entry::{Entry, Kind, Tree};
 use super::hash::Hash;
@@ -27,7 +27,7 @@ pub const HOSTILE_NAMES: [&[u8]; 20] = [
     b"%s&~#;",
 ];
 
-/// A small generator (xorshift) whose numbers are the same in every run.
+/// A small random generator (xorshift). Its numbers are the same in every run.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -39,7 +39,8 @@ impl Dice {
     }
 }
 
-/// A tree of up to `n` entries per directory level, made of hostile names; few contents, so that trees overlap.
+/// A tree with hostile names, of up to `n` entries per directory. There are few different contents, so that trees
+/// overlap.
 pub fn random_tree(dice: &mut Dice, n: usize) -> Tree {
     let mut entries = Vec::new();
     fill(dice, n, None, 0, &mut entries);

@@ -1,4 +1,4 @@
-//! The source directory and the paths in it that a walk never enters.
+//! The source directory, and the paths in it that a walk never enters.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::event::Report;
 
-/// The root without symlinks, if it is a directory that can be walked.
+/// The path of the root without symlinks. Fails if it is not a directory.
 pub(super) fn canonical_root(root: &Path) -> Result<PathBuf> {
     let shown = root.display();
     let missing = |error: io::Error| match error.kind() {
@@ -26,11 +26,11 @@ pub(super) fn canonical_root(root: &Path) -> Result<PathBuf> {
     fs::canonicalize(root).map_err(missing)
 }
 
-/// The paths to skip, relative to the root; those elsewhere do not matter.
+/// The paths to skip, relative to the root. Ignores paths outside of the root.
 pub(super) fn skipped(root: &Path, skip: &[PathBuf]) -> Result<HashSet<PathBuf>> {
     let mut relative = HashSet::new();
     for path in skip {
-        // A deploy path that is a symlink names two things: the link, and what it leads to.
+        // A deploy path may be a symlink: both the link and its target must be skipped.
         for real in [canonical_parent(path), canonical(path)] {
             match real.strip_prefix(root) {
                 Ok(inside) if inside.as_os_str().is_empty() => {
@@ -50,7 +50,7 @@ pub(super) fn skipped(root: &Path, skip: &[PathBuf]) -> Result<HashSet<PathBuf>>
     Ok(relative)
 }
 
-/// The path without symlinks, as far as it exists: a first deployment makes its site while the walk goes on.
+/// The path without symlinks, as far as it exists. A first deployment creates its site while the walk is running.
 pub fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| canonical_parent(path))
 }

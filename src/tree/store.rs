@@ -1,7 +1,7 @@
-//! The cache on this machine: manifests by their digest, so that a redeploy need not fetch the server's, and the hashes
-//! of a source's files from the last walk.
+//! The cache on this machine: manifests by their digest, so that a redeploy need not fetch them from the server, and
+//! the hashes of each source's files from the last walk.
 //!
-//! Whatever goes wrong with it costs time or bytes on the wire, but never fails a run.
+//! A problem with the cache makes a run slower, but never makes it fail.
 
 use std::collections::VecDeque;
 use std::env;
@@ -19,24 +19,24 @@ use super::hash::Hash;
 use super::index::Index;
 use super::manifest::Manifest;
 
-/// How many manifests are kept, and of how many sources the index.
+/// The maximum number of manifests, and of sources whose index is kept.
 const KEPT: usize = 200;
 const KEPT_INDEXES: usize = 50;
-/// How many manifests are kept in memory.
+/// The maximum number of manifests in memory.
 const RECENT: usize = 4;
-/// What a killed run left of a file being written.
+/// The prefix of the name of a file that is being written.
 const TEMPORARY: &str = ".put-";
 
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// `None` when this user has no place for caches.
+    /// `None` if this user has no cache directory.
     directory: Option<PathBuf>,
-    /// Manifests that are known to be there, the last ones that were in use: many hosts ask for the same.
+    /// The manifests that were used last, the latest first: many hosts have the same one.
     recent: Arc<Mutex<VecDeque<Manifest>>>,
 }
 
 impl Store {
-    /// The one of this user: below `$RUNNER_CACHE`, else below the XDG cache directory.
+    /// The cache of this user: `$RUNNER_CACHE`, else a directory in the XDG cache directory.
     pub fn from_env() -> Self {
         let set = env::var_os("RUNNER_CACHE").filter(|path| !path.is_empty());
         let cache = match set {
@@ -51,7 +51,7 @@ impl Store {
         Self { directory: Some(directory), recent: Arc::default() }
     }
 
-    /// Where things of a kind are kept.
+    /// The directory for one kind of content.
     pub(super) fn place(&self, kind: &str) -> Option<PathBuf> {
         Some(self.directory.as_ref()?.join(kind))
     }
@@ -60,13 +60,13 @@ impl Store {
         self.place("manifests")
     }
 
-    /// What is remembered of the source at `root`; nothing is no matter.
+    /// The index of the source at `root`; empty if none is cached.
     pub fn index(&self, root: &Path) -> Index {
         let bytes = self.index_file(root).and_then(|(directory, name)| fs::read(directory.join(name)).ok());
         bytes.map_or_else(Index::default, |bytes| Index::parse(&bytes))
     }
 
-    /// Remembers it instead of `before`. Not being able to costs only time.
+    /// Stores the index if it differs from `before`. Ignores failures: the next walk is only slower.
     pub fn put_index(&self, root: &Path, before: &Index, index: &Index) {
         if let Some((directory, name)) = self.index_file(root).filter(|_| index != before) {
             let _ = write(&directory, &name, &index.to_bytes());
@@ -80,10 +80,10 @@ impl Store {
         Some((self.place("sources")?, name))
     }
 
-    /// The manifest with this digest, if it is here and whole. `digest` may be any text, such as a server's answer.
+    /// The manifest with this digest, if it is cached and intact. `digest` comes from a server, so it may be any text.
     pub fn get(&self, digest: &str) -> Option<Manifest> {
         let path = self.manifests().filter(|_| is_digest(digest))?.join(digest);
-        // Who asks for the same meanwhile waits for this, and has it without reading.
+        // Held while reading, so that threads that need the same manifest wait and then find it in memory.
         let mut recent = self.recent();
         if let Some(known) = recent.iter().find(|known| known.digest() == digest) {
             return Some(known.clone());
@@ -97,7 +97,7 @@ impl Store {
         Some(manifest)
     }
 
-    /// Reads what will most likely be asked for: the manifest that was used last.
+    /// Reads the manifest that was used last into memory: most likely it will be needed.
     pub fn read_ahead(&self) -> Option<Manifest> {
         let items = self.manifests().and_then(|directory| fs::read_dir(directory).ok());
         let used = |item: &DirEntry| item.metadata().and_then(|data| data.modified()).ok();
@@ -105,7 +105,7 @@ impl Store {
         self.get(&newest.file_name().to_string_lossy())
     }
 
-    /// Keeps a manifest; the text of a warning when it cannot.
+    /// Stores a manifest. If that fails, returns the text of a warning.
     #[must_use]
     pub fn put(&self, manifest: &Manifest) -> Option<String> {
         let Some(directory) = self.manifests() else {
@@ -144,7 +144,7 @@ pub(super) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether a file has the text with this digest. It is in use then.
+/// Whether a file has the text with this digest. If so, marks it as used.
 fn has(path: &Path, digest: &str) -> bool {
     let has = fs::read(path).is_ok_and(|text| Hash::of(&text).to_string() == digest);
     if has {
@@ -153,12 +153,12 @@ fn has(path: &Path, digest: &str) -> bool {
     has
 }
 
-/// What is in use stays when old ones are pruned; if not, it is fetched again.
+/// Marks a file as used now, so that it is not pruned. Ignores failures: at worst, it is fetched again.
 pub(super) fn touch(path: &Path) {
     let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
-/// Under its final name a manifest is whole or absent.
+/// Writes a file by a rename, so that it is never incomplete under its final name.
 fn write(directory: &Path, name: &str, text: &[u8]) -> Result<()> {
     fs::create_dir_all(directory).context("failed to create the directory")?;
     let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory)?;
@@ -167,7 +167,7 @@ fn write(directory: &Path, name: &str, text: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Removes all but the newest `keep` manifests, and what killed runs left. Failing to is no matter.
+/// Removes all files but the newest `keep`, and temporary files that killed runs left. Ignores failures.
 fn prune(directory: &Path, keep: usize) {
     let modified = |item: &DirEntry| item.metadata().and_then(|data| data.modified()).ok();
     let mut manifests = Vec::new();

@@ -1,15 +1,15 @@
-//! The change of one file, for people to read.
+//! The difference between two versions of a file, for people to read.
 
 use std::time::Duration;
 
 use similar::TextDiff;
 
-/// How much of a file is looked at for a NUL byte, as `git` and `grep` do.
+/// A file with a NUL byte in its first bytes counts as binary, as for `git` and `grep`. This is how many are checked.
 const LOOKED_AT: usize = 8 * 1024;
-/// After this long, the diff becomes longer than necessary, but takes no more time.
+/// After this time, the diff is finished quickly, and may be longer than necessary.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A unified diff, or one line for binary content; `None` when nothing changed.
+/// A unified diff, or one line for binary content; `None` if nothing changed.
 pub fn text_diff(path: &str, old: &[u8], new: &[u8]) -> Option<String> {
     if old == new {
         return None;

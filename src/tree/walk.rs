@@ -24,7 +24,7 @@ use super::problems::Problems;
 use super::source::{canonical_root, skipped};
 use crate::event::Report;
 
-/// What to walk.
+/// The files to walk.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     /// The source; may be a symlink to a directory.
@@ -35,8 +35,8 @@ pub struct Selection {
     pub skip: Vec<PathBuf>,
 }
 
-/// Lists and hashes everything in the selection. Files that `index` knows are not read. Also returns the new index.
-/// Keeps what it reads in `contents`, as far as there is room.
+/// Lists and hashes everything in the selection. Does not read files that `index` knows. Also returns the new index.
+/// Keeps the contents that it reads in `contents`, as far as there is room.
 pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result<(Tree, Index)> {
     let started = SystemTime::now();
     let root = &selection.root;
@@ -57,9 +57,9 @@ pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result
     walk.finish(index, contents)
 }
 
-/// A file's mtime as it is sent stays two seconds behind the walk. The server's guard takes a file for untouched when
-/// size, mode and mtime (in whole seconds) are as sent: one saved here just now, sent with its true mtime and written
-/// in place there within that same second would look untouched.
+/// The latest mtime that is sent: two seconds before the walk. The guard on the server takes a file for unchanged if
+/// its size, mode and mtime (in whole seconds) are as sent. Otherwise, a file could be saved here, sent, and written
+/// in place there, all within one second, and it would look unchanged.
 fn newest_mtime(started: SystemTime) -> i64 {
     let now = started.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX) - 2
@@ -75,7 +75,7 @@ struct Walk<'a> {
     problems: Problems,
 }
 
-/// An entry, and by what a file is known again if it can be.
+/// An entry and, for a file, the stamp that identifies it in the index.
 struct StampedEntry {
     entry: Entry,
     stamp: Option<Stamp>,
@@ -132,10 +132,10 @@ impl Walk<'_> {
         let file_type = metadata.file_type();
         let mode = metadata.permissions().mode() & 0o7777;
         let (kind, mode, mtime) = if file_type.is_dir() {
-            // Without these bits whoever is not root could neither update nor prune a release made of it.
+            // Without these bits, only root could update or prune the release.
             (Kind::Directory, mode | 0o700, 0)
         } else if file_type.is_file() {
-            // At least 1: a tar header knows nothing before 1970, and some tars warn of 1970 itself.
+            // At least 1: a tar header cannot hold a time before 1970, and some tars warn about 1970 itself.
             let mtime = metadata.mtime().min(self.newest).max(1);
             (Kind::File, mode, mtime)
         } else if file_type.is_symlink() {
@@ -209,7 +209,8 @@ fn hash_entry(
     }
 }
 
-/// The size is that of the bytes hashed, so both speak of the same content even if the file is growing.
+/// Hashes a file. The size is the number of hashed bytes, so that both describe the same content even if the file is
+/// growing.
 fn hash_file(
     local: &Path,
     StampedEntry { entry, stamp }: &mut StampedEntry,
@@ -230,18 +231,18 @@ fn hash_file(
             contents.found(hash, bytes);
             (hash, before.size)
         } else {
-            // It is being written: what it has now is what counts.
+            // The file is being written: takes its present content.
             Hash::of_reader(hash::open_file(local)?.0, buffer)?
         }
     } else {
         Hash::of_reader(&file, buffer)?
     };
-    // One that is being written is read anew next time.
+    // A file that is being written is not remembered, so the next walk reads it again.
     *stamp = (Stamp::of(&file.metadata()?) == before).then_some(before);
     Ok(())
 }
 
-/// Reads all of it.
+/// Walks without an index.
 #[cfg(test)]
 pub(super) fn walk_anew(selection: &Selection) -> Result<Tree> {
     walk(selection, &Index::default(), &Contents::default()).map(|(tree, _)| tree)
@@ -335,7 +336,7 @@ mod tests {
         }
         Index::of(tree.entries.iter().map(|entry| {
             let stamp = Stamp::of(&fs::symlink_metadata(entry.local_path(root)).unwrap());
-            // Not what is in it: whoever believes this has not looked.
+            // Not the hash of its content: a walk that returns this hash has not read the file.
             (entry.path.clone(), stamp, Hash::of(b"remembered"))
         }))
     }

@@ -1,5 +1,5 @@
-//! The entries that a server lacks, as one tar or as several that are sent at once: what is in each, and how a member
-//! is made.
+//! The entries that a server lacks, packed as one tar, or as several tars that are sent in parallel: which entries go
+//! into each tar, and how a member is made.
 
 mod parts;
 
@@ -23,43 +23,43 @@ use crate::event::Report;
 
 pub use parts::Queue;
 
-/// A pack in parts has its files in at most this many parts, of at least this many bytes on average; more if they are
-/// compressed, since a channel takes 2 MB at once.
+/// The limits for splitting files into parts: the maximum number of parts, and the minimum average size of a part in
+/// bytes. The minimum is larger for compressed parts, since a channel can have 2 MB in flight.
 pub const PARTS_MAX: usize = 6;
 const PART_MIN: u64 = 1024 * 1024;
 const PART_MIN_COMPRESSED: u64 = 4 * PART_MIN;
-/// This many bytes of neighbouring files go into one part, if there are as many: two `tar`s that work in one directory
+/// Neighbouring files stay in one part until they have this many bytes: two `tar`s that work in the same directory
 /// wait for each other.
 const RUN: u64 = 512 * 1024;
-/// Less than this is sent before a server has started a program to expand it.
+/// A smaller pack is not compressed: it is sent before the server has even started the program to decompress it.
 const COMPRESS_MIN: u64 = 64 * 1024;
 
-/// **Invariant:** every file in it has the content that the walk hashed.
+/// **Invariant:** every file in a pack has the content that the walk hashed.
 pub struct Pack {
-    /// Files of the tree in it.
+    /// The number of files, without the extra members.
     pub n_files: usize,
-    /// Bytes in these files.
+    /// The content of these files, in bytes.
     pub content_bytes: u64,
     tree: Arc<Tree>,
     contents: Arc<Contents>,
     prefix: Vec<u8>,
     made: u64,
-    /// Members that are no entries, as they stand in the tar.
+    /// The extra members, which are not entries of the tree, in tar format.
     extra: Vec<u8>,
-    /// Indices of the tree's entries that the first tar has behind them, in their order.
+    /// The entries that follow them in the first tar, as indices into the tree, in ascending order.
     first: Vec<usize>,
-    /// Indices of those that the other tars have, and how many that are.
+    /// The entries of the other tars, and the number of these tars.
     beside: Vec<usize>,
     n_beside: usize,
-    /// Where in `beside` it goes on in another tar, if another has room, and how many bytes that is in.
+    /// Ranges of `beside`, each with its size in bytes in a tar. Whichever tar is free next takes the next range.
     runs: Vec<(Range<usize>, u64)>,
     pub compression: CompressionMode,
     length: u64,
 }
 
 impl Pack {
-    /// Packs `extra` (member name and bytes) and then the entries at the indices `send`, their paths behind `prefix`
-    /// and a slash. An empty prefix is taken for `.`: bsdtar strips a backslash that begins a member's name.
+    /// Packs `extra` (member names and bytes), then the entries at the indices `send`, with `prefix` and a slash before
+    /// their paths. An empty prefix becomes `.`, because bsdtar strips a backslash at the beginning of a name.
     pub fn new(
         tree: &Arc<Tree>,
         contents: &Arc<Contents>,
@@ -67,7 +67,7 @@ impl Pack {
         prefix: &[u8],
         extra: &[(&[u8], &[u8])],
     ) -> Result<Self> {
-        // A manifest's order has directories before their content.
+        // The order of a manifest: directories come before their content.
         let mut send = send.to_vec();
         send.sort_unstable();
         let files = send.iter().map(|&index| &tree.entries[index]).filter(|entry| entry.kind == Kind::File);
@@ -95,12 +95,12 @@ impl Pack {
         Ok(pack)
     }
 
-    /// The same compressed, where that is worth it, and in parts if it is large: the first has all but files and is to
-    /// be unpacked before the others, which may travel at once. Whoever unpacks it sets the modes of directories
-    /// afterwards.
+    /// Compresses the pack if that saves time, and splits a large pack into parts. The first part has everything except
+    /// the files. The server must unpack it first; then the other parts can be sent in parallel. The modes of
+    /// directories must be set after that.
     pub fn in_parts(mut self, compression: CompressionMode) -> Self {
         self.compression = if self.length < COMPRESS_MIN { CompressionMode::Never } else { compression };
-        // A tar that finds no directory for a file fails when another makes it at that moment.
+        // If a directory were missing, two `tar`s could try to create it at the same moment, and one would fail.
         let is_file = |&index: &usize| self.tree.entries[index].kind == Kind::File;
         let (files, others): (Vec<usize>, Vec<usize>) = self.first.iter().partition(|index| is_file(index));
         let n_beside = n_beside(self.length_of_all(&files), compression);
@@ -128,7 +128,7 @@ impl Pack {
         runs
     }
 
-    /// Bytes of all its tars.
+    /// The size of all tars together, before compression.
     pub fn n_bytes(&self) -> u64 {
         self.length
     }
@@ -145,7 +145,7 @@ impl Pack {
         Ok(member::write_padding(&mut self.extra, size)?)
     }
 
-    /// Bytes of an entry in a tar. The target of a link is taken for a short one: it is not read for this.
+    /// The size of an entry in a tar, in bytes. Assumes that the target of a link is short, rather than read it.
     fn length_of(&self, entry: &Entry) -> u64 {
         let name =
             self.prefix.len() + entry.path.as_bytes().len() + usize::from(entry.kind == Kind::Directory);
@@ -176,7 +176,7 @@ impl Pack {
         self.header(entry, target, out)
     }
 
-    /// A file that is read whole before anything of it is sent.
+    /// Writes a file that is read completely before any of it is sent.
     fn small(&self, entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
         let bytes = match self.contents.get(&entry.hash) {
             Some(kept) => kept,
@@ -201,7 +201,7 @@ impl Pack {
     }
 }
 
-/// How many tars so many bytes of files are worth beside the first. One would be no quicker than that alone.
+/// How many tars to use besides the first for files of `length` bytes. Never one: that would be no faster than none.
 fn n_beside(length: u64, compression: CompressionMode) -> usize {
     let least = if compression.at_once().is_some() { PART_MIN_COMPRESSED } else { PART_MIN };
     match usize::try_from(length / least) {
@@ -210,12 +210,12 @@ fn n_beside(length: u64, compression: CompressionMode) -> usize {
     }
 }
 
-/// How many tars a pack of all of a tree would be in, beside the first.
+/// How many tars, besides the first, a pack of the whole tree would have.
 pub fn parts_of(tree: &Tree, compression: CompressionMode) -> usize {
     n_beside(tree.entries.iter().map(|entry| entry.size).sum(), compression)
 }
 
-/// The mtime of what has none of its own. Directories from 1970 would mislead programs that watch them.
+/// The mtime of members other than files. A directory from 1970 would mislead programs that watch it.
 fn made_at(now: SystemTime) -> u64 {
     now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(2)
 }
@@ -226,7 +226,8 @@ fn changed(entry: &Entry) -> anyhow::Error {
         .into()
 }
 
-/// What vanished or became something else has changed; a disk that fails or a refusal to read is another matter.
+/// The error for an entry that cannot be read. If it is missing or of another kind now, it has changed since the walk;
+/// any other error is reported as it is.
 fn unreadable(entry: &Entry, error: io::Error) -> anyhow::Error {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound, Other};
     let other_kind = [Errno::LOOP, Errno::NXIO].map(|errno| Some(errno.raw_os_error()));

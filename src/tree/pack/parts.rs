@@ -1,5 +1,5 @@
-//! Reads the tars of a pack. Nothing is stored: each reader makes its tar from what the walk kept, or else from the
-//! files.
+//! Reads the tars of a pack. No tar is stored: each reader makes its tar from the contents that the walk kept, or from
+//! the files.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,11 +16,11 @@ use crate::tree::entry::{Entry, Kind};
 use crate::tree::hash::{self, Hasher};
 use crate::tree::member;
 
-/// How many compressed tars take over on a slow connection: one alone has 2 MB in flight already.
+/// How many compressed tars take over on a slow connection. Two are enough: each has 2 MB in flight.
 const TAKING_OVER: usize = 2;
 
 impl Pack {
-    /// Reads it anew; several may be at work at once.
+    /// Readers from the beginning. Several threads can read the same pack at once.
     pub fn parts(&self) -> Parts<'_> {
         let left = self.runs.iter().map(|(_, bytes)| bytes).sum::<u64>().into();
         let queue = Arc::new(Queue { left, ..Queue::default() });
@@ -50,32 +50,32 @@ impl Pack {
     }
 }
 
-/// The tars of a pack: the first, and those that may travel at once when it is unpacked. These have no files of their
-/// own: each takes the next that none has taken, so a slow one holds nobody up, and one that never begins leaves
-/// nothing out.
+/// The tars of a pack: the first, and those that can be sent in parallel once it is unpacked. Files are not assigned to
+/// one of these in advance: each tar takes the next files from a queue. So a slow tar does not delay the others, and if
+/// one never begins, no file is missing.
 pub struct Parts<'a> {
     pub first: PackReader<'a>,
     pub beside: Vec<PackReader<'a>>,
-    /// Take over when it is better that they do.
+    /// Used instead of `beside` once the connection turns out to be slow.
     pub compressed: Vec<PackReader<'a>>,
     pub queue: Arc<Queue>,
 }
 
-/// Distributes the files to the tars.
+/// Distributes the runs of files to the tars.
 #[derive(Default)]
 pub struct Queue {
-    /// Which of the pack's runs is nobody's yet, and how many bytes are.
+    /// The next run that no tar has taken, and the number of bytes in such runs.
     next: AtomicUsize,
     left: AtomicU64,
-    /// Only compressed tars take any more.
+    /// From now on, only compressed tars take runs.
     is_compressed: AtomicBool,
-    /// Bytes that were compressed, and what they came to.
+    /// The number of bytes before and after compression.
     plain: AtomicU64,
     packed: AtomicU64,
 }
 
 impl Parts<'_> {
-    /// Why nothing more can be read of one of them, if that is so.
+    /// The error of a reader that failed, if one did.
     pub fn take_failure(&mut self) -> Option<anyhow::Error> {
         let beside = self.beside.iter_mut().chain(&mut self.compressed);
         std::iter::once(&mut self.first).chain(beside).find_map(|reader| reader.failure.take())
@@ -83,17 +83,17 @@ impl Parts<'_> {
 }
 
 impl Queue {
-    /// How many bytes are nobody's yet; at 0 a tar that has not begun is not needed.
+    /// How many bytes no tar has taken yet. At 0, a tar that has not begun is not needed.
     pub fn left(&self) -> u64 {
         self.left.load(Ordering::Relaxed)
     }
 
-    /// From now on the compressed ones take all that is left; the others end.
+    /// Leaves all remaining runs to the compressed tars, and makes the others end.
     pub fn compress(&self) {
         self.is_compressed.store(true, Ordering::Relaxed);
     }
 
-    /// Bytes that needed not be sent.
+    /// How many bytes compression has saved.
     pub fn saved(&self) -> u64 {
         self.plain.load(Ordering::Relaxed).saturating_sub(self.packed.load(Ordering::Relaxed))
     }
@@ -111,16 +111,16 @@ impl Queue {
 /// Reads one tar of a pack.
 pub struct PackReader<'a> {
     pack: &'a Pack,
-    /// What is still to come of the extra members.
+    /// The rest of the extra members.
     extra: &'a [u8],
-    /// What is still to come of the entries, before the next of the runs.
+    /// The rest of the entries of the current run.
     entries: &'a [usize],
     runs: &'a [(Range<usize>, u64)],
     queue: Arc<Queue>,
     packing: Option<Packing>,
-    /// Once something of it was read: it takes some room.
+    /// Created at the first read, because it needs much memory.
     compressor: Option<Compressor>,
-    /// What was made of the tar and not read yet, from `at` on.
+    /// The next piece of the tar. It is not read yet from `at` on.
     ready: Vec<u8>,
     at: usize,
     large: Option<Large<'a>>,
@@ -128,7 +128,7 @@ pub struct PackReader<'a> {
     pub(super) failure: Option<anyhow::Error>,
 }
 
-/// A file that is sent while it is read.
+/// A large file, which is sent piece by piece while it is read.
 struct Large<'a> {
     entry: &'a Entry,
     file: File,
@@ -147,7 +147,7 @@ impl PackReader<'_> {
         Some(next)
     }
 
-    /// Makes some more of the tar. Nothing more is the end.
+    /// Makes the next piece of the tar. An empty piece means the end.
     fn make(&mut self) -> Result<()> {
         self.ready.clear();
         self.at = 0;
@@ -195,11 +195,11 @@ impl PackReader<'_> {
         Ok(())
     }
 
-    /// Takes a piece of the large file.
+    /// Reads the next piece of the large file.
     fn go_on(&mut self) -> Result<()> {
         let Some(large) = &mut self.large else { return Ok(()) };
         let start = self.ready.len();
-        // One byte more than the header says is enough to see that the file has grown.
+        // Reads one byte more than the header announces, to notice if the file has grown.
         let piece = (large.left + 1).min(hash::CHUNK as u64);
         let n = (&large.file).take(piece).read_to_end(&mut self.ready);
         let n = n.map_err(|error| unreadable(large.entry, error))? as u64;
@@ -223,7 +223,7 @@ impl PackReader<'_> {
 
 impl Read for PackReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // What is compressed may come to nothing yet.
+        // The compressor may not have any output yet.
         while self.at == self.ready.len() && !self.is_at_end {
             if let Err(error) = self.make().and_then(|()| self.compress()) {
                 let text = format!("{error:#}");
