@@ -164,7 +164,7 @@ fn hosts_that_fail_alike_stand_together_on_the_way_there_and_on_the_way_back() {
     // The hint names a path of one of them.
     let ran = test.ends(1, &[]);
     ran.says("error: task `share` failed on `h1`, `h2`, `h3`: shared file `.env` is missing");
-    ran.says("error: undo on `h1`, `h2`, `h3`: this was not done: undid `release`: `echo stuck; exit 9` exited with");
+    ran.says("error: undo on `h1`, `h2`, `h3`: failed to undo `release`: `echo stuck; exit 9` exited with");
     ran.says("= stuck");
     assert_eq!(ran.err.matches("error:").count(), 2, "{ran}");
     assert_eq!(ran.err.matches("hint:").count(), 1, "{ran}");

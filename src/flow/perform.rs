@@ -95,7 +95,7 @@ fn finish(
 /// Enters the undo of a task. This comes before the task begins, because a task that is interrupted needs it as well.
 fn enter_undo(run: &Arc<Run>, task: &str, host: usize, undo: &Function) {
     let (name, undo) = (task.to_owned(), undo.clone());
-    run.enter_undo(host, &format!("undid `{task}`"), move |run| {
+    run.enter_undo(host, &format!("undo `{task}`"), &format!("undid `{task}`"), move |run| {
         undo(&Call { run, task: &name, host: Some(host), deadline: None })
     });
 }

@@ -75,7 +75,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
     let mut hosts: Vec<usize> = entries.iter().map(|undo| undo.host).collect();
     hosts.sort_unstable();
     hosts.dedup();
-    let what = entries.first().map(|undo| undo.what.clone()).unwrap_or_default();
+    let done = entries.first().map(|undo| undo.done.clone()).unwrap_or_default();
     let is_swap = entries.iter().any(|undo| undo.is_swap);
     let entries = Mutex::new(entries);
     let idle = Mutex::new(Vec::new());
@@ -91,7 +91,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
         let mut was_any = false;
         for undo in mine {
             let what = undo.what;
-            let done = (undo.act)(run).map_err(|error| error.context(format!("this was not done: {what}")));
+            let done = (undo.act)(run).map_err(|error| error.context(format!("failed to {what}")));
             first = first.and(done.map(|was_there| was_any |= was_there));
         }
         if !was_any {
@@ -106,7 +106,7 @@ fn undo_all(run: &Arc<Run>, entries: Vec<Undo<Run>>) -> Vec<usize> {
     let undone: Vec<usize> =
         hosts.iter().copied().filter(|host| !failed.contains(host) && !idle.contains(host)).collect();
     if !undone.is_empty() {
-        run.events.event(Event::Undone { what, hosts: run.fleet.names(&undone) });
+        run.events.event(Event::Undone { what: done, hosts: run.fleet.names(&undone) });
         if let Some(time) = run.rollouts.served_for(&undone).filter(|_| is_swap) {
             let text = format!("the release was served for {:.1} s before the swap back", time.as_secs_f64());
             run.events.event(Event::Note { host: None, text });

@@ -1,5 +1,5 @@
-//! The acts of a deployment that need more than one host knows: the source, the release's name, the undo log. Filling
-//! a release is a file of its own.
+//! Steps of a deployment that need the source, the name of the release or the undo log, which a single site does not
+//! know. Filling a release is in `fill`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::run::Run;
 use crate::run::guard::mend;
 use crate::tree::{Kind, TreePath};
 
-/// What an upload needs is made ready on all hosts as soon as they are connected to.
+/// Makes each host open the channels for an upload as soon as it is connected.
 pub fn preopen_upload(run: &Run) {
     for host in run.fleet.all() {
         let source = Arc::clone(&run.here.source);
@@ -25,7 +25,8 @@ pub fn create_release(run: &Arc<Run>, host: usize) -> Result<()> {
     record.revision = run.here.revision.commit.clone();
     record.dirty = run.here.revision.is_dirty;
     run.fleet.site(host).create_release(record)?;
-    run.enter_undo(host, "removed the unfinished release", move |run| {
+    let [what, done] = ["remove the unfinished release", "removed the unfinished release"];
+    run.enter_undo(host, what, done, move |run| {
         let mended = mend(run, host);
         run.fleet.site(host).discard(run.now(), &run.by)?;
         mended
@@ -48,10 +49,9 @@ pub fn link_shared(run: &Arc<Run>, host: usize, paths: &[SharedPath]) -> Result<
     let name = site.release().cloned().context("there is no release")?;
     let has = &site.seen()?.shared;
     if rules.shared.iter().any(|path| !has.contains(&path.to_string())) {
-        // Entered before: an answer that never came may have been a half.
-        run.enter_undo(host, "took back what was put into `shared/`", move |run| {
-            run.fleet.site(host).unseed(&name)
-        });
+        // Entered before the step: if no answer comes, some of the paths may have been seeded.
+        let [what, done] = ["remove new paths from `shared/`", "removed new paths from `shared/`"];
+        run.enter_undo(host, what, done, move |run| run.fleet.site(host).unseed(&name));
     }
     site.link_shared(paths, &brought, run.now())?;
     Ok(())

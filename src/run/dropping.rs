@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::event::{Event, Report};
 use crate::fleet::parallel::{Failures, in_parallel};
 use crate::run::Run;
+use crate::run::undo::Undo;
 
 /// Drops the hosts on which `task` failed, if the run can continue without them. Returns the failures if it cannot.
 pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
@@ -36,14 +37,14 @@ pub fn drop_hosts(run: &Arc<Run>, task: &str, failures: Failures) -> Failures {
 fn undo_host(run: &Arc<Run>, host: usize) {
     run.fleet.site(host).session.begin_undo();
     for undo in run.undo.take_of(host) {
-        let what = undo.what;
-        match (undo.act)(run) {
+        let Undo { what, done, act, .. } = undo;
+        match act(run) {
             Ok(_) => {
                 let hosts = vec![run.fleet.name(host).to_owned()];
-                run.events.event(Event::Undone { what, hosts });
+                run.events.event(Event::Undone { what: done, hosts });
             }
             Err(error) => {
-                let error = error.context(format!("this was not done: {what}"));
+                let error = error.context(format!("failed to {what}"));
                 let hosts = vec![run.fleet.name(host).to_owned()];
                 let report = Report { hosts, ..Report::of(&error) }.warning().context("undo");
                 run.events.event(Event::Failed { report });

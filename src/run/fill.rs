@@ -1,5 +1,5 @@
-//! Fills the release of a host. The source is compared with what a host has, and packed, once for all hosts that start
-//! from the same.
+//! Fills the release of a host. Hosts whose fills start from the same state share one comparison with the source, and
+//! one pack.
 
 use anyhow::{Context, Result, bail};
 
@@ -16,15 +16,16 @@ pub fn fill(run: &Run, host: usize, strategy: Strategy) -> Result<()> {
     if fill_from(run, &mut site, strategy, false)? {
         return Ok(());
     }
-    // Something on the server is not as the last run left it.
+    // Something on the server has changed since the last run from this machine: probes, and tries once more.
     site.look()?;
     match fill_from(run, &mut site, strategy, true)? {
         true => Ok(()),
-        false => bail!("the previous release changed while the new one was being filled from it"),
+        false => bail!("the previous release changed while `runner` was filling the new one from it"),
     }
 }
 
-/// False when the server was not asked `ahead` and is not as it was thought to be.
+/// With `ahead`, the server is checked before the fill; otherwise during the fill. False if that check fails: nothing
+/// was filled.
 fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Result<bool> {
     let source = &run.here.source;
     let tree = source.tree()?;
@@ -34,7 +35,8 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     let has = &site.seen()?.shared;
     let starting: Vec<TreePath> =
         rules.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
-    // What begins in `shared/` is chosen by what was written in the last release.
+    // What is copied to `shared/` depends on which files of the previous release were edited, so that must be known
+    // first.
     let state = base_state(site, strategy, &run.here.store, ahead || !starting.is_empty())?;
     let BaseState { last, cache, unchecked } = state;
     let start = FillStart { release, last, cache, rules, starting };
@@ -52,7 +54,7 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     site.fill(&Fill { plan: &change.plan, unchecked: &unchecked, pack: &pack, n_seeds: change.n_seeds })
 }
 
-/// Compares the source, says so, and keeps the manifests for the next run.
+/// Compares the source with what the hosts have. Reports the result, and caches the manifests for the next run.
 fn compare(run: &Run, tree: &Tree, start: &FillStart) -> SourceChange {
     let change = SourceChange::new(tree, start);
     for manifest in [&change.plan.manifest, &change.plan.change.next] {

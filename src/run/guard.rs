@@ -58,7 +58,7 @@ fn put_back(run: &Run, host: usize, written: &[TreePath], command: Option<&str>)
         )),
         Err(error) => report
             .note(format!("restoring it failed: {error:#}"))
-            .hint("deploy the same source again to send these files anew"),
+            .hint("deploy the same source again, to send these files once more"),
     }
 }
 

@@ -124,27 +124,28 @@ impl Run {
         self.n_acted.store(0, Ordering::SeqCst);
     }
 
-    /// Enters an undo of something on a host. `what` describes it in the past tense.
+    /// Enters an undo of something on a host. `what` says what the undo does, `done` says it in the past tense.
     pub fn enter_undo(
         &self,
         host: usize,
         what: &str,
+        done: &str,
         act: impl FnOnce(&Arc<Run>) -> Result<()> + Send + 'static,
     ) {
-        self.enter(host, what, false, move |run| act(run).map(|()| true));
+        self.enter(host, [what, done], false, move |run| act(run).map(|()| true));
     }
 
-    /// Enters an undo into the log. A plan does nothing that could be undone.
+    /// Enters an undo into the log, with `what` and `done`. A plan does nothing that could be undone.
     fn enter(
         &self,
         host: usize,
-        what: &str,
+        texts: [&str; 2],
         is_swap: bool,
         act: impl FnOnce(&Arc<Run>) -> Result<bool> + Send + 'static,
     ) {
         if !self.mode.is_plan() {
-            let (order, what) = (self.order(), what.to_owned());
-            self.undo.enter(Undo { order, host, what, is_swap, act: Box::new(act) });
+            let (order, [what, done]) = (self.order(), texts.map(str::to_owned));
+            self.undo.enter(Undo { order, host, what, done, is_swap, act: Box::new(act) });
         }
     }
 

@@ -126,7 +126,8 @@ fn commit(run: &Arc<Run>, hosts: &[usize], began: Instant) -> Result<Duration> {
 
 /// Enters the undo of a swap. This comes before the swap: if no answer comes, the server may still have swapped.
 fn enter_swap_back(run: &Arc<Run>, host: usize) {
-    run.enter(host, "swapped back", true, move |run| run.fleet.site(host).swap_back(run.now(), &run.by));
+    let texts = ["swap back", "swapped back"];
+    run.enter(host, texts, true, move |run| run.fleet.site(host).swap_back(run.now(), &run.by));
 }
 
 pub fn prune(run: &Run, host: usize, keep: NonZeroUsize) -> Result<Vec<String>> {

@@ -1,4 +1,4 @@
-//! How the source differs from what hosts have: computed once for all hosts whose fills start from the same.
+//! How the source differs from what hosts have: computed once for all hosts whose fills start from the same state.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use crate::release::ReleaseName;
 use crate::release::plan::{Base, Last, PathRules, Plan, Strategy};
 use crate::tree::{CompressionMode, Kind, Pack, Tree, TreePath};
 
-/// The changes of this run, one for each group of hosts whose fills start from the same.
+/// The changes of this run, one for each group of hosts whose fills start from the same state.
 pub type SourceChanges = OncePer<FillStart, SourceChange>;
 
-/// Everything besides the source that decides what is sent to a host.
+/// The state that a fill starts from: with the source, it determines what is sent to a host.
 #[derive(Clone, PartialEq)]
 pub struct FillStart {
     pub release: ReleaseName,
     pub last: Last,
-    /// For the cache strategy.
+    /// Only for the strategy `cache`.
     pub cache: Option<Base>,
     pub rules: PathRules,
     /// The shared paths that `shared/` does not have yet.
@@ -26,11 +26,12 @@ pub struct FillStart {
 /// How the source differs from what hosts have.
 pub struct SourceChange {
     pub plan: Plan,
-    /// The entries of the release, then those that start shared paths: they are sent with it, but do not belong to it.
+    /// The entries of the release, then the files of the source that seed shared paths. These are sent with the
+    /// release, but are not part of it.
     pub tree: Arc<Tree>,
-    /// Indices of the entries that are sent.
+    /// The entries to send, as indices.
     pub send: Vec<usize>,
-    /// How many files among them start shared paths.
+    /// How many files of them seed shared paths.
     pub n_seeds: usize,
     pub packs: OncePer<CompressionMode, Pack>,
 }

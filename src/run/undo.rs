@@ -13,8 +13,10 @@ pub struct Undo<R> {
     /// The number of the task that entered it. Later tasks are undone first.
     pub order: usize,
     pub host: usize,
-    /// What it has done, for the user: "swapped back".
+    /// What it does, for the message if it fails: "swap back".
     pub what: String,
+    /// The same in the past tense, for the message if it succeeds: "swapped back".
+    pub done: String,
     /// The undo of a swap: after it, services must reload.
     pub is_swap: bool,
     pub act: UndoAct<R>,
