@@ -1,4 +1,4 @@
-//! What the tests of this repository reach into. Nothing else is public, so that the compiler finds what nobody calls.
+//! The items that the tests of this repository use. Nothing else is public, so that the compiler reports unused code.
 
 pub mod event {
     pub use crate::event::layout;

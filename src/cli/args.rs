@@ -8,7 +8,7 @@ use crate::event::{Hint, Report};
 use crate::host::{HostSelection, Settings};
 use crate::recipe::sources;
 
-/// Deploys an application to its servers without one failed request, and rolls it back.
+/// Deploys an application to servers without downtime, and rolls it back.
 ///
 /// RECIPE is a `.rhai` file or a shipped recipe (laravel, node, wordpress); the default is the one that `runner.toml`
 /// names. FLOW is `deploy` (the default), `rollback`, `doctor` (checks the servers), or any other flow or task of the

@@ -208,7 +208,7 @@ mod tests {
         // The other one has confirmed: this one goes on, whether it was swapped or not.
         case(seen("1 2", "2", true), seen("1 2", "2", false), "releases/2 2=complete");
         case(seen("1 2c", "1", true), seen("1 2", "2", false), "releases/2 2=complete");
-        // It was taken back, and its record does not say so yet.
+        // The first host has swapped back, but its record does not say so yet.
         case(seen("1 2", "1", true), seen("1 2", "2", true), "releases/1 2=failed");
         // The other one was never armed.
         case(seen("1 2", "2", true), seen("1 2c", "1", false), "releases/1 2=failed");

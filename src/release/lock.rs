@@ -1,7 +1,7 @@
 //! The lock of a site as a value: who holds it, and the proof that this run does.
 //!
-//! **Invariant:** a step that writes is made from a `Lock`, and its script does nothing if another run has the lock by
-//! then.
+//! **Invariant:** a step that writes is made from a `Lock`, and its script does nothing if another run has taken the
+//! lock meanwhile.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Of a plan, under which nothing is done: no server knows of it.
+    /// The imaginary lock of a plan, which performs no step that writes. No server knows of it.
     pub fn imagined(root: String) -> Self {
         Self { root, run: String::new() }
     }

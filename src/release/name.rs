@@ -24,7 +24,7 @@ impl ReleaseName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name for a new release: the time now, but always after every name there is on any host.
+    /// The name for a new release: the time now, but always after every name that exists on any host.
     pub fn next<'a>(now: Timestamp, names: impl IntoIterator<Item = &'a str>) -> Self {
         let now = TimeZone::UTC.to_datetime(now);
         let newest = names

@@ -1,4 +1,4 @@
-//! Decides how a release gets its content: what to keep, send and remove, from manifests alone.
+//! Decides how to fill a release: what to keep, send and remove. The decision needs only manifests.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Tree, TreePath};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// Duplicate the previous release, then send what changed.
+    /// Duplicate the previous release, then send the changes.
     CopyPrevious,
     /// Update the clean copy in `cache/`, then copy it.
     Cache,
@@ -32,31 +32,31 @@ impl Strategy {
     }
 }
 
-/// What a fill starts from: a release or the cache. Its manifest describes it, except for what has drifted.
+/// The directory that a fill starts from: a release or the cache. Only the paths in `drifted` differ from its manifest.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Base {
-    /// The release that is duplicated.
+    /// The release to duplicate; `None` for the cache, or if there is no release.
     pub release: Option<ReleaseName>,
-    /// As on the server, line for line: the edit refers to its lines.
+    /// The same lines as on the server, because the edit refers to lines by number.
     pub manifest: Manifest,
     pub drifted: Vec<TreePath>,
 }
 
-/// The previous release: the live one, else the newest.
+/// The previous release: the live one, or the newest if none is live.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Last {
     pub name: Option<ReleaseName>,
     pub base: Base,
-    /// The shared paths that are linked in it.
+    /// The shared paths that are linked into it.
     pub shared: Vec<TreePath>,
 }
 
-/// Paths in a release that are treated in a special way.
+/// Paths in a release that have special rules.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PathRules {
-    /// Written by commands, anew in each release.
+    /// Commands write these, in each release again.
     pub generated: Vec<TreePath>,
-    /// Written by the running application: never linked, but carried over.
+    /// The application writes to these: they are copied from the previous release, never hard-linked.
     pub writable: Vec<TreePath>,
     pub shared: Vec<TreePath>,
 }
@@ -66,7 +66,7 @@ fn is_below(path: &TreePath, tops: &[TreePath]) -> bool {
 }
 
 impl PathRules {
-    /// Splits the source: what is not under a shared path, and what is.
+    /// Splits the source: the entries that are not under a shared path, and those that are.
     pub fn split(&self, tree: &Tree) -> (Tree, Vec<Entry>) {
         let (under, rest) =
             tree.entries.iter().cloned().partition(|entry| is_below(&entry.path, &self.shared));
@@ -80,8 +80,9 @@ impl PathRules {
 }
 
 impl Last {
-    /// Whether a file of the source may seed a shared path. Not if the previous release has the file, which the
-    /// application may have written; unless that file is as it was sent, and the source has another one now.
+    /// Whether a file of the source may seed a shared path, rather than the file of the previous release. It may if
+    /// that release has no such file, or has it as it was sent and the source has another one now. It may not if the
+    /// file was edited on the server: the application may have written it.
     pub fn gives_way_to(&self, seed: &Entry) -> bool {
         match self.base.manifest.get(&seed.path) {
             None => true,
@@ -96,8 +97,8 @@ pub struct Plan {
     pub strategy: Strategy,
     pub base: Base,
     pub change: Change,
-    /// The manifest of the release. With the cache strategy, it differs from the cache's in which files commands may
-    /// write.
+    /// The manifest of the release. With the strategy `cache`, it differs from that of the cache: only here, files that
+    /// commands may write are marked.
     pub manifest: Manifest,
     release_edit: Vec<u8>,
     pub(super) left_out: Vec<TreePath>,
@@ -119,7 +120,7 @@ impl Plan {
         let unlinked = rules.unlinked();
         let strategy = if cache.is_some() { Strategy::Cache } else { Strategy::CopyPrevious };
         let base = cache.unwrap_or(last.base);
-        // What has drifted on the server is sent again, whatever its manifest says.
+        // Paths that have drifted on the server are sent again, even if their lines in the manifest match.
         let trusted = base.manifest.with_drift(&base.drifted);
         let change = match strategy {
             Strategy::CopyPrevious => Change::between(&trusted, tree, &unlinked),
@@ -145,7 +146,7 @@ impl Plan {
         }
     }
 
-    /// Sent besides the files: how the server makes the new manifest from its own.
+    /// Extra members of the pack: the edits that turn the server's manifest into the new ones.
     pub fn extra(&self) -> [(&[u8], &[u8]); 3] {
         [
             (b".runner/fill/edit", &self.change.edit),
@@ -154,7 +155,7 @@ impl Plan {
         ]
     }
 
-    /// Where the files of the pack go, relative to the site.
+    /// The directory for the files of the pack, relative to the site.
     pub fn prefix(&self, name: &ReleaseName) -> Vec<u8> {
         match self.strategy {
             Strategy::CopyPrevious => format!("releases/{name}").into_bytes(),
@@ -162,7 +163,7 @@ impl Plan {
         }
     }
 
-    /// What the base has, but the source no longer: files and links; and directories, each after its content.
+    /// The paths of the base to remove: files and links, then directories, each after its content.
     pub(super) fn gone(&self) -> (Vec<&TreePath>, Vec<&TreePath>) {
         let entries = self.base.manifest.entries().iter().map(|line| &line.entry);
         let directories = entries.filter(|entry| entry.kind == Kind::Directory).map(|entry| &entry.path);

@@ -1,5 +1,5 @@
-//! The session with one host: the only place where a step meets a transport, and where a plan differs from a run. It holds
-//! the lock, and does what can wait together with the next step.
+//! The session with one host: the only place where a step meets a transport, and where a plan differs from a run. It
+//! holds the lock, and does what can wait together with the next step.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -43,7 +43,8 @@ pub struct Session {
     /// The swap that the server undoes unless this run confirms it.
     pub(super) unconfirmed: Option<UnconfirmedSwap>,
     pub(super) backlog: Backlog,
-    /// How many parts, besides the first, a first deploy would send of its pack, as far as that is known when it is called.
+    /// How many parts, besides the first, a first deploy would send of its pack, as far as that is known when it is
+    /// called.
     pub(super) n_parts: Option<Box<dyn Fn(CompressionMode) -> usize + Send>>,
 }
 
@@ -125,8 +126,8 @@ impl Session {
         }
     }
 
-    /// Prepares to undo the run: from now on, a host that cannot be reached is tried only once, so that the undo does not
-    /// wait for it at every step.
+    /// Prepares to undo the run: from now on, a host that cannot be reached is tried only once, so that the undo does
+    /// not wait for it at every step.
     pub fn begin_undo(&mut self) {
         self.remote.fail_fast();
     }
@@ -164,15 +165,15 @@ impl Session {
         self.read(step, reply).map(Some)
     }
 
-    /// Performs a step with a pack, or its first part, on standard input. The other parts are unpacked into `release` once
-    /// `step` has done its half. Also returns how many bytes compression saved.
+    /// Performs a step with a pack, or its first part, on standard input. The other parts are unpacked into `release`
+    /// once `step` has done its half. Also returns how many bytes compression saved.
     pub(super) fn send<A>(
         &mut self,
         step: Step<A>,
         release: &ReleaseName,
         pack: &Pack,
     ) -> Result<(Option<A>, u64)> {
-        // A payload is sent to be kept, so this writes whatever the act says.
+        // The host stores the payload, so this counts as a step that writes, whatever its act declares.
         if self.plans(&step.act.op, Effect::Writes) {
             return Ok((None, 0));
         }
@@ -207,7 +208,8 @@ impl Session {
         Ok((Some(answer), queue.saved()))
     }
 
-    /// Sends a request, which messages call `title`, to an application on the host; `None` when a plan recorded it instead.
+    /// Sends a request, which messages call `title`, to an application on the host; `None` when a plan recorded it
+    /// instead.
     pub(super) fn request(
         &mut self,
         request: &Request,

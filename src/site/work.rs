@@ -89,8 +89,8 @@ impl Work {
         Ok((record.clone(), std::mem::replace(directory, DirectoryState::Created)))
     }
 
-    /// The fill must start over: the server was not as expected. It filled nothing if it found that out first
-    /// (`is_stale`); otherwise, the next fill removes what it left.
+    /// Notes that the fill must start over, because the server was not as expected. With `is_stale`, the fill noticed
+    /// that before it changed anything; otherwise, the next fill removes what this one left.
     pub(super) fn fill_anew(&mut self, is_stale: bool) {
         if let Work::Building(Building { directory, manifest, .. }) = self {
             *manifest = None;

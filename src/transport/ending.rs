@@ -17,11 +17,11 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends TERM to all processes of `$pid`, waits half a second, then sends KILL. Before that, it stops all of them, so
 /// that none continues when another one is gone: when one ends, another one may reach the end of its input, and would
-/// take a part for the whole. Which processes belong to `$pid` depends on the `$way` that the script's mark named:
-/// those of its session, of its process group, or its descendants. A group that it does not lead is not its own:
-/// dropbear puts all channels of a connection into one group. `$list` is kept from one look to the next, because
-/// descendants lose their parents when these end. Zombies count as gone: in a container there may be no process that
-/// reaps them.
+/// mistake partial input for complete input. Which processes belong to `$pid` depends on the `$way` that the script's
+/// mark named: those of its session, of its process group, or its descendants. A group that it does not lead is not
+/// its own: dropbear puts all channels of a connection into one group. `$list` is kept from one look to the next,
+/// because descendants lose their parents when these end. Zombies count as gone: in a container there may be no
+/// process that reaps them.
 const END: &str = r#"
 table() {
   if [ -r /proc/self/stat ]; then

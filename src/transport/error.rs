@@ -14,7 +14,7 @@ pub enum TransportError {
     /// `sent` bytes of its payload. The next act opens a new shell, without the locks of the old one.
     Gone { why: String, sent: u64 },
     /// This machine failed to read the payload. The host is fine: the script was killed before the end of its
-    /// standard input, so that it could not take a part for the whole.
+    /// standard input, so that it could not mistake partial input for complete input.
     Payload { why: String },
 }
 

@@ -181,7 +181,7 @@ impl<'a> Exchange<'a> {
         self.started
     }
 
-    /// How long the script has not begun, although its channel accepts no more bytes.
+    /// How long ago the channel last accepted bytes, if the script has not begun yet; zero if it has.
     pub fn stalled(&self) -> Duration {
         self.out.scanner.begin().map_or_else(|| self.last_accepted.elapsed(), |_| Duration::ZERO)
     }

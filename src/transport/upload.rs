@@ -56,7 +56,7 @@ impl<L: Link> Uploader<'_, L> {
         self.spare.open_to(self.link, streams.n_waiting());
         let answer = self.drive(&mut streams);
         self.spare.close(self.link);
-        // End the scripts before they can take the end of their input for the whole.
+        // Ends the scripts before they can see the end of their input and mistake it for complete.
         for mut stream in streams.open {
             let _ = self.end(&mut stream.turn.exchange);
             self.link.close(stream.channel());
@@ -166,8 +166,8 @@ impl<L: Link> Uploader<'_, L> {
         let ended = match end {
             ExchangeEnd::Exit(_) => Ok(()),
             ExchangeEnd::Overdue(_) => self.end(&mut exchange),
-            // A process that still reads the payload must not take a part for the whole. The output of the script
-            // matters, not whether this succeeds.
+            // A process that still reads the payload must not mistake partial input for complete input. The output of
+            // the script matters, not whether this succeeds.
             ExchangeEnd::Closed(_) => {
                 let _ = self.end(&mut exchange);
                 Ok(())

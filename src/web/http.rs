@@ -1,4 +1,4 @@
-//! HTTP/1.1 (RFC 9112), one request a connection.
+//! HTTP/1.1 (RFC 9112), one request per connection.
 
 use anyhow::{Result, bail};
 use httparse::Status;
@@ -7,7 +7,7 @@ use super::address::Address;
 use super::message::{Response, check_header, check_method};
 use crate::event::Report;
 
-/// Header fields of a response; more than any server sends.
+/// The maximum number of header fields in a response: more than any server sends.
 const HEADERS_MAX: usize = 200;
 /// Limits for the head and the body of a response, in bytes: no health page is as large.
 const HEAD_MAX: usize = 256 * 1024;

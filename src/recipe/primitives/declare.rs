@@ -204,8 +204,8 @@ pub mod api {
         Ok(task.change(&statement, |task| task.undo = body))
     }
 
-    /// Declares that the task sends the source. Tasks before it may still change the source; the first task of a flow
-    /// that sends it fixes what is sent.
+    /// Declares that the task sends the source. The source is read when the first such task of a flow starts, so tasks
+    /// before it may still change the source.
     #[rhai_fn(return_raw)]
     pub fn sends(context: NativeCallContext, task: &mut ScriptTask) -> ScriptResult<ScriptTask> {
         Ok(task.change(&Statement::of(&context)?, |task| task.sends = true))
@@ -243,9 +243,9 @@ pub mod api {
         Ok(())
     }
 
-    /// Declares a flow with the option `settles`: the task after which the run is confirmed. If a task up to there
-    /// fails, the flow is undone on all hosts; if a later one fails, what was done stays. A flow without the option is
-    /// confirmed after the task that another flow names, if it runs that task, or else when it ends.
+    /// Declares a flow with the option `settles`: the task after which the run is confirmed. If that task or an earlier
+    /// one fails, the flow is undone on all hosts; if a later one fails, nothing is undone. Without the option, a flow
+    /// is confirmed after the last of its tasks that settles another flow, or, if there is none, when it ends.
     #[rhai_fn(name = "flow", return_raw)]
     pub fn flow_with(context: NativeCallContext, name: &str, tasks: Array, options: Map) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;

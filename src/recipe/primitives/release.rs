@@ -55,8 +55,8 @@ pub mod api {
         host.outcome(fill::fill(host.context.run(), host.index, strategy))
     }
 
-    /// Links shared paths into the release. A path that `shared/` lacks is copied there from the release; a directory
-    /// that both lack is created. Fails if both lack a file.
+    /// Links shared paths into the release. A path that `shared/` does not have yet is copied there from the release. A
+    /// directory that neither of them has is created; for a file, that is a failure.
     #[rhai_fn(pure, return_raw)]
     pub fn link_shared(host: &mut ScriptHost, paths: Array) -> ScriptResult<()> {
         let paths = texts(paths, "the argument of `link_shared`").map_err(mistake_text)?;
