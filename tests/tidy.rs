@@ -319,7 +319,8 @@ fn flows_and_tasks<'a>(out: &mut String, all: impl Iterator<Item = &'a serde_jso
 fn reference() -> String {
     let test = Test::new().remove("runner.toml");
     let (tasks, docs) = (said(&test, "tasks", None), said(&test, "docs", None));
-    let mut out = "# Reference\n\nGenerated from the output of `runner tasks` and `runner docs`: do not edit. \
+    let mut out = "# Reference\n\n\
+                   Generated from the output of `runner tasks` and `runner docs`: do not edit. \
                    `UPDATE_EXPECT=1 cargo test --test tidy` updates it.\n\n\
                    ## Flows of every recipe\n\n"
         .to_owned();
