@@ -580,7 +580,7 @@ list.add = ["stage"]
 }
 
 #[test]
-fn a_setting_that_is_a_function_is_worked_out_once_a_host() {
+fn a_function_of_a_setting_is_called_once_for_each_host_or_once_in_all() {
     let recipe = r#"
 set("release_name", |host| { host.note("asked"); `${host.name}-${host.get("base")}` });
 set("base", || { print("base asked"); "x" });
@@ -590,11 +590,30 @@ task("verify", |host| host.note(host.get("release_name") + get("of_stage")));
 "#;
     let ran = fleet(3, recipe).deploy();
     assert_eq!(lines(&ran, ": asked").len(), 3, "{ran}");
-    assert_eq!(lines(&ran, "base asked").len(), 3, "{ran}");
+    assert_eq!(lines(&ran, "base asked").len(), 1, "{ran}");
     assert_eq!(lines(&ran, "stage asked").len(), 1, "{ran}");
     ran.says("`h2`: h2-xh2-xs").says("`h3`: h3-xs");
     let ran = fleet(2, recipe).ends(0, &["--set", "release_name=given"]);
     ran.says("`h1`: givengivens").says_not(": asked");
+}
+
+#[test]
+fn a_setting_that_changes_by_the_moment_has_one_value_on_all_hosts() {
+    let recipe = r#"
+set("moment", || local("date +%N"));
+set("named", |host| `${host.get("moment")}`);
+task("build", || print(`here ${get("moment")}`));
+task("prepare", |host| host.write("moment", host.get("named")));
+set("generated", ["moment"]);
+"#;
+    let test = fleet(3, recipe);
+    test.deploy();
+    let first = test.serves("sites/h1", "moment");
+    assert!(!first.is_empty());
+    assert_eq!(
+        [test.serves("sites/h2", "moment"), test.serves("sites/h3", "moment")],
+        [first.clone(), first]
+    );
 }
 
 #[test]

@@ -51,7 +51,8 @@ impl Context {
         Self { inner, settings: Vec::new() }
     }
 
-    /// The value of a setting for a host, or for the stage. A function is called once, and its value is kept.
+    /// The value of a setting for a host, or for the stage. A function is called once for each host, or once in all if
+    /// it has no parameter, and its value is kept.
     pub fn setting(&self, host: Option<usize>, key: &str) -> ScriptResult<Option<Dynamic>> {
         let world = self.world();
         let Some(settings) = world.settings.get() else {
@@ -67,7 +68,10 @@ impl Context {
             return Ok(Some(export.to_string_lossy().into_owned().into()));
         }
         match &setting.function {
-            Some(function) => self.computed(function, host, key).map(Some),
+            Some(function) => {
+                let host = host.filter(|_| function.arity > 0);
+                self.computed(function, host, key).map(Some)
+            }
             None => Ok(Some(setting.value.clone())),
         }
     }

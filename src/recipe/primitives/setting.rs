@@ -68,8 +68,9 @@ fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<C
 
 #[export_module]
 pub mod api {
-    /// Sets the value of a setting, or declares a new setting. If `value` is a function, it is called once for each
-    /// host and returns the value. `()` means that the project must set it. The type of a setting cannot change.
+    /// Sets the value of a setting, or declares a new setting. If `value` is a function, it returns the value:
+    /// `|| ...` is called once in a run, `|host| ...` once for each host. `()` means that the project must set it. The
+    /// type of a setting cannot change.
     #[rhai_fn(return_raw)]
     pub fn set(context: NativeCallContext, key: &str, value: Dynamic) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
