@@ -440,3 +440,32 @@ fn a_large_release_is_removed_after_the_answer_and_a_prune_of_its_own_waits_for_
     test.ends(0, &["prune", "--set", "keep_releases=1"]).says_not("warning");
     assert_eq!((test.releases("site").len(), trash()), (1, 0));
 }
+
+#[test]
+fn a_release_that_was_removed_by_hand_is_listed_as_gone_and_no_rollback_goes_there() {
+    let mut test = Test::with_sites(2);
+    for text in ["one", "two", "three"] {
+        test = test.source("index", text);
+        test.deploy();
+    }
+    let names = test.releases("sites/h1");
+    fs::remove_dir_all(test.path(format!("sites/h2/releases/{}", names[1]))).unwrap();
+    test.ends(0, &["releases"]).says("complete, gone");
+    let told = test.ends(0, &["releases", "--json"]);
+    assert_eq!(told.out.matches("\"is_gone\":true").count(), 1, "{told}");
+    test.ends(1, &["rollback", "--release", &names[1]])
+        .says(&format!("release `{}` is not there any more on `h2`", names[1]))
+        .says(&format!("complete releases there: `{}`, `{}`", names[0], names[2]));
+    assert_eq!(test.serves("sites/h1", "index"), "three");
+    test.ends(0, &["rollback"]);
+    assert_eq!([test.serves("sites/h1", "index"), test.serves("sites/h2", "index")], ["one", "one"]);
+}
+
+#[test]
+fn a_rollback_on_a_host_without_a_complete_release_says_what_to_do() {
+    let test = Test::new().source("index", "one");
+    test.deploy();
+    let name = test.live("site").unwrap();
+    fs::remove_dir_all(test.path(format!("site/releases/{name}"))).unwrap();
+    test.ends(1, &["rollback", "--release", &name]).says("is not there any more").says("deploy one");
+}

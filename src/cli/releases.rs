@@ -120,6 +120,7 @@ fn json(host: &str, seen: &Seen, record: &Record) -> serde_json::Value {
         "state": record.state,
         "is_live": seen.live() == Some(&record.name),
         "is_complete": seen.is_complete(record),
+        "is_gone": seen.is_gone(record),
         "created": record.created,
         "by": record.by,
         "revision": record.revision,
@@ -137,10 +138,11 @@ fn print_host(host: &str, seen: &Seen, is_one_of_many: bool) {
     for record in &seen.records {
         let live = if seen.live() == Some(&record.name) { "<- live" } else { "" };
         let dirty = if record.dirty { "+" } else { "" };
+        let gone = if seen.is_gone(record) { ", gone" } else { "" };
         let adopted = if record.adopted { ", adopted" } else { "" };
         table.row([
             record.name.to_string(),
-            format!("{}{adopted}", record.state),
+            format!("{}{adopted}{gone}", record.state),
             record.created.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             record.by.clone(),
             format!("{}{dirty}", short(record.revision.as_deref())),

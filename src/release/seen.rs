@@ -60,6 +60,11 @@ impl Seen {
         record.state == State::Complete && self.directories.contains(record.name.as_str())
     }
 
+    /// Whether something other than a run removed the directory of a release.
+    pub fn is_gone(&self, record: &Record) -> bool {
+        record.state != State::Building && !self.directories.contains(record.name.as_str())
+    }
+
     /// The releases that can be swapped to, oldest first.
     pub fn complete(&self) -> impl DoubleEndedIterator<Item = &Record> {
         self.records.iter().filter(|record| self.is_complete(record))

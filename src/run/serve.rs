@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::event::{Event, Report};
 use crate::release::ReleaseName;
+use crate::release::seen::Seen;
 use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::run::guard::swap_one;
@@ -42,17 +43,8 @@ pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Resu
     for &host in hosts {
         let site = run.fleet.site(host);
         let seen = site.seen()?;
-        let known = seen.record(name).filter(|record| seen.is_complete(record));
-        if known.is_none() {
-            let complete: Vec<String> = seen.complete().map(|r| format!("`{}`", r.name)).collect();
-            let what = match seen.record(name) {
-                Some(record) => format!("is {}", record.state),
-                None => "does not exist".to_owned(),
-            };
-            bail!(
-                Report::new(format!("release `{name}` {what} on `{}`", site.host().name))
-                    .hint(format!("complete releases there: {}", complete.join(", ")))
-            );
+        if !seen.record(name).is_some_and(|record| seen.is_complete(record)) {
+            bail!(no_way_to(name, seen, &site.host().name));
         }
         let is_there = seen.live() == Some(name);
         if is_there { &mut staying } else { &mut going }.push(host);
@@ -66,6 +58,21 @@ pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Resu
     roll_out(run, &going, |run, host, request| run.fleet.site(host).prepare_rollback(name, request))?;
     let _ = run.release.set(name.clone());
     Ok(name.clone())
+}
+
+/// Why `host` cannot be rolled back to the release `name`.
+fn no_way_to(name: &ReleaseName, seen: &Seen, host: &str) -> Report {
+    let what = match seen.record(name) {
+        Some(record) if seen.is_gone(record) => "is not there any more".to_owned(),
+        Some(record) => format!("is {}", record.state),
+        None => "does not exist".to_owned(),
+    };
+    let report = Report::new(format!("release `{name}` {what} on `{host}`"));
+    let complete: Vec<String> = seen.complete().map(|record| format!("`{}`", record.name)).collect();
+    report.hint(match complete.is_empty() {
+        true => "there is no complete release: deploy one".to_owned(),
+        false => format!("complete releases there: {}", complete.join(", ")),
+    })
 }
 
 /// Re-points `current` on all hosts, as one rollout: arms all of them, then all swap at once. Each host's undo is
