@@ -85,6 +85,33 @@ fn odd_names_work_with_busybox_too() {
     works(&test, &format!("{name}/site"), &format!("src {name}"));
 }
 
+#[test]
+fn variables_of_the_user_s_shell_change_nothing_but_reach_commands() {
+    let mut test = Test::new();
+    for (name, value) in [
+        ("CDPATH", ".:..:releases:/"),
+        ("TAR_OPTIONS", "--exclude=same"),
+        ("GREP_OPTIONS", "-v"),
+        ("GZIP", "-v"),
+        ("QUOTING_STYLE", "c"),
+        ("TIME_STYLE", "full-iso"),
+        ("BLOCK_SIZE", "1"),
+        ("DF_BLOCK_SIZE", "1"),
+    ] {
+        test = test.env(name, value);
+    }
+    works(&test, "site", "source");
+    let recipe =
+        "task(\"prepare\", |host| host.note(host.run(\"echo $CDPATH; pwd\", #{ cwd: \"sub dir\" })));\n";
+    let test = test.recipe(recipe);
+    let ran = test.deploy();
+    let live = test.live("site").unwrap();
+    ran.says(&format!("releases/{live}/sub dir"));
+    if !test.is_remote() {
+        ran.says(".:..:releases:/");
+    }
+}
+
 fn toml_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

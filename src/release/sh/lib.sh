@@ -9,7 +9,6 @@ enter() {
   umask a+rx
   LC_ALL=C
   export LC_ALL
-  unset CDPATH
   cd -- "$root" || refuse "cannot enter \`$root\`"
   [ -z "$holder" ] || is_held || refuse 'this run no longer holds the lock of the site'
 }
