@@ -62,6 +62,76 @@ fn options_of_a_command_hold() {
     ran.says("sub\ny z").says("`sleep 1000` timed out after 1 s").says("status 127");
 }
 
+/// A deploy whose `prepare` has this statement.
+fn prepares(statement: &str) -> Test {
+    Test::new().source("a", "1").recipe(&format!("task(\"prepare\", |host| {{ {statement} }});\n"))
+}
+
+#[test]
+fn a_command_of_several_lines_ends_at_the_first_that_fails() {
+    for (call, n) in [("host.run(", 1), ("host.output(", 1), ("local(", 1)] {
+        let test = prepares(&format!("{call}`\ncd /nonexistent\ntouch \"${{host.path}}/marker\"\n`);"));
+        test.ends(n, &[]).says("task `prepare` failed").says("nonexistent");
+        assert!(!test.has("site/marker"), "{call}");
+    }
+    // As `sh` does: not before `||`, in a condition, or after `!`; and a list that ends well is well.
+    let test = prepares(
+        "host.run(`false || true\nif false; then :; fi\n! false\ncd .\ntouch \"${host.path}/marker\"`);",
+    );
+    test.deploy();
+    assert!(test.has("site/marker"));
+}
+
+#[test]
+fn errexit_is_an_option_and_one_line_is_as_at_a_terminal() {
+    let marker = "touch \"${host.path}/marker\"";
+    for statement in [
+        format!("host.run(`false\n{marker}`, #{{ errexit: false }});"),
+        format!("host.run(`false; {marker}`);"),
+        format!("host.run(`\nfalse; {marker}\n`);"),
+    ] {
+        let test = prepares(&statement);
+        test.deploy();
+        assert!(test.has("site/marker"), "{statement}");
+    }
+    let test = prepares(&format!("host.run(`false; {marker}`, #{{ errexit: true }});"));
+    test.ends(1, &[]);
+    assert!(!test.has("site/marker"));
+    let test = prepares("host.run(\"true\", #{ errexit: \"yes\" });");
+    test.ends(1, &[]).says("option `errexit` must be true or false");
+    // A command that a program starts is no line of this text.
+    let test = prepares("host.run(`sh -c 'false; true'\ntrue`);");
+    test.deploy();
+}
+
+#[test]
+fn a_command_of_another_user_has_the_same_environment() {
+    // Behind an sshd, the user who deploys must not become another.
+    let test = Test::new().source("a", "1");
+    if test.is_remote() || !rustix::process::getuid().is_root() {
+        return;
+    }
+    let recipe = r#"
+set("env", #{ APP_ENV: `it's \n $HOME` });
+task("prepare", |host| {
+    let options = #{ user: "nobody", cwd: "/", env: #{ MORE: "two\nlines", SECRET: secret("TOKEN") } };
+    let command = "printf '[%s]' \"$(id -un)\" \"$APP_ENV\" \"$MORE\" \"$RELEASE\" \"$STAGE\" \"${c-none}\" $#";
+    host.note(host.run(command, options));
+    let command = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c a-word-of-[m]ine || :";
+    host.note("in the process list: " + host.run(command, options));
+    host.note("its input: " + host.run("wc -c", options));
+    try { host.run("false\necho no", options); } catch { host.note("ended"); }
+});
+"#;
+    let ran = test.recipe(recipe).env("TOKEN", "a-word-of-mine").deploy();
+    ran.says(r"[nobody][it's \n $HOME][two")
+        .says("lines][2")
+        .says("][local][none][0]")
+        .says("in the process list: 0")
+        .says("its input: 0")
+        .says("ended");
+}
+
 #[test]
 fn a_program_that_is_not_found_is_reported_with_the_path() {
     let test =

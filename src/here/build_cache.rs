@@ -71,7 +71,7 @@ impl Here {
         let inherited = env::var_os("NODE_ENV");
         let export = self.project.export().ok()?;
         let cwd = export.as_ref().map_or(directory, |export| export.inside(directory));
-        let command = (&request.text, cwd, &request.env, &request.user, env, inherited);
+        let command = (&request.text, cwd, &request.env, &request.user, request.errexit, env, inherited);
         let mut text = format!("{:?}", (command, &rule.version, &rule.paths));
         for path in &rule.key {
             let bytes = fs::read(place(directory, path)).ok()?;

@@ -34,6 +34,7 @@ impl Here {
             env,
             timeout: request.timeout,
             user: request.user.clone(),
+            errexit: request.errexit,
             guard: None,
         };
         let step = command.test(directory.as_path());

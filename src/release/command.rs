@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
+use crate::release::scripts::flag;
 use crate::shell::{Answer, Effect, Script, Step, Word};
 
 const RUN: &str = concat!(
@@ -47,6 +48,9 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// Another user to run as, by `sudo -n`.
     pub user: Option<String>,
+    /// It ends at the first of its commands that fails (`set -e`, POSIX XCU 2.14). `None` for a text of more than one
+    /// line.
+    pub errexit: Option<bool>,
     /// The release whose linked files are compared afterwards.
     pub guard: Option<ReleaseName>,
 }
@@ -64,11 +68,33 @@ impl Command {
             .var("runner_root", root)
             .var("runner_place", self.place.path())
             .var("runner_cwd", &self.cwd)
-            .var("runner_command", &self.text)
+            .var("runner_command", self.command())
             .var("runner_user", self.user.as_deref().unwrap_or_default())
+            .var("runner_errexit", flag(self.ends_at_first_failure()))
             .var("runner_release", self.guard.as_ref().map_or("", ReleaseName::as_str))
             .var("runner_tag", tag)
             .var("runner_holder", holder)
+    }
+
+    /// The text, or what another user's shell is given instead.
+    fn command(&self) -> Word {
+        match self.user {
+            None => Word::from(&self.text),
+            Some(_) => Word::new(one_line(&self.with_environment())),
+        }
+    }
+
+    /// The text behind what sets its environment, since sudo passes none on.
+    fn with_environment(&self) -> Vec<u8> {
+        let script =
+            self.env.iter().fold(Script::default(), |script, (key, value)| script.export(key, value));
+        let errexit = if self.ends_at_first_failure() { "\nset -e\n" } else { "\n" };
+        [script.text().as_slice(), errexit.as_bytes(), self.text.as_bytes()].concat()
+    }
+
+    /// A single line means what it means at a terminal, where `a; b` runs both.
+    fn ends_at_first_failure(&self) -> bool {
+        self.errexit.unwrap_or_else(|| self.text.trim().contains('\n'))
     }
 
     /// `tag` is a text that no command prints: it is random, and new for each step.
@@ -87,6 +113,19 @@ impl Command {
             .data("command", &self.text)
             .timeout(self.timeout)
     }
+}
+
+/// Text as one line that `printf %b` turns back (POSIX XCU printf).
+fn one_line(text: &[u8]) -> Vec<u8> {
+    let mut line = Vec::new();
+    for byte in text {
+        match byte {
+            b'\\' => line.extend(b"\\0134"),
+            b'\n' => line.extend(b"\\0012"),
+            byte => line.push(*byte),
+        }
+    }
+    line
 }
 
 fn split(answer: &Answer, tag: &str) -> GuardedAnswer {

@@ -21,6 +21,8 @@ pub struct CommandRequest {
     pub env: Vec<(String, String)>,
     pub timeout: Option<Duration>,
     pub user: Option<String>,
+    /// Whether it ends at the first of its commands that fails; `None` for the default.
+    pub errexit: Option<bool>,
 }
 
 /// The outcome of a command.
@@ -90,6 +92,7 @@ fn command(site: &mut Site, request: &CommandRequest) -> Result<Command> {
         env,
         timeout: request.timeout,
         user: request.user.clone(),
+        errexit: request.errexit,
         guard: guard.filter(|_| has_stat),
     })
 }

@@ -297,6 +297,7 @@ impl Samples {
             env: vec![("A".to_owned(), "b".to_owned())],
             timeout: None,
             user: None,
+            errexit: None,
             guard: None,
         };
         vec![command.run(&self.lock, "tag").act, command.test("/srv").act]

@@ -45,9 +45,9 @@ fn last_lines(answer: &Answer) -> String {
 }
 
 /// The options of a command.
-pub const OPTIONS: [&str; 4] = ["cwd", "env", "timeout", "user"];
+pub const OPTIONS: [&str; 5] = ["cwd", "env", "errexit", "timeout", "user"];
 
-/// Reads `#{cwd, env, timeout, user}`.
+/// Reads `#{cwd, env, errexit, timeout, user}`.
 pub fn command_request(context: &Context, command: &str, options: Map) -> ScriptResult<CommandRequest> {
     let mut request = CommandRequest { text: command.to_owned(), ..CommandRequest::default() };
     for (key, value) in options {
@@ -56,6 +56,7 @@ pub fn command_request(context: &Context, command: &str, options: Map) -> Script
         match key.as_str() {
             "cwd" => request.cwd = value.into_string().map_err(|_| wrong("a path"))?,
             "user" => request.user = Some(value.into_string().map_err(|_| wrong("a user name"))?),
+            "errexit" => request.errexit = Some(value.as_bool().map_err(|_| wrong("true or false"))?),
             "timeout" => {
                 let seconds = value.as_int().map_err(|_| wrong("a number of seconds"))?;
                 let seconds = u64::try_from(seconds).ok().filter(|n| *n > 0);
@@ -144,6 +145,7 @@ pub mod api {
     /// Like `host.run(command)`, with options:
     /// - `cwd`: the directory to run in, absolute or relative to the default
     /// - `env`: a table of environment variables
+    /// - `errexit`: whether a failing line ends the command (`set -e`); by default, if it has more than one line
     /// - `timeout`: the limit in seconds
     /// - `user`: another user, by `sudo -n`
     #[rhai_fn(name = "run", pure, return_raw)]

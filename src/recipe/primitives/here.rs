@@ -102,6 +102,7 @@ pub mod api {
     /// Like `local(command)`, with options:
     /// - `cwd`: the directory to run in
     /// - `env`: a table of environment variables
+    /// - `errexit`: whether a failing line ends the command (`set -e`); by default, if it has more than one line
     /// - `timeout`: the limit in seconds
     /// - `user`: another user, by `sudo -n`
     /// - `cache`: keeps what the command makes, and reuses it: `#{ key: ["package-lock.json"], paths:

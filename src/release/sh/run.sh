@@ -5,9 +5,10 @@
 #   runner_root                     the site
 #   runner_holder                   the run that holds its lock, or nothing for a command that only reads
 #   runner_place, runner_cwd        a directory of the site, and one below it or absolute
-#   runner_command                  shell text
+#   runner_command                  shell text; for another user, one line for `printf %b` that sets the environment too
 #   runner_environment(name value)  its environment variables
 #   runner_user                     another user to run it as, or nothing
+#   runner_errexit                  not empty: it ends at the first command that fails
 #   runner_release                  the release to guard, or nothing
 #   runner_tag                      a text that no command prints
 case $runner_cwd in
@@ -22,19 +23,24 @@ if [ "$runner_holder" ]; then
     *) echo 'this run no longer holds the lock of the site' >&2 && exit 1 ;;
   esac
 fi
+# Not without `./`: the user's CDPATH would have a say.
 case $runner_cwd in
-  ?*) cd -- "$runner_cwd" || exit ;;
+  /*) cd -- "$runner_cwd" || exit ;;
+  ?*) cd -- "./$runner_cwd" || exit ;;
 esac
 runner_export() { export "$1=$2"; }
 (
-  # Only in this subshell: else the tools of the guard would have them in their environment.
-  runner_environment runner_export
   if [ -n "$runner_user" ]; then
-    printf '%s' "$runner_command" | sudo -n -u "$runner_user" -- sh -c 'c=$(cat); eval "$c" </dev/null'
+    # sudo passes no environment on. What follows the line on standard input is left for the command.
+    printf '%s\n' "$runner_command" |
+      sudo -n -u "$runner_user" -- sh -c 'IFS= read -r c; eval "unset c; $(printf %b "$c")" </dev/null'
     exit
   fi
+  # Only in this subshell: else the tools of the guard would have them in their environment.
+  runner_environment runner_export
   set -- "$runner_command"
-  unset runner_root runner_place runner_cwd runner_command runner_user runner_release runner_tag runner_holder runner_held
+  [ -z "$runner_errexit" ] || set -e
+  unset runner_root runner_place runner_cwd runner_command runner_user runner_errexit runner_release runner_tag runner_holder runner_held
   unset -f runner_environment runner_export
   eval "set --; $1"
 ) 9>&-
