@@ -173,6 +173,42 @@ fn a_rollback_leads_to_the_release_that_is_asked_for() {
 }
 
 #[test]
+fn a_rollback_goes_to_what_was_live_before_not_to_what_an_earlier_one_skipped() {
+    let test = Test::new();
+    let names = deployed(&test, 4);
+    test.ends(0, &["rollback", "--release", &names[1]]).says_not("skipped");
+    let test = test.source("index", "5");
+    test.ends(0, &["--set", "keep_releases=10"]);
+    // The same is said of what a rollback would do.
+    let skips = format!(
+        "`{}` was live before; `{}` is newer, but an earlier rollback skipped it",
+        names[1], names[2]
+    );
+    test.ends(0, &["rollback", "--plan"]).says(&skips);
+    test.ends(0, &["rollback"]).says(&skips);
+    assert_eq!(test.serves("site", "index"), "2");
+    // From there it goes on to older ones.
+    test.ends(0, &["rollback"]).says_not("skipped");
+    assert_eq!(test.serves("site", "index"), "1");
+    // What was live before is kept, however old.
+    test.ends(0, &["--set", "keep_releases=2"]);
+    test.ends(0, &["rollback"]);
+    assert_eq!(test.live("site").as_ref(), Some(&names[0]));
+}
+
+#[test]
+fn a_rollback_that_failed_is_none() {
+    let recipe = r#"task("verify", |host| { if host.test("test -e ../../fail") { fail("no"); } });"#;
+    let test = Test::new().recipe(recipe);
+    let names = deployed(&test, 3);
+    let test = test.write("site/fail", "");
+    test.ends(1, &["rollback", "--release", &names[0]]);
+    let test = test.remove("site/fail");
+    test.ends(0, &["rollback"]).says_not("skipped");
+    assert_eq!(test.live("site").as_ref(), Some(&names[1]));
+}
+
+#[test]
 fn a_failed_release_is_no_way_back() {
     let test =
         Test::new().recipe(r#"task("verify", |host| { if host.test("test -e fail") { fail("no"); } });"#);

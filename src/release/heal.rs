@@ -85,6 +85,7 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
                 healing.interrupted.push((intent.clone(), intent.to()));
                 let served = |record: &Record| Record {
                     first_served: record.first_served.or(Some(intent.at)),
+                    last_served: record.first_served.and(Some(intent.at)),
                     ..record.clone()
                 };
                 healing.records.extend(record.map(served));

@@ -1,14 +1,18 @@
 //! Which releases a prune removes: a pure decision over the records.
 
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
 use crate::release::seen::Seen;
-use crate::release::{ReleaseName, State};
+use crate::release::{Record, ReleaseName, State};
 
-/// All but the newest `keep` complete releases. The live release stays, whatever its state. Failed and bad releases are
+/// All but the `keep` complete releases that were served last: a rollback without a name goes to these. One that was not
+/// served yet counts from when it was created. The live release stays, whatever its state. Failed and bad releases are
 /// removed and not counted. A release that is being built belongs to a run and stays.
 pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
-    let kept: Vec<&ReleaseName> = seen.complete().rev().take(keep.get()).map(|record| &record.name).collect();
+    let mut complete: Vec<&Record> = seen.complete().collect();
+    complete.sort_by_key(|record| Reverse((record.served().unwrap_or(record.created), record.created)));
+    let kept: Vec<&ReleaseName> = complete.iter().take(keep.get()).map(|record| &record.name).collect();
     seen.records
         .iter()
         .filter(|record| record.state != State::Building)
@@ -21,10 +25,9 @@ pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::Record;
     use crate::release::current::Current;
 
-    /// Releases as `name+state`, oldest first; `*` marks the live one.
+    /// Releases as `name+state`, oldest first; `*` marks the live one, `r` one that a rollback went to.
     #[track_caller]
     fn case(releases: &str, keep: usize, want: &str) {
         let mut seen = Seen::default();
@@ -41,7 +44,9 @@ mod tests {
             if word.ends_with('*') {
                 seen.current = Current::Release { link: String::new(), name: name.clone() };
             }
-            let record = Record::building(name, created, "me").with_state(state);
+            let mut record = Record::building(name, created, "me").with_state(state);
+            let rolled_back_at = jiff::Timestamp::from_second(100 + n as i64).unwrap();
+            record.last_served = word.contains('r').then_some(rolled_back_at);
             seen.records.push(record);
         }
         let pruned = to_prune(&seen, NonZeroUsize::new(keep).unwrap());
@@ -57,5 +62,6 @@ mod tests {
         case("1 2f 3f 4b 5*", 2, "2 3 4");
         case("1 2 3u 4*", 1, "1 2");
         case("1 2 3b*", 1, "1");
+        case("1r 2 3 4b 5*", 3, "2 4");
     }
 }

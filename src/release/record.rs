@@ -52,6 +52,9 @@ pub struct Record {
     pub manifest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_served: Option<Timestamp>,
+    /// When a rollback went to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_served: Option<Timestamp>,
     /// Taken over from another tool: copied from, never linked from.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopted: bool,
@@ -79,6 +82,7 @@ impl Record {
             strategy: None,
             manifest: None,
             first_served: None,
+            last_served: None,
             adopted: false,
             touched: Vec::new(),
             shared: Vec::new(),
@@ -98,6 +102,11 @@ impl Record {
             first_served: Some(created),
             ..Self::building(name, created, by)
         }
+    }
+
+    /// When it was last swapped to.
+    pub fn served(&self) -> Option<Timestamp> {
+        self.last_served.or(self.first_served)
     }
 
     pub fn with_state(&self, state: State) -> Self {

@@ -15,13 +15,17 @@ pub enum Diverged {
     Allowed,
 }
 
-/// The newest complete release that all of `hosts` have and that is older than what each of them serves.
-pub fn rollback_target(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
+/// The complete release that all of `hosts` have and that was served before what each of them serves.
+pub fn rollback_target(run: &Run, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
+    let fleet = &run.fleet;
     if diverged == Diverged::Refused {
         serve_the_same(fleet, hosts)?;
     }
     match earlier(fleet, hosts)? {
-        Ok(name) => Ok(name),
+        Ok(names) => {
+            note_skipped(run, hosts, &names)?;
+            Ok(names[0].clone())
+        }
         Err(why) => bail!(
             Report::new("there is no earlier complete release to roll back to")
                 .note(why)
@@ -30,8 +34,22 @@ pub fn rollback_target(fleet: &Fleet, hosts: &[usize], diverged: Diverged) -> Re
     }
 }
 
-/// The same, or the reason why there is none.
-fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<ReleaseName, String>> {
+/// Says so if the first of `names` is not the newest.
+fn note_skipped(run: &Run, hosts: &[usize], names: &[ReleaseName]) -> Result<()> {
+    let site = run.fleet.site(hosts[0]);
+    let newest = site.seen()?.complete().rev().find(|record| names.contains(&record.name));
+    if let Some(newest) = newest.filter(|record| record.name != names[0]) {
+        let text = format!(
+            "`{}` was live before; `{}` is newer, but an earlier rollback skipped it",
+            names[0], newest.name
+        );
+        run.events.event(Event::Note { host: None, text });
+    }
+    Ok(())
+}
+
+/// All of them, the last served one first; or the reason why there is none.
+fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<Vec<ReleaseName>, String>> {
     let mut common: Option<Vec<ReleaseName>> = None;
     let mut without = Vec::new();
     for &host in hosts {
@@ -44,8 +62,8 @@ fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<ReleaseName, String>
             Some(names) => names.into_iter().filter(|name| earlier.contains(name)).collect(),
         });
     }
-    let newest = common.and_then(|names| names.into_iter().next());
-    Ok(newest.ok_or_else(|| match without.as_slice() {
+    let common = common.filter(|names| !names.is_empty());
+    Ok(common.ok_or_else(|| match without.as_slice() {
         [] => "the hosts have no earlier complete release in common".to_owned(),
         [one] => format!("{one} has no earlier complete release"),
         more => format!("{} have no earlier complete release", more.join(", ")),

@@ -32,9 +32,9 @@ pub fn swap_back(run: &Run, hosts: &[usize]) -> Result<()> {
     run.fleet.none_failed(failures)
 }
 
-/// Rolls `hosts` back to the newest complete release before the live one that all of them have.
+/// Rolls `hosts` back to the complete release that was live before, and that all of them have.
 pub fn roll_back(run: &Arc<Run>, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
-    roll_back_to(run, hosts, &rollback_target(&run.fleet, hosts, diverged)?)
+    roll_back_to(run, hosts, &rollback_target(run, hosts, diverged)?)
 }
 
 /// Rolls `hosts` back to `name`. Hosts that already serve it stay as they are. Fails if all do.

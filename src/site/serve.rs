@@ -1,5 +1,6 @@
 //! Changes what a host serves: swap, swap back, rollback; and prunes old releases.
 
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, bail};
@@ -83,10 +84,12 @@ impl Site {
             .with_context(|| format!("release `{to}` is not complete on `{}`", self.host().name))?
             .clone();
         let left = seen.live().and_then(|live| seen.record(live)).filter(|left| left.name != served.name);
-        // After a swap back, it is as good as before.
-        let back = left.map(|left| left.with_state(State::Complete)).into_iter().collect();
+        // After a swap back, both are as before.
+        let back =
+            left.map(|left| left.with_state(State::Complete)).into_iter().chain([served.clone()]).collect();
         let left = left.map(|left| left.with_state(State::Bad));
         served.first_served = served.first_served.or(Some(request.now));
+        served.last_served = Some(request.now);
         let mut records = vec![served];
         records.extend(left);
         let plan = SwapPlan { release: to.clone(), is_new: false, records, back, linked: Vec::new() };
@@ -249,18 +252,18 @@ impl Site {
     }
 }
 
-/// The complete releases older than the live one, newest first. A rollback without a name goes to the first.
+/// The complete releases that are older than the live one and were served, the last served one first. A rollback
+/// without a name goes to the first: a release that an earlier rollback skipped was skipped on purpose.
 pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
     let live = seen.live().and_then(|name| seen.record(name));
     let Some(live) = live else {
         bail!(Report::new("no release is live, so there is nothing to roll back").hint("deploy first"));
     };
-    Ok(seen
-        .complete()
-        .rev()
-        .filter(|record| (record.created, &record.name) < (live.created, &live.name))
-        .map(|record| record.name.clone())
-        .collect())
+    let is_older = |record: &&Record| (record.created, &record.name) < (live.created, &live.name);
+    let mut earlier: Vec<&Record> = seen.complete().filter(is_older).collect();
+    earlier.retain(|record| record.served().is_some());
+    earlier.sort_by_key(|record| Reverse((record.served(), record.created)));
+    Ok(earlier.into_iter().map(|record| record.name.clone()).collect())
 }
 
 /// A link into `shared/`: its path and its text.

@@ -80,8 +80,8 @@ pub mod api {
         host.outcome(guard::seal(host.context.run(), host.index))
     }
 
-    /// Removes old releases and returns their names. The newest `keep` complete releases stay, and so does the live
-    /// one. A release that cannot be removed after a swap is only a warning. A plan lists the releases.
+    /// Removes old releases and returns their names. The `keep` complete releases that were live last stay, and so does
+    /// the live one. A release that cannot be removed after a swap is only a warning. A plan lists the releases.
     #[rhai_fn(pure, return_raw)]
     pub fn prune(host: &mut ScriptHost, keep: i64) -> ScriptResult<Array> {
         let keep = usize::try_from(keep).ok().and_then(NonZeroUsize::new);

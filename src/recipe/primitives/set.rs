@@ -118,7 +118,8 @@ pub mod api {
         hosts.outcome(|run, indices| serve::swap_back(run, indices))
     }
 
-    /// Points `current` to the newest earlier release that is complete on all of these hosts, and returns its name.
+    /// Points `current` to the release that was live before, and returns its name. It is older than the live one, and
+    /// complete on all of these hosts.
     /// The release that was live is marked as bad. Fails if the hosts serve different releases.
     #[rhai_fn(pure, return_raw)]
     pub fn rollback(hosts: &mut ScriptHosts) -> ScriptResult<String> {
