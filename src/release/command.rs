@@ -8,7 +8,7 @@ use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
 use crate::release::scripts::flag;
-use crate::shell::{Answer, Effect, Script, Step, Word};
+use crate::shell::{Answer, Effect, Script, Step, Word, escape};
 
 const RUN: &str = concat!(
     include_str!("sh/run.sh"),
@@ -48,8 +48,7 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// Another user to run as, by `sudo -n`.
     pub user: Option<String>,
-    /// It ends at the first of its commands that fails (`set -e`, POSIX XCU 2.14). `None` for a text of more than one
-    /// line.
+    /// Whether it ends at its first failure (`set -e`, POSIX XCU 2.14). By default it does if it has several lines.
     pub errexit: Option<bool>,
     /// The release whose linked files are compared afterwards.
     pub guard: Option<ReleaseName>,
@@ -76,15 +75,19 @@ impl Command {
             .var("runner_holder", holder)
     }
 
-    /// The text, or what another user's shell is given instead.
+    /// What the shell reads: the text, or for another user one line that also sets the environment.
     fn command(&self) -> Word {
         match self.user {
             None => Word::from(&self.text),
-            Some(_) => Word::new(one_line(&self.with_environment())),
+            Some(_) => {
+                let mut line = Vec::new();
+                escape(&self.with_environment(), &mut line);
+                Word::new(line)
+            }
         }
     }
 
-    /// The text behind what sets its environment, since sudo passes none on.
+    /// Assigns the environment, because sudo passes none on, and then has the text.
     fn with_environment(&self) -> Vec<u8> {
         let script =
             self.env.iter().fold(Script::default(), |script, (key, value)| script.export(key, value));
@@ -92,7 +95,7 @@ impl Command {
         [script.text().as_slice(), errexit.as_bytes(), self.text.as_bytes()].concat()
     }
 
-    /// A single line means what it means at a terminal, where `a; b` runs both.
+    /// One line works as at a terminal, where `a; b` runs both.
     fn ends_at_first_failure(&self) -> bool {
         self.errexit.unwrap_or_else(|| self.text.trim().contains('\n'))
     }
@@ -113,19 +116,6 @@ impl Command {
             .data("command", &self.text)
             .timeout(self.timeout)
     }
-}
-
-/// Text as one line that `printf %b` turns back (POSIX XCU printf).
-fn one_line(text: &[u8]) -> Vec<u8> {
-    let mut line = Vec::new();
-    for byte in text {
-        match byte {
-            b'\\' => line.extend(b"\\0134"),
-            b'\n' => line.extend(b"\\0012"),
-            byte => line.push(*byte),
-        }
-    }
-    line
 }
 
 fn split(answer: &Answer, tag: &str) -> GuardedAnswer {

@@ -6,4 +6,4 @@ pub mod word;
 
 pub use script::Script;
 pub use step::{Act, Answer, Effect, Exit, Op, Step};
-pub use word::Word;
+pub use word::{Word, escape};

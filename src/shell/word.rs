@@ -33,6 +33,17 @@ impl Word {
     }
 }
 
+/// Appends bytes to a line, such that `printf %b` turns them back (POSIX XCU printf).
+pub fn escape(bytes: &[u8], line: &mut Vec<u8>) {
+    for byte in bytes {
+        match byte {
+            b'\\' => line.extend_from_slice(b"\\0134"),
+            b'\n' => line.extend_from_slice(b"\\0012"),
+            byte => line.push(*byte),
+        }
+    }
+}
+
 impl From<&str> for Word {
     fn from(text: &str) -> Self {
         Self::new(text)

@@ -20,6 +20,7 @@ use super::entry::Tree;
 use super::entry::{Entry, Kind};
 use super::hash::Hash;
 use super::path::{TreePath, manifest_order, needs_escape};
+use crate::shell::escape;
 
 /// An entry as a server has it. `is_generated` is true only for files: the content of such a file is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,16 +147,6 @@ impl Manifest {
     pub fn get(&self, path: &TreePath) -> Option<&Line> {
         let found = self.lines.binary_search_by(|line| manifest_order(&line.entry.path, path));
         found.ok().map(|index| &self.lines[index])
-    }
-}
-
-fn escape(path: &[u8], text: &mut Vec<u8>) {
-    for byte in path {
-        match byte {
-            b'\\' => text.extend_from_slice(b"\\0134"),
-            b'\n' => text.extend_from_slice(b"\\0012"),
-            byte => text.push(*byte),
-        }
     }
 }
 
