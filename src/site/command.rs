@@ -21,7 +21,7 @@ pub struct CommandRequest {
     pub env: Vec<(String, String)>,
     pub timeout: Option<Duration>,
     pub user: Option<String>,
-    /// Whether it ends at the first of its commands that fails; `None` for the default.
+    /// Whether it ends at its first failure; `None` for the default.
     pub errexit: Option<bool>,
 }
 

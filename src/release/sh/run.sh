@@ -8,7 +8,7 @@
 #   runner_command                  shell text; for another user, one line for `printf %b` that sets the environment too
 #   runner_environment(name value)  its environment variables
 #   runner_user                     another user to run it as, or nothing
-#   runner_errexit                  not empty: it ends at the first command that fails
+#   runner_errexit                  yes if the command ends at its first failure
 #   runner_release                  the release to guard, or nothing
 #   runner_tag                      a text that no command prints
 case $runner_cwd in
@@ -23,7 +23,7 @@ if [ "$runner_holder" ]; then
     *) echo 'this run no longer holds the lock of the site' >&2 && exit 1 ;;
   esac
 fi
-# Not without `./`: the user's CDPATH would have a say.
+# Without `./`, the CDPATH of the user's shell would apply.
 case $runner_cwd in
   /*) cd -- "$runner_cwd" || exit ;;
   ?*) cd -- "./$runner_cwd" || exit ;;
@@ -31,9 +31,10 @@ esac
 runner_export() { export "$1=$2"; }
 (
   if [ -n "$runner_user" ]; then
-    # sudo passes no environment on. What follows the line on standard input is left for the command.
+    # sudo passes no environment on. `read` leaves what follows the line to the command, and fails if the line is
+    # incomplete.
     printf '%s\n' "$runner_command" |
-      sudo -n -u "$runner_user" -- sh -c 'IFS= read -r c; eval "unset c; $(printf %b "$c")" </dev/null'
+      sudo -n -u "$runner_user" -- sh -c 'IFS= read -r c || exit; eval "unset c; $(printf %b "$c")" </dev/null'
     exit
   fi
   # Only in this subshell: else the tools of the guard would have them in their environment.
