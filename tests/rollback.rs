@@ -176,19 +176,16 @@ fn a_rollback_leads_to_the_release_that_is_asked_for() {
 fn a_rollback_goes_to_what_was_live_before_not_to_what_an_earlier_one_skipped() {
     let test = Test::new();
     let names = deployed(&test, 4);
-    test.ends(0, &["rollback", "--release", &names[1]]).says_not("skipped");
+    test.ends(0, &["rollback", "--release", &names[1]]).says_not("is newer");
     let test = test.source("index", "5");
     test.ends(0, &["--set", "keep_releases=10"]);
     // The same is said of what a rollback would do.
-    let skips = format!(
-        "`{}` was live before; `{}` is newer, but an earlier rollback skipped it",
-        names[1], names[2]
-    );
+    let skips = format!("`{}` was live before; `{}` is newer, but was last live earlier", names[1], names[2]);
     test.ends(0, &["rollback", "--plan"]).says(&skips);
     test.ends(0, &["rollback"]).says(&skips);
     assert_eq!(test.serves("site", "index"), "2");
     // From there it goes on to older ones.
-    test.ends(0, &["rollback"]).says_not("skipped");
+    test.ends(0, &["rollback"]).says_not("is newer");
     assert_eq!(test.serves("site", "index"), "1");
     // What was live before is kept, however old.
     test.ends(0, &["--set", "keep_releases=2"]);
@@ -204,7 +201,7 @@ fn a_rollback_that_failed_is_none() {
     let test = test.write("site/fail", "");
     test.ends(1, &["rollback", "--release", &names[0]]);
     let test = test.remove("site/fail");
-    test.ends(0, &["rollback"]).says_not("skipped");
+    test.ends(0, &["rollback"]).says_not("is newer");
     assert_eq!(test.live("site").as_ref(), Some(&names[1]));
 }
 

@@ -15,7 +15,7 @@ pub enum Diverged {
     Allowed,
 }
 
-/// The complete release that all of `hosts` have and that was served before what each of them serves.
+/// The complete release that all of `hosts` have, that is older than the live one of each, and that was live last.
 pub fn rollback_target(run: &Run, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
     let fleet = &run.fleet;
     if diverged == Diverged::Refused {
@@ -34,21 +34,19 @@ pub fn rollback_target(run: &Run, hosts: &[usize], diverged: Diverged) -> Result
     }
 }
 
-/// Says so if the first of `names` is not the newest.
+/// Reports if the first of `names`, the one that was live last, is not the newest.
 fn note_skipped(run: &Run, hosts: &[usize], names: &[ReleaseName]) -> Result<()> {
     let site = run.fleet.site(hosts[0]);
     let newest = site.seen()?.complete().rev().find(|record| names.contains(&record.name));
     if let Some(newest) = newest.filter(|record| record.name != names[0]) {
-        let text = format!(
-            "`{}` was live before; `{}` is newer, but an earlier rollback skipped it",
-            names[0], newest.name
-        );
+        let text =
+            format!("`{}` was live before; `{}` is newer, but was last live earlier", names[0], newest.name);
         run.events.event(Event::Note { host: None, text });
     }
     Ok(())
 }
 
-/// All of them, the last served one first; or the reason why there is none.
+/// All such releases, the one that was live last first; or the reason why there is none.
 fn earlier(fleet: &Fleet, hosts: &[usize]) -> Result<Result<Vec<ReleaseName>, String>> {
     let mut common: Option<Vec<ReleaseName>> = None;
     let mut without = Vec::new();
