@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often code that waits for something else checks the flag. Each host has a thread that does this: on fifty hosts,
-/// checking twice as often takes 10 % more processor time.
+/// How often waiting code checks the flag, so Ctrl-C takes effect within it. Each host has a thread that does so: with
+/// many hosts, a shorter interval costs processor time.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Shared by everything that can cancel acts and everything that performs them. While it is cancelled, running acts
