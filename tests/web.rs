@@ -62,6 +62,37 @@ fn a_web_server_is_asked_by_port_and_by_socket_with_the_host_that_is_said() {
 }
 
 #[test]
+fn https_is_spoken_to_the_web_server_of_the_host_whatever_its_certificate_says() {
+    let test = Test::new().source("public/large", &"x".repeat(1_000_000));
+    let nginx = Nginx::with_tls(&format!(
+        "ssl_protocols TLSv1.3;\n root {};\n location = /who {{ return 200 \"$scheme $host $ssl_server_name $ssl_protocol $request_length\"; }}",
+        root(&test)
+    ));
+    let (port, plain) = (nginx.tls_port, nginx.port);
+    let test = verify(
+        test,
+        &format!(
+            r#"
+            note(host.http("https://shop.example.com:{port}/who").body);
+            note(host.http("https://127.0.0.1:{port}/who", #{{ host: "blog.example.com" }}).body);
+            note(host.http("https://wiki.example.com/who", #{{ at: "127.0.0.1:{port}" }}).body);
+            note(host.http("http://plain.example.com/who", #{{ at: "127.0.0.1:{plain}" }}).body);
+            note("" + host.http("https://shop.example.com:{port}/large").body.len);
+            let w = host.watch("https://shop.example.com:{port}/large", #{{ seconds: 0.1, rate: 50 }});
+            note(`${{w.bad}} bad`);
+            "#
+        ),
+    );
+    let ran = test.deploy();
+    ran.says("https shop.example.com shop.example.com TLSv1.3")
+        .says("https blog.example.com blog.example.com TLSv1.3")
+        .says("https wiki.example.com wiki.example.com TLSv1.3")
+        .says("http plain.example.com  ")
+        .says("1000000")
+        .says("0 bad");
+}
+
+#[test]
 fn an_answer_that_is_not_good_fails_the_task_with_what_it_said() {
     let mut test = Test::new().source("public/index.html", "maintenance\n\nplease wait");
     let nginx = Nginx::start(&format!("root {};", root(&test)));
@@ -87,12 +118,10 @@ fn an_answer_that_is_not_good_fails_the_task_with_what_it_said() {
             format!("\"http://127.0.0.1:{mute_port}/\", #{{ timeout: 0.2 }}"),
             vec!["` failed: no response within 0.2 s"],
         ),
+        (format!("\"https://127.0.0.1:{port}/\""), vec!["` failed: the server does not speak TLS there"]),
         (
-            "\"https://localhost/\"".to_owned(),
-            vec![
-                "cannot send a request to `https://localhost/`: https is not supported here",
-                "hint: use `http://",
-            ],
+            "\"ftp://localhost/\"".to_owned(),
+            vec!["cannot send a request to `ftp://localhost/`", "hint: use `https://"],
         ),
         (format!("{}, #{{ expct: 200 }}", url("")), vec!["unknown option `expct` (did you mean `expect`?)"]),
         (format!("{}, #{{ headers: #{{ \"a b\": 1 }} }}", url("")), vec!["`a b` is not a valid header name"]),

@@ -17,7 +17,7 @@ use crate::transport::spare::SpareChannels;
 use crate::transport::turn::{ExchangeEnd, Turn, TurnLimits};
 use crate::transport::upload::Uploader;
 use crate::transport::{ExtraStreams, Heartbeat, Listener, Remote, RequestResult, Silent, TransportError};
-use crate::web::Request;
+use crate::web::{Request, WebStream};
 
 /// How long a channel may take to open, and its login shell to read its startup files, some of which use the network.
 const START: Duration = Duration::from_secs(120);
@@ -79,7 +79,11 @@ impl<L: Link> FramedRemote<L> {
     }
 
     fn exchange_request(&mut self, request: &Request) -> Result<RequestResult, TransportError> {
-        let mut exchange = RequestExchange::open(&mut self.link, request)?;
+        let wire = match WebStream::new(request) {
+            Ok(wire) => wire,
+            Err(why) => return Ok(RequestResult::Failed(why)),
+        };
+        let mut exchange = RequestExchange::open(&mut self.link, request, wire)?;
         let outcome = loop {
             // No act is running now.
             self.send_heartbeat();

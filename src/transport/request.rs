@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::{RequestResult, Stream, TransportError};
-use crate::web::Request;
+use crate::web::{Request, WebStream};
 
 /// The limit for a response of any protocol, in bytes.
 const RESPONSE_MAX: usize = 40 * 1024 * 1024;
@@ -15,8 +15,7 @@ const RESPONSE_MAX: usize = 40 * 1024 * 1024;
 pub struct RequestExchange<'a> {
     channel: ChannelId,
     request: &'a Request,
-    /// The part of the request that is not written yet.
-    rest: &'a [u8],
+    wire: WebStream,
     received: Vec<u8>,
     began: Instant,
     /// When the channel accepted the first byte.
@@ -25,12 +24,12 @@ pub struct RequestExchange<'a> {
 }
 
 impl<'a> RequestExchange<'a> {
-    pub fn open(link: &mut impl Link, request: &'a Request) -> Result<Self, TransportError> {
+    pub fn open(link: &mut impl Link, request: &'a Request, wire: WebStream) -> Result<Self, TransportError> {
         let began = Instant::now();
         Ok(Self {
             channel: link.dial(&request.to)?,
             request,
-            rest: &request.bytes,
+            wire,
             received: Vec::new(),
             began,
             sent: None,
@@ -55,7 +54,10 @@ impl<'a> RequestExchange<'a> {
 
     fn transfer(&mut self, link: &mut impl Link) -> io::Result<Option<RequestResult>> {
         let has_written = self.write(link)?;
-        let (n_read, is_over) = self.read(link)?;
+        let (n_read, is_over) = match self.read(link)? {
+            Ok(read) => read,
+            Err(why) => return Ok(Some(RequestResult::Failed(why))),
+        };
         if self.received.len() >= RESPONSE_MAX {
             return Ok(Some(RequestResult::Failed(format!(
                 "the response is larger than {} MiB",
@@ -84,34 +86,36 @@ impl<'a> RequestExchange<'a> {
 
     /// Returns whether the channel accepted any bytes.
     fn write(&mut self, link: &mut impl Link) -> io::Result<bool> {
-        if self.rest.is_empty() {
+        let bytes = self.wire.outgoing();
+        if bytes.is_empty() {
             return Ok(false);
         }
-        let n = match link.write(self.channel, self.rest) {
+        let n = match link.write(self.channel, bytes) {
             Ok(n) => n,
             // The application stopped reading, but may respond nevertheless.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                self.rest = b"";
-                0
+                self.wire.stop();
+                return Ok(false);
             }
             Err(error) => return Err(error),
         };
-        self.rest = &self.rest[n..];
+        self.wire.sent(n);
         let has_moved = n > 0;
         self.sent = self.sent.or(has_moved.then(Instant::now));
         Ok(has_moved)
     }
 
-    /// Returns how many bytes were read, and whether the response has ended.
-    fn read(&mut self, link: &mut impl Link) -> io::Result<(usize, bool)> {
-        match link.read(self.channel, Stream::Stdout, &mut self.buffer)? {
-            ReadOutcome::Bytes(n) => {
-                self.received.extend(&self.buffer[..n]);
-                Ok((n, false))
-            }
+    /// Returns how many bytes were read, and whether the response has ended; or why it cannot be read.
+    fn read(&mut self, link: &mut impl Link) -> io::Result<Result<(usize, bool), String>> {
+        let Self { wire, received, buffer, channel, .. } = self;
+        Ok(match link.read(*channel, Stream::Stdout, buffer)? {
+            ReadOutcome::Bytes(n) => wire.receive(&buffer[..n], received).map(|()| (n, false)),
             ReadOutcome::Nothing => Ok((0, false)),
+            ReadOutcome::End if wire.is_shaking_hands() => {
+                Err("the connection closed during the TLS handshake".to_owned())
+            }
             ReadOutcome::End => Ok((0, true)),
-        }
+        })
     }
 
     fn parse_response(&self, is_over: bool) -> Option<RequestResult> {

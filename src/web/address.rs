@@ -1,6 +1,7 @@
 //! Addresses of applications on a host, written as in the configuration of web servers.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 
@@ -44,6 +45,16 @@ impl Address {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
         let is_host = !host.is_empty() && host.chars().all(is_plain) && port > 0;
         is_host.then(|| Self::Tcp { host: host.to_owned(), port })
+    }
+
+    /// The host's own 127.0.0.1 in place of a name; other addresses stay.
+    pub(super) fn of_this_host(self) -> Self {
+        match self {
+            Self::Tcp { host, port } if host != "localhost" && host.parse::<IpAddr>().is_err() => {
+                Self::Tcp { host: "127.0.0.1".to_owned(), port }
+            }
+            address => address,
+        }
     }
 
     pub(super) fn unix(path: &str) -> Result<Self> {

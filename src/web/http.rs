@@ -21,23 +21,23 @@ pub struct Url {
     pub authority: String,
     /// Path and query.
     pub target: String,
+    pub is_https: bool,
 }
 
 impl Url {
-    /// Reads `http://HOST[:PORT][/PATH]`, or `http://unix:/PATH/OF/SOCKET:/PATH` as nginx has it.
+    /// Reads `http://HOST[:PORT][/PATH]`, the same with `https://`, or `http://unix:/PATH/OF/SOCKET:/PATH` as nginx has
+    /// it. A name with `https` is requested at the host's own 127.0.0.1: its certificate is not judged, so nobody else
+    /// must answer.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
             Report::new(format!("cannot send a request to `{text}`: {why}")).hint(
-                "use `http://127.0.0.1/up`, `http://127.0.0.1:8080/up` or `http://unix:/run/app.sock:/up`",
+                "use `https://example.com/up`, `http://127.0.0.1:8080/up` or `http://unix:/run/app.sock:/up`",
             )
         };
-        let Some(rest) = text.strip_prefix("http://") else {
-            bail!(match text.starts_with("https://") {
-                true => wrong("https is not supported here").note(
-                    "the request goes through the connection to the host, and needs no encryption of its own"
-                ),
-                false => wrong("it must begin with `http://`"),
-            });
+        let (is_https, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (_, Some(rest)) => (true, rest),
+            _ => bail!(wrong("it must begin with `https://` or `http://`")),
         };
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             bail!(wrong("it contains a space or a control character"));
@@ -54,23 +54,38 @@ impl Url {
             None => {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at(at);
-                let Some(address) = server(authority) else {
+                let Some(address) = server(authority, if is_https { 443 } else { 80 }) else {
                     bail!(wrong(&format!("`{authority}` is not a valid host")));
                 };
+                let address = if is_https { address.of_this_host() } else { address };
                 (address, authority, target.strip_prefix('/').unwrap_or(target))
             }
         };
         let target = format!("/{}", encoded(target));
-        Ok(Self { address, authority: authority.to_owned(), target })
+        Ok(Self { address, authority: authority.to_owned(), target, is_https })
+    }
+
+    /// The name without a port.
+    pub fn name(&self) -> &str {
+        without_port(&self.authority)
     }
 }
 
 /// `HOST` or `HOST:PORT`.
-fn server(authority: &str) -> Option<Address> {
+fn server(authority: &str, default_port: u16) -> Option<Address> {
     match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
         Some((host, port)) => Address::tcp(host, port.parse().ok()?),
-        None => Address::tcp(authority, 80),
+        None => Address::tcp(authority, default_port),
     }
+}
+
+/// `HOST` of `HOST:PORT`, without the brackets of an IPv6 address.
+fn without_port(authority: &str) -> &str {
+    let host = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, _)) => host,
+        None => authority,
+    };
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Percent-encodes what must not occur in a URL (RFC 3986 §2.1).
@@ -96,6 +111,12 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// The name to ask for by TLS, if the request is to be encrypted.
+    pub fn tls(&self) -> Option<String> {
+        let name = self.host.as_deref().map_or(self.url.name(), without_port);
+        self.url.is_https.then(|| name.to_owned())
+    }
+
     pub fn bytes(&self) -> Result<Vec<u8>> {
         check_method(&self.method)?;
         let host = self.host.as_deref().unwrap_or(&self.url.authority).to_owned();
@@ -231,13 +252,18 @@ mod tests {
             ("http://unix:/run/app.sock:/up", "/run/app.sock localhost /up"),
             ("http://unix:/run/app.sock", "/run/app.sock localhost /"),
             ("http://a/caf\u{e9}", "a:80 a /caf%C3%A9"),
+            ("https://shop.example.com/up", "127.0.0.1:443 shop.example.com /up"),
+            ("https://shop.example.com:8443", "127.0.0.1:8443 shop.example.com:8443 /"),
+            ("https://10.0.0.9/", "10.0.0.9:443 10.0.0.9 /"),
+            ("https://[::1]:8443/", "[::1]:8443 [::1]:8443 /"),
         ] {
-            let Url { address, authority, target } = Url::parse(text).unwrap();
+            let Url { address, authority, target, is_https } = Url::parse(text).unwrap();
             assert_eq!(format!("{address} {authority} {target}"), want);
+            assert_eq!(is_https, text.starts_with("https"));
         }
         let text = |text| format!("{:#}", Url::parse(text).unwrap_err());
         for wrong in
-            ["https://a/", "a/b", "http://", "http://a b/", "http://a@b/", "http://a:x/", "http://unix:a"]
+            ["ftp://a/", "a/b", "http://", "http://a b/", "http://a@b/", "http://a:x/", "http://unix:a"]
         {
             assert!(
                 text(wrong).contains(&format!("cannot send a request to `{wrong}`: ")),

@@ -4,16 +4,20 @@ mod address;
 pub mod fastcgi;
 pub mod http;
 mod message;
+mod tls;
 
 use std::time::Duration;
 
 pub use address::Address;
 pub use message::{Response, check_header, check_method};
+pub use tls::WebStream;
 
 /// A request as bytes, and how to read its response.
 pub struct Request {
     pub to: Address,
     pub bytes: Vec<u8>,
+    /// The name to ask for, if the request is to be encrypted.
+    pub tls: Option<String>,
     pub protocol: Protocol,
     pub timeout: Duration,
 }

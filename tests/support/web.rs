@@ -108,14 +108,49 @@ impl Fpm {
 pub struct Nginx {
     served: Served,
     pub port: u16,
+    /// Where it speaks TLS, if it does.
+    pub tls_port: u16,
     pub socket: PathBuf,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Nginx {
     pub fn start(server: &str) -> Self {
-        let dir = room();
+        Self::new(room(), server, 0)
+    }
+
+    /// On a port with TLS, too, by a certificate that nobody trusts.
+    pub fn with_tls(server: &str) -> Self {
+        let (dir, port) = (room(), free_port());
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .args([
+                "-subj",
+                "/CN=elsewhere.example.com",
+                "-days",
+                "2",
+                "-keyout",
+                "key",
+                "-out",
+                "certificate",
+            ])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let at = dir.path().display();
+        let tls = format!(
+            "listen 127.0.0.1:{port} ssl;\n ssl_certificate {at}/certificate;\n ssl_certificate_key {at}/key;\n{server}"
+        );
+        Self::new(dir, &tls, port)
+    }
+
+    fn new(dir: TempDir, server: &str, tls_port: u16) -> Self {
         let socket = dir.path().join("nginx.sock");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let at = dir.path().display();
         let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
         let config = format!(
@@ -129,6 +164,6 @@ impl Nginx {
         let mut command = Command::new(program("nginx", "nginx-light"));
         command.arg("-c").arg(&path).arg("-e").arg(dir.path().join("errors"));
         let served = Served::start(dir, &mut command, || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { served, port, socket }
+        Self { served, port, tls_port, socket }
     }
 }

@@ -18,6 +18,7 @@ const LINE_MAX: usize = 400;
 
 /// The parts of a request that all protocols have, and options of some.
 pub(super) struct RequestOptions {
+    pub(super) at: Option<String>,
     pub(super) host: Option<String>,
     pub(super) method: String,
     pub(super) headers: Vec<(String, String)>,
@@ -32,6 +33,7 @@ pub(super) struct RequestOptions {
 impl Default for RequestOptions {
     fn default() -> Self {
         Self {
+            at: None,
             host: None,
             method: "GET".to_owned(),
             headers: Vec::new(),
@@ -68,6 +70,7 @@ impl RequestOptions {
                 let near = Suggestion::new(key, known.iter().copied());
                 return Err(mistake_text(format!("unknown option `{key}`{near}")));
             }
+            "at" => self.at = Some(value.into_string().map_err(|_| wrong("an address with a port"))?),
             "host" => self.host = Some(value.into_string().map_err(|_| wrong("a host name"))?),
             "method" => self.method = value.into_string().map_err(|_| wrong("a method such as `GET`"))?,
             "path" => self.path = value.into_string().map_err(|_| wrong("a path"))?,

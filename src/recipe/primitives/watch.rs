@@ -12,7 +12,8 @@ use crate::recipe::primitives::request::{Expected, RequestOptions};
 use crate::recipe::primitives::web::{HTTP, http_request};
 use crate::site::web::{self, RequestOutcome};
 
-const WATCH: [&str; 11] = [
+const WATCH: [&str; 12] = [
+    "at",
     "host",
     "method",
     "headers",

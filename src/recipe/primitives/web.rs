@@ -20,7 +20,7 @@ use crate::web::{Address, Protocol, Request, fastcgi, http};
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-pub(super) const HTTP: [&str; 6] = ["host", "method", "headers", "body", "timeout", "expect"];
+pub(super) const HTTP: [&str; 7] = ["at", "host", "method", "headers", "body", "timeout", "expect"];
 const FASTCGI: [&str; 9] =
     ["path", "host", "method", "headers", "params", "https", "body", "timeout", "expect"];
 
@@ -45,8 +45,11 @@ fn ask(
 pub(super) fn http_request(url: &str, options: &RequestOptions) -> (String, anyhow::Result<Request>) {
     let title = format!("{} {url}", options.method);
     let request = Url::parse(url).and_then(|url| {
-        let to = url.address.clone();
         let RequestOptions { method, host, headers, body, timeout, .. } = options;
+        let to = match &options.at {
+            Some(at) => Address::parse(at)?,
+            None => url.address.clone(),
+        };
         let request = http::HttpRequest {
             url,
             method: method.clone(),
@@ -55,7 +58,7 @@ pub(super) fn http_request(url: &str, options: &RequestOptions) -> (String, anyh
             body: body.clone(),
         };
         let protocol = Protocol::Http { is_head: method == "HEAD" };
-        Ok(Request { to, bytes: request.bytes()?, protocol, timeout: *timeout })
+        Ok(Request { to, bytes: request.bytes()?, tls: request.tls(), protocol, timeout: *timeout })
     });
     (title, request)
 }
@@ -91,7 +94,7 @@ fn fastcgi_it(
             body: options.body.clone(),
         };
         let (to, bytes) = (Address::parse(address)?, request.bytes()?);
-        Ok(Request { to, bytes, protocol: Protocol::FastCgi, timeout: options.timeout })
+        Ok(Request { to, bytes, tls: None, protocol: Protocol::FastCgi, timeout: options.timeout })
     });
     ask(call, host, &title, request, &options)
 }
@@ -156,17 +159,19 @@ fn failure_of(error: Box<EvalAltResult>) -> ScriptResult<Failure> {
 
 #[export_module]
 pub mod api {
-    /// Sends an HTTP request to a server on the host, through the connection: `http://127.0.0.1/up`, or
-    /// `http://unix:/run/app.sock:/up` for a socket. Returns a table with `status`, `body`, `headers` and `seconds`.
-    /// Fails if the status is not from 200 to 399. A plan sends the request, too, unless the release does not exist
-    /// yet.
+    /// Sends an HTTP request to a server on the host, through the connection: `http://127.0.0.1/up`,
+    /// `https://shop.example.com/up`, or `http://unix:/run/app.sock:/up` for a socket. A name with `https` is requested at
+    /// the host's own 127.0.0.1; certificates are not checked. Returns a table with `status`, `body`, `headers` and
+    /// `seconds`. Fails if the status is not from 200 to 399. A plan sends the request, too, unless the release does not
+    /// exist yet.
     #[rhai_fn(pure, return_raw)]
     pub fn http(call: NativeCallContext, host: &mut ScriptHost, url: &str) -> ScriptResult<Dynamic> {
         http_it(&call, host, url, Map::new())
     }
 
     /// Like `host.http(url)`, with options:
-    /// - `host`: the `Host` header
+    /// - `at`: the address to connect to, such as `127.0.0.1:8443` or `/run/app.sock`
+    /// - `host`: the `Host` header, and the name for TLS
     /// - `method`: the default is `GET`; a plan only lists methods other than `GET`, `HEAD` and `OPTIONS`
     /// - `headers`: a table
     /// - `body`: a text, or a table or list to send as JSON
