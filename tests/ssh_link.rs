@@ -129,7 +129,8 @@ fn the_first_step_travels_in_the_command() {
         since: Some("2026-11-25T22:00:00Z".parse().unwrap()),
         flow: "deploy".to_owned(),
     };
-    let request = LockRequest { owner: &owner, is_again: false, timeout: Duration::from_secs(10) };
+    let timeout = Duration::from_secs(10);
+    let request = LockRequest { owner: &owner, is_again: false, identity: None, renames: false, timeout };
     let bytes = |act: &Act| {
         assert!(act.is_public);
         encode::bootstrap(&Nonce::random().mark(0), act).len()

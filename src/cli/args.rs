@@ -47,6 +47,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub release: Option<String>,
 
+    /// Takes over a site that belongs to another application
+    #[arg(long)]
+    pub adopt_application: bool,
+
     /// Changes a setting, or appends to a list with KEY.add=VALUE; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,

@@ -17,7 +17,7 @@ use crate::here::options::HereOptions;
 use crate::here::revision::deployer;
 use crate::host::{Inventory, SelectedHosts};
 use crate::recipe::{Recipe, Settled};
-use crate::release::ReleaseName;
+use crate::release::{Identity, ReleaseName};
 use crate::run::{Run, Setup};
 use crate::transport::CancelToken;
 use crate::transport::ssh::Logins;
@@ -56,6 +56,7 @@ struct RunConfig {
     goal: Goal,
     wanted: Option<ReleaseName>,
     settled: Settled,
+    takes_over: bool,
 }
 
 impl RunConfig {
@@ -82,7 +83,8 @@ impl RunConfig {
         }
         match recipe.settle(&inventory.settings, &selected.stage.settings, &selected.hosts, &cli) {
             Ok(settled) if problems.is_empty() => {
-                Ok(Self { inventory, selected, recipe, goal, wanted, settled })
+                let takes_over = args.adopt_application;
+                Ok(Self { inventory, selected, recipe, goal, wanted, settled, takes_over })
             }
             settled => {
                 problems.extend(settled.err().into_iter().flatten());
@@ -114,6 +116,9 @@ impl RunConfig {
         for options in &mut sites {
             // First, so that the setting `env` can override them.
             options.env.splice(..0, here.revision.env(&self.stage()));
+            options.identity =
+                self.inventory.identity().map(|name| Identity { application: name.to_owned() });
+            options.takes_over = self.takes_over;
         }
         let access = Access {
             logins,

@@ -7,6 +7,7 @@ pub mod fill;
 pub mod guard;
 pub mod heal;
 pub mod history;
+pub mod identity;
 pub mod intent;
 pub mod keep;
 pub mod lifecycle;
@@ -26,6 +27,7 @@ pub mod survey;
 pub mod swap;
 pub mod take;
 
+pub use identity::Identity;
 pub use lock::Lock;
 pub use name::ReleaseName;
 pub use record::{Record, State};

@@ -6,6 +6,7 @@ use crate::event::Report;
 use crate::host::facts::Facts;
 use crate::release::answer::Fields;
 use crate::release::current::Current;
+use crate::release::identity::Identity;
 use crate::release::intent::Intent;
 use crate::release::lock::Owner;
 use crate::release::scripts::{LITTER, SAY, word};
@@ -67,6 +68,9 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         shared: fields.list("shared").into_iter().collect(),
         intents: intents(fields)?,
         has_litter: fields.get("litter").is_some(),
+        webroot: fields.list("webroot"),
+        foreign: fields.list("foreign"),
+        identity: fields.get("site").map(|text| Identity::parse(&text)).transpose()?,
         owner: fields.get("owner").and_then(|text| Owner::parse(&text)),
         cache: match fields.get("cache").as_deref().map(str::trim) {
             None => Cache::Absent,

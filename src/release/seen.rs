@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::host::facts::Facts;
 use crate::release::current::Current;
+use crate::release::identity::Identity;
 use crate::release::intent::Intent;
 use crate::release::lock::Owner;
 use crate::release::{Record, ReleaseName, State};
@@ -28,6 +29,12 @@ pub struct Seen {
     pub intents: Vec<Intent>,
     /// Whether an interrupted run left temporary files.
     pub has_litter: bool,
+    /// What a web server would serve from the deploy path itself, if that has no `current`.
+    pub webroot: Vec<String>,
+    /// What else the deploy path has then that is no part of a site; at most 100 names.
+    pub foreign: Vec<String>,
+    /// The application that the site belongs to, if a run has said so.
+    pub identity: Option<Identity>,
     /// The owner that the lock's file names.
     pub owner: Option<Owner>,
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::release::answer::Fields;
 use crate::release::history::HistoryEntry;
+use crate::release::identity::Identity;
 use crate::release::lock::{Lock, Owner};
 use crate::release::probe::{self, FORMAT};
 use crate::release::scripts::{LOCK, PUT, SAY, flag};
@@ -22,6 +23,9 @@ pub struct LockRequest<'a> {
     pub owner: &'a Owner,
     /// This run had the lock on a connection that was lost. Its processes from then are ended.
     pub is_again: bool,
+    /// The application that the site is to belong to. It is stored unless another one is; `renames` replaces that.
+    pub identity: Option<&'a Identity>,
+    pub renames: bool,
     /// How long to wait for processes of an interrupted run to end.
     pub timeout: Duration,
 }
@@ -86,6 +90,8 @@ fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {
         .var("host", &request.owner.host)
         .var("claim", owner.trim_end_matches('}'))
         .var("again", flag(request.is_again))
+        .var("identity", request.identity.map_or(Word::from(""), Word::from))
+        .var("renames", flag(request.renames))
         .var("patience", tenths)
 }
 

@@ -22,7 +22,13 @@ const GRACE: Duration = Duration::from_secs(1);
 impl Session {
     /// Takes the lock. False if there is no site yet; `None` in a plan, which only probes the site.
     pub(super) fn take(&mut self, owner: &Owner, setup: Option<&SiteSetup>) -> Result<Option<bool>> {
-        let request = LockRequest { owner, is_again: self.lock.is_some(), timeout: TAKE_TIMEOUT };
+        let request = LockRequest {
+            owner,
+            is_again: self.lock.is_some(),
+            identity: self.options.identity.as_ref(),
+            renames: self.options.takes_over && setup.is_some(),
+            timeout: TAKE_TIMEOUT,
+        };
         let step = take::take(self.host.path.as_str(), &self.options.shared, &request, setup);
         if self.plans(&step.act.op, step.act.effect) {
             if self.lock.is_none() {

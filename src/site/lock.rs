@@ -3,12 +3,10 @@
 use anyhow::{Result, bail};
 use jiff::Timestamp;
 
-use crate::event::{Report, few};
-use crate::release::current::Current;
+use crate::event::few;
 use crate::release::heal::{self, Healing};
 use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::lock::{Lock, Owner};
-use crate::release::seen::Seen;
 use crate::release::take::SiteSetup;
 use crate::release::{Record, State};
 use crate::site::state::Site;
@@ -24,7 +22,7 @@ impl Site {
         self.check_access()?;
         let seen = self.seen()?;
         let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
-        if is_taken == Some(false) || !seen.is_open || adopted.is_some() {
+        if is_taken == Some(false) || !seen.is_open || adopted.is_some() || self.takes_over()? {
             self.make(owner, adopted.as_ref(), now, by)?;
         }
         self.session.keep_lock(owner);
@@ -35,6 +33,7 @@ impl Site {
     fn make(&mut self, owner: &Owner, adopted: Option<&Record>, now: Timestamp, by: &str) -> Result<()> {
         let entry = adopted.map(|record| HistoryEntry::new(now, HistoryEvent::Adopt, &record.name, by));
         let setup = SiteSetup { adopts: adopted.zip(entry.as_ref()) };
+        self.note_first_contact()?;
         match self.session.take(owner, Some(&setup))? {
             None => return Ok(()),
             Some(false) => bail!("the directories of the site disappeared after they were created"),
@@ -47,23 +46,6 @@ impl Site {
                 false => format!("; other directories are left alone: {}", others.join(", ")),
             };
             self.session.note(format!("adopted `{}`, which is live{left}", record.name));
-        }
-        Ok(())
-    }
-
-    /// Fails if this user may not deploy here.
-    pub fn check_access(&self) -> Result<()> {
-        let Seen { root, facts, current, .. } = self.seen()?;
-        if !facts.is_writable {
-            let (nearest, user) = (&facts.nearest, &facts.user);
-            let report = Report::new(format!("`{nearest}` is not writable by `{user}`"));
-            bail!(report.at(self.host().places.path.clone()).hint(match nearest.starts_with(root) {
-                true => format!("on the server: `sudo chown -R {user} {root}`"),
-                false => format!("on the server: `sudo install -d -o {user} {root}`"),
-            }));
-        }
-        if matches!(current, Current::Dangling { .. }) {
-            self.session.warn(format!("`{root}/current` points to nothing"));
         }
         Ok(())
     }

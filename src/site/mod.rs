@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** `current` is only re-pointed to a release whose record a probe has found complete.
 
+mod access;
 mod base;
 mod build;
 pub mod command;

@@ -2,9 +2,9 @@
 
 use anyhow::{Result, bail};
 
-use crate::release::SharedPath;
 use crate::release::fill::Duplicate;
 use crate::release::plan::PathRules;
+use crate::release::{Identity, SharedPath};
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -20,6 +20,10 @@ pub struct Options {
     pub revert_command: String,
     /// Whether the key of an unknown host is accepted and remembered.
     pub accepts_new_keys: bool,
+    /// The application of the run, if `runner.toml` names it.
+    pub identity: Option<Identity>,
+    /// Whether a site that belongs to another application becomes one of this application.
+    pub takes_over: bool,
 }
 
 /// For verbs that only read.
@@ -35,6 +39,8 @@ impl Default for Options {
             confirm_within: 60,
             revert_command: String::new(),
             accepts_new_keys: false,
+            identity: None,
+            takes_over: false,
         }
     }
 }

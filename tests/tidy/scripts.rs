@@ -194,7 +194,13 @@ impl Samples {
 
     fn of_lock(&self) -> Vec<Act> {
         let owner = Owner::default();
-        let request = LockRequest { owner: &owner, is_again: false, timeout: Duration::ZERO };
+        let request = LockRequest {
+            owner: &owner,
+            is_again: false,
+            identity: None,
+            renames: false,
+            timeout: Duration::ZERO,
+        };
         let setup = SiteSetup { adopts: Some((&self.record, &self.entry)) };
         vec![
             probe::probe("/srv", &self.shared).act,

@@ -85,6 +85,12 @@ impl Inventory {
         })
     }
 
+    /// The application that sites belong to: the key `application`. The name of a directory does not count, because
+    /// another checkout may have another name.
+    pub fn identity(&self) -> Option<&str> {
+        self.application.as_deref()
+    }
+
     /// The name of the application for people: the key `application`, else the name of the project's directory.
     pub fn application(&self) -> String {
         let named = self.application.clone();

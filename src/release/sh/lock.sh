@@ -9,6 +9,8 @@
 #   format          only to make: the number of the layout
 #   adopt, adopted  only to make: a release to adopt and its record, or nothing
 #   entry           only to make: the line for the history, or nothing
+#   identity        the application that the site is to belong to, or nothing
+#   renames         yes if it replaces the application that the site belongs to
 take() {
   cd -- "$root" || refuse "cannot enter \`$root\`"
   boot=$(boot_id)
@@ -60,6 +62,12 @@ take() {
   say taken yes
 }
 
+# Sites of the first versions do not say what they belong to: they belong to the first run that says it.
+identify() {
+  [ "$identity" ] || return 0
+  [ -s .runner/site ] && [ -z "$renames" ] || put .runner/site "$identity" || refuse "cannot write to \`$root/.runner\`"
+}
+
 case $root in
   '~/'*) root=$HOME/${root#'~/'} ;;
 esac
@@ -75,7 +83,8 @@ if [ "$make" ]; then
     [ -z "$adopt" ] || [ -f ".runner/records/$adopt" ] || {
       record "$adopt" "$adopted" && note "$entry" || refuse "cannot write to \`$root/.runner\`"
     }
+    identify
   }
 elif [ -f "$root/.runner/format" ] && [ -w "$root/.runner" ]; then
-  take
+  take && identify
 fi

@@ -60,6 +60,7 @@ for path in $litter; do
 done
 [ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
 [ -f .runner/cache ] && say_line cache .runner/cache
+[ -s .runner/site ] && say_line site .runner/site
 [ -w .runner ] || [ ! -e .runner ] || say sealed_off .runner
 for path in .runner/records/*; do
   [ -f "$path" ] && case $path in
@@ -70,6 +71,19 @@ done
 for path in releases/* releases/.[!.]*; do
   [ -d "$path" ] && say release "${path#releases/}"
 done
+# Without `current`, the directory may be something else than a site.
+if [ ! -L current ]; then
+  n=0
+  for path in * .[!.]*; do
+    [ -e "$path" ] || [ -L "$path" ] || continue
+    case $path in
+      releases | shared | cache | current | .runner) ;;
+      index.* | *.php | *.html | *.htm | .htaccess | .user.ini | web.config | robots.txt | favicon.* | wp-* | artisan | \
+        package.json | composer.json | public | public_html | htdocs) say webroot "$path" ;;
+      *) [ $((n = n + 1)) -gt 100 ] || say foreign "$path" ;;
+    esac
+  done
+fi
 if [ -L current ]; then
   say current "$(readlink current)"
   if target=$(cd current/ 2>/dev/null && pwd -P); then
