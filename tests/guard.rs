@@ -319,7 +319,7 @@ fn a_file_edited_on_the_server_is_reported_and_the_new_release_has_the_local_con
             if strategy == "strategy=copy-previous" {
                 same(&site(&test), &before);
             }
-            let ran = test.ends(0, &["--set", strategy, "--set", "drift=adopt"]);
+            let ran = test.ends(0, &["--set", strategy, "--set", "drift=overwrite"]);
             ran.says_not("warning").says("`page`");
             test.serves_the_source("site");
         });

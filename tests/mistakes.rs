@@ -1236,7 +1236,7 @@ set("keep_releases", 0);"#,
               |
             2 | set("copy", "lnik");
               |     ^^^^^^
-            error: setting `drift`: `ignore` must be `report`, `fail` or `adopt`
+            error: setting `drift`: `ignore` must be `report`, `fail` or `overwrite`
              --> deploy.rhai:3:5
               |
             3 | set("drift", "ignore");

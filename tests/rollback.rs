@@ -160,9 +160,7 @@ fn a_rollback_leads_to_the_release_that_is_asked_for() {
         test.ends(0, &["rollback", "--release", &names[1]]);
         assert_eq!(test.serves("site", "index"), "2");
         let before = site(&test);
-        // Bad, being served, unknown.
-        let ran = test.ends(1, &["rollback", "--release", &names[3]]);
-        ran.says("is bad").says(&names[0]).says(&names[2]);
+        // Being served, unknown.
         test.ends(1, &["rollback", "--release", &names[1]]).says("already");
         test.ends(1, &["rollback", "--release", "20010101000000"]).says("does not exist").says(&names[0]);
         same(&site(&test), &before);
@@ -501,4 +499,114 @@ fn a_rollback_on_a_host_without_a_complete_release_says_what_to_do() {
     let name = test.live("site").unwrap();
     fs::remove_dir_all(test.path(format!("site/releases/{name}"))).unwrap();
     test.ends(1, &["rollback", "--release", &name]).says("is not there any more").says("deploy one");
+}
+
+/// The complete release before the live one was changed: it is refused by name, and nothing changes.
+#[track_caller]
+fn refused_as_changed(test: &Test, named: &str) {
+    let live = test.live("site");
+    let old = test.releases("site")[0].clone();
+    let ran = test.ends(1, &["rollback"]);
+    ran.says(&format!("release `{old}` was changed after it was deployed: {named}"));
+    ran.says(&format!("rollback --release {old} --set allow_edited=true` goes there all the same"));
+    test.ends(1, &["rollback", "--plan"]).says("was changed after it was deployed");
+    test.ends(1, &["rollback", "--release", &old]).says("was changed after it was deployed");
+    assert_eq!(test.live("site"), live);
+    test.ends(0, &["rollback", "--release", &old, "--set", "allow_edited=true"]).says("warning: release `");
+    assert_eq!(test.live("site").as_ref(), Some(&old));
+}
+
+fn with_a_link(test: Test) -> Test {
+    test.source("dir/file", "x").shell("ln -s dir source/link")
+}
+
+#[test]
+fn a_release_that_was_edited_is_refused_by_name() {
+    everywhere(|test| {
+        let names = deployed(&test, 2);
+        let test = test.shell(&format!("echo X >site/releases/{}/index", names[0]));
+        refused_as_changed(&test, "`index`");
+    });
+}
+
+#[test]
+fn a_release_that_lost_files_or_links_is_refused_by_name() {
+    let test = with_a_link(Test::new());
+    let names = deployed(&test, 2);
+    let test = test.shell(&format!("rm -rf site/releases/{}/*", names[0]));
+    refused_as_changed(&test, "`dir`, `dir/file`, `index`, `link`");
+    let test = with_a_link(Test::new());
+    let names = deployed(&test, 2);
+    let test = test.shell(&format!("ln -sfn /etc site/releases/{}/link", names[0]));
+    refused_as_changed(&test, "`link`");
+    // Without a copy of the manifest on this machine, and with the strategy `cache`.
+    let test = Test::new();
+    let test = test.toml("[settings]\nsource = \"source\"\nstrategy = \"cache\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n");
+    let names = deployed(&test, 2);
+    let test = test.remove("cache").shell(&format!("echo X >site/releases/{}/index", names[0]));
+    refused_as_changed(&test, "`index`");
+}
+
+#[test]
+fn a_release_that_was_changed_on_one_host_is_refused_on_all() {
+    let test = Test::with_sites(2);
+    let test = test.source("index", "1");
+    test.deploy();
+    let old = test.live("sites/h1").unwrap();
+    let test = test.source("index", "2");
+    test.deploy();
+    let live = test.live("sites/h1");
+    let test = test.shell(&format!("echo X >sites/h2/releases/{old}/index"));
+    test.ends(1, &["rollback"]).says("on `h2`").says("was changed after it was deployed: `index`");
+    assert_eq!([test.live("sites/h1"), test.live("sites/h2")], [live.clone(), live]);
+}
+
+#[test]
+fn what_its_own_deploy_replaced_does_not_count_as_changed() {
+    let test = Test::new().recipe(r#"task("prepare", |host| host.run("echo made >n && mv -f n index"));"#);
+    let names = deployed(&test, 2);
+    test.ends(0, &["rollback"]);
+    assert_eq!(test.live("site").as_ref(), Some(&names[0]));
+}
+
+#[test]
+fn a_bad_release_can_be_gone_to_by_its_name() {
+    everywhere(|test| {
+        let names = deployed(&test, 2);
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.record("site", &names[1])["state"], "bad");
+        let ran = test.ends(0, &["rollback", "--release", &names[1]]);
+        ran.says(&format!("warning: release `{}` is marked as bad on `", names[1]));
+        assert_eq!(test.live("site").as_ref(), Some(&names[1]));
+        for name in &names {
+            assert_eq!(test.record("site", name)["state"], "complete", "{name}");
+        }
+        // It goes back as any other.
+        test.ends(0, &["rollback"]).says_not("warning");
+        assert_eq!(test.live("site").as_ref(), Some(&names[0]));
+    });
+}
+
+#[test]
+fn a_complete_release_waits_until_it_is_named_or_pruned() {
+    everywhere(|test| {
+        let test = test.recipe(
+            r#"flow("stage", ["lock", "preflight", "build", "release", "upload", "share", "prepare", "seal"]);"#,
+        );
+        let names = deployed(&test, 1);
+        let test = test.source("index", "waits");
+        test.ends(0, &["stage"]);
+        let waiting = test.releases("site")[1].clone();
+        // Neither a deploy of anybody nor a rollback removes it, and no rollback goes there unasked.
+        let test = test.source("index", "other");
+        test.deploy().says_not("cleaned up");
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.live("site").as_ref(), Some(&names[0]));
+        assert_eq!(test.record("site", &waiting)["state"], "complete");
+        test.ends(0, &["rollback", "--release", &waiting]).says_not("warning");
+        assert_eq!(test.serves("site", "index"), "waits");
+        assert_eq!(test.record("site", &names[0])["state"], "complete", "one went on from it, not back");
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.record("site", &waiting)["state"], "bad");
+    });
 }

@@ -29,7 +29,7 @@ pub struct Healing {
     pub interrupted: Vec<(Intent, String)>,
     /// The new texts of records.
     pub records: Vec<Record>,
-    /// Releases that were never served.
+    /// Releases that are not complete.
     pub leftovers: Vec<ReleaseName>,
     /// There are temporary files to remove.
     pub has_litter: bool,
@@ -77,20 +77,26 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
     let mut kept: Vec<&ReleaseName> = seen.live().into_iter().collect();
     for intent in &seen.intents {
         let record = seen.record(&intent.release);
-        let can_go_on = record.is_some_and(|record| seen.is_complete(record));
+        // A rollback may go to a release that is marked as bad.
+        let can_go_on = record.is_some_and(|record| match intent.is_new {
+            true => seen.is_complete(record),
+            false => seen.can_return_to(record),
+        });
         let left = intent.left().and_then(|left| seen.record(&left).cloned());
         let is_live = seen.live() == Some(&intent.release);
         match directions.get(&intent.rollout) {
             Some(HealDirection::Forward) if can_go_on => {
                 healing.interrupted.push((intent.clone(), intent.to()));
                 let served = |record: &Record| Record {
+                    state: State::Complete,
                     first_served: record.first_served.or(Some(intent.at)),
                     last_served: record.first_served.and(Some(intent.at)),
                     ..record.clone()
                 };
                 healing.records.extend(record.map(served));
+                let is_left_bad = |left: &Record| record.is_some_and(|record| left.is_bad_after(record));
                 if !intent.is_new {
-                    healing.records.extend(left.map(|left| left.with_state(State::Bad)));
+                    healing.records.extend(left.filter(is_left_bad).map(|left| left.with_state(State::Bad)));
                 }
                 kept.push(&intent.release);
             }
@@ -109,12 +115,9 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
             }
         }
     }
-    let was_never_served = |record: &&Record| match record.state {
-        State::Building => true,
-        State::Complete => record.first_served.is_none() && !record.adopted,
-        State::Failed | State::Bad => false,
-    };
-    let leftovers = seen.records.iter().filter(was_never_served).map(|record| &record.name);
+    // A complete release that was not served yet may be waiting for a rollout of its own.
+    let is_unfinished = |record: &&Record| record.state == State::Building;
+    let leftovers = seen.records.iter().filter(is_unfinished).map(|record| &record.name);
     healing.leftovers = leftovers.filter(|name| !kept.contains(name)).cloned().collect();
     healing.records.retain(|record| !healing.leftovers.contains(&record.name));
     healing
@@ -205,7 +208,7 @@ mod tests {
         // Both were swapped, neither was confirmed.
         case(seen("1 2", "2", true), seen("1 2", "2", true), "releases/1 2=failed");
         // One was armed and not swapped.
-        case(seen("1 2c", "1", true), seen("1 2", "2", true), "releases/1 -2");
+        case(seen("1 2c", "1", true), seen("1 2", "2", true), "releases/1");
         // The other one has confirmed: this one goes on, whether it was swapped or not.
         case(seen("1 2", "2", true), seen("1 2", "2", false), "releases/2 2=complete");
         case(seen("1 2c", "1", true), seen("1 2", "2", false), "releases/2 2=complete");
@@ -223,9 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_served_goes() {
+    fn what_is_not_complete_goes() {
         case(seen("1 2u", "1", false), seen("1", "1", false), "-2");
-        case(seen("1 2c", "1", false), seen("1", "1", false), "-2");
+        case(seen("1 2c", "1", false), seen("1", "1", false), "");
         case(seen("1 2f", "1", false), seen("1", "1", false), "");
         assert!(!plan(&seen("1 2f", "1", false), &BTreeMap::new()).is_needed());
     }

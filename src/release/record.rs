@@ -104,6 +104,12 @@ impl Record {
         }
     }
 
+    /// Whether it is bad if a run leaves it for `to`: one goes back to an older release from a bad one, and on to a newer
+    /// release from a good one.
+    pub fn is_bad_after(&self, to: &Record) -> bool {
+        (to.created, &to.name) < (self.created, &self.name)
+    }
+
     /// When it was last swapped to.
     pub fn served(&self) -> Option<Timestamp> {
         self.last_served.or(self.first_served)

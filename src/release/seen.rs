@@ -67,6 +67,12 @@ impl Seen {
         record.state == State::Complete && self.directories.contains(record.name.as_str())
     }
 
+    /// Whether a rollback that names the release can swap to it: it may also be marked as bad.
+    pub fn can_return_to(&self, record: &Record) -> bool {
+        let is_sent = matches!(record.state, State::Complete | State::Bad);
+        is_sent && self.directories.contains(record.name.as_str())
+    }
+
     /// Whether something other than a run removed the directory of a release.
     pub fn is_gone(&self, record: &Record) -> bool {
         record.state != State::Building && !self.directories.contains(record.name.as_str())

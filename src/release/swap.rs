@@ -74,6 +74,7 @@ pub fn swap(
     let script = script(lock, swap, include_str!("sh/swap.sh"))
         .var("arms", flag(phase != Phase::Commit))
         .var("commits", flag(phase != Phase::Arm))
+        .var("named", flag(!swap.intent.is_new))
         .var("guarded", flag(is_guarded))
         .var("text", &swap.intent)
         .var("within", swap.watching.within)

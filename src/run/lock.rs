@@ -14,6 +14,7 @@ use crate::release::lock::{Held, Owner};
 use crate::run::Run;
 use crate::run::dropping::drop_hosts;
 use crate::run::heal::heal;
+use crate::site::check_access;
 use crate::transport::cancel::POLL_INTERVAL;
 
 /// How often a run that waits for a lock tries to take it.
@@ -47,7 +48,7 @@ pub fn connect_all(run: &Run, hosts: &[usize]) -> Result<()> {
     let failures = run.on_each(hosts, |host| {
         let mut site = run.fleet.site(host);
         site.look()?;
-        site.check_access()
+        check_access(&site)
     });
     run.fleet.none_failed(failures)
 }

@@ -8,6 +8,7 @@ mod heal;
 pub mod heartbeat;
 pub mod lock;
 mod plan;
+pub mod rollback;
 pub mod rollback_target;
 mod rollout;
 pub mod serve;

@@ -8,17 +8,10 @@ use crate::release::ReleaseName;
 use crate::run::Run;
 use crate::site::earlier_releases;
 
-/// Whether a rollback that names no release may roll back hosts that serve different releases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Diverged {
-    Refused,
-    Allowed,
-}
-
 /// The complete release that all of `hosts` have, that is older than the live one of each, and that was live last.
-pub fn rollback_target(run: &Run, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
+pub fn rollback_target(run: &Run, hosts: &[usize], may_be_apart: bool) -> Result<ReleaseName> {
     let fleet = &run.fleet;
-    if diverged == Diverged::Refused {
+    if !may_be_apart {
         serve_the_same(fleet, hosts)?;
     }
     match earlier(fleet, hosts)? {

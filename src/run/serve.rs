@@ -1,18 +1,15 @@
-//! Changes what the hosts of a run serve, on all of them or none: swap, swap back, rollback, prune.
+//! Changes what the hosts of a run serve, on all of them or none: swap, swap back, prune.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::event::{Event, Report};
-use crate::release::ReleaseName;
-use crate::release::seen::Seen;
+use crate::event::Event;
 use crate::release::swap::Phase;
 use crate::run::Run;
 use crate::run::guard::swap_one;
-use crate::run::rollback_target::{Diverged, rollback_target};
 use crate::site::SwapRequest;
 
 /// Swaps `hosts` to the release of this run, after checking that each of them is ready.
@@ -32,52 +29,9 @@ pub fn swap_back(run: &Run, hosts: &[usize]) -> Result<()> {
     run.fleet.none_failed(failures)
 }
 
-/// Rolls `hosts` back to the complete release that was live before, and that all of them have.
-pub fn roll_back(run: &Arc<Run>, hosts: &[usize], diverged: Diverged) -> Result<ReleaseName> {
-    roll_back_to(run, hosts, &rollback_target(run, hosts, diverged)?)
-}
-
-/// Rolls `hosts` back to `name`. Hosts that already serve it stay as they are. Fails if all do.
-pub fn roll_back_to(run: &Arc<Run>, hosts: &[usize], name: &ReleaseName) -> Result<ReleaseName> {
-    let (mut staying, mut going) = (Vec::new(), Vec::new());
-    for &host in hosts {
-        let site = run.fleet.site(host);
-        let seen = site.seen()?;
-        if !seen.record(name).is_some_and(|record| seen.is_complete(record)) {
-            bail!(no_way_to(name, seen, &site.host().name));
-        }
-        let is_there = seen.live() == Some(name);
-        if is_there { &mut staying } else { &mut going }.push(host);
-    }
-    if going.is_empty() {
-        bail!("release `{name}` is already live on all hosts");
-    }
-    for &host in &staying {
-        run.fleet.site(host).keep_current()?;
-    }
-    roll_out(run, &going, |run, host, request| run.fleet.site(host).prepare_rollback(name, request))?;
-    let _ = run.release.set(name.clone());
-    Ok(name.clone())
-}
-
-/// Why `host` cannot be rolled back to the release `name`.
-fn no_way_to(name: &ReleaseName, seen: &Seen, host: &str) -> Report {
-    let what = match seen.record(name) {
-        Some(record) if seen.is_gone(record) => "is not there any more".to_owned(),
-        Some(record) => format!("is {}", record.state),
-        None => "does not exist".to_owned(),
-    };
-    let report = Report::new(format!("release `{name}` {what} on `{host}`"));
-    let complete: Vec<String> = seen.complete().map(|record| format!("`{}`", record.name)).collect();
-    report.hint(match complete.is_empty() {
-        true => "there is no complete release: deploy one".to_owned(),
-        false => format!("complete releases there: {}", complete.join(", ")),
-    })
-}
-
 /// Re-points `current` on all hosts, as one rollout: arms all of them, then all swap at once. Each host's undo is
 /// entered before its step, because some hosts may have swapped when another one fails.
-fn roll_out(
+pub(super) fn roll_out(
     run: &Arc<Run>,
     hosts: &[usize],
     prepare: impl Fn(&Arc<Run>, usize, &SwapRequest) -> Result<()> + Sync,

@@ -7,85 +7,81 @@ use crate::release::current::Current;
 use crate::release::seen::Seen;
 use crate::site::state::Site;
 
-impl Site {
-    /// Fails if this run may not deploy here. Nothing has been made by then.
-    pub fn check_access(&self) -> Result<()> {
-        let seen = self.seen()?;
-        for refused in
-            [unwritable(seen), self.docroot(seen), self.other_application(seen)].into_iter().flatten()
-        {
-            bail!(refused.at(self.host().places.path.clone()));
-        }
-        if matches!(seen.current, Current::Dangling { .. }) {
-            self.session.warn(format!("`{}/current` points to nothing", seen.root));
-        }
-        Ok(())
+/// Fails if this run may not deploy here. Nothing has been made by then.
+pub fn check_access(site: &Site) -> Result<()> {
+    let seen = site.seen()?;
+    let refused = unwritable(seen).or_else(|| docroot(site, seen)).or_else(|| other_application(site, seen));
+    if let Some(report) = refused {
+        bail!(report.at(site.host().places.path.clone()));
     }
+    if matches!(seen.current, Current::Dangling { .. }) {
+        site.session.warn(format!("`{}/current` points to nothing", seen.root));
+    }
+    Ok(())
+}
 
-    /// A directory that is served as it is. Visitors would see neither a new release nor that anything is wrong, and the
-    /// web server would publish `releases/` and `shared/`.
-    fn docroot(&self, seen: &Seen) -> Option<Report> {
-        let Seen { root, webroot, .. } = seen;
-        if webroot.is_empty() {
-            return None;
-        }
-        let report = Report::new(format!("`{root}` is in use: it has {}", few(webroot)));
-        let report = report.note(format!(
-            "if a web server serves `{root}`, visitors would go on seeing these files, and could read `{root}/releases` and `{root}/shared`"
-        ));
-        let path = self.path_beside(root);
-        let is_below = webroot.iter().any(|name| name == "artisan" || name == "public");
-        let below = if is_below { "current/public" } else { "current" };
-        Some(report.hint(format!(
-            "set `path = \"{path}\"` in `runner.toml`, and after the first deploy make `{path}/{below}` the root of the web server"
-        )))
+/// A directory that is served as it is. Visitors would see neither a new release nor that anything is wrong, and the
+/// web server would publish `releases/` and `shared/`.
+fn docroot(site: &Site, seen: &Seen) -> Option<Report> {
+    let Seen { root, webroot, .. } = seen;
+    if webroot.is_empty() {
+        return None;
     }
+    let report = Report::new(format!("`{root}` is in use: it has {}", few(webroot)));
+    let report = report.note(format!(
+        "if a web server serves `{root}`, visitors would go on seeing these files, and could read `{root}/releases` and `{root}/shared`"
+    ));
+    let path = path_beside(site, root);
+    let is_below = webroot.iter().any(|name| name == "artisan" || name == "public");
+    let below = if is_below { "current/public" } else { "current" };
+    Some(report.hint(format!(
+        "set `path = \"{path}\"` in `runner.toml`, and after the first deploy make `{path}/{below}` the root of the web server"
+    )))
+}
 
-    /// A deploy path to propose instead of `root`.
-    fn path_beside(&self, root: &str) -> String {
-        let named = self.options().identity.as_ref().map(|identity| identity.application.as_str());
-        let (parent, name) = root.rsplit_once('/').unwrap_or(("", root));
-        match named.filter(|named| *named != name && !named.contains('/')) {
-            Some(named) => format!("{parent}/{named}"),
-            None => format!("{root}-site"),
-        }
+/// A deploy path to propose instead of `root`.
+fn path_beside(site: &Site, root: &str) -> String {
+    let named = site.options().identity.as_ref().map(|identity| identity.application.as_str());
+    let (parent, name) = root.rsplit_once('/').unwrap_or(("", root));
+    match named.filter(|named| *named != name && !named.contains('/')) {
+        Some(named) => format!("{parent}/{named}"),
+        None => format!("{root}-site"),
     }
+}
 
-    fn other_application(&self, seen: &Seen) -> Option<Report> {
-        let (wanted, found) = (self.options().identity.as_ref()?, seen.identity.as_ref()?);
-        if wanted == found || self.options().takes_over {
-            return None;
-        }
-        let [wanted, found, root] = [&wanted.application, &found.application, &seen.root];
-        let report = Report::new(format!("`{root}` belongs to application `{found}`, not to `{wanted}`"));
-        let report = report.note(format!(
-            "if `{wanted}` deployed here, it would replace `{found}`, and a rollback would bring `{found}` back"
-        ));
-        Some(report.hint(format!(
-            "give `{wanted}` another `path`; if `{wanted}` is the new name of `{found}`, add `--adopt-application`"
-        )))
+fn other_application(site: &Site, seen: &Seen) -> Option<Report> {
+    let (wanted, found) = (site.options().identity.as_ref()?, seen.identity.as_ref()?);
+    if wanted == found || site.options().takes_over {
+        return None;
     }
+    let [wanted, found, root] = [&wanted.application, &found.application, &seen.root];
+    let report = Report::new(format!("`{root}` belongs to application `{found}`, not to `{wanted}`"));
+    let report = report.note(format!(
+        "if `{wanted}` deployed here, it would replace `{found}`, and a rollback would bring `{found}` back"
+    ));
+    Some(report.hint(format!(
+        "give `{wanted}` another `path`; if `{wanted}` is the new name of `{found}`, add `--adopt-application`"
+    )))
+}
 
-    /// Whether this run makes a site of another application one of its own.
-    pub(super) fn takes_over(&self) -> Result<bool> {
-        let Some((wanted, found)) = self.options().identity.as_ref().zip(self.seen()?.identity.as_ref())
-        else {
-            return Ok(false);
-        };
-        Ok(self.options().takes_over && wanted != found)
-    }
+/// Whether this run makes a site of another application one of its own.
+pub(super) fn takes_over(site: &Site) -> Result<bool> {
+    let Some((wanted, found)) = site.options().identity.as_ref().zip(site.seen()?.identity.as_ref()) else {
+        return Ok(false);
+    };
+    Ok(site.options().takes_over && wanted != found)
+}
 
-    /// Says once what a deploy path has that is no part of a site, and to which application a site belonged.
-    pub(super) fn note_first_contact(&self) -> Result<()> {
-        let Seen { root, foreign, identity, .. } = self.seen()?;
-        if !foreign.is_empty() {
-            self.session.note(format!("`{root}` also has {}; left alone", few(foreign)));
-        }
-        if let Some(identity) = identity.as_ref().filter(|_| self.options().takes_over) {
-            self.session.note(format!("the site belonged to application `{}` before", identity.application));
-        }
-        Ok(())
+/// Says once what a deploy path has that is no part of a site, and to which application a site belonged.
+pub(super) fn note_first_contact(site: &Site) -> Result<()> {
+    let Seen { root, foreign, identity, .. } = site.seen()?;
+    if !foreign.is_empty() {
+        site.session.note(format!("`{root}` also has {}; left alone", few(foreign)));
     }
+    if let Some(identity) = identity.as_ref().filter(|_| site.options().takes_over) {
+        site.session.note(format!("the site belonged to application `{}` before", identity.application));
+    }
+    Ok(())
 }
 
 fn unwritable(seen: &Seen) -> Option<Report> {

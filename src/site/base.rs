@@ -23,7 +23,7 @@ pub struct BaseState {
 }
 
 /// A filled directory on the server, and what is known about its content.
-struct KnownDirectory {
+pub(super) struct KnownDirectory {
     directory: Directory,
     /// From this machine's store, or from the server; `None` if neither has it.
     manifest: Option<Manifest>,
@@ -143,7 +143,7 @@ fn last_base(session: &Session, record: &Record, known: Option<KnownDirectory>) 
 }
 
 /// Compares directories on the server with their manifests.
-fn survey(session: &mut Session, all: Vec<&mut KnownDirectory>) -> Result<()> {
+pub(super) fn survey(session: &mut Session, all: Vec<&mut KnownDirectory>) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
@@ -168,8 +168,10 @@ fn report_drift(session: &Session, edited: &[TreePath], touched: &[String]) -> R
     }
     let what = format!("changed on the server since the last deploy: {}", few(&edited));
     match session.options.drift {
-        Drift::Report => session.warn(format!("{what}; the new release has the local content")),
-        Drift::Adopt => session.note(what),
+        Drift::Report => session.warn(format!(
+            "{what}; the new release has the local content, and a rollback refuses the changed release"
+        )),
+        Drift::Overwrite => session.note(format!("{what}; overwritten in the new release")),
         Drift::Fail => {
             bail!(Report::new(what).hint("bring the change into the source, or set `drift` to `report`"))
         }
@@ -178,7 +180,13 @@ fn report_drift(session: &Session, edited: &[TreePath], touched: &[String]) -> R
 }
 
 impl KnownDirectory {
-    fn new(seen: &Seen, [path, kept_as]: [&str; 2], digest: Option<&str>, by: By, store: &Store) -> Self {
+    pub(super) fn new(
+        seen: &Seen,
+        [path, kept_as]: [&str; 2],
+        digest: Option<&str>,
+        by: By,
+        store: &Store,
+    ) -> Self {
         let has = |program| seen.facts.has(program);
         let by = match by {
             // What cannot be compared cannot be trusted.
@@ -198,6 +206,11 @@ impl KnownDirectory {
             relied_on: digest.map(str::to_owned),
         };
         Self { directory, manifest, drifted: Vec::new(), edited: Vec::new() }
+    }
+
+    /// What a survey found to differ; `None` if there was nothing to compare with.
+    pub(super) fn differs(&self) -> Option<&[TreePath]> {
+        (self.manifest.is_some() && self.directory.by != By::Nothing).then_some(self.drifted.as_slice())
     }
 
     /// Whether this machine has the manifest, so that the server can check the directory during the fill.

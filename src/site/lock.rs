@@ -9,6 +9,7 @@ use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::lock::{Lock, Owner};
 use crate::release::take::SiteSetup;
 use crate::release::{Record, State};
+use crate::site::access::{check_access, note_first_contact, takes_over};
 use crate::site::state::Site;
 
 impl Site {
@@ -19,10 +20,10 @@ impl Site {
             return Ok(());
         }
         let is_taken = self.session.take(owner, None)?;
-        self.check_access()?;
+        check_access(self)?;
         let seen = self.seen()?;
         let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
-        if is_taken == Some(false) || !seen.is_open || adopted.is_some() || self.takes_over()? {
+        if is_taken == Some(false) || !seen.is_open || adopted.is_some() || takes_over(self)? {
             self.make(owner, adopted.as_ref(), now, by)?;
         }
         self.session.keep_lock(owner);
@@ -33,7 +34,7 @@ impl Site {
     fn make(&mut self, owner: &Owner, adopted: Option<&Record>, now: Timestamp, by: &str) -> Result<()> {
         let entry = adopted.map(|record| HistoryEntry::new(now, HistoryEvent::Adopt, &record.name, by));
         let setup = SiteSetup { adopts: adopted.zip(entry.as_ref()) };
-        self.note_first_contact()?;
+        note_first_contact(self)?;
         match self.session.take(owner, Some(&setup))? {
             None => return Ok(()),
             Some(false) => bail!("the directories of the site disappeared after they were created"),

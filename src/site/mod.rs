@@ -19,14 +19,17 @@ mod session;
 mod shared;
 mod state;
 mod swapping;
+mod verify;
 mod view;
 pub mod web;
 mod work;
 
+pub use access::check_access;
 pub use base::{BaseState, base_state};
 pub use build::Fill;
 pub use command::CommandRequest;
 pub use options::{Drift, Options};
 pub use serve::{SwapRequest, earlier_releases};
 pub use state::Site;
+pub use verify::{Comparison, compare};
 pub use web::RequestOutcome;

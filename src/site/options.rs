@@ -50,7 +50,7 @@ impl Default for Options {
 pub enum Drift {
     Report,
     Fail,
-    Adopt,
+    Overwrite,
 }
 
 impl Drift {
@@ -58,8 +58,9 @@ impl Drift {
         match text {
             "report" => Ok(Self::Report),
             "fail" => Ok(Self::Fail),
-            "adopt" => Ok(Self::Adopt),
-            _ => bail!("`{text}` must be `report`, `fail` or `adopt`"),
+            // The first versions called it so, although nothing was adopted.
+            "overwrite" | "adopt" => Ok(Self::Overwrite),
+            _ => bail!("`{text}` must be `report`, `fail` or `overwrite`"),
         }
     }
 }

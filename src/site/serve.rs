@@ -75,19 +75,20 @@ impl Site {
         self.prepare(plan, request)
     }
 
-    /// Prepares a swap to an older complete release. The release that is live now will be marked as bad.
+    /// Prepares a swap to a release that is on the host. The one that is live now will be marked as bad if it is newer.
     pub fn prepare_rollback(&mut self, to: &ReleaseName, request: &SwapRequest) -> Result<()> {
         let seen = self.seen()?;
         let mut served = seen
             .record(to)
-            .filter(|record| seen.is_complete(record))
+            .filter(|record| seen.can_return_to(record))
             .with_context(|| format!("release `{to}` is not complete on `{}`", self.host().name))?
             .clone();
         let left = seen.live().and_then(|live| seen.record(live)).filter(|left| left.name != served.name);
         // After a swap back, both are as before.
         let back =
             left.map(|left| left.with_state(State::Complete)).into_iter().chain([served.clone()]).collect();
-        let left = left.map(|left| left.with_state(State::Bad));
+        let left = left.filter(|left| left.is_bad_after(&served)).map(|left| left.with_state(State::Bad));
+        served.state = State::Complete;
         served.first_served = served.first_served.or(Some(request.now));
         served.last_served = Some(request.now);
         let mut records = vec![served];

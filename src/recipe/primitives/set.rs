@@ -9,7 +9,7 @@ use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
 use crate::recipe::value::texts;
 use crate::recipe::world::locked;
 use crate::release::ReleaseName;
-use crate::run::rollback_target::Diverged;
+use crate::run::rollback::{self, RollbackOptions};
 use crate::run::{lock, serve};
 
 impl IntoIterator for ScriptHosts {
@@ -119,41 +119,54 @@ pub mod api {
     }
 
     /// Points `current` to the release that was live before, and returns its name. It is older than the live one, and
-    /// complete on all of these hosts.
-    /// The release that was live is marked as bad. Fails if the hosts serve different releases.
+    /// complete on all of these hosts. The release that was live is marked as bad. Fails if the hosts serve different
+    /// releases, or if the release was changed on a host after it was deployed.
     #[rhai_fn(pure, return_raw)]
     pub fn rollback(hosts: &mut ScriptHosts) -> ScriptResult<String> {
-        let name = hosts.outcome(|run, indices| serve::roll_back(run, indices, Diverged::Refused))?;
-        Ok(name.to_string())
+        rollback_with(hosts, Map::new())
     }
 
-    /// Like `hosts.rollback()`, with the option `allow_apart`: if it is true, the hosts may serve different releases.
+    /// Like `hosts.rollback()`, with options. If `allow_apart` is true, the hosts may serve different releases. If
+    /// `allow_edited` is true, the release may have been changed.
     #[rhai_fn(name = "rollback", pure, return_raw)]
     pub fn rollback_with(hosts: &mut ScriptHosts, options: Map) -> ScriptResult<String> {
-        let mut diverged = Diverged::Refused;
-        for (key, value) in options {
-            match (key.as_str(), value.as_bool()) {
-                ("allow_apart", Ok(true)) => diverged = Diverged::Allowed,
-                ("allow_apart", Ok(false)) => diverged = Diverged::Refused,
-                ("allow_apart", Err(_)) => return Err(mistake_text("`allow_apart` must be true or false")),
-                (other, _) => {
-                    let near = Suggestion::new(other, ["allow_apart"]);
-                    return Err(mistake_text(format!("`rollback` has no option `{other}`{near}")));
-                }
-            }
-        }
-        let name = hosts.outcome(|run, indices| serve::roll_back(run, indices, diverged))?;
+        let options = rollback_options(options)?;
+        let name = hosts.outcome(|run, indices| rollback::roll_back(run, indices, options))?;
         Ok(name.to_string())
     }
 
-    /// Points `current` to the release with this name, and returns the name. It must be complete on all of these
-    /// hosts. The release that was live is marked as bad.
+    /// Points `current` to the release with this name, and returns the name. All of these hosts must have it. The
+    /// release that was live is marked as bad if it is newer. Fails if the release was changed on a host after it was
+    /// deployed; warns if it is marked as bad.
     #[rhai_fn(name = "rollback", pure, return_raw)]
     pub fn rollback_to(hosts: &mut ScriptHosts, name: &str) -> ScriptResult<String> {
+        rollback_to_with(hosts, name, Map::new())
+    }
+
+    /// The same, with the options of `hosts.rollback(options)`.
+    #[rhai_fn(name = "rollback", pure, return_raw)]
+    pub fn rollback_to_with(hosts: &mut ScriptHosts, name: &str, options: Map) -> ScriptResult<String> {
+        let options = rollback_options(options)?;
         let name = hosts.outcome(|run, indices| {
             let wanted = ReleaseName::new(name)?;
-            serve::roll_back_to(run, indices, &wanted)
+            rollback::roll_back_to(run, indices, &wanted, options)
         })?;
         Ok(name.to_string())
     }
+}
+
+fn rollback_options(options: Map) -> ScriptResult<RollbackOptions> {
+    let mut read = RollbackOptions::default();
+    for (key, value) in options {
+        let option = match key.as_str() {
+            "allow_apart" => &mut read.may_be_apart,
+            "allow_edited" => &mut read.may_be_edited,
+            other => {
+                let near = Suggestion::new(other, ["allow_apart", "allow_edited"]);
+                return Err(mistake_text(format!("`rollback` has no option `{other}`{near}")));
+            }
+        };
+        *option = value.as_bool().map_err(|_| mistake_text(format!("`{key}` must be true or false")))?;
+    }
+    Ok(read)
 }

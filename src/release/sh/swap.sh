@@ -12,6 +12,7 @@
 #   revert_command           runs after the server has swapped back by itself
 #   records(name record)     the records after the swap
 #   linked(path link)        links into `shared/` that must be there
+#   named                    yes if a run may go to a release that is marked as bad
 #   guarded                  yes if files that releases share are guarded
 #   text                     the intent
 #   within                   seconds that the unconfirmed swap may go without a heartbeat

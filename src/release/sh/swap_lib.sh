@@ -14,6 +14,7 @@
 #   revert_command           runs after the server has swapped back by itself
 #   watch                    to end and to swap back: the watch over the swap, or nothing
 #   linked(path link)        to arm: links into `shared/` that must be there
+#   named                    to arm: yes if a run may go to a release that is marked as bad
 #   guarded                  to arm: yes if files that releases share are guarded
 #   text                     to arm: the intent
 #   within                   to arm: seconds that the unconfirmed swap may go without a heartbeat
@@ -30,6 +31,8 @@ check() {
   [ -w . ] && [ -w .runner ] || refuse "\`$(id -un 2>/dev/null || id -u)\` can no longer write to \`$root\`"
   case $(cat ".runner/records/$name") in
     *'"state":"complete"'*) ;;
+    # A release that is marked as bad can only be named on purpose.
+    *'"state":"bad"'*) [ "$named" ] || refuse "release \`$name\` is not recorded as complete" ;;
     *) refuse "release \`$name\` is not recorded as complete" ;;
   esac
   linked linked_one

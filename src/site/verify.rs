@@ -1,0 +1,36 @@
+//! Compares a sealed release with its manifest, before a rollback makes it live again.
+
+use anyhow::Result;
+
+use crate::release::ReleaseName;
+use crate::release::survey::By;
+use crate::site::base::{KnownDirectory, survey};
+use crate::site::guard::texts;
+use crate::site::state::Site;
+use crate::tree::Store;
+
+/// How a sealed release compares with its manifest.
+pub enum Comparison {
+    Same,
+    /// The files, directories and links that differ or are gone.
+    Differs(Vec<String>),
+    /// Another tool made the release, its manifest is missing, or the host lacks the tools.
+    Unknown,
+}
+
+/// Compares a release with its manifest. What a command of its own deploy has replaced does not count.
+pub fn compare(site: &mut Site, name: &ReleaseName, by: By, store: &Store) -> Result<Comparison> {
+    let seen = site.seen()?;
+    let Some(record) = seen.record(name).filter(|record| !record.adopted).cloned() else {
+        return Ok(Comparison::Unknown);
+    };
+    let place = [&format!("releases/{name}"), name.as_str()];
+    let mut known = KnownDirectory::new(seen, place, record.manifest.as_deref(), by, store);
+    survey(&mut site.session, vec![&mut known])?;
+    let Some(differs) = known.differs() else {
+        return Ok(Comparison::Unknown);
+    };
+    let mut differs = texts(differs);
+    differs.retain(|path| !record.touched.contains(path));
+    Ok(if differs.is_empty() { Comparison::Same } else { Comparison::Differs(differs) })
+}
