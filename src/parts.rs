@@ -12,7 +12,7 @@ pub mod host {
 pub mod release {
     pub use crate::release::{
         Record, ReleaseName, SharedPath, command, current, fill, guard, heal, history, intent, lifecycle,
-        lock, plan, probe, share, survey, swap, take,
+        lock, origins, plan, probe, share, survey, swap, take,
     };
 }
 

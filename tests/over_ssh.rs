@@ -41,6 +41,8 @@ mod shared;
 mod support;
 #[path = "swap.rs"]
 mod swap;
+#[path = "visitors.rs"]
+mod visitors;
 #[path = "web.rs"]
 mod web;
 

@@ -312,8 +312,9 @@ fn a_page_that_is_no_php_leaves_it_to_a_reload() {
 fn an_address_that_leads_to_https_is_known_before_the_swap() {
     let (test, _fpm, _nginx) = php("", "$realpath_root", "set(\"health\", \"/secure\");");
     test.ends(1, &[])
-        .says("task `smoke` failed")
-        .says("redirects to https: let the web server also answer on a local port");
+        .says("task `reach` failed")
+        .says("returned 301: it redirects to `https://127.0.0.1`")
+        .says("hint: set `url = \"https://127.0.0.1\"`");
     assert_eq!(test.live("site"), None);
 }
 

@@ -56,7 +56,7 @@ pub fn on_hosts<A: Send>(
     }
 }
 
-/// The options that matter without a run: whether a host key may be new, according to the recipe and the settings.
+/// The options that matter without a run, according to the recipe and the settings.
 fn options(
     args: &Args,
     inventory: &Inventory,
@@ -79,7 +79,7 @@ fn options(
     let cli = args.settings()?;
     let of_host = |host: &Host| {
         let layers = [&inventory.settings, &selected.stage.settings, &host.settings, &cli];
-        Options { accepts_new_keys: recipe.accepts_new_keys(&layers), ..Options::default() }
+        recipe.reading_options(&layers)
     };
     Ok(selected.hosts.iter().map(of_host).collect())
 }

@@ -4,23 +4,32 @@ use std::sync::Arc;
 
 use crate::cli::args::Args;
 use crate::cli::out;
-use crate::cli::releases::{fail_if_any_failed, probe, short};
+use crate::cli::releases::{fail_if_any_failed, on_hosts, short};
 use crate::cli::table::TextTable;
 use crate::cli::verb::VerbResult;
 use crate::event::Sink;
 use crate::release::State;
 use crate::release::seen::Seen;
+use crate::site::{Site, VisitOutcome, visit};
 use crate::transport::CancelToken;
 
 pub fn status(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = probe(args, cancel_token, events)?;
+    let all = on_hosts(args, cancel_token, events, ask)?;
     let mut table = TextTable::default();
-    table.row(["host", "serves", "since (UTC)", "by", "revision", "complete releases"].map(str::to_owned));
-    for (host, seen) in &all {
-        let Ok(seen) = seen else { continue };
+    let has_visitors = all.iter().any(|(_, answer)| answer.as_ref().is_ok_and(|(_, got)| got.is_some()));
+    let mut heads =
+        ["host", "serves", "since (UTC)", "by", "revision", "complete releases"].map(str::to_owned).to_vec();
+    heads.extend(has_visitors.then(|| "visitors get".to_owned()));
+    table.row(heads);
+    for (host, answer) in &all {
+        let Ok((seen, visitors)) = answer else { continue };
         match args.json {
-            true => out::data(json(host, seen)),
-            false => table.row(row(host, seen)),
+            true => out::data(json(host, seen, visitors.as_deref())),
+            false => {
+                let mut row = row(host, seen).to_vec();
+                row.extend(has_visitors.then(|| visitors.clone().unwrap_or_default()));
+                table.row(row);
+            }
         }
     }
     if !args.json {
@@ -29,7 +38,19 @@ pub fn status(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -
     fail_if_any_failed(&all)
 }
 
-fn json(host: &str, seen: &Seen) -> serde_json::Value {
+/// The state of a site, and what its visitors get.
+fn ask(site: &mut Site) -> anyhow::Result<(Seen, Option<String>)> {
+    let seen = site.look()?.clone();
+    let Some(asked) = site.options().visit.clone() else { return Ok((seen, None)) };
+    let visitors = match visit::visit(site, &asked, false)? {
+        VisitOutcome::Visited(visited) => visited.text(),
+        VisitOutcome::NotUnderstood(report) => report.message,
+        VisitOutcome::Planned => return Ok((seen, None)),
+    };
+    Ok((seen, Some(visitors)))
+}
+
+fn json(host: &str, seen: &Seen, visitors: Option<&str>) -> serde_json::Value {
     let record = seen.live().and_then(|live| seen.record(live));
     serde_json::json!({
         "host": host,
@@ -38,6 +59,7 @@ fn json(host: &str, seen: &Seen) -> serde_json::Value {
         "by": record.map(|record| &record.by),
         "revision": record.and_then(|record| record.revision.as_deref()),
         "complete_releases": seen.complete().count(),
+        "visitors": visitors,
     })
 }
 

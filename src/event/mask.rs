@@ -71,9 +71,9 @@ impl Sink for Mask {
             Event::Warning { host, text } => Event::Warning { host, text: self.masked(&text) },
             Event::Failed { report } => Event::Failed { report: self.report(report) },
             Event::Dropped { host, report } => Event::Dropped { host, report: self.report(report) },
-            Event::Serving { host, release, is_dropped, problem } => {
+            Event::Serving { host, release, is_dropped, problem, visitors } => {
                 let problem = problem.map(|problem| self.masked(&problem));
-                Event::Serving { host, release, is_dropped, problem }
+                Event::Serving { host, release, is_dropped, problem, visitors }
             }
             // These contain only names and numbers.
             event @ (Event::Started { .. }

@@ -157,6 +157,8 @@ pub enum Event {
         release: Option<String>,
         is_dropped: bool,
         problem: Option<String>,
+        /// What visitors get, if the setting `url` says what they request.
+        visitors: Option<String>,
     },
     Finished {
         ended: TaskResult,

@@ -55,12 +55,14 @@ pub struct Serving {
     pub is_dropped: bool,
     /// Why the host was not probed. Then `release` is from the last probe.
     pub problem: Option<String>,
+    /// What visitors get, as far as it was requested.
+    pub visitors: Option<String>,
 }
 
 impl Serving {
     pub fn event(&self) -> Event {
-        let Serving { host, release, is_dropped, problem } = self.clone();
-        Event::Serving { host, release, is_dropped, problem }
+        let Serving { host, release, is_dropped, problem, visitors } = self.clone();
+        Event::Serving { host, release, is_dropped, problem, visitors }
     }
 }
 

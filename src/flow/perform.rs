@@ -29,13 +29,16 @@ pub fn perform_all(run: &Arc<Run>, playbook: &Playbook, names: &[String], among:
 
 /// Runs one task on those of `among` that it applies to, and waits for all of them.
 pub fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<TaskFailure> {
-    let (hosts, body) = match &task.body {
+    let (mut hosts, body) = match &task.body {
         Body::Nothing => return Vec::new(),
         Body::Here(body) => return perform_here(run, task, body),
         Body::EachHost(body) => (hosts_of(run, task, among), body),
     };
     if let Some(error) = without_host(run, task) {
         return vec![TaskFailure::of(&task.name, None, error)];
+    }
+    if let Some(applies) = &task.applies {
+        hosts.retain(|&host| applies(&Call { run, task: &task.name, host: Some(host), deadline: None }));
     }
     if hosts.is_empty() {
         return Vec::new();

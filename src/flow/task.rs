@@ -19,6 +19,9 @@ pub struct Call<'a> {
 
 pub type Function = Arc<dyn Fn(&Call) -> Result<()> + Send + Sync>;
 
+/// Whether a task has something to do on a host.
+pub type Applies = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
+
 /// What a task does.
 #[derive(Clone)]
 pub enum Body {
@@ -41,6 +44,8 @@ pub struct Task {
     pub limit: Option<usize>,
     pub timeout: Option<Duration>,
     pub undo: Option<Function>,
+    /// If given, it runs only on hosts for which this is true.
+    pub applies: Option<Applies>,
     /// The task sends the source, which must be ready when it starts.
     pub sends: bool,
     /// It runs again after a swap back, so that services load the previous release.
@@ -64,6 +69,7 @@ impl Task {
             limit: None,
             timeout: None,
             undo: None,
+            applies: None,
             sends: false,
             is_repeated: false,
             is_stdlib: false,

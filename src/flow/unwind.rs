@@ -10,6 +10,7 @@ use crate::flow::playbook::Playbook;
 use crate::flow::task::{Body, Call};
 use crate::run::Run;
 use crate::run::undo::Undo;
+use crate::site::{Visited, visit};
 
 /// Whether the hosts serve again what they served before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +150,17 @@ fn repeat(run: &Arc<Run>, playbook: &Playbook, hosts: &[usize]) {
     }
 }
 
+/// Where the run has changed what is live since it asked what visitors get, asks again.
+fn visit_again(run: &Arc<Run>) {
+    in_parallel(&run.fleet.all(), run.fleet.hosts.len(), |host| {
+        let mut site = run.fleet.site(host);
+        if let Some(asked) = site.visit.clone().filter(|_| visit::visited(&site).is_none()) {
+            // Without a response, the last line says nothing of visitors.
+            let _ = visit::visit(&mut site, &asked, false);
+        }
+    });
+}
+
 /// What each host serves at the end of a run.
 pub fn serving(run: &Arc<Run>, was_undo_stopped: bool) -> Vec<Serving> {
     if run.mode.is_plan() {
@@ -165,12 +177,17 @@ pub fn serving(run: &Arc<Run>, was_undo_stopped: bool) -> Vec<Serving> {
             Some(_) if was_undo_stopped => Some("not asked again, because the run was interrupted"),
             Some(_) => None,
         };
+        let visitors = visit::visited(&site).filter(|_| problem.is_none()).map(Visited::text);
         Serving {
             host: site.host().name.clone(),
             release: seen.and_then(|seen| seen.live()).map(ToString::to_string),
             is_dropped: run.fleet.is_dropped(host),
             problem: problem.map(str::to_owned),
+            visitors,
         }
     };
+    if !was_undo_stopped {
+        visit_again(run);
+    }
     run.fleet.including_dropped().into_iter().map(of).collect()
 }

@@ -8,7 +8,7 @@ use rhai::{Dynamic, EvalAltResult};
 use crate::event::{Excerpt, Report};
 use crate::flow::notice::Notice;
 use crate::flow::playbook::{Hook, TaskSequence};
-use crate::flow::task::Function;
+use crate::flow::task::{Applies, Function};
 use crate::flow::{Body, Call, Playbook, Task};
 use crate::recipe::callback::Callback;
 use crate::recipe::context::{Context, ScriptHost};
@@ -70,6 +70,18 @@ fn settle(world: &World, kept: &Callback, context: &Context, error: &EvalAltResu
     Err(report.into())
 }
 
+/// Whether a setting of the host is not empty. If that is not known, the task runs and says why.
+fn has_setting(world: &Arc<World>, key: &str) -> Applies {
+    let (world, key) = (world.clone(), key.to_owned());
+    Arc::new(move |call| {
+        let context = Context::new(&world, call.run, call.task, call.host, None);
+        let value = context.setting(call.host, &key);
+        !value.is_ok_and(|value| {
+            value.is_none_or(|value| value.into_string().is_ok_and(|text| text.is_empty()))
+        })
+    })
+}
+
 fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
     let body = match &draft.body {
         None => Body::Nothing,
@@ -82,6 +94,7 @@ fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
         limit: draft.limit,
         timeout: draft.timeout,
         undo: draft.undo.as_ref().map(|kept| function(world, kept)),
+        applies: draft.needs.as_ref().map(|key| has_setting(world, key)),
         sends: draft.sends,
         is_repeated: draft.is_repeated,
         is_stdlib: draft.is_stdlib,

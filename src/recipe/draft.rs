@@ -38,6 +38,8 @@ pub struct TaskDraft {
     pub limit: Option<usize>,
     pub timeout: Option<Duration>,
     pub undo: Option<Callback>,
+    /// The setting without which it does nothing.
+    pub needs: Option<String>,
     pub sends: bool,
     pub is_repeated: bool,
     /// It is run by name, so no flow needs to contain it.

@@ -20,6 +20,7 @@ mod statement;
 mod syntax;
 mod trail;
 mod value;
+mod visit;
 mod world;
 
 use std::path::Path;
@@ -110,11 +111,12 @@ impl Recipe {
         settings::check(&self.world.declared, layers)
     }
 
-    /// Whether the key of an unknown host is accepted and remembered, by these settings (lowest layer first). Mistakes in
-    /// other settings are ignored: a verb that only reads from hosts may run without the recipe that deploys them.
-    pub fn accepts_new_keys(&self, layers: &[&Settings]) -> bool {
+    /// The options of a site for verbs that only read, by these settings (lowest layer first). Mistakes are ignored: such
+    /// a verb may run without the recipe that deploys.
+    pub fn reading_options(&self, layers: &[&Settings]) -> site::Options {
         let (resolved, _) = settings::resolve(&self.world.declared, layers);
-        options::of_host(&resolved).0.accepts_new_keys
+        let site::Options { accepts_new_keys, visit, .. } = options::of_host(&resolved).0;
+        site::Options { accepts_new_keys, visit, ..site::Options::default() }
     }
 
     /// Resolves the settings of the stage and of every host, and returns those that the core acts on.

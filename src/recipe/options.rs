@@ -8,11 +8,13 @@ use crate::fleet::dropping::{MinHealthy, OnHostFailure};
 use crate::here::options::SourceOptions;
 use crate::recipe::settings::Resolved;
 use crate::recipe::value::{environment, type_name};
+use crate::recipe::visit::VisitSettings;
 use crate::release::SharedPath;
 use crate::release::fill::Duplicate;
 use crate::release::plan::{PathRules, Strategy};
 use crate::site::{self, Drift};
 use crate::tree::TreePath;
+use crate::web::Visit;
 
 /// Shared paths from the texts of a setting.
 pub fn shared(texts: &[String]) -> Result<Vec<SharedPath>> {
@@ -111,6 +113,27 @@ impl Reader<'_> {
         positive
     }
 
+    /// What visitors request. Mistakes are reported at the setting that has them.
+    fn visit(&mut self) -> Option<Visit> {
+        let value = |key| self.value(key);
+        let all = VisitSettings {
+            url: value("url"),
+            ask: value("ask"),
+            domain: value("domain"),
+            health: value("health"),
+        };
+        let url = VisitSettings { url: all.url.clone(), ..VisitSettings::default() };
+        if let Err(error) = url.read() {
+            self.refused("url", &error);
+            return None;
+        }
+        let visit = all.read();
+        visit.unwrap_or_else(|error| {
+            self.refused("ask", &error);
+            None
+        })
+    }
+
     /// The shared paths of a host, and the rules for paths of a release.
     fn paths(&mut self) -> (Vec<SharedPath>, PathRules) {
         let texts = self.texts("shared");
@@ -142,6 +165,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         let map = value.try_cast::<rhai::Map>()?;
         Some(environment(map).map_err(Into::into))
     });
+    let visit = reader.visit();
     reader.text("strategy", Strategy::parse);
     reader.positive("keep_releases", "");
     let options = site::Options {
@@ -156,6 +180,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),
+        visit,
     };
     (options, reader.problems)
 }

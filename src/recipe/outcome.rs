@@ -38,6 +38,9 @@ fn host(serving: &Serving) -> Dynamic {
     map.insert("name".into(), serving.host.clone().into());
     map.insert("serves".into(), text_or_nothing(serving.release.clone()));
     map.insert("dropped".into(), serving.is_dropped.into());
+    if let Some(visitors) = &serving.visitors {
+        map.insert("visitors".into(), visitors.clone().into());
+    }
     map.into()
 }
 

@@ -15,6 +15,7 @@ pub mod lock;
 #[cfg(test)]
 mod manifest_lib;
 pub mod name;
+pub mod origins;
 pub mod plan;
 pub mod probe;
 pub mod record;

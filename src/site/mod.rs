@@ -21,6 +21,8 @@ mod state;
 mod swapping;
 mod verify;
 mod view;
+pub mod visit;
+mod visited;
 pub mod web;
 mod work;
 
@@ -32,4 +34,6 @@ pub use options::{Drift, Options};
 pub use serve::{SwapRequest, earlier_releases};
 pub use state::Site;
 pub use verify::{Comparison, compare};
+pub use visit::VisitOutcome;
+pub use visited::Visited;
 pub use web::RequestOutcome;

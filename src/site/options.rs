@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use crate::release::fill::Duplicate;
 use crate::release::plan::PathRules;
 use crate::release::{Identity, SharedPath};
+use crate::web::Visit;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -18,6 +19,8 @@ pub struct Options {
     pub confirm_within: u64,
     /// The command that the server runs after it has swapped back by itself.
     pub revert_command: String,
+    /// What visitors request, unless a function of the recipe computes it.
+    pub visit: Option<Visit>,
     /// Whether the key of an unknown host is accepted and remembered.
     pub accepts_new_keys: bool,
     /// The application of the run, if `runner.toml` names it.
@@ -38,6 +41,7 @@ impl Default for Options {
             is_durable: false,
             confirm_within: 60,
             revert_command: String::new(),
+            visit: None,
             accepts_new_keys: false,
             identity: None,
             takes_over: false,

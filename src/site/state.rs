@@ -11,9 +11,11 @@ use crate::release::{Record, ReleaseName};
 use crate::site::options::Options;
 use crate::site::session::Session;
 use crate::site::swapping::Swapping;
+use crate::site::visited::Visited;
 use crate::site::work::Work;
 use crate::transport::Remote;
 use crate::tree::Manifest;
+use crate::web::Visit;
 
 pub struct Site {
     pub session: Session,
@@ -22,6 +24,13 @@ pub struct Site {
     /// Commands run in `current`, whatever state the release is in. After a swap back, tasks that reload services run
     /// this way.
     pub is_in_current: bool,
+    /// Problems that `doctor` has found so far.
+    pub findings: Vec<String>,
+    /// How visitors were imitated last, and what they got.
+    pub visit: Option<Visit>,
+    pub(super) visited: Option<Visited>,
+    /// The release of which something has shown that requests get it.
+    pub(super) shown_live: Option<ReleaseName>,
 }
 
 impl Site {
@@ -37,6 +46,10 @@ impl Site {
             work: Work::None,
             swapping: Swapping::None,
             is_in_current: false,
+            findings: Vec::new(),
+            visit: None,
+            visited: None,
+            shown_live: None,
         }
     }
 

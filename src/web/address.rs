@@ -48,7 +48,7 @@ impl Address {
     }
 
     /// The host's own 127.0.0.1 in place of a name; other addresses stay.
-    pub(super) fn of_this_host(self) -> Self {
+    pub fn of_this_host(self) -> Self {
         match self {
             Self::Tcp { host, port } if host != "localhost" && host.parse::<IpAddr>().is_err() => {
                 Self::Tcp { host: "127.0.0.1".to_owned(), port }

@@ -1,16 +1,20 @@
 //! Requests to applications on a host, and how to read their responses. Only bytes: a transport carries them.
 
 mod address;
+mod expected;
 pub mod fastcgi;
 pub mod http;
 mod message;
 mod tls;
+pub mod visit;
 
 use std::time::Duration;
 
 pub use address::Address;
+pub use expected::Expected;
 pub use message::{Response, check_header, check_method};
 pub use tls::WebStream;
+pub use visit::Visit;
 
 /// A request as bytes, and how to read its response.
 pub struct Request {

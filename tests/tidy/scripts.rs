@@ -14,6 +14,7 @@ use runner::parts::release::history::{HistoryEntry, HistoryEvent};
 use runner::parts::release::intent::Intent;
 use runner::parts::release::lifecycle::{self, Finish};
 use runner::parts::release::lock::{Lock, Owner};
+use runner::parts::release::origins::{Sample, find_origins};
 use runner::parts::release::plan::{Base, Last, PathRules, Plan};
 use runner::parts::release::survey::{By, Directory};
 use runner::parts::release::swap::{self, Phase, Swap, Watching};
@@ -202,8 +203,11 @@ impl Samples {
             timeout: Duration::ZERO,
         };
         let setup = SiteSetup { adopts: Some((&self.record, &self.entry)) };
+        let live = &self.record.name;
+        let sample = Sample { live, other: None, path: String::new(), body: b"", is_file: true };
         vec![
             probe::probe("/srv", &self.shared).act,
+            find_origins("/srv", &sample).act,
             take::take("/srv", &self.shared, &request, Some(&setup)).act,
             take::unlock("/srv").act,
             heal(&self.lock, &self.healing(), Timestamp::UNIX_EPOCH, "me").act,

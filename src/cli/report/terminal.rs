@@ -226,10 +226,12 @@ impl Sink for Terminal {
                 let report = Report { hosts: Vec::new(), ..report }.nested();
                 self.problem(&report.context(format!("`{host}` is dropped")));
             }
-            Event::Serving { host, release, is_dropped, problem } => {
+            Event::Serving { host, release, is_dropped, problem, visitors } => {
                 self.progress.clear();
                 if !self.is_quiet {
-                    self.progress.data(&serving_line(&host, release, is_dropped, problem));
+                    let visitors = visitors.map_or(String::new(), |text| format!("; visitors get {text}"));
+                    self.progress
+                        .data(&(serving_line(&host, release, is_dropped, problem) + visitors.as_str()));
                 }
             }
             Event::Finished { ended, took } => {

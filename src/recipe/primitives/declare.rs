@@ -45,6 +45,15 @@ impl ScriptTask {
     }
 }
 
+/// A number of an option, which is reported if it is too small.
+fn at_least_one(statement: &Statement, option: &str, unit: &str, number: i64) -> Option<u64> {
+    let found = u64::try_from(number).ok().filter(|number| *number > 0);
+    if found.is_none() {
+        statement.refuse(Report::new(format!("`{option}` must be at least 1 {unit}, not {number}")));
+    }
+    found
+}
+
 fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> ScriptTask {
     statement.check_name("task", name);
     let mut declared = statement.draft.lock();
@@ -166,13 +175,8 @@ pub mod api {
     pub fn limit(context: NativeCallContext, task: &mut ScriptTask, hosts: i64) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
         task.refuse_without_host(&statement, "limit");
-        match usize::try_from(hosts) {
-            Ok(hosts) if hosts > 0 => Ok(task.change(&statement, |task| task.limit = Some(hosts))),
-            _ => {
-                statement.refuse(Report::new(format!("`limit` must be at least 1 host, not {hosts}")));
-                Ok(task.clone())
-            }
-        }
+        let n_hosts = at_least_one(&statement, "limit", "host", hosts);
+        Ok(task.change(&statement, |task| task.limit = n_hosts.map(|n| n as usize)))
     }
 
     /// Limits the time of the task. After this many seconds, its running command is ended and the task fails.
@@ -183,16 +187,8 @@ pub mod api {
         seconds: i64,
     ) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
-        match u64::try_from(seconds) {
-            Ok(seconds) if seconds > 0 => {
-                let limit = Duration::from_secs(seconds);
-                Ok(task.change(&statement, |task| task.timeout = Some(limit)))
-            }
-            _ => {
-                statement.refuse(Report::new(format!("`timeout` must be at least 1 second, not {seconds}")));
-                Ok(task.clone())
-            }
-        }
+        let limit = at_least_one(&statement, "timeout", "second", seconds).map(Duration::from_secs);
+        Ok(task.change(&statement, |task| task.timeout = limit))
     }
 
     /// Sets a function that undoes the task on a host. It runs if the task itself or a later task fails.
@@ -202,6 +198,14 @@ pub mod api {
         task.refuse_without_host(&statement, "undo");
         let body = kept(&statement, &context, body, Arity::Host, "`undo`");
         Ok(task.change(&statement, |task| task.undo = body))
+    }
+
+    /// Runs the task only on hosts where this setting is not empty.
+    #[rhai_fn(return_raw)]
+    pub fn needs(context: NativeCallContext, task: &mut ScriptTask, key: &str) -> ScriptResult<ScriptTask> {
+        let statement = Statement::of(&context)?;
+        task.refuse_without_host(&statement, "needs");
+        Ok(task.change(&statement, |task| task.needs = Some(key.to_owned())))
     }
 
     /// Declares that the task sends the source. The source is read when the first such task of a flow starts, so tasks

@@ -6,7 +6,8 @@ use rhai::{Dynamic, Map};
 use crate::here::fetch::Fetch;
 use crate::recipe::context::Context;
 use crate::recipe::failure::ScriptResult;
-use crate::recipe::primitives::request::{Expected, RequestOptions, judged};
+use crate::recipe::primitives::request::{RequestOptions, judged};
+use crate::web::Expected;
 
 const GET: [&str; 3] = ["headers", "timeout", "expect"];
 const POST: [&str; 4] = ["method", "headers", "timeout", "expect"];

@@ -7,12 +7,14 @@ pub mod command;
 pub mod declare;
 pub mod fact;
 pub mod fetch;
+pub mod finding;
 pub mod here;
 pub mod release;
 mod request;
 pub mod set;
 pub mod setting;
 pub mod unanswered;
+pub mod visit;
 pub mod watch;
 pub mod web;
 
@@ -38,6 +40,8 @@ pub fn register(engine: &mut Engine) {
         exported_module!(set::api),
         exported_module!(watch::api),
         exported_module!(web::api),
+        exported_module!(visit::api),
+        exported_module!(finding::api),
     ] {
         engine.register_global_module(module.into());
     }

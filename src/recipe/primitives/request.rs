@@ -8,8 +8,9 @@ use crate::event::{Report, Suggestion};
 use crate::recipe::context::Context;
 use crate::recipe::failure::{ScriptResult, mistake_text};
 use crate::recipe::value::{to_json, type_name};
+use crate::recipe::visit::{expected, pairs};
 use crate::site::RequestOutcome;
-use crate::web::Response;
+use crate::web::{Expected, Response};
 
 /// The time limit of a request without the option `timeout`.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,7 +80,7 @@ impl RequestOptions {
             "params" => self.params = pairs(value).ok_or_else(|| wrong("a table"))?,
             "expect" => {
                 let wanted = "a status, a text of the body, a list of these, or `()`";
-                self.expected = Expected::read(value).ok_or_else(|| wrong(wanted))?;
+                self.expected = expected(value).ok_or_else(|| wrong(wanted))?;
             }
             _ => {
                 let wrong = || mistake_text(format!("option `{key}` must be a number of seconds above 0"));
@@ -111,78 +112,9 @@ impl RequestOptions {
     }
 }
 
-/// A table as names with their values.
-fn pairs(value: Dynamic) -> Option<Vec<(String, String)>> {
-    let map = value.try_cast::<Map>()?;
-    Some(map.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
-}
-
 fn seconds(value: Dynamic) -> Option<Duration> {
     let seconds = value.as_float().or_else(|_| value.as_int().map(|n| n as f64));
     Duration::try_from_secs_f64(seconds.ok()?).ok().filter(|time| !time.is_zero())
-}
-
-/// Which responses are good.
-pub(super) enum Expected {
-    Any,
-    /// A status from 200 to 399.
-    Well,
-    /// The same, but not a redirect that asks to send the body elsewhere (RFC 9110 §15.4).
-    Taken,
-    /// One of these statuses, if there are any, and all of these texts.
-    All {
-        statuses: Vec<i64>,
-        texts: Vec<String>,
-    },
-}
-
-impl Expected {
-    fn read(value: Dynamic) -> Option<Self> {
-        if value.is_unit() {
-            return Some(Self::Any);
-        }
-        let values = match value.is_array() {
-            true => value.into_array().ok()?,
-            false => vec![value],
-        };
-        let (mut statuses, mut texts) = (Vec::new(), Vec::new());
-        for value in values {
-            match value.as_int() {
-                Ok(status) => statuses.push(status),
-                Err(_) => texts.push(value.into_string().ok()?),
-            }
-        }
-        Some(Self::All { statuses, texts })
-    }
-
-    pub(super) fn is_redirection(&self) -> bool {
-        matches!(self, Self::All { statuses, .. } if statuses.iter().any(|status| (300..400).contains(status)))
-    }
-
-    /// Why a response is not good; `None` if it is.
-    pub(super) fn lacks(&self, response: &Response) -> Option<String> {
-        let status = i64::from(response.status);
-        let is_well = (200..400).contains(&status);
-        match self {
-            Self::Any => None,
-            Self::Taken if matches!(status, 301 | 307 | 308) => {
-                Some("the redirect was not followed".to_owned())
-            }
-            Self::Well | Self::Taken => (!is_well).then(|| "expected 200 to 399".to_owned()),
-            Self::All { statuses, .. } if !statuses.is_empty() && !statuses.contains(&status) => {
-                let all: Vec<String> = statuses.iter().map(ToString::to_string).collect();
-                Some(format!("expected {}", all.join(" or ")))
-            }
-            Self::All { statuses, .. } if statuses.is_empty() && !is_well => {
-                Some("expected 200 to 399".to_owned())
-            }
-            Self::All { texts, .. } => {
-                let body = String::from_utf8_lossy(&response.body);
-                let missing = texts.iter().find(|text| !body.contains(text.as_str()));
-                missing.map(|text| format!("the body does not contain `{text}`"))
-            }
-        }
-    }
 }
 
 /// A good response as scripts see it, `None` if a plan did not send the request, or why the request failed.

@@ -8,9 +8,10 @@ use rhai::{Dynamic, Map};
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::{ScriptResult, mistake_text};
-use crate::recipe::primitives::request::{Expected, RequestOptions};
+use crate::recipe::primitives::request::RequestOptions;
 use crate::recipe::primitives::web::{HTTP, http_request};
 use crate::site::web::{self, RequestOutcome};
+use crate::web::Expected;
 
 const WATCH: [&str; 12] = [
     "at",
