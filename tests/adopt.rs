@@ -220,3 +220,36 @@ fn a_plan_tells_what_would_be_adopted_and_does_not_adopt_it() {
     test.ends(0, &["--plan"]).says("adopt `20210101000000`, which is live").says_not("adopted");
     assert_eq!(tree(&test.path("site")), before);
 }
+
+#[test]
+fn a_plan_of_an_adopted_site_knows_that_its_own_files_become_shared() {
+    let toml = "[settings]\nsource = \"source\"\nshared = [\".env\", \"missing.ini\"]\n[stage.local]\npath = \"site\"\n\
+                transport = \"local\"\n";
+    let test = Test::new().source("a", "1").toml(toml).write("site/releases/1/.env", "secret");
+    let test = test.link("releases/1", "site/current");
+    test.ends(0, &["--plan"])
+        .says("`shared/missing.ini` is missing: a deploy would fail")
+        .says_not("`shared/.env` is missing");
+    test.ends(1, &["doctor"])
+        .says("looked at `shared/.env`, `shared/missing.ini`")
+        .says("site/shared/missing.ini` not found: a deployment would fail")
+        .says_not("shared/.env` not found");
+    test.ends(1, &[]).says("missing.ini");
+    test.write("site/shared/missing.ini", "x").deploy();
+}
+
+#[test]
+fn the_doctor_finds_a_command_that_sudo_refuses() {
+    let toml = "[settings]\nsource = \"source\"\nrevert_command = \"sudo -n systemctl reload none\"\n[stage.local]\n\
+                path = \"site\"\ntransport = \"local\"\n";
+    let test = Test::new()
+        .source("a", "1")
+        .toml(toml)
+        .write("bin/sudo", "#!/bin/sh\nexit 1\n")
+        .mode("bin/sudo", 0o755);
+    let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+    test.env("PATH", &path)
+        .ends(1, &["doctor"])
+        .says("`revert_command` would fail")
+        .says("NOPASSWD: systemctl reload none");
+}

@@ -140,7 +140,7 @@ fn the_doctor_says_what_a_first_deployment_would_miss() {
     let test = laravel(&["composer"]).remove("site");
     let ran = test.ends(1, &["doctor"]);
     ran.says("task `examine` failed on `localhost`: 2 problems found").says("`php` not found");
-    ran.says("the application has no configuration")
+    ran.says("shared/.env` not found: a deployment would fail")
         .says("as the user who deploys, then fill it in: install ")
         .says("/site/shared/.env");
     assert!(!test.path("site").exists());

@@ -6,7 +6,7 @@ use crate::event::Report;
 use crate::release::answer::Fields;
 use crate::release::history;
 use crate::release::lock::Lock;
-use crate::release::scripts::{UNSEED, paths};
+use crate::release::scripts::{UNSEED, paths, script};
 use crate::release::{ReleaseName, SharedPath};
 use crate::shell::{Effect, Step};
 use crate::tree::TreePath;
@@ -56,6 +56,15 @@ fn missing_report(root: &str, missing: &[String]) -> Report {
     Report::new(what).hint(format!(
         "create `{root}/shared/{first}` on the server, or write `{first}/` if it is a directory"
     ))
+}
+
+/// The paths that are a release's own, not links: a deployment copies them to `shared/`.
+pub fn own(root: &str, name: &ReleaseName, asked: &[TreePath]) -> Step<Vec<String>> {
+    let text = script(root, include_str!("sh/own.sh"))
+        .var("holder", "")
+        .var("name", name)
+        .rows("asked", paths(asked));
+    Step::new("own", Effect::Reads, text, |answer| Ok(Fields::read(answer, "listed")?.list("own")))
 }
 
 /// The undo of `link`: removes what it seeded, unless something was written there since. Returns what stays.

@@ -27,7 +27,7 @@ impl Site {
         self.make_release()?;
         let step = share::link(&lock, &name, paths, brought, now);
         let Some(linked) = self.session.act(step)? else {
-            warn_of_missing(&self.session, paths, brought)?;
+            warn_of_missing(&mut self.session, paths, brought)?;
             return Ok(LinkReport::default());
         };
         for path in &linked.seeded {
@@ -71,14 +71,23 @@ impl Site {
 }
 
 /// Warns of shared files that a deploy would not find. In a run, the server reports them.
-fn warn_of_missing(session: &Session, paths: &[SharedPath], brought: &[TreePath]) -> Result<()> {
-    let has = &session.view().seen()?.shared;
-    for path in paths {
-        let is_there = has.contains(&path.path.to_string());
+fn warn_of_missing(session: &mut Session, paths: &[SharedPath], brought: &[TreePath]) -> Result<()> {
+    let seen = session.view().seen()?;
+    let is_missing = |path: &&SharedPath| {
         let comes = brought.iter().any(|entry| entry.starts_with(&path.path));
-        if path.kind == SharedKind::File && !is_there && !comes {
-            session.warn(format!("`shared/{path}` is missing: a deploy would fail"));
-        }
+        path.kind == SharedKind::File && !seen.shared.contains(&path.path.to_string()) && !comes
+    };
+    let missing: Vec<TreePath> = paths.iter().filter(is_missing).map(|path| path.path.clone()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // A file that the live release has itself is copied to `shared/`: that of an adopted one, above all.
+    let own = match (seen.live(), seen.root.clone()) {
+        (Some(live), root) => session.query(share::own(&root, &live.clone(), &missing))?,
+        (None, _) => Vec::new(),
+    };
+    for path in missing.iter().filter(|path| !own.contains(&path.to_string())) {
+        session.warn(format!("`shared/{path}` is missing: a deploy would fail"));
     }
     Ok(())
 }

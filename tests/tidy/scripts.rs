@@ -234,6 +234,7 @@ impl Samples {
             lifecycle::finish(lock, &finish).act,
             share::link(lock, &record.name, shared, paths, Timestamp::UNIX_EPOCH).act,
             share::unseed(lock, &record.name).act,
+            share::own("/srv", &record.name, paths).act,
             share::writable(lock, &record.name, paths).act,
             guard::inspect(lock, &record.name).act,
             guard::restore(lock, &record.name, paths).act,
