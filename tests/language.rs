@@ -443,25 +443,25 @@ fn a_missing_program_is_told_with_the_search_path() {
 #[test]
 fn a_mistake_of_types_shows_what_there_is() {
     fails(
-        &project("task(\"prepare\", |host| host.run(5));"),
+        &project("task(\"prepare\", |host| { let n = 5; host.run(n); });"),
         expect![[r#"
             error: task `prepare` failed on `localhost`: `run` cannot be called with (Host, number)
-             --> deploy.rhai:1:29
+             --> deploy.rhai:1:42
               |
-            1 | task("prepare", |host| host.run(5));
-              |                             ^^^
+            1 | task("prepare", |host| { let n = 5; host.run(n); });
+              |                                          ^^^
               = usage: `host.run(command: text) -> value`
               = usage: `host.run(command: text, options: table) -> value`
         "#]],
     );
     fails(
-        &project("task(\"prepare\", |host| host.run(\"true\", #{ timeout: \"5\" }));"),
+        &project("task(\"prepare\", |host| { let n = \"5\"; host.run(\"true\", #{ timeout: n }); });"),
         expect![[r#"
             error: task `prepare` failed on `localhost`: option `timeout` must be a number of seconds, not text
-             --> deploy.rhai:1:29
+             --> deploy.rhai:1:44
               |
-            1 | task("prepare", |host| host.run("true", #{ timeout: "5" }));
-              |                             ^^^
+            1 | task("prepare", |host| { let n = "5"; host.run("true", #{ timeout: n }); });
+              |                                            ^^^
         "#]],
     );
 }
@@ -469,14 +469,15 @@ fn a_mistake_of_types_shows_what_there_is() {
 #[test]
 fn declaring_in_a_task_is_refused() {
     fails(
-        &project("task(\"prepare\", |host| {\n    set(\"durable\", true);\n});"),
+        &project("fn change() {\n    set(\"durable\", true);\n}\ntask(\"prepare\", |host| change());"),
         expect![[r#"
             error: task `prepare` failed on `localhost`: `set` cannot be called in a task
              --> deploy.rhai:2:5
               |
             2 |     set("durable", true);
               |     ^^^
-              = `prepare` is declared at deploy.rhai:1
+              = `change` called at deploy.rhai:4:24
+              = `prepare` is declared at deploy.rhai:4
             hint: move it to the top level of the file
         "#]],
     );
@@ -485,9 +486,9 @@ fn declaring_in_a_task_is_refused() {
 #[test]
 fn a_loop_that_never_ends_is_ended() {
     fails(
-        &project("task(\"build\", || {\n    loop { }\n});"),
+        &project("task(\"build\", || {\n    let n = 0; while n >= 0 { n += 1; }\n});"),
         expect![[r#"
-        error: task `build` failed: the script exceeded the limit of 50 million operations: does a loop never end?
+        error: task `build` failed: the script exceeded the limit of 10 million operations: does a loop never end?
          --> deploy.rhai:1:1
           |
         1 | task("build", || {
@@ -849,4 +850,87 @@ fn a_task_run_by_its_name_works_in_current() {
     let test = project(recipe);
     test.deploy().says_not("says");
     test.ends(0, &["show"]).says("says one");
+}
+
+#[test]
+fn a_nothing_never_becomes_part_of_a_text() {
+    fails(
+        &project("task(\"prepare\", |host| {\n    host.run(`touch x; rm -rf ${host.previous}/cache`);\n});"),
+        expect![[r#"
+            error: task `prepare` failed on `localhost`: `host.previous` is `()`, which cannot be part of a text
+             --> deploy.rhai:2:33
+              |
+            2 |     host.run(`touch x; rm -rf ${host.previous}/cache`);
+              |                                 ^^^^^^^^^^^^^
+              = `prepare` is declared at deploy.rhai:1
+            hint: say what to use instead: `${host.previous ?? "none"}`
+        "#]],
+    );
+    fails(
+        &project("task(\"build\", || local(\"touch \" + env(\"NO_SUCH\") + \"/x\"));"),
+        expect![[r#"
+            error: task `build` failed: `env("NO_SUCH")` is `()`, which cannot be part of a text
+             --> deploy.rhai:1:35
+              |
+            1 | task("build", || local("touch " + env("NO_SUCH") + "/x"));
+              |                                   ^^^^^^^^^^^^^^
+            hint: say what to use instead: `(env("NO_SUCH") ?? "none")`
+        "#]],
+    );
+    // The words of the error, for many ways to make a text.
+    for (statement, words) in [
+        ("let d = env(\"NO\"); let t = \"rm \"; t += d; local(t);", "`d` is `()`"),
+        ("let d = env(\"NO\"); local(d + \"/x\");", "`d` is `()`"),
+        ("let t = \"a\"; t.append(env(\"NO\")); local(t);", "`env(\"NO\")` is `()`"),
+        ("let d = env(\"NO\"); let t = d.to_string(); local(t);", "`d` is `()`"),
+        ("print(env(\"NO\"));", "`env(\"NO\")` is `()`"),
+        ("print([env(\"NO\")]);", "`[env(\"NO\")]` contains `()`"),
+        ("fail(`no ${env(\"NO\")}`);", "`env(\"NO\")` is `()`"),
+        ("let l = [env(\"NO\")]; local(`touch ${l}`);", "`l` contains `()`"),
+        ("let m = #{ a: #{ b: env(\"NO\") } }; local(\"touch \" + m);", "`m` contains `()`"),
+        ("let l = [`x${env(\"NO\")}`]; for f in l { local(f); }", "`env(\"NO\")` is `()`"),
+        ("[1].map(|n| `touch ${env(\"NO\")}`).for_each(|| local(this));", "`env(\"NO\")` is `()`"),
+        ("local(name(env(\"NO\")));", "`part` is `()`"),
+        (
+            "try { local(`touch ${env(\"NO\")}`); } catch { local(\"touch caught\"); }",
+            "`env(\"NO\")` is `()`",
+        ),
+        (
+            "let l = [2, 1]; l.sort(|a, b| { `${env(\"NO\")}`; a - b }); local(\"touch x\");",
+            "`env(\"NO\")` is `()`",
+        ),
+        ("local(\"true\", #{ env: #{ T: env(\"NO\") } });", "environment variable `T` is `()`"),
+        (
+            "http_get(\"http://127.0.0.1:1\", #{ headers: #{ a: env(\"NO\") } });",
+            "`a` of option `headers` is `()`",
+        ),
+    ] {
+        let test = project(&format!(
+            "fn name(part) {{ \"touch \" + part }}\ntask(\"build\", || {{\n    {statement}\n}});"
+        ));
+        let ran = test.ends(1, &[]);
+        assert!(ran.err.contains(words), "{statement}\n{ran}");
+        assert!(ran.err.contains("--> deploy.rhai:"), "{statement}\n{ran}");
+        assert!(!test.path("caught").exists() && !test.path("x").exists(), "{statement}\n{ran}");
+    }
+    project("task(\"build\", || { debug([()]); let a = env(\"NO\") ?? \"x\"; print(`${a} ${[1, \"b\"]} ${#{ c: 1.5 }}`); });")
+        .ends(0, &[])
+        .says("[()]")
+        .says("x [1, \"b\"] #{\"c\": 1.5}");
+}
+
+#[test]
+fn a_setting_and_a_template_have_no_nothing_in_their_texts() {
+    let ran = project("set(\"env\", #{ T: () });").ends(2, &["check"]);
+    ran.says("environment variable `T` is `()`").says("--> deploy.rhai:1:5");
+    let test = project(
+        "set(\"note\", || `release ${env(\"NO\")}`);\ntask(\"prepare\", |host| host.write(\"note\", host.get(\"note\")));",
+    );
+    test.ends(1, &[]).says("`env(\"NO\")` is `()`").says("--> deploy.rhai:1:27");
+    let test =
+        project("task(\"prepare\", |host| host.template(\"t\", \"t.txt\", #{ name: host.previous }));")
+            .write("t", "x {{ name }}\n");
+    test.ends(1, &[]).says("the value of `name` is `()`");
+    let ran = project("let x = ();\nset(\"note\", `a${x}`);").ends(2, &["check"]);
+    ran.says("`x` is `()`").says("--> deploy.rhai:2:17");
 }

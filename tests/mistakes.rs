@@ -411,13 +411,13 @@ fn the_wrong_type_at_the_top_level() {
     refused(
         r#"add("shared", "storage/");"#,
         expect![[r#"
-        error: `add` cannot be called with (text, text)
-         --> deploy.rhai:1:1
-          |
-        1 | add("shared", "storage/");
-          | ^^^
-          = usage: `add(key: text, items: list)`
-    "#]],
+            error: argument 2 of `add` must be a list, not text
+             --> deploy.rhai:1:15
+              |
+            1 | add("shared", "storage/");
+              |               ^^^^^^^^^^
+              = usage: `add(key: text, items: list)`
+        "#]],
     );
 }
 
@@ -817,6 +817,12 @@ remove("verfy");"#,
               |
             1 | flow("blue", ["lock", "biuld", "swap"]);
               |                       ^^^^^^^
+            error: task `swap` of flow `blue` calls `swap`, which needs the task `seal` before it
+             --> deploy.rhai:1:32
+              |
+            1 | flow("blue", ["lock", "biuld", "swap"]);
+              |                                ^^^^^^
+            hint: write `"seal"` before `"swap"` in the flow
             error: no task named `swpa` (did you mean `swap`?)
              --> deploy.rhai:2:8
               |
@@ -1606,7 +1612,7 @@ fn an_end_of_a_flow_that_is_declared_in_a_task() {
     let test = Test::new()
         .source("a", "1")
         .recipe(r#"task("build", || on_success("deploy", |outcome| note("done")));"#);
-    let ran = test.ends(1, &[]);
+    let ran = test.ends(2, &[]);
     ran.says("`on_success` cannot be called in a task").says("deploy.rhai:1:");
 }
 
@@ -1624,4 +1630,116 @@ task("build", || note("x"));"#,
             hint: rename the function; a task may have this name
         "#]],
     );
+}
+
+/// Each statement of a task, and the words of its report.
+#[track_caller]
+fn statements(cases: &[(&str, &str)]) {
+    for (statement, words) in cases {
+        let test = Test::new().recipe(&format!("task(\"prepare\", |host| {{\n    {statement}\n}});"));
+        for verb in [&["check"][..], &[]] {
+            let ran = test.ends(2, verb);
+            ran.says(words).says("--> deploy.rhai:2:");
+            assert!(!test.path("site").exists(), "a host was touched\n{ran}");
+        }
+    }
+}
+
+#[test]
+fn literals_that_a_primitive_does_not_take() {
+    statements(&[
+        ("host.run(42);", "the argument of `run` must be text, not a whole number"),
+        ("host.run([\"a\"]);", "the argument of `run` must be text, not a list"),
+        ("host.link_shared(\"x\");", "the argument of `link_shared` must be a list, not text"),
+        ("host.run(\"true\", #{ timeout: \"60\" });", "option `timeout` must be a whole number, not text"),
+        ("host.prune(-1);", "`prune` must have at least 1 release, not -1"),
+        ("hosts().perform(\"reload\");", "the argument of `perform` must be a list, not text"),
+        ("hosts().perform([\"relaod\"]);", "no task named `relaod` (did you mean `reload`?)"),
+        ("host.template(\"nginx.conf\", \"/etc/x\", #{});", "template `nginx.conf` not found"),
+        ("try { host.run(1) } catch {}", "the argument of `run` must be text, not a whole number"),
+    ]);
+}
+
+#[test]
+fn literals_of_the_wrong_type_wherever_the_call_is() {
+    statements(&[
+        ("for server in hosts() { server.write(\"a\", 5); }", "argument 2 of `write` must be text"),
+        ("host.http(\"http://x/\", #{ headers: [] });", "option `headers` must be a table, not a list"),
+        ("if host.exists(true) { }", "the argument of `exists` must be text, not true or false"),
+        ("let f = |h| h.wait_until(\"30\", || true); f.call(host);", "argument 1 of `wait_until` must be"),
+        ("host.watch(\"http://x/\", #{ secnds: 5 });", "unknown option `secnds` (did you mean `seconds`?)"),
+        ("host.run(host.name, #{ timeout: 0 });", "option `timeout` must be at least 1"),
+    ]);
+}
+
+#[test]
+fn the_value_of_what_returns_nothing() {
+    statements(&[
+        ("let y = \" a \"; let x = y.trim();", "`trim` changes the value that it is called on"),
+        ("let y = \"a\"; host.run(`rm ${y.make_lower()}`);", "`make_lower` changes the value"),
+        ("let l = [2, 1]; for x in l.sort() { }", "`sort` changes the value"),
+        ("let x = host.write(\"a\", \"b\");", "`write` returns nothing"),
+    ]);
+    let fine = "task(\"prepare\", |host| { let y = \" a \"; y.trim(); [1].for_each(|n| y.replace(\"a\", \"b\")); y.trim() });";
+    Test::new().recipe(fine).ends(0, &["check"]);
+}
+
+/// How many mistakes of the corpus `runner check` finds, and how many of them with the right line and cure.
+const FOUND: usize = 218;
+const CURED: usize = 217;
+
+/// A project with one mistake, the line that it is on, and a part of the cure.
+struct Case {
+    project: Test,
+    text: String,
+    line: String,
+    cure: String,
+}
+
+/// Cases of the form `=== line | cure`, each followed by its text.
+fn cases(corpus: &str, project: impl Fn(&str) -> Test) -> Vec<Case> {
+    let case = |case: &str| {
+        let (head, text) = case.split_once('\n').expect("a head and a text");
+        let (line, cure) = head.split_once(" | ").expect("a line and a cure");
+        Case { project: project(text), text: text.to_owned(), line: line.to_owned(), cure: cure.to_owned() }
+    };
+    corpus.split("=== ").skip(1).map(case).collect()
+}
+
+/// Statements of a task, each on a line with its cure.
+fn statement_cases(corpus: &str) -> Vec<Case> {
+    let case = |line: &str| {
+        let (statement, cure) = line.split_once(" ## ").expect("a statement and a cure");
+        let recipe = format!("task(\"prepare\", |host| {{\n    {statement}\n}});\n");
+        let (text, line, cure) = (statement.to_owned(), "2".to_owned(), cure.to_owned());
+        Case { project: Test::new().recipe(&recipe), text, line, cure }
+    };
+    corpus.lines().map(case).collect()
+}
+
+#[test]
+fn the_corpus_of_mistakes_is_found_before_a_host_is_touched() {
+    let stage = "[stage.local]\npath = \"site\"\ntransport = \"local\"\n";
+    let mut all = statement_cases(include_str!("mistakes/statements.txt"));
+    all.extend(cases(include_str!("mistakes/files.txt"), |text| Test::new().recipe(text)));
+    all.extend(cases(include_str!("mistakes/toml.txt"), |text| {
+        Test::new().write("runner.toml", &format!("{text}{stage}")).recipe("//! x\n")
+    }));
+    let (mut found, mut cured) = (0, 0);
+    for Case { project, text, line, cure } in &all {
+        let ran = project.run(&["check"]);
+        let is_found = ran.code == Some(2) && !project.path("site").exists();
+        let is_cured = is_found && ran.err.contains(&format!(":{line}:")) && ran.err.contains(cure.as_str());
+        found += usize::from(is_found);
+        cured += usize::from(is_cured);
+        if !is_cured {
+            println!(
+                "--- found: {is_found}, wanted line {line} and `{cure}`\n{text}\n{}{}",
+                ran.out, ran.err
+            );
+        }
+    }
+    println!("{found} of {} mistakes found, {cured} with the right line and cure", all.len());
+    assert!(all.len() >= 150, "the corpus has {} mistakes", all.len());
+    assert!(found >= FOUND && cured >= CURED, "{found} found, {cured} with the right line and cure");
 }

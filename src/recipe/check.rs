@@ -1,17 +1,24 @@
 //! The static check: finds all mistakes in a recipe that can be found before any host is touched.
 
+mod arguments;
+mod bodies;
 mod calls;
 mod hidden;
+mod meaning;
 mod members;
 mod names;
 mod natives;
 
+mod unused;
+
 use std::collections::HashSet;
+use std::path::Path;
 
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 
 use crate::event::Report;
 use crate::flow::Goal;
+
 use crate::recipe::check::natives::Natives;
 use crate::recipe::draft::Declared;
 use crate::recipe::sources::RecipeSource;
@@ -21,7 +28,8 @@ use crate::recipe::world::World;
 pub fn check(world: &World, trees: &[(RecipeSource, AST)], goal: Option<&Goal>) -> Vec<Report> {
     let natives = Natives::of(&world.engine);
     let mut problems = hidden::check(&natives, trees);
-    problems.extend(calls::check(&natives, &world.declared, trees, true));
+    problems.extend(calls::check(&natives, &world.declared, trees, world.own_directory(), true));
+    problems.extend(bodies::check(world, trees, &natives));
     problems.extend(names::check(world, goal, &settings_read(trees)));
     in_order(problems)
 }
@@ -40,13 +48,15 @@ pub fn of_rest(
     engine: &Engine,
     declared: Declared,
     trees: &[(RecipeSource, AST)],
+    directory: &Path,
     stopped: Report,
 ) -> Vec<Report> {
     let natives = Natives::of(engine);
     let mut problems = hidden::check(&natives, trees);
-    problems.extend(calls::check(&natives, &declared, trees, false));
+    problems.extend(calls::check(&natives, &declared, trees, directory, false));
     // For a call that cannot work, the message of the check is better than that of the engine.
-    let is_told = stopped.excerpt.is_some() && problems.iter().any(|p| p.excerpt == stopped.excerpt);
+    let line = |report: &Report| report.excerpt.as_ref().map(|e| (e.place.file.clone(), e.place.line));
+    let is_told = stopped.excerpt.is_some() && problems.iter().any(|p| line(p) == line(&stopped));
     problems.extend(declared.problems);
     let mut problems = in_order(problems);
     problems.extend((!is_told).then_some(stopped));

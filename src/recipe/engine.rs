@@ -1,15 +1,16 @@
 //! The engine that evaluates recipes: strict, limited, and with the primitives.
 
-use rhai::{Dynamic, Engine};
+use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use crate::event::Event;
 use crate::recipe::draft::Draft;
+use crate::recipe::nothing;
 use crate::recipe::primitives;
 use crate::recipe::resolver::Resolver;
 use crate::transport::CancelToken;
 
 /// Enough for any recipe; an endless loop reaches it within a second.
-const MAX_OPERATIONS: u64 = 50_000_000;
+const MAX_OPERATIONS: u64 = 10_000_000;
 
 pub fn engine(
     draft: &Draft,
@@ -19,6 +20,8 @@ pub fn engine(
 ) -> Engine {
     let mut engine = Engine::new();
     engine
+        // Otherwise the check would not see what Rhai simplifies, such as `if host.run("x") {}`.
+        .set_optimization_level(OptimizationLevel::None)
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         .set_max_call_levels(64)
@@ -33,7 +36,7 @@ pub fn engine(
         .set_default_tag(Dynamic::from(draft.clone()))
         .set_module_resolver(resolver.clone());
     let stop = cancel_token.clone();
-    engine.on_progress(move |_| stop.is_cancelled().then_some(Dynamic::UNIT));
+    engine.on_progress(move |_| nothing::found().or_else(|| stop.is_cancelled().then_some(Dynamic::UNIT)));
     let sink = events.clone();
     engine.on_print(move |text| {
         sink.event(Event::Note { host: None, text: text.to_owned() });
@@ -45,5 +48,6 @@ pub fn engine(
         sink.event(Event::Note { host: None, text: format!("{file}{line}: {text}") });
     });
     primitives::register(&mut engine);
+    nothing::register(&mut engine);
     engine
 }

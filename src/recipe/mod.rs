@@ -8,7 +8,10 @@ mod docs;
 mod draft;
 mod engine;
 mod failure;
+mod foreign;
 mod functions;
+mod literal;
+mod nothing;
 
 mod options;
 mod outcome;
@@ -74,7 +77,7 @@ impl Recipe {
         let trees = resolver.trees();
         if let Err((name, error)) = ended {
             let stopped = trail::report(&engine, &declared, &name, &error);
-            return Err(check::of_rest(&engine, declared, &trees, stopped));
+            return Err(check::of_rest(&engine, declared, &trees, context.directory, stopped));
         }
         let problems = std::mem::take(&mut declared.problems);
         let directory = context.directory.to_path_buf();

@@ -14,6 +14,21 @@ fn texts(list: &[String]) -> Dynamic {
     list.iter().cloned().map(Dynamic::from).collect::<Array>().into()
 }
 
+/// What an outcome has.
+pub const KEYS: [&str; 11] = [
+    "flow",
+    "application",
+    "stage",
+    "release",
+    "revision",
+    "by",
+    "seconds",
+    "verdict",
+    "exit_code",
+    "hosts",
+    "failures",
+];
+
 /// The parameter of functions for `on_success` and `on_failure`. They send it to chats and by mail, so secrets are
 /// masked in it.
 pub fn map(run: &Run, flow: &str, outcome: &Outcome) -> Map {

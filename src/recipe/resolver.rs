@@ -9,6 +9,7 @@ use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Po
 use crate::event::{Report, Suggestion};
 use crate::recipe::draft::Draft;
 use crate::recipe::failure::mistake;
+use crate::recipe::nothing;
 use crate::recipe::sources::{self, Origin, RecipeSource};
 use crate::recipe::syntax;
 
@@ -60,7 +61,7 @@ impl Resolver {
         drop(state);
         // A module is evaluated in a fresh state, so that nothing of the importer leaks into it.
         let mut global: GlobalRuntimeState = engine.new_global_runtime_state();
-        let module = Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast);
+        let module = nothing::take(Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast));
         let mut state = self.lock();
         state.open.pop();
         let module: Shared<Module> = Shared::new(module?);
@@ -70,6 +71,10 @@ impl Resolver {
 
     /// The file that an import names. Fails if that file is being evaluated itself.
     fn find(&self, importer: &RecipeSource, path: &str) -> Result<RecipeSource, Report> {
+        if path.contains("://") {
+            return Err(Report::new(format!("cannot import `{path}`: recipes are imported from files"))
+                .hint("copy it into the project, and write `import \"./name.rhai\" as name;`"));
+        }
         let found = match path.ends_with(".rhai") || path.contains('/') {
             true => file(importer, path)?,
             false => shipped(importer, path)?,

@@ -131,6 +131,8 @@ pub fn stdlib_names() -> Vec<&'static str> {
 /// A file of the user's.
 pub fn file(path: &Path) -> std::io::Result<RecipeSource> {
     let text = std::fs::read_to_string(path)?;
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let path = path.canonicalize()?;
     Ok(RecipeSource { name: shown(&path), origin: Origin::File(path), text })
 }

@@ -3,16 +3,27 @@
 use rhai::{LexError, ParseError, ParseErrorType, Position};
 
 use crate::event::{Excerpt, Report, Suggestion};
+use crate::recipe::foreign;
 use crate::recipe::sources::RecipeSource;
 
 pub fn report(source: &RecipeSource, error: &ParseError) -> Report {
     let place = match error.err_type() {
         // Rhai reports it at the next word, which may be lines below.
         ParseErrorType::MissingToken(token, _) if token == ";" => behind_last_word(source, error.position()),
+        // At the end of the file.
+        ParseErrorType::MissingToken(..) if is_blank(source, error.position()) => {
+            behind_last_word(source, error.position())
+        }
         ParseErrorType::UnexpectedEOF => behind_last_word(source, Position::NONE),
         _ => at(source, error.position()),
     };
     let report = message(source, error.err_type());
+    if let Some(open) = unclosed(source, error.err_type()) {
+        return open;
+    }
+    if let Some(foreign) = foreign_in(source, error.position(), &report) {
+        return foreign;
+    }
     match place {
         Some(place) => report.at(place),
         None => report,
@@ -49,6 +60,90 @@ fn message(source: &RecipeSource, error: &ParseErrorType) -> Report {
     }
 }
 
+/// A word or symbol of another language in the line of a syntax error.
+fn foreign_in(source: &RecipeSource, position: Position, report: &Report) -> Option<Report> {
+    let number = position.line()?;
+    let line = source.text.lines().nth(number - 1)?;
+    let code = without_texts(line);
+    let column = |at: usize| line.get(..at).unwrap_or_default().chars().count() + 1;
+    if let Some((at, message, cure)) = foreign::symbol(&code) {
+        return Some(Report::new(message).at(source.excerpt(number, column(at))).hint(cure));
+    }
+    let known: Vec<&str> = declared(&source.text, &["fn", "let", "const", "for", "as"]).collect();
+    let mut at = 0;
+    let found = code.split(|c: char| !c.is_alphanumeric() && c != '_').find_map(|word| {
+        let start = at;
+        at += word.len() + code[at + word.len()..].chars().next().map_or(0, char::len_utf8);
+        let hint =
+            foreign::word(word).filter(|_| !known.contains(&word) && !code[..start].ends_with(['.', '|']))?;
+        // `host` is a word of Deployer only where it is called.
+        (word != "host").then_some((word, start, hint))
+    });
+    let (word, start, hint) = found?;
+    let message = match report.message.contains(&format!("`{word}`")) {
+        true => report.message.clone(),
+        false => format!("`{word}` is not a word of Rhai"),
+    };
+    Some(Report::new(message).at(source.excerpt(number, column(start))).hint(hint))
+}
+
+/// A line with the texts and the comment in it made blank.
+fn without_texts(line: &str) -> String {
+    let (mut code, mut quote, mut before) = (String::new(), None, ' ');
+    for c in line.chars() {
+        let is_inside = quote.is_some();
+        match quote {
+            None if before == '/' && c == '/' => break,
+            None => quote = Some(c).filter(|c| matches!(c, '"' | '`')),
+            Some(open) if c == open && before != '\\' => quote = None,
+            Some(_) => {}
+        }
+        match is_inside && quote.is_some() {
+            true => code.extend(std::iter::repeat_n(' ', c.len_utf8())),
+            false => code.push(c),
+        }
+        before = c;
+    }
+    code
+}
+
+/// The `{` that is never closed, if the indentation of the lines shows it: Rhai reports the end of the file, or the next
+/// function.
+fn unclosed(source: &RecipeSource, error: &ParseErrorType) -> Option<Report> {
+    let is_open = match error {
+        ParseErrorType::MissingToken(token, _) => token == "}",
+        ParseErrorType::WrongFnDefinition | ParseErrorType::UnexpectedEOF => true,
+        _ => false,
+    };
+    let mut open: Vec<(usize, usize, usize)> = Vec::new();
+    for (n, line) in source.text.lines().enumerate().filter(|_| is_open) {
+        let code = without_texts(line);
+        let indent = code.len() - code.trim_start().len();
+        let starts_function = indent == 0 && code.starts_with("fn ");
+        for (at, c) in code.char_indices() {
+            let starts = at == indent;
+            match c {
+                'f' if starts && starts_function && !open.is_empty() => {
+                    return open.last().map(|it| at_brace(source, *it));
+                }
+                '{' => open.push((n + 1, at + 1, indent)),
+                '}' => match open.pop() {
+                    Some(brace) if starts && indent < brace.2 => return Some(at_brace(source, brace)),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+fn at_brace(source: &RecipeSource, (line, column, _): (usize, usize, usize)) -> Report {
+    Report::new("this `{` is never closed")
+        .at(source.excerpt(line, column))
+        .hint("add `}` at the end of this block")
+}
+
 fn no_variable(source: &RecipeSource, name: &str) -> Report {
     let text = &source.text;
     if declared(text, &["let", "const"]).any(|known| known == name) {
@@ -62,7 +157,11 @@ fn no_variable(source: &RecipeSource, name: &str) -> Report {
     }
     let known =
         declared(text, &["fn", "let", "const", "for", "as"]).chain(parameters(text)).chain(["true", "false"]);
-    Report::new(format!("no variable or function `{name}`{}", Suggestion::new(name, known)))
+    let report = Report::new(format!("no variable or function `{name}`{}", Suggestion::new(name, known)));
+    match foreign::name(name) {
+        Some(hint) => report.hint(hint),
+        None => report,
+    }
 }
 
 /// The names that follow one of the keywords in a text.
@@ -82,6 +181,11 @@ fn parameters(text: &str) -> impl Iterator<Item = &str> {
 
 fn at(source: &RecipeSource, position: Position) -> Option<Excerpt> {
     Some(source.excerpt(position.line()?, position.position().unwrap_or(1)))
+}
+
+fn is_blank(source: &RecipeSource, position: Position) -> bool {
+    let line = position.line().and_then(|line| source.text.lines().nth(line - 1));
+    line.is_none_or(|line| line.trim().is_empty())
 }
 
 /// The place after the last word before a position, ignoring comments. `NONE` is the end of the file.

@@ -7,6 +7,7 @@ use crate::event::{Excerpt, Report, Suggestion};
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::Failure;
 use crate::recipe::functions::{FunctionDoc, functions};
+use crate::recipe::nothing::NothingInText;
 use crate::recipe::syntax::fragment;
 use crate::recipe::value::plain_type;
 
@@ -17,7 +18,8 @@ const LONGEST: usize = 8;
 pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAltResult) -> Report {
     let mut trail: Vec<Frame> = Vec::new();
     let (source, innermost) = innermost(declared, outer, error, &mut trail);
-    let mut report = message(engine, innermost);
+    let nothing = NothingInText::report_of(&declared.sources, innermost);
+    let mut report = nothing.unwrap_or_else(|| message(engine, innermost));
     if report.excerpt.is_none() {
         report.excerpt = declared.excerpt(&source, innermost.position());
         if let Some(raised) = raised(declared, innermost)
@@ -96,7 +98,7 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
         EvalAltResult::ErrorPropertyNotFound(name, _) => Report::new(format!("no property `{name}`")),
         EvalAltResult::ErrorModuleNotFound(name, _) => Report::new(format!("no import named `{name}`")),
         EvalAltResult::ErrorTooManyOperations(_) => {
-            Report::new("the script exceeded the limit of 50 million operations: does a loop never end?")
+            Report::new("the script exceeded the limit of 10 million operations: does a loop never end?")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
             Report::new("calls are nested more than 64 deep: does a function call itself?")

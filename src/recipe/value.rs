@@ -4,6 +4,7 @@ use rhai::{Array, Dynamic, Map};
 use toml::Value;
 
 use crate::event::Report;
+use crate::recipe::nothing::has_nothing;
 use crate::shell::script::is_identifier;
 
 /// Settings whose values can have more than one type. `options` checks them.
@@ -112,9 +113,22 @@ pub fn environment(map: Map) -> Result<Vec<(String, String)>, Report> {
             if !is_identifier(&key) {
                 return Err(Report::new(format!("`{key}` is not a valid name for an environment variable")));
             }
-            Ok((key.to_string(), value.to_string()))
+            let value = text_of(&value, &format!("environment variable `{key}`"))?;
+            Ok((key.to_string(), value))
         })
         .collect()
+}
+
+/// A value as text. `()` is refused: it must never become part of a text.
+pub fn text_of(value: &Dynamic, what: &str) -> Result<String, Report> {
+    match has_nothing(value) {
+        true if value.is_unit() => {
+            Err(Report::new(format!("{what} is `()`, which cannot be part of a text"))
+                .hint("say what to use instead: `env(\"NAME\") ?? \"none\"`"))
+        }
+        true => Err(Report::new(format!("{what} contains `()`, which cannot be part of a text"))),
+        false => Ok(value.to_string()),
+    }
 }
 
 /// Whether a setting whose default is `default` may hold `value`.

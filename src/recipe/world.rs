@@ -1,7 +1,7 @@
 //! A loaded recipe: its engine, declarations and settings. The tasks made from it keep it alive.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rhai::{Dynamic, Engine};
@@ -57,6 +57,11 @@ impl World {
     /// The directory that local paths are relative to: that of `runner.toml`, or its copy in the export.
     pub fn directory(&self) -> anyhow::Result<PathBuf> {
         self.project.get().map_or_else(|| Ok(self.directory.clone()), |project| project.directory())
+    }
+
+    /// The directory of `runner.toml` itself.
+    pub fn own_directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The directory of the source if it is an export. Otherwise, the setting `source` names it.

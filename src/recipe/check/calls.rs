@@ -1,12 +1,14 @@
 //! Finds calls that cannot work: unknown functions, wrong numbers of arguments.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
 use crate::event::{Excerpt, Report, Suggestion};
-use crate::recipe::check::natives::{ArgumentCounts, Natives};
+use crate::recipe::check::natives::{ArgumentCounts, Natives, Receiver};
 use crate::recipe::draft::Declared;
+use crate::recipe::foreign;
 use crate::recipe::sources::RecipeSource;
 
 /// Functions of the language itself, and methods that any value has.
@@ -30,6 +32,10 @@ pub(super) struct File<'a> {
     pub(super) keys: HashSet<String>,
     /// Calls that have been checked already, because the type of the receiver is known.
     pub(super) seen: HashSet<Position>,
+    /// The names of all tasks.
+    pub(super) tasks: HashSet<&'a str>,
+    /// What local paths are relative to.
+    pub(super) directory: &'a Path,
     problems: Vec<Report>,
 }
 
@@ -38,6 +44,7 @@ pub fn check(
     natives: &Natives,
     declared: &Declared,
     trees: &[(RecipeSource, AST)],
+    directory: &Path,
     is_whole: bool,
 ) -> Vec<Report> {
     let functions: HashMap<&str, Functions> =
@@ -54,6 +61,8 @@ pub fn check(
             has_own_host: false,
             keys: HashSet::new(),
             seen: HashSet::new(),
+            tasks: declared.tasks.keys().map(String::as_str).collect(),
+            directory,
             problems: Vec::new(),
         };
         file.statements(ast, declared, &functions);
@@ -63,6 +72,8 @@ pub fn check(
                 Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => file.call(call, *position),
                 _ => {}
             }
+            file.value_of(path);
+            file.meaning(path);
             true
         });
         problems.append(&mut file.problems);
@@ -95,6 +106,14 @@ pub(super) fn arguments(counts: &ArgumentCounts) -> String {
     let words: Vec<String> = counts.iter().map(usize::to_string).collect();
     let plural = if words == ["1"] { "argument" } else { "arguments" };
     format!("{} {plural}", words.join(" or "))
+}
+
+/// An unknown name: what other tools mean by it, else what is near.
+pub(super) fn unknown(what: &str, name: &str, near: Suggestion) -> Report {
+    match foreign::name(name) {
+        Some(hint) => Report::new(format!("{what} `{name}`")).hint(hint),
+        None => Report::new(format!("{what} `{name}`{near}")),
+    }
 }
 
 pub(super) fn is_word(name: &str) -> bool {
@@ -167,7 +186,15 @@ impl File<'_> {
 
     fn call(&mut self, call: &FnCallExpr, position: Position) {
         let name = call.name.as_str();
-        if call.is_operator_call() || !is_word(name) || BUILT_IN.contains(&name) {
+        if name != "Fn" && (call.is_operator_call() || !is_word(name) || BUILT_IN.contains(&name)) {
+            return;
+        }
+        if name == "Fn" {
+            let report = Report::new("a function cannot be named by a text: recipes cannot use `Fn`");
+            self.problem(
+                position,
+                report.hint("write the function itself, or a closure: `|host| build(host)`"),
+            );
             return;
         }
         if name == "exit" {
@@ -185,8 +212,11 @@ impl File<'_> {
         self.setting(call);
         let own = self.own.get(name);
         let native = self.natives.functions.get(name);
-        if own.is_some_and(|own| own.contains(&n)) || native.is_some_and(|native| native.contains(&n)) {
+        if own.is_some_and(|own| own.contains(&n)) {
             return;
+        }
+        if native.is_some_and(|native| native.contains(&n)) {
+            return self.arguments(Receiver::None, call);
         }
         let takes =
             |counts: &ArgumentCounts| Report::new(format!("`{name}` takes {}, not {n}", arguments(counts)));
@@ -198,8 +228,7 @@ impl File<'_> {
             (.., Some(counts)) => takes(counts),
             (None, None, None, None) => {
                 let known = self.own.keys().chain(self.natives.globals.keys());
-                let near = Suggestion::new(name, known.map(String::as_str));
-                Report::new(format!("no function `{name}`{near}"))
+                unknown("no function", name, Suggestion::new(name, known.map(String::as_str)))
             }
         };
         self.problem(position, report);

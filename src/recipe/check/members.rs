@@ -3,9 +3,8 @@
 use rhai::{Expr, FnCallExpr, Position};
 
 use crate::event::{Excerpt, Report, Suggestion};
-use crate::recipe::check::calls::{BUILT_IN, File, arguments, is_word, keys_of};
-use crate::recipe::check::natives::{ArgumentCounts, ValueKind};
-use crate::recipe::primitives::command::OPTIONS;
+use crate::recipe::check::calls::{BUILT_IN, File, arguments, is_word, unknown};
+use crate::recipe::check::natives::{ArgumentCounts, Receiver, ValueKind};
 
 impl File<'_> {
     /// Checks a method call on a value of unknown type.
@@ -17,9 +16,11 @@ impl File<'_> {
             || self.seen.contains(&position)
             || is_own
             || self.keys.contains(name)
-            || self.natives.any_method(name, n)
         {
             return;
+        }
+        if self.natives.any_method(name, n) {
+            return self.arguments(Receiver::Unknown, call);
         }
         let report = if let Some((_, method)) = self.natives.has_method(name) {
             Report::new(format!("`{name}` takes {}, not {n}", arguments(&method.counts)))
@@ -29,9 +30,7 @@ impl File<'_> {
             let counts: ArgumentCounts = counts.iter().filter_map(|n| n.checked_sub(1)).collect();
             Report::new(format!("`{name}` takes {}, not {n}", arguments(&counts)))
         } else {
-            let known = self.natives.functions.keys().filter(|name| is_word(name));
-            let near = Suggestion::new(name, known.map(String::as_str));
-            Report::new(format!("no method `{name}`{near}"))
+            unknown("no method", name, Suggestion::new(name, self.natives.method_names()))
         };
         self.problem(position, report);
     }
@@ -96,7 +95,6 @@ impl File<'_> {
     /// Checks a method call on a value of known type and returns the type of its result.
     fn method_of(&mut self, kind: ValueKind, call: &FnCallExpr, position: Position) -> Option<ValueKind> {
         self.setting(call);
-        self.options(call);
         let (name, n) = (call.name.as_str(), call.args.len());
         if !is_word(name) || BUILT_IN.contains(&name) {
             return None;
@@ -104,7 +102,9 @@ impl File<'_> {
         self.seen.insert(position);
         let method = self.natives.method(kind, name);
         if let Some(method) = method.filter(|method| method.counts.contains(&n)) {
-            return method.returns;
+            let returns = method.returns;
+            self.arguments(Receiver::Of(kind), call);
+            return returns;
         }
         if self.own.get(name).is_none_or(|counts| !counts.contains(&n)) {
             self.problem(position, self.no_method(kind, name, n));
@@ -125,8 +125,11 @@ impl File<'_> {
             Report::new(format!("`{name}` is a method of a host, not of {words}"))
                 .hint(format!("write `for host in hosts() {{ host.{name}(...); }}`"))
         } else {
-            let near = self.near_member(kind, name);
-            Report::new(format!("{words} has no method `{name}`{near}"))
+            unknown(
+                &format!("{words} has no method"),
+                name,
+                Suggestion::new(name, self.natives.members(kind)),
+            )
         }
     }
 
@@ -134,22 +137,8 @@ impl File<'_> {
         Suggestion::new(name, self.natives.members(kind)).to_string()
     }
 
-    /// Checks the options of a command, if they are a table literal.
-    fn options(&mut self, call: &FnCallExpr) {
-        let Some(options) = call.args.last().filter(|_| ["output", "run", "test"].contains(&&*call.name))
-        else {
-            return;
-        };
-        let keys = keys_of(options);
-        for key in keys.iter().filter(|key| !OPTIONS.contains(&key.as_str())) {
-            let near = Suggestion::new(key, OPTIONS);
-            let report = Report::new(format!("unknown option `{key}`{near}"));
-            self.problem_at(self.place_of(options.position(), key), report);
-        }
-    }
-
     /// The place of the next occurrence of a word after a position.
-    fn place_of(&self, position: Position, word: &str) -> Excerpt {
+    pub(super) fn place_of(&self, position: Position, word: &str) -> Excerpt {
         let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
         let source = self.source;
         let start = source.offset(line, column).unwrap_or_default();

@@ -24,6 +24,15 @@ fn unknown(declared: &Declared, name: &str) -> Option<Report> {
     if declared.tasks.contains_key(name) {
         return None;
     }
+    if let Some(flow) = declared.flows.get(name) {
+        let report = Report::new(format!("`{name}` is a flow, and a hook is on a task"));
+        return Some(match flow.tasks.last() {
+            Some(last) => report.hint(format!(
+                "name a task of the flow, such as `{last}`; or use `on_success(\"{name}\", |outcome| ...)`"
+            )),
+            None => report,
+        });
+    }
     let near = Suggestion::new(name, declared.tasks.keys().map(String::as_str));
     Some(Report::new(format!("no task named `{name}`{near}")))
 }

@@ -9,16 +9,16 @@ use rhai::{Dynamic, Map};
 use crate::event::Suggestion;
 use crate::recipe::context::{Context, ScriptHost};
 use crate::recipe::failure::{CommandFailed, ScriptResult, mistake, mistake_text};
-use crate::recipe::value::{environment, type_name};
+use crate::recipe::value::{environment, text_of, type_name};
 use crate::run::guard;
 use crate::shell::{Answer, Exit};
-use crate::site::command::{self, CommandOutcome, CommandRequest, text_of};
+use crate::site::command::{self, CommandOutcome, CommandRequest};
 use crate::site::file;
 
 /// The output of a command, or how it failed.
 pub fn checked_output(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, CommandFailed> {
     if answer.exit.is_success() {
-        return Ok(text_of(answer));
+        return Ok(command::text_of(answer));
     }
     let is_missing = answer.exit == Exit::Code(127);
     Err(CommandFailed {
@@ -267,7 +267,7 @@ fn fill_in(text: &str, values: &Map) -> anyhow::Result<String> {
             anyhow!("the template needs a value for `{name}`{near}")
         })?;
         out.push_str(before);
-        out.push_str(&value.to_string());
+        out.push_str(&text_of(value, &format!("the value of `{name}`"))?);
         rest = tail;
     }
     out.push_str(rest);

@@ -9,8 +9,8 @@ use crate::recipe::failure::ScriptResult;
 use crate::recipe::primitives::request::{RequestOptions, judged};
 use crate::web::Expected;
 
-const GET: [&str; 3] = ["headers", "timeout", "expect"];
-const POST: [&str; 4] = ["method", "headers", "timeout", "expect"];
+pub(super) const GET: [&str; 3] = ["headers", "timeout", "expect"];
+pub(super) const POST: [&str; 4] = ["method", "headers", "timeout", "expect"];
 
 fn fetch_it(
     call: &NativeCallContext,

@@ -14,7 +14,7 @@ use crate::recipe::context::{Context, ScriptHosts};
 use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{checked_output, command_request};
-use crate::recipe::value::texts;
+use crate::recipe::value::{text_of, texts};
 use crate::recipe::world::{World, locked};
 use crate::shell::Word;
 
@@ -65,7 +65,9 @@ fn cache_rule(value: Dynamic) -> ScriptResult<CacheRule> {
             return Err(wrong(&format!("has overlapping `paths`: `{other}` and `{path}`")));
         }
     }
-    let version = map.remove("version").map(|value| value.to_string()).unwrap_or_default();
+    let version = map.remove("version");
+    let version = version.map(|value| text_of(&value, "`version` of option `cache`").map_err(mistake));
+    let version = version.transpose()?.unwrap_or_default();
     match map.keys().next() {
         Some(other) => Err(wrong(&format!("has no field `{other}`{}", Suggestion::new(other, CACHE)))),
         None => Ok(CacheRule { key, version, unless, paths: made }),

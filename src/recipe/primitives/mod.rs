@@ -9,6 +9,7 @@ pub mod fact;
 pub mod fetch;
 pub mod finding;
 pub mod here;
+mod option;
 pub mod release;
 mod request;
 pub mod set;
@@ -19,6 +20,8 @@ pub mod watch;
 pub mod web;
 
 use rhai::{Engine, exported_module};
+
+pub use option::options_of;
 
 pub fn register(engine: &mut Engine) {
     engine

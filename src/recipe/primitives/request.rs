@@ -6,8 +6,8 @@ use rhai::{Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::Context;
-use crate::recipe::failure::{ScriptResult, mistake_text};
-use crate::recipe::value::{to_json, type_name};
+use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
+use crate::recipe::value::{text_of, to_json, type_name};
 use crate::recipe::visit::{expected, pairs};
 use crate::site::RequestOutcome;
 use crate::web::{Expected, Response};
@@ -76,8 +76,8 @@ impl RequestOptions {
             "method" => self.method = value.into_string().map_err(|_| wrong("a method such as `GET`"))?,
             "path" => self.path = value.into_string().map_err(|_| wrong("a path"))?,
             "https" => self.is_https = value.as_bool().map_err(|_| wrong("true or false"))?,
-            "headers" => self.headers = pairs(value).ok_or_else(|| wrong("a table"))?,
-            "params" => self.params = pairs(value).ok_or_else(|| wrong("a table"))?,
+            "headers" => self.headers = pairs(whole(key, value)?).ok_or_else(|| wrong("a table"))?,
+            "params" => self.params = pairs(whole(key, value)?).ok_or_else(|| wrong("a table"))?,
             "expect" => {
                 let wanted = "a status, a text of the body, a list of these, or `()`";
                 self.expected = expected(value).ok_or_else(|| wrong(wanted))?;
@@ -110,6 +110,14 @@ impl RequestOptions {
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
+}
+
+/// The table of an option, whose values must not be `()`.
+fn whole(option: &str, value: Dynamic) -> ScriptResult<Dynamic> {
+    for (name, value) in value.read_lock::<Map>().iter().flat_map(|map| map.iter()) {
+        text_of(value, &format!("`{name}` of option `{option}`")).map_err(mistake)?;
+    }
+    Ok(value)
 }
 
 fn seconds(value: Dynamic) -> Option<Duration> {

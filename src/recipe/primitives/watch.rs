@@ -13,7 +13,7 @@ use crate::recipe::primitives::web::{HTTP, http_request};
 use crate::site::web::{self, RequestOutcome};
 use crate::web::Expected;
 
-const WATCH: [&str; 12] = [
+pub(super) const WATCH: [&str; 12] = [
     "at",
     "host",
     "method",

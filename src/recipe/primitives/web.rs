@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 pub(super) const HTTP: [&str; 7] = ["at", "host", "method", "headers", "body", "timeout", "expect"];
-const FASTCGI: [&str; 9] =
+pub(super) const FASTCGI: [&str; 9] =
     ["path", "host", "method", "headers", "params", "https", "body", "timeout", "expect"];
 
 /// Sends a request and judges the response.
