@@ -49,21 +49,21 @@ fn mostly_here(n: usize, test: impl Fn(Test)) {
 #[test]
 fn a_command_that_writes_in_place_fails_by_name_and_is_undone_in_every_release() {
     for (n, (script, names)) in [
-        ("echo more >>shared.txt", vec!["`shared.txt`"]),
+        ("chmod u+w shared.txt; echo more >>shared.txt", vec!["`shared.txt`"]),
         ("chmod 600 'a b/-x'", vec!["`a b/-x`"]),
-        ("cp other shared.txt", vec!["`shared.txt`"]),
-        ("printf 'new bytes' >shared.txt", vec!["`shared.txt`"]),
-        ("printf X | dd of=shared.txt conv=notrunc", vec!["`shared.txt`"]),
-        ("touch shared.txt; truncate -s 0 'a b/-x'", vec!["`shared.txt`", "`a b/-x`"]),
+        ("chmod u+w shared.txt; cp other shared.txt", vec!["`shared.txt`"]),
+        ("chmod u+w shared.txt; printf 'new bytes' >shared.txt", vec!["`shared.txt`"]),
+        ("chmod u+w shared.txt; printf X | dd of=shared.txt conv=notrunc", vec!["`shared.txt`"]),
+        ("chmod u+w shared.txt 'a b/-x'; touch shared.txt; truncate -s 0 'a b/-x'", vec!["`shared.txt`", "`a b/-x`"]),
         (
-            "printf y >\"$(printf 'weird \\\\ \\047\\nx')\" || :; for f in weird*; do echo y >>\"$f\"; done",
+            "printf y >\"$(printf 'weird \\\\ \\047\\nx')\" || :; for f in weird*; do chmod u+w \"$f\"; echo y >>\"$f\"; done",
             vec!["weird"],
         ),
-        ("mv shared.txt moved; echo more >>moved", vec!["`shared.txt`"]),
-        ("ln shared.txt second; echo more >>second; rm shared.txt", vec!["`shared.txt`"]),
-        ("echo more >>shared.txt; exit 3", vec!["`shared.txt`", "3"]),
+        ("mv shared.txt moved; chmod u+w moved; echo more >>moved", vec!["`shared.txt`"]),
+        ("ln shared.txt second; chmod u+w second; echo more >>second; rm shared.txt", vec!["`shared.txt`"]),
+        ("chmod u+w shared.txt; echo more >>shared.txt; exit 3", vec!["`shared.txt`", "3"]),
         (
-            "echo more >>shared.txt; echo more >>\"../$(ls .. | head -n 1)/other\"",
+            "chmod u+w shared.txt; echo more >>shared.txt; chmod u+w other; echo more >>\"../$(ls .. | head -n 1)/other\"",
             vec!["`shared.txt`", "`other`"],
         ),
     ]
@@ -91,7 +91,7 @@ fn a_command_that_writes_in_place_fails_by_name_and_is_undone_in_every_release()
 #[test]
 fn a_command_that_was_cut_off_while_it_wrote_is_undone_as_well() {
     everywhere(|test| {
-        let test = third(test, "echo more >>shared.txt; kill -9 $PPID");
+        let test = third(test, "chmod u+w shared.txt; echo more >>shared.txt; kill -9 $PPID");
         let before = site(&test);
         test.ends(1, &[]);
         same(&site(&test), &before);
@@ -102,7 +102,10 @@ fn a_command_that_was_cut_off_while_it_wrote_is_undone_as_well() {
 fn what_a_command_of_a_dead_run_wrote_is_not_gone_back_to() {
     let test = third(Test::new(), "");
     let mut gate = Gate::new(&test, "gate");
-    let recipe = format!("task(\"prepare\", |host| host.run(`echo more >>shared.txt; {}`));\n", gate.text());
+    let recipe = format!(
+        "task(\"prepare\", |host| host.run(`chmod u+w shared.txt; echo more >>shared.txt; {}`));\n",
+        gate.text()
+    );
     let test = test.recipe(&recipe);
     let run = Running::start(&test, "tester", &[]);
     gate.is_reached(1, &run);
@@ -124,7 +127,7 @@ fn what_a_command_of_a_dead_run_wrote_is_not_gone_back_to() {
 
 #[test]
 fn a_time_limit_in_a_command_that_wrote_is_undone_as_well() {
-    let test = third(Test::new(), "echo more >>shared.txt; exec sleep 1000")
+    let test = third(Test::new(), "chmod u+w shared.txt; echo more >>shared.txt; exec sleep 1000")
         .recipe(r#"task("prepare", |host| host.run("sh ../../../prepare.sh", #{ timeout: 1 }));"#);
     let before = site(&test);
     test.ends(1, &[]);
@@ -169,8 +172,8 @@ fn a_command_after_one_that_replaced_a_file_is_still_watched() {
         let test = third(test, "").recipe(
             r#"task("prepare", |host| {
                 host.run("sed -i s/old/new/ shared.txt");
-                host.run("echo fine >>shared.txt");
-                host.run("echo bad >>other");
+                host.run("chmod u+w shared.txt; echo fine >>shared.txt");
+                host.run("chmod u+w other; echo bad >>other");
             });"#,
         );
         let before = site(&test);
@@ -184,8 +187,8 @@ fn a_write_in_place_that_the_recipe_caught_is_undone_all_the_same() {
     everywhere(|test| {
         let test = third(test, "").recipe(
             r#"task("prepare", |host| {
-                try { host.run("echo bad >>shared.txt"); } catch { }
-                try { host.run("echo bad >>shared.txt"); } catch { }
+                try { host.run("chmod u+w shared.txt; echo bad >>shared.txt"); } catch { }
+                try { host.run("chmod u+w shared.txt; echo bad >>shared.txt"); } catch { }
             });"#,
         );
         let old = test.path(test.current());
@@ -203,8 +206,9 @@ fn a_write_in_place_that_the_recipe_caught_is_undone_all_the_same() {
 fn a_write_in_the_same_second_and_of_the_same_size_is_noticed() {
     everywhere(|test| {
         // The source is as new as can be, and so is what the command writes.
-        let test =
-            third(test, "").recipe(r#"task("prepare", |host| host.run("printf 'new bytes' >shared.txt"));"#);
+        let test = third(test, "").recipe(
+            r#"task("prepare", |host| host.run("chmod u+w shared.txt; printf 'new bytes' >shared.txt"));"#,
+        );
         let test = test.shell("touch source/shared.txt");
         let before = site(&test);
         test.ends(1, &[]).says("`shared.txt`");
@@ -215,8 +219,9 @@ fn a_write_in_the_same_second_and_of_the_same_size_is_noticed() {
 #[test]
 fn what_is_sealed_is_watched_until_it_is_served() {
     everywhere(|test| {
-        let test =
-            third(test, "").recipe(r#"task("smoke", |host| { host.run("echo more >>shared.txt"); });"#);
+        let test = third(test, "").recipe(
+            r#"task("smoke", |host| { host.run("chmod u+w shared.txt; echo more >>shared.txt"); });"#,
+        );
         let before = site(&test);
         test.ends(1, &[]).says("task `smoke`").says("`shared.txt`").says("generated");
         same(&site(&test), &before);
@@ -252,7 +257,8 @@ fn what_nobody_of_this_run_wrote_into_the_release_is_found_before_it_is_served()
     // Behind the last command.
     let newest = "site/releases/$(ls site/releases | tail -n 1)";
     let behind = |test: &str| format!(r#"before("swap", "behind"); task("behind", || local("{test}"));"#);
-    let test = third(Test::new(), "").recipe(&behind(&format!("echo more >>{newest}/shared.txt")));
+    let test = third(Test::new(), "")
+        .recipe(&behind(&format!("chmod u+w {newest}/shared.txt; echo more >>{newest}/shared.txt")));
     let before = site(&test);
     test.ends(1, &[]).says("task `swap`").says("`shared.txt` in place").says("restored in every release");
     same(&site(&test), &before);
@@ -262,11 +268,10 @@ fn what_nobody_of_this_run_wrote_into_the_release_is_found_before_it_is_served()
 }
 
 #[test]
-fn a_new_file_may_be_written_in_place() {
+fn a_file_that_was_just_sent_has_no_write_bits_either_but_is_the_only_one() {
     everywhere(|test| {
-        let test = third(test, "echo more >>new; echo more >>shared.txt")
-            .source("shared.txt", "newer")
-            .source("new", "x");
+        let script = "chmod u+w new shared.txt; echo more >>new; echo more >>shared.txt";
+        let test = third(test, script).source("shared.txt", "newer").source("new", "x");
         test.deploy().says_not("warning");
         assert_eq!(test.serves("site", "shared.txt"), "newermore\n");
     });
@@ -340,4 +345,84 @@ fn a_hundred_written_files_are_put_back_at_once() {
         };
         assert_ne!(inode(0), inode(1), "each was given a file of its own");
     });
+}
+
+/// A recipe with one task that writes in the live release, run as a user without privileges.
+fn writes_in_the_live_release(test: Test, command: &str) -> Test {
+    let test = test.source("index", "one").unprivileged();
+    test.deploy();
+    let test = test.source("other", "x");
+    test.deploy();
+    test.recipe(&format!(
+        r#"task("reload", |host| host.run("{command}")); task("alone", |host| host.run("{command}")); flow("work", ["lock", "alone"]);"#
+    ))
+}
+
+#[test]
+fn what_a_command_writes_in_the_live_release_changes_no_release() {
+    let test = writes_in_the_live_release(Test::new(), "echo X >index");
+    let live = test.live("site");
+    let before = tree(&test.path("site/releases"));
+    test.ends(1, &["alone"]).says("Permission denied");
+    same(&tree(&test.path("site/releases")), &before);
+    test.ends(1, &[]).says("task `reload` failed");
+    assert_eq!(test.live("site"), live);
+    for name in test.releases("site") {
+        assert_eq!(test.read(format!("site/releases/{name}/index")), "one", "{name}");
+    }
+}
+
+#[test]
+fn no_file_that_releases_share_can_be_written_and_nothing_else_is_sealed() {
+    let test = Test::new()
+        .toml("[settings]\nsource = \"source\"\nwritable = [\"var/\"]\ngenerated = [\"gen/\"]\nshared = [\"up/\"]\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n")
+        .source("index", "x")
+        .source("bin/tool", "x")
+        .source("spare\nname", "x")
+        .source("var/log", "x")
+        .source("gen/cache", "x")
+        .source("up/photo", "x")
+        .mode("source/bin/tool", 0o775)
+        .mode("source/index", 0o666);
+    for _ in 0..2 {
+        test.deploy().says_not("warning");
+        let mode = |path: &str| test.meta(format!("{}/{path}", test.current())).mode() & 0o7777;
+        assert_eq!([mode("index"), mode("bin/tool"), mode("spare\nname")], [0o444, 0o555, 0o444]);
+        assert_eq!([mode("var/log") & 0o200, mode("gen/cache") & 0o200], [0o200; 2]);
+        assert_eq!(test.meta("site/shared/up/photo").mode() & 0o200, 0o200);
+    }
+}
+
+#[test]
+fn a_site_of_an_earlier_version_is_sealed_and_nothing_of_it_is_called_edited_or_sent_anew() {
+    everywhere(|test| {
+        let test = test.source("index", "x").source("a b/-x", "x").source("spare\nname", "x");
+        test.deploy();
+        test.deploy();
+        let test = test.shell("find site/releases -type f -exec chmod 664 {} +; chmod 755 site/.runner; rm -f site/.runner/site");
+        test.ends(0, &["rollback"]).says_not("changed");
+        let test = test.shell("find site/releases -type f -exec chmod u+w {} +");
+        test.deploy().says_not("warning").says_not("changed").says("0 of 3 files unpacked");
+        for name in test.releases("site") {
+            assert_eq!(test.meta(format!("site/releases/{name}/index")).mode() & 0o222, 0, "{name}");
+        }
+        test.ends(0, &["--set", "copy=copy"]).says_not("warning");
+        test.deploy().says_not("warning").says("0 of 3 files unpacked");
+    });
+}
+
+/// As WordPress updates itself: `copy()`, then `chmod` and `copy()` again.
+#[test]
+fn an_application_that_may_change_its_own_code_changes_one_release() {
+    let test = Test::new().source("index", "one").unprivileged();
+    let test = test.recipe(r#"set("copy", "copy"); task("update", |host| host.run("cp /etc/hostname index || { chmod 644 index; cp /etc/hostname index; }")); flow("work", ["lock", "update"]);"#);
+    test.deploy();
+    let old = test.current();
+    let test = test.source("other", "x");
+    test.deploy();
+    test.ends(0, &["update"]);
+    assert_eq!(test.read(format!("{old}/index")), "one");
+    assert_ne!(test.serves("site", "index"), "one");
+    test.ends(0, &["rollback"]);
+    assert_eq!(test.serves("site", "index"), "one");
 }

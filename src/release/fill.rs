@@ -145,6 +145,7 @@ fn script(
         Strategy::Cache if plan.base.manifest.is_empty() => "",
         Strategy::Cache => "cache",
     };
+    let shares = plan.strategy == Strategy::CopyPrevious && options.duplicate == Duplicate::Link;
     let unchecked = options.unchecked.directories.iter().map(|(directory, _)| directory);
     let (gone_files, gone_directories) = plan.gone();
     survey::places(lock.script(body).with(LOCK), unchecked, &options.unchecked.touched)
@@ -159,6 +160,7 @@ fn script(
         .var("last", plan.last.as_ref().map_or("", ReleaseName::as_str))
         .var("copy", options.duplicate.name())
         .var("guarded", flag(options.is_guarded))
+        .var("protects", flag(shares))
         .var("cache_digest", plan.change.next.digest())
         .var("digest", plan.manifest.digest())
         .rows("gone_files", rows(gone_files.into_iter().map(word)))
@@ -257,6 +259,7 @@ mod tests {
                 last='7'
                 copy='link'
                 guarded='yes'
+                protects='yes'
                 cache_digest='1e50e3a4175c5174632fafa23e7ef26e8aeefc6328cd545d99c7b4682e351cda'
                 digest='1e50e3a4175c5174632fafa23e7ef26e8aeefc6328cd545d99c7b4682e351cda'
                 gone_files() {

@@ -11,6 +11,7 @@
 #   last                       the previous release, or nothing
 #   copy                       how files are duplicated: link, reflink, copy
 #   guarded                    yes if files that releases share must be guarded
+#   protects                   yes if files that releases share lose their write bits
 #   digest, cache_digest       digests of the new manifests of the release and of `cache`
 #   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
 #   touched(path)              files that commands are known to have replaced
@@ -201,4 +202,5 @@ if [ "$stage" = last ]; then begin_beside; else prepare; fi
 describe "$new" "$manifest"
 [ -z "$base" ] || carry
 [ -z "$last" ] || starting start_shared
+[ -z "$protects" ] || protect
 finish

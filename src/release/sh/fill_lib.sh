@@ -10,6 +10,7 @@
 #   expand                     the program that decompresses the pack, or nothing
 #   last                       the previous release, or nothing
 #   guarded                    yes if files that releases share must be guarded
+#   protects                   yes if files that releases share lose their write bits
 #   digest                     the digest of the new manifest of the release
 #   places(path kept_as by shown relied_on)  directories to compare with their manifests, see `survey_one`
 #   gone_files(path...)        files and links to remove
@@ -179,13 +180,26 @@ finish() {
   record "$name" "$record" && rm -rf -- "$run" && say filled yes
 }
 
+# Files that releases share lose their write bits: who opens one to write it gets an error, instead of changing it in
+# every release. Root can write it all the same, and its owner can change its mode first: for them there is the guard.
+protect() {
+  sed -n 's/^+f /f /p' "$run/edit" >"$run/sent"
+  [ ! -s "$run/sent" ] || names f "$run/sent" | (cd -- "$new" && xargs -0 chmod a-w --) ||
+    refuse 'failed to set modes'
+}
+
 # Stores what the guard compares later, if the files are as manifest $1 says.
 watch() {
   names f "$1" >.runner/guard/names
   stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled
+  # Sites of the first versions: once.
+  if [ "$protects" ] && grep -q "$has_write_bits" .runner/guard/filled; then
+    (cd -- "$new" && xargs -0 chmod a-w --) <.runner/guard/names || refuse 'failed to set modes'
+    stats "%i $file_stats" "$new" <.runner/guard/names >.runner/guard/filled
+  fi
   all_match f "$1" <.runner/guard/filled || {
-    expected_stats f "$1" >.runner/guard/expected
-    stats "$file_stats" "$new" <.runner/guard/names >.runner/guard/now
+    expected_stats f "$1" | drop_write_bits >.runner/guard/expected
+    stats "$file_stats" "$new" <.runner/guard/names | drop_write_bits >.runner/guard/now
     cmp -s .runner/guard/expected .runner/guard/now || {
       without .runner/guard/now <.runner/guard/expected | sed 's/^[^ ]* [^ ]* [^ ]* //' | say_each unlike
       refuse 'the release differs from what was sent'

@@ -58,6 +58,8 @@ list() {
 # Prints `stat` in format $1 for names in directory $2; standard input has the names, each followed by NUL.
 stats() { (cd -- "$2" && xargs -0 stat -c "$1" -- 2>/dev/null); }
 file_stats='%a %s %Y %n'
+# Matches such a line, with an inode before it, if the file can be written.
+has_write_bits='^[0-9]* [0-7]*[2367][0-7]\{0,2\} '
 directory_stats='%a 0 0 %n'
 
 # The lines on standard input that file $1 does not have. Not every busybox has `comm`.

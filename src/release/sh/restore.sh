@@ -14,6 +14,7 @@ rm -rf .runner/restore && mkdir .runner/restore || exit
 # Most of these files are not in the pack.
 special_files ".runner/manifests/$name" >.runner/restored.modes
 set_modes .runner/restore .runner/restored.modes 2>/dev/null || :
+grep -q "$has_write_bits" .runner/guard/filled || find .runner/restore -type f -exec chmod a-w {} +
 is_shared() {
   [ -f "$1" ] && [ ! -L "$1" ] || return
   [ "$1" -ef "$2" ] || grep -q "^$(stat -c %i -- "$1") " .runner/guard/filled
