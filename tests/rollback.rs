@@ -570,6 +570,17 @@ fn what_its_own_deploy_replaced_does_not_count_as_changed() {
 }
 
 #[test]
+fn a_directory_with_another_mode_does_not_count_as_changed_and_one_that_is_gone_does() {
+    let test = Test::new().source("dir/file", "x").shell("mkdir source/empty");
+    let test = test.recipe(r#"task("prepare", |host| host.run("chmod 2775 dir"));"#);
+    let names = deployed(&test, 2);
+    test.ends(0, &["rollback"]).says_not("changed");
+    test.ends(0, &["rollback", "--release", &names[1]]);
+    let test = test.shell(&format!("rmdir site/releases/{}/empty", names[0]));
+    refused_as_changed(&test, "`empty`");
+}
+
+#[test]
 fn a_bad_release_can_be_gone_to_by_its_name() {
     everywhere(|test| {
         let names = deployed(&test, 2);

@@ -76,6 +76,16 @@ impl Survey {
         drifted
     }
 
+    /// The managed entries whose content differs from `manifest`: not directories that only have another mode, since
+    /// commands and `writable` set modes.
+    pub fn changed(&self, manifest: &Manifest) -> Vec<TreePath> {
+        let is_there = |path: &TreePath| {
+            let line = manifest.get(path);
+            line.is_some_and(|line| line.entry.kind == Kind::Directory) && !self.gone.contains(&as_line(path))
+        };
+        self.drifted(manifest).into_iter().filter(|path| !is_there(path)).collect()
+    }
+
     /// The managed files that differ from `manifest` themselves, without those that only lost their directory.
     pub fn edited(&self, manifest: &Manifest) -> Vec<TreePath> {
         let differs: Vec<Vec<u8>> = self.differs.iter().cloned().collect();

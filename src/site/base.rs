@@ -27,9 +27,11 @@ pub(super) struct KnownDirectory {
     directory: Directory,
     /// From this machine's store, or from the server; `None` if neither has it.
     manifest: Option<Manifest>,
-    /// The entries that differ from the manifest; `edited` has those of them that are files which somebody edited.
+    /// The entries that differ from the manifest; `edited` has those of them that are files which somebody edited, and
+    /// `changed` those whose content is another.
     drifted: Vec<TreePath>,
     edited: Vec<TreePath>,
+    changed: Vec<TreePath>,
 }
 
 /// Finds out what a fill starts from. If this machine remembers all of it, the server checks that during the fill;
@@ -205,12 +207,12 @@ impl KnownDirectory {
             shows_manifest: manifest.is_none(),
             relied_on: digest.map(str::to_owned),
         };
-        Self { directory, manifest, drifted: Vec::new(), edited: Vec::new() }
+        Self { directory, manifest, drifted: Vec::new(), edited: Vec::new(), changed: Vec::new() }
     }
 
     /// What a survey found to differ; `None` if there was nothing to compare with.
     pub(super) fn differs(&self) -> Option<&[TreePath]> {
-        (self.manifest.is_some() && self.directory.by != By::Nothing).then_some(self.drifted.as_slice())
+        (self.manifest.is_some() && self.directory.by != By::Nothing).then_some(self.changed.as_slice())
     }
 
     /// Whether this machine has the manifest, so that the server can check the directory during the fill.
@@ -235,6 +237,7 @@ impl KnownDirectory {
             By::Stat | By::Hash => {
                 self.drifted = survey.drifted(manifest);
                 self.edited = survey.edited(manifest);
+                self.changed = survey.changed(manifest);
             }
         }
     }
