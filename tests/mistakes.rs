@@ -511,7 +511,7 @@ after("swpa", "prepare");"#,
               |
             1 | set("keep_releases", "5");
               |     ^^^^^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:31
+              = its default is set at shipped/settings.rhai:34
             error: no flow runs task `biuld` (did you mean `build`?)
              --> deploy.rhai:2:6
               |
@@ -1125,7 +1125,7 @@ fn a_setting_of_another_type() {
               |
             1 | set("keep_releases", "5");
               |     ^^^^^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:31
+              = its default is set at shipped/settings.rhai:34
         "#]],
     );
 }
@@ -1168,7 +1168,7 @@ fn adding_to_what_is_no_list() {
               |
             1 | add("keep_releases", [1]);
               |     ^^^^^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:31
+              = its default is set at shipped/settings.rhai:34
         "#]],
     );
 }
@@ -1278,7 +1278,7 @@ fn unknown_settings_and_wrong_types_in_runner_toml() {
           |
         4 | durable = "yes"
           | ^^^^^^^
-          = its default is set at shipped/settings.rhai:40
+          = its default is set at shipped/settings.rhai:43
         error: setting `exclude` must be a list, not a whole number
           --> runner.toml:13:1
            |
@@ -1335,13 +1335,13 @@ fn unknown_settings_and_wrong_types_on_the_command_line() {
               |
               | keep_releases=many
               | ^^^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:31
+              = its default is set at shipped/settings.rhai:34
             error: cannot add to setting `durable`: it must be true or false, not a list
              --> --set
               |
               | durable.add=1
               | ^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:40
+              = its default is set at shipped/settings.rhai:43
         "#]],
     );
 }

@@ -86,6 +86,7 @@ impl Sink for Mask {
             | Event::Swapped { .. }
             | Event::Question { .. }
             | Event::Undone { .. }
+            | Event::Left { .. }
             | Event::Finished { .. }) => event,
         };
         self.inner.event(event);

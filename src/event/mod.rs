@@ -39,6 +39,15 @@ pub struct FillStats {
     pub n_carried: usize,
 }
 
+/// Something in the source that git ignores, and that is not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftPath {
+    pub path: String,
+    pub bytes: u64,
+    /// False: it has more than `bytes`.
+    pub is_measured: bool,
+}
+
 /// The result of a task or a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,6 +104,10 @@ pub enum Event {
         n_files: usize,
         bytes: u64,
         n_removed: usize,
+    },
+    /// What git ignores in the source, and is not sent; largest first.
+    Left {
+        paths: Vec<LeftPath>,
     },
     /// Progress of an upload, in bytes.
     Sending {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::event::Report;
 use crate::here::git::{Commit, git_in, hash_of, run_git};
+use crate::here::ignored::ExportedCommit;
 use crate::tree::{Scratch, Store, canonical};
 
 /// An exported commit.
@@ -23,13 +24,16 @@ pub struct Export {
     pub source: PathBuf,
     /// Whether `directory` is inside the export; if not, it is the project's own directory.
     pub has_project: bool,
+    /// The commit, then those of its submodules.
+    pub commits: Vec<ExportedCommit>,
 }
 
 impl Export {
     /// Exports a commit of the project in `directory`. `source` is relative to that.
     pub fn of(commit: &Commit, directory: &Path, source: &Path, store: &Store) -> Result<Self> {
         let scratch = store.scratch("exports")?;
-        unpack_commit(&commit.top, &commit.hash, scratch.path())
+        let mut commits = Vec::new();
+        unpack_commit(&commit.top, &commit.hash, scratch.path(), &mut commits)
             .with_context(|| format!("failed to export commit {}", commit.hash))?;
         let top = canonical(&commit.top);
         let project = canonical(directory);
@@ -45,6 +49,7 @@ impl Export {
             has_project: within(&project).is_some(),
             directory: within(&project).unwrap_or(project),
             source,
+            commits,
             scratch,
         };
         let own = [&export.source].into_iter().chain(Some(&export.directory).filter(|_| export.has_project));
@@ -85,7 +90,12 @@ fn lexical(path: &Path) -> PathBuf {
 }
 
 /// Unpacks a commit into a directory, its submodules too. Uses `git archive`, which respects `.gitattributes`.
-fn unpack_commit(repository: &Path, commit: &str, into: &Path) -> Result<()> {
+fn unpack_commit(
+    repository: &Path,
+    commit: &str,
+    into: &Path,
+    commits: &mut Vec<ExportedCommit>,
+) -> Result<()> {
     let mut stderr = tempfile::tempfile()?;
     let mut archive = git_in(repository)
         // Uses the modes of a checkout: by default, `git archive` lets the group write.
@@ -108,10 +118,20 @@ fn unpack_commit(repository: &Path, commit: &str, into: &Path) -> Result<()> {
         bail!(text.lines().fold(report, |report, line| report.note(line)));
     }
     unpacked.and(drained)?;
-    unpack_submodules(repository, commit, into)
+    commits.push(ExportedCommit {
+        repository: repository.to_owned(),
+        hash: commit.to_owned(),
+        directory: into.to_owned(),
+    });
+    unpack_submodules(repository, commit, into, commits)
 }
 
-fn unpack_submodules(repository: &Path, commit: &str, into: &Path) -> Result<()> {
+fn unpack_submodules(
+    repository: &Path,
+    commit: &str,
+    into: &Path,
+    commits: &mut Vec<ExportedCommit>,
+) -> Result<()> {
     let listed = run_git(repository, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
     for line in listed.split(|byte| *byte == 0) {
         let Some(submodule) = line.strip_prefix(b"160000 commit ") else { continue };
@@ -132,7 +152,7 @@ fn unpack_submodules(repository: &Path, commit: &str, into: &Path) -> Result<()>
                 .hint("run `git submodule update --init --recursive`")
             );
         }
-        unpack_commit(&below, &hash, &into)?;
+        unpack_commit(&below, &hash, &into, commits)?;
     }
     Ok(())
 }

@@ -36,16 +36,26 @@ pub fn git_in(directory: &Path) -> Command {
 
 /// Runs a git command in a directory, and returns its output or its error.
 pub fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let output = git_in(directory).args(arguments).stdin(Stdio::null()).output();
-    let output = output.context("failed to start `git`")?;
-    match output.status.success() {
-        true => Ok(output.stdout),
-        false => {
-            let report = Report::new(format!("`git {}` failed", arguments.join(" ")));
-            let lines = String::from_utf8_lossy(&output.stderr).into_owned();
-            bail!(lines.lines().fold(report, |report, line| report.note(line)))
+    let error = |error: anyhow::Error| match error.downcast_ref::<Report>() {
+        Some(report) => {
+            let message = format!("`git {}` failed", arguments.join(" "));
+            Report { message, ..report.clone() }.into()
         }
+        None => error.context("failed to start `git`"),
+    };
+    output_of(git_in(directory).args(arguments)).map_err(error)
+}
+
+/// Runs a git command, and returns its output. An error is one of the system's if git cannot be started, else a report
+/// with git's words.
+pub fn output_of(git: &mut Command) -> Result<Vec<u8>> {
+    let output = git.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(output.stdout);
     }
+    let lines = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines = lines.lines().filter(|line| !line.trim().is_empty());
+    bail!(lines.fold(Report::new("git failed"), |report, line| report.note(line)))
 }
 
 /// Runs a git command. Returns its output as text, or `None` if it fails.

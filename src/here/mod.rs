@@ -5,11 +5,13 @@ pub mod command;
 pub mod export;
 pub mod fetch;
 pub mod git;
+pub mod ignored;
 pub mod mode;
 pub mod once;
 pub mod options;
 pub mod project;
 pub mod question;
+mod remarks;
 pub mod revision;
 pub mod source;
 
@@ -19,13 +21,15 @@ use anyhow::Result;
 
 use crate::event::mask::Mask;
 use crate::event::{Event, Sink};
+use crate::here::ignored::check_repository;
 use crate::here::mode::Mode;
 use crate::here::options::{HereOptions, SourceOptions};
 use crate::here::project::Project;
 use crate::here::revision::Revision;
-use crate::here::source::Source;
+use crate::here::source::{Patterns, Source};
 use crate::transport::{CancelToken, Remote};
 use crate::tree::Store;
+use crate::tree::include::is_everything;
 
 /// The name of this machine in events.
 const NAME: &str = "here";
@@ -55,7 +59,7 @@ impl Here {
     /// Finds the revision. Makes the export if the run sends one.
     pub fn open(options: HereOptions, mask: Arc<Mask>, cancel_token: &CancelToken) -> Result<Self> {
         let HereOptions { mode, directory, stage, source, env, skip, sends } = options;
-        let SourceOptions { directory: below, reference, is_emptied, exclude } = source;
+        let SourceOptions { directory: below, reference, is_emptied, exclude, include } = source;
         let store = Store::from_env();
         let project = Arc::new(Project::new(directory, &below, reference, store.clone()));
         let ready = if sends { project.export().map(drop) } else { Ok(()) };
@@ -65,13 +69,21 @@ impl Here {
             // A rollback does not need the revision. If anything else does, it fails for the same reason.
             Err(_) => Revision::default(),
         };
+        if sends && !project.is_export() && !is_everything(&include) {
+            check_repository(&project.source()?)?;
+        }
         let warnings = if sends { warnings(&project, &revision, is_emptied)? } else { Vec::new() };
         Ok(Self {
             mode,
             events: mask.clone(),
             mask,
             cancel_token: cancel_token.clone(),
-            source: Arc::new(Source::new(project.clone(), exclude, skip, store.clone())),
+            source: Arc::new(Source::new(
+                project.clone(),
+                Patterns { exclude, include },
+                skip,
+                store.clone(),
+            )),
             project,
             sends,
             env: revision.env(&stage).into_iter().chain(env).collect(),
@@ -95,7 +107,7 @@ impl Here {
 fn warnings(project: &Project, revision: &Revision, is_emptied: bool) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     if revision.is_dirty {
-        warnings.push("the work tree has uncommitted changes; they are deployed too".to_owned());
+        warnings.push("the work tree has uncommitted changes; the release is recorded as such".to_owned());
     }
     if is_emptied {
         warnings.push("`ref` is empty; deploying the work tree".to_owned());

@@ -28,4 +28,5 @@ pub struct SourceOptions {
     /// The command line sets `ref` to an empty text; perhaps a shell variable was empty.
     pub is_emptied: bool,
     pub exclude: Vec<String>,
+    pub include: Vec<String>,
 }

@@ -7,9 +7,10 @@ use anyhow::Result;
 
 use crate::here::export::Export;
 use crate::here::git::Commit;
+use crate::here::ignored::{Exports, WorkTree};
 use crate::here::once::{Once, get_or_make};
 use crate::here::revision::Revision;
-use crate::tree::Store;
+use crate::tree::{GitRules, Store};
 
 pub struct Project {
     /// Where `runner.toml` is.
@@ -73,6 +74,14 @@ impl Project {
     pub fn source(&self) -> Result<PathBuf> {
         let export = self.export()?;
         Ok(export.map_or_else(|| self.directory.join(&self.source), |export| export.source.clone()))
+    }
+
+    /// What git ignores in the source.
+    pub fn git_rules(&self) -> Result<Arc<dyn GitRules>> {
+        Ok(match self.export()? {
+            Some(export) => Arc::new(Exports(export.commits.clone())),
+            None => Arc::new(WorkTree),
+        })
     }
 
     /// The directory of `runner.toml` itself, never an export. Files from hosts are downloaded to it, so that the

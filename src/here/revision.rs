@@ -9,7 +9,7 @@ use crate::here::git::git_text;
 pub struct Revision {
     /// The commit's hash; `None` if the source is not in a git repository.
     pub commit: Option<String>,
-    /// The work tree has uncommitted changes.
+    /// The work tree has uncommitted changes, in the source or elsewhere: builds read files outside of the source, too.
     pub is_dirty: bool,
 }
 
@@ -20,7 +20,7 @@ impl Revision {
         let Some(commit) = git_text(source, &["rev-parse", "--verify", "--quiet", "HEAD"]) else {
             return Self::default();
         };
-        let changes = git_text(source, &["status", "--porcelain", "--", "."]);
+        let changes = git_text(source, &["status", "--porcelain", "--", ":/"]);
         Self { commit: Some(commit), is_dirty: changes.is_some_and(|changes| !changes.is_empty()) }
     }
 

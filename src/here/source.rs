@@ -8,21 +8,41 @@ use anyhow::Result;
 
 use crate::here::once::{Once, get_or_make};
 use crate::here::project::Project;
-use crate::tree::{CompressionMode, Contents, Index, PARTS_MAX, Selection, Store, Tree, parts_of, walk};
+use crate::here::remarks::remarks;
+use crate::tree::include::is_everything;
+use crate::tree::{
+    CompressionMode, Contents, Index, Left, PARTS_MAX, Selection, Store, Tree, TreePath, Walked, parts_of,
+    walk,
+};
+
+/// The patterns of the settings `exclude` and `include`.
+pub struct Patterns {
+    pub exclude: Vec<String>,
+    pub include: Vec<String>,
+}
+
+/// The files to send, and what a user should know about them.
+pub struct SourceFiles {
+    pub tree: Arc<Tree>,
+    pub left: Left,
+    /// The links that `include` names.
+    pub meant_links: Vec<TreePath>,
+    pub remarks: Vec<String>,
+}
 
 /// The source of a run.
 pub struct Source {
     project: Arc<Project>,
-    exclude: Vec<String>,
+    patterns: Patterns,
     skip: Vec<PathBuf>,
     store: Store,
-    tree: Once<Tree>,
+    files: Once<SourceFiles>,
     pub contents: Arc<Contents>,
 }
 
 impl Source {
-    pub fn new(project: Arc<Project>, exclude: Vec<String>, skip: Vec<PathBuf>, store: Store) -> Self {
-        Self { project, exclude, skip, store, tree: OnceLock::new(), contents: Arc::default() }
+    pub fn new(project: Arc<Project>, patterns: Patterns, skip: Vec<PathBuf>, store: Store) -> Self {
+        Self { project, patterns, skip, store, files: OnceLock::new(), contents: Arc::default() }
     }
 
     /// Starts to walk the tree in the background.
@@ -40,25 +60,43 @@ impl Source {
     /// The number of parts, besides the first, in which the whole tree would be sent. The maximum until the tree is
     /// known.
     pub fn n_parts(&self, compression: CompressionMode) -> usize {
-        match self.tree.get() {
-            Some(Ok(tree)) => parts_of(tree, compression),
+        match self.files.get() {
+            Some(Ok(files)) => parts_of(&files.tree, compression),
             _ => PARTS_MAX,
         }
     }
 
     /// The tree at the time of the first call, including what was built before it.
     pub fn tree(&self) -> Result<Arc<Tree>> {
-        get_or_make(&self.tree, || {
-            let root = self.project.source()?;
-            let selection = Selection { root, exclude: self.exclude.clone(), skip: self.skip.clone() };
-            // Each export is in another directory, so remembering its files would be of no use.
-            if self.project.is_export() {
-                return Ok(walk(&selection, &Index::default(), &self.contents)?.0);
-            }
-            let before = self.store.index(&selection.root);
-            let (tree, index) = walk(&selection, &before, &self.contents)?;
-            self.store.put_index(&selection.root, &before, &index);
-            Ok(tree)
+        Ok(Arc::clone(&self.files()?.tree))
+    }
+
+    /// The tree with what was found beside it, at the time of the first call.
+    pub fn files(&self) -> Result<Arc<SourceFiles>> {
+        get_or_make(&self.files, || {
+            let Walked { tree, left, meant_links, .. } = self.walked()?;
+            let remarks = remarks(&tree, &left, self.project.is_export());
+            Ok(SourceFiles { tree: Arc::new(tree), left, meant_links, remarks })
         })
+    }
+
+    fn walked(&self) -> Result<Walked> {
+        let root = self.project.source()?;
+        let Patterns { exclude, include } = &self.patterns;
+        let selection = Selection {
+            git: if is_everything(include) { None } else { Some(self.project.git_rules()?) },
+            root,
+            exclude: exclude.clone(),
+            include: include.clone(),
+            skip: self.skip.clone(),
+        };
+        // Each export is in another directory, so remembering its files would be of no use.
+        if self.project.is_export() {
+            return walk(&selection, &Index::default(), &self.contents);
+        }
+        let before = self.store.index(&selection.root);
+        let walked = walk(&selection, &before, &self.contents)?;
+        self.store.put_index(&selection.root, &before, &walked.index);
+        Ok(walked)
     }
 }

@@ -259,6 +259,7 @@ pub fn of_source(resolved: &Resolved) -> (SourceOptions, Vec<Report>) {
         is_emptied: is_typed && reference.is_none(),
         reference,
         exclude: reader.texts("exclude"),
+        include: reader.texts("include"),
     };
     (source, reader.problems)
 }

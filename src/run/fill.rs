@@ -4,12 +4,13 @@
 use anyhow::{Context, Result, bail};
 
 use crate::here::mode::Mode;
+use crate::here::source::SourceFiles;
 use crate::release::plan::Strategy;
-use crate::run::Run;
 use crate::run::plan::plan_fill;
 use crate::run::source_change::{FillStart, SourceChange};
+use crate::run::{Run, sent};
 use crate::site::{BaseState, Fill, Site, base_state};
-use crate::tree::{CompressionMode, Pack, Tree, TreePath};
+use crate::tree::{CompressionMode, Pack, TreePath};
 
 pub fn fill(run: &Run, host: usize, strategy: Strategy) -> Result<()> {
     let mut site = run.fleet.site(host);
@@ -28,7 +29,7 @@ pub fn fill(run: &Run, host: usize, strategy: Strategy) -> Result<()> {
 /// was filled.
 fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Result<bool> {
     let source = &run.here.source;
-    let tree = source.tree()?;
+    let files = source.files()?;
     let release =
         site.release().cloned().context("there is no release to fill: task `release` must come first")?;
     let rules = site.options().rules.clone();
@@ -40,7 +41,7 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     let state = base_state(site, strategy, &run.here.store, ahead || !starting.is_empty())?;
     let BaseState { last, cache, unchecked } = state;
     let start = FillStart { release, last, cache, rules, starting };
-    let change = run.changes.get_or_make(&start, || Ok(compare(run, &tree, &start)))?;
+    let change = run.changes.get_or_make(&start, || compare(run, &files, &start))?;
     if let Mode::Plan { with_diff } = run.mode {
         plan_fill(run, site, &change, with_diff);
     }
@@ -55,13 +56,14 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
 }
 
 /// Compares the source with what the hosts have. Reports the result, and caches the manifests for the next run.
-fn compare(run: &Run, tree: &Tree, start: &FillStart) -> SourceChange {
-    let change = SourceChange::new(tree, start);
+fn compare(run: &Run, files: &SourceFiles, start: &FillStart) -> Result<SourceChange> {
+    sent::check(run, files, &start.last)?;
+    let change = SourceChange::new(&files.tree, start);
     for manifest in [&change.plan.manifest, &change.plan.change.next] {
         if let Some(warning) = run.here.store.put(manifest) {
             run.warn(warning);
         }
     }
     run.events.event(change.event());
-    change
+    Ok(change)
 }

@@ -11,6 +11,7 @@ mod plan;
 pub mod rollback;
 pub mod rollback_target;
 mod rollout;
+mod sent;
 pub mod serve;
 mod source_change;
 pub mod undo;
@@ -27,10 +28,12 @@ use crate::fleet::parallel::Failures;
 use crate::here::Here;
 use crate::here::mode::Mode;
 use crate::release::ReleaseName;
+use crate::release::plan::PathRules;
 use crate::run::rollout::Rollouts;
 use crate::run::source_change::SourceChanges;
 use crate::run::undo::{Undo, UndoLog};
 use crate::transport::CancelToken;
+use crate::tree::TreePath;
 
 pub struct Run {
     pub here: Here,
@@ -55,6 +58,11 @@ pub struct Run {
     pub rollouts: Rollouts,
     changes: SourceChanges,
     release: OnceLock<ReleaseName>,
+    /// Whether no host has a release that this program made.
+    is_first: OnceLock<bool>,
+    told_source: OnceLock<()>,
+    /// The paths of releases that hosts have beside the source.
+    special: Vec<TreePath>,
     /// How many tasks have begun. This orders the entries of the undo log.
     n_begun: AtomicUsize,
     /// On how many hosts the running task has acted through a set of hosts.
@@ -80,7 +88,6 @@ impl Run {
             events: here.events.clone(),
             cancel_token: here.cancel_token.clone(),
             here,
-            fleet,
             application: setup.application,
             stage: setup.stage,
             by: setup.by,
@@ -94,8 +101,12 @@ impl Run {
             rollouts: Rollouts::default(),
             changes: SourceChanges::default(),
             release: OnceLock::new(),
+            is_first: OnceLock::new(),
+            told_source: OnceLock::new(),
+            special: special_paths(&fleet),
             n_begun: AtomicUsize::new(0),
             n_acted: AtomicUsize::new(0),
+            fleet,
         })
     }
 
@@ -175,17 +186,24 @@ impl Run {
         if let Some(name) = self.release.get() {
             return Ok(name.clone());
         }
-        let mut names = Vec::new();
+        let (mut names, mut is_first) = (Vec::new(), true);
         for host in self.fleet.all() {
             let site = self.fleet.site(host);
             let seen = site.seen()?;
+            is_first &= seen.complete().all(|record| record.adopted);
             names.extend(seen.directories.iter().cloned());
             names.extend(seen.records.iter().map(|record| record.name.to_string()));
         }
+        self.is_first.get_or_init(|| is_first);
         let name = ReleaseName::next(self.now(), names.iter().map(String::as_str));
         let name = self.release.get_or_init(|| name).clone();
         self.events.event(Event::Release { name: name.to_string() });
         Ok(name)
+    }
+
+    /// Whether no host has a release that this program made; known once the release has a name.
+    fn is_first(&self) -> bool {
+        self.is_first.get().copied().unwrap_or(true)
     }
 
     /// The release of this run, once it has a name.
@@ -196,4 +214,13 @@ impl Run {
     pub fn warn(&self, text: impl Into<String>) {
         self.events.event(Event::Warning { host: None, text: text.into() });
     }
+}
+
+fn special_paths(fleet: &Fleet) -> Vec<TreePath> {
+    let mut all = Vec::new();
+    for host in fleet.all() {
+        let PathRules { generated, writable, shared } = fleet.site(host).options().rules.clone();
+        all.extend([generated, writable, shared].concat());
+    }
+    all
 }

@@ -1,5 +1,4 @@
-//! Decides which paths to leave out, by the defaults, the setting `exclude` and `.runnerignore` files, in gitignore
-//! syntax.
+//! Which paths to leave out: by default, and by the setting `exclude` and `.runnerignore` files, in gitignore syntax.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -16,9 +15,24 @@ use crate::event::Report;
 /// The name of a file with patterns for its directory and everything below it.
 pub const FILE_NAME: &str = ".runnerignore";
 
-/// Patterns for paths that are not sent unless a later pattern includes them again: history, deployment files, local
-/// secrets.
-const DEFAULTS: [&str; 5] = [".git", "/runner.toml", "/*.rhai", ".env*", FILE_NAME];
+/// Patterns for paths that are not sent unless the user says so: history, the project's own files, local secrets. The
+/// tasks of Laravel Envoy are no secrets.
+const DEFAULTS: [&str; 7] = [".git", "runner.toml", "runner.lock", "*.rhai", ".env*", "!.envoy.*", FILE_NAME];
+
+/// The patterns that apply to every source.
+pub fn defaults() -> Result<Gitignore> {
+    let mut builder = builder();
+    for pattern in DEFAULTS {
+        add(&mut builder, pattern)?;
+    }
+    builder.build().context("failed to compile the default patterns")
+}
+
+/// Whether the name of a path says that it holds secrets of an environment.
+pub fn is_env_file(path: &TreePath) -> bool {
+    let name = path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.starts_with(b".env")
+}
 
 /// The patterns that apply in one directory: its own, then those of its parents.
 pub struct Rules {
@@ -29,12 +43,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rules for the root before any file is read. A later pattern wins, so `exclude` comes after the defaults.
+    /// The rules for the root before any file is read.
     pub fn new(exclude: &[String]) -> Result<Arc<Self>> {
         let mut builder = builder();
-        for pattern in DEFAULTS {
-            add(&mut builder, pattern)?;
-        }
         for pattern in exclude {
             add(&mut builder, pattern).with_context(|| format!("bad pattern `{pattern}` in `exclude`"))?;
         }
@@ -64,23 +75,23 @@ impl Rules {
         Ok(Arc::new(Self { matcher, base, outer }))
     }
 
-    /// Whether to leave out `path`, which is in this directory or below. The closest file with a matching pattern
-    /// decides.
-    pub fn excludes(&self, path: &TreePath, is_directory: bool) -> bool {
+    /// Whether to leave out `path`, which is in this directory or below; `None` if no pattern matches. The closest file
+    /// with a matching pattern decides.
+    pub fn excludes(&self, path: &TreePath, is_directory: bool) -> Option<bool> {
         let mut rules = Some(self);
         while let Some(now) = rules {
             let relative = Path::new(OsStr::from_bytes(&path.as_bytes()[now.base..]));
             match now.matcher.matched(relative, is_directory) {
-                Match::Ignore(_) => return true,
-                Match::Whitelist(_) => return false,
+                Match::Ignore(_) => return Some(true),
+                Match::Whitelist(_) => return Some(false),
                 Match::None => rules = now.outer.as_deref(),
             }
         }
-        false
+        None
     }
 }
 
-fn builder() -> GitignoreBuilder {
+pub(super) fn builder() -> GitignoreBuilder {
     // The paths to match are relative to the file's directory already, so there is no root to strip.
     let mut builder = GitignoreBuilder::new("");
     // By default, `[a` matches itself. That hides the mistake, and sends files that should have been left out.
@@ -88,7 +99,7 @@ fn builder() -> GitignoreBuilder {
     builder
 }
 
-fn add(builder: &mut GitignoreBuilder, pattern: &str) -> Result<()> {
+pub(super) fn add(builder: &mut GitignoreBuilder, pattern: &str) -> Result<()> {
     let path = pattern.strip_prefix('!').unwrap_or(pattern);
     if let Some(rest) = path.strip_prefix("./") {
         let hint = format!("write `/{rest}`");
@@ -118,17 +129,30 @@ mod tests {
     #[track_caller]
     fn case(rules: &Rules, path: &[u8], want: bool) {
         let path = TreePath::new(path).unwrap();
-        assert_eq!(rules.excludes(&path, false), want, "{path}");
+        assert_eq!(rules.excludes(&path, false) == Some(true), want, "{path}");
     }
 
     #[test]
     fn history_configuration_and_secrets_stay_here_by_default() {
-        let rules = rules(&[]);
-        for path in [".git", "lib/.git", "runner.toml", "a.rhai", ".env", "x/.env.local", ".runnerignore"] {
-            case(&rules, path.as_bytes(), true);
+        let defaults = defaults().unwrap();
+        let is_left = |path: &str| defaults.matched(path, false).is_ignore();
+        for path in [
+            ".git",
+            "lib/.git",
+            "runner.toml",
+            "x/runner.toml",
+            "runner.lock",
+            "a.rhai",
+            "x/y/a.test.rhai",
+            ".env",
+            "x/.env.local",
+            ".envrc",
+            "x/.runnerignore",
+        ] {
+            assert!(is_left(path), "{path}");
         }
-        for path in ["x/runner.toml", "x/a.rhai", ".gitignore", "env", "a.env"] {
-            case(&rules, path.as_bytes(), false);
+        for path in [".gitignore", "env", "a.env", ".envoy.blade.php", "rhai", "runner.toml.example"] {
+            assert!(!is_left(path), "{path}");
         }
     }
 
@@ -149,7 +173,6 @@ mod tests {
         case(&nested, b"a/only", true);
         case(&nested, b"a/c/only", false);
         case(&nested, b"a/tmp", false);
-        case(&nested, b"a/.env", true);
     }
 
     #[test]

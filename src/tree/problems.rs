@@ -17,6 +17,7 @@ const SHOWN: usize = 10;
 pub struct Problems {
     special: Vec<String>,
     unreadable: Vec<String>,
+    vanished: Vec<String>,
 }
 
 impl Problems {
@@ -34,7 +35,10 @@ impl Problems {
     }
 
     pub fn unreadable(&mut self, path: impl fmt::Display, error: &io::Error) {
-        self.unreadable.push(format!("`{path}` ({error})"));
+        match error.kind() {
+            io::ErrorKind::NotFound => self.vanished.push(format!("`{path}`")),
+            _ => self.unreadable.push(format!("`{path}` ({error})")),
+        }
     }
 
     pub fn into_result(mut self) -> Result<()> {
@@ -44,6 +48,9 @@ impl Problems {
         } else if !self.unreadable.is_empty() {
             let hint = "make it readable for this user, or add it to `exclude` or `.runnerignore`";
             (&mut self.unreadable, "failed to read", hint)
+        } else if !self.vanished.is_empty() {
+            let hint = "wait until whatever writes in the source has ended, then run this again";
+            (&mut self.vanished, "removed while the source was read:", hint)
         } else {
             return Ok(());
         };
@@ -83,5 +90,16 @@ mod tests {
         expect![[r#"
             failed to read `f10` (permission denied), `f11` (permission denied), `f12` (permission denied), `f13` (permission denied), `f14` (permission denied), `f15` (permission denied), `f16` (permission denied), `f17` (permission denied), `f18` (permission denied), `f19` (permission denied) and 3 more
             hint: make it readable for this user, or add it to `exclude` or `.runnerignore`"#]].assert_eq(&plain(&Report::of(&error)));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_called_unreadable() {
+        let mut problems = Problems::default();
+        problems.unreadable("a", &io::Error::from(io::ErrorKind::NotFound));
+        let error = problems.into_result().unwrap_err();
+        expect![[r#"
+            removed while the source was read: `a`
+            hint: wait until whatever writes in the source has ended, then run this again"#]]
+        .assert_eq(&plain(&Report::of(&error)));
     }
 }

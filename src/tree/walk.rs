@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a symlink below the root is an entry and never followed, so nothing outside the root is read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -12,16 +12,18 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use rayon::prelude::*;
 
+use super::choice::{Choice, Fate, GitRules, Standing};
 use super::contents::Contents;
 use super::entry::{Entry, Kind, Tree};
-use super::hash::{self, Hash};
+use super::hash::Hash;
 use super::ignore_rules::{self, Rules};
 use super::index::{Index, Stamp};
+use super::left::Left;
 use super::path::{TreePath, manifest_order};
 use super::problems::Problems;
 use super::source::{canonical_root, skipped};
+use super::stamped::{StampedEntry, hash_all};
 use crate::event::Report;
 
 /// The files to walk.
@@ -31,13 +33,27 @@ pub struct Selection {
     pub root: PathBuf,
     /// Patterns in gitignore syntax, relative to the root.
     pub exclude: Vec<String>,
+    /// Patterns for what is sent although git ignores it.
+    pub include: Vec<String>,
+    /// Without it, nothing is left out on account of git.
+    pub git: Option<Arc<dyn GitRules>>,
     /// Absolute paths that are never entered: a local deploy path inside the source.
     pub skip: Vec<PathBuf>,
 }
 
-/// Lists and hashes everything in the selection. Does not read files that `index` knows. Also returns the new index.
-/// Keeps the contents that it reads in `contents`, as far as there is room.
-pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result<(Tree, Index)> {
+/// The result of a walk.
+pub struct Walked {
+    pub tree: Tree,
+    /// For the next walk.
+    pub index: Index,
+    pub left: Left,
+    /// The links that `include` names: somebody wants them as they are.
+    pub meant_links: Vec<TreePath>,
+}
+
+/// Lists and hashes everything in the selection. Does not read files that `index` knows. Keeps the contents that it
+/// reads in `contents`, as far as there is room.
+pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result<Walked> {
     let started = SystemTime::now();
     let root = &selection.root;
     let canonical = canonical_root(root)?;
@@ -46,13 +62,16 @@ pub fn walk(selection: &Selection, index: &Index, contents: &Contents) -> Result
         skip: skipped(&canonical, &selection.skip)?,
         started,
         newest: newest_mtime(started),
+        choice: Choice::new(&selection.include, selection.git.as_deref())?,
         found: Vec::new(),
+        searched: HashMap::new(),
         n_left_out: 0,
         problems: Problems::default(),
     };
-    let mut pending = vec![(None, Rules::new(&selection.exclude)?)];
-    while let Some((dir, rules)) = pending.pop() {
-        walk.directory(dir, rules, &mut pending)?;
+    let mut pending =
+        vec![Pending { dir: None, rules: Rules::new(&selection.exclude)?, standing: Standing::default() }];
+    while let Some(next) = pending.pop() {
+        walk.directory(next, &mut pending)?;
     }
     walk.finish(index, contents)
 }
@@ -70,27 +89,25 @@ struct Walk<'a> {
     skip: HashSet<PathBuf>,
     started: SystemTime,
     newest: i64,
+    choice: Choice<'a>,
     found: Vec<StampedEntry>,
+    /// The ignored directories that are sent only if something in them is.
+    searched: HashMap<TreePath, Metadata>,
     n_left_out: usize,
     problems: Problems,
 }
 
-/// An entry and, for a file, the stamp that identifies it in the index.
-struct StampedEntry {
-    entry: Entry,
-    stamp: Option<Stamp>,
+/// A directory to list (`None`: the root).
+struct Pending {
+    dir: Option<TreePath>,
+    rules: Arc<Rules>,
+    standing: Standing,
 }
 
-type Pending = Vec<(Option<TreePath>, Arc<Rules>)>;
-
 impl Walk<'_> {
-    /// Lists one directory (`None`: the root) and adds the directories in it to `pending`.
-    fn directory(
-        &mut self,
-        dir: Option<TreePath>,
-        mut rules: Arc<Rules>,
-        pending: &mut Pending,
-    ) -> Result<()> {
+    /// Lists one directory and adds the directories in it to `pending`.
+    fn directory(&mut self, next: Pending, pending: &mut Vec<Pending>) -> Result<()> {
+        let Pending { dir, mut rules, standing } = next;
         let local = dir.as_ref().map_or(self.root.to_owned(), |dir| self.root.join(dir.to_path()));
         let listed = match fs::read_dir(&local).and_then(|list| list.collect::<io::Result<Vec<_>>>()) {
             Ok(listed) => listed,
@@ -102,30 +119,68 @@ impl Walk<'_> {
                 return Ok(());
             }
         };
-        if listed.iter().any(|item| item.file_name().as_bytes() == ignore_rules::FILE_NAME.as_bytes()) {
+        let has = |name: &str| listed.iter().any(|item| item.file_name().as_bytes() == name.as_bytes());
+        if has(ignore_rules::FILE_NAME) {
             let file = local.join(ignore_rules::FILE_NAME);
             let text = fs::read(&file).with_context(|| format!("failed to read `{}`", file.display()))?;
             rules = rules.with_file(dir.as_ref(), &text)?;
         }
+        if !standing.is_ignored {
+            self.choice.enter(dir.as_ref(), &local, has(".git"))?;
+        }
         for item in listed {
-            self.item(TreePath::child(dir.as_ref(), &item.file_name()), &item, &rules, pending);
+            let path = TreePath::child(dir.as_ref(), &item.file_name());
+            pending.extend(self.item(path, &item, &rules, standing));
         }
         Ok(())
     }
 
-    fn item(&mut self, path: TreePath, item: &DirEntry, rules: &Arc<Rules>, pending: &mut Pending) {
+    /// Decides about an entry. Returns it if it is a directory to list.
+    fn item(
+        &mut self,
+        path: TreePath,
+        item: &DirEntry,
+        rules: &Arc<Rules>,
+        parent: Standing,
+    ) -> Option<Pending> {
         let metadata = match item.metadata() {
             Ok(metadata) => metadata,
-            Err(error) => return self.problems.unreadable(&path, &error),
+            Err(error) => {
+                self.problems.unreadable(&path, &error);
+                return None;
+            }
         };
-        if rules.excludes(&path, metadata.is_dir()) || self.skip.contains(&path.to_path()) {
-            self.n_left_out += 1;
-            return;
+        let fate = match self.skip.contains(&path.to_path()) {
+            true => Fate::Left,
+            false => self.choice.fate(&path, metadata.is_dir(), rules, parent),
+        };
+        let pending = |standing| Pending { dir: Some(path.clone()), rules: Arc::clone(rules), standing };
+        match fate {
+            Fate::Left => {
+                self.n_left_out += 1;
+                None
+            }
+            Fate::Searched(standing) => {
+                let next = pending(standing);
+                self.searched.insert(path, metadata);
+                Some(next)
+            }
+            Fate::Sent(standing) => {
+                let next = metadata.is_dir().then(|| pending(standing));
+                self.found_above(&path);
+                self.found(path, &metadata);
+                next
+            }
         }
-        if metadata.is_dir() {
-            pending.push((Some(path.clone()), Arc::clone(rules)));
+    }
+
+    /// Something in a searched directory is sent, so the directory is, too.
+    fn found_above(&mut self, path: &TreePath) {
+        let mut parent = path.parent();
+        while let Some((dir, metadata)) = parent.and_then(|dir| self.searched.remove_entry(&dir)) {
+            parent = dir.parent();
+            self.found(dir, &metadata);
         }
-        self.found(path, &metadata);
     }
 
     fn found(&mut self, path: TreePath, metadata: &Metadata) {
@@ -148,42 +203,39 @@ impl Walk<'_> {
         self.found.push(StampedEntry { entry: Entry { path, kind, mode, size, mtime, hash }, stamp });
     }
 
-    fn finish(mut self, index: &Index, contents: &Contents) -> Result<(Tree, Index)> {
+    fn finish(mut self, index: &Index, contents: &Contents) -> Result<Walked> {
         let root = self.root;
         self.found.sort_unstable_by(|a, b| manifest_order(&a.entry.path, &b.entry.path));
-        let unread: Vec<_> = self
-            .found
-            .par_iter_mut()
-            .with_min_len(16)
-            .map_init(
-                || vec![0; hash::CHUNK],
-                |buffer, found| {
-                    let error = hash_entry(root, found, index, contents, buffer).err()?;
-                    Some((found.entry.path.clone(), error))
-                },
-            )
-            .flatten()
-            .collect();
+        let mut left = std::mem::take(&mut self.choice.left);
+        let (unread, ()) =
+            rayon::join(|| hash_all(root, &mut self.found, index, contents), || left.measure(root));
         for (path, error) in &unread {
             self.problems.unreadable(path, error);
         }
         self.problems.into_result()?;
         if self.found.is_empty() {
-            return Err(nothing_to_send(root, self.n_left_out).into());
+            return Err(nothing_to_send(root, self.n_left_out, &left).into());
         }
+        let links = self.found.iter().map(|found| &found.entry).filter(|entry| entry.kind == Kind::Link);
+        let meant_links =
+            links.map(|link| link.path.clone()).filter(|path| self.choice.is_named(path)).collect();
         let known = self.found.iter().filter_map(|StampedEntry { entry, stamp }| {
             let stamp = stamp.filter(|stamp| stamp.is_settled(self.started))?;
             Some((entry.path.clone(), stamp, entry.hash))
         });
         let index = Index::of(known);
         let entries = self.found.into_iter().map(|found| found.entry).collect();
-        Ok((Tree { root: root.to_owned(), entries }, index))
+        Ok(Walked { tree: Tree { root: root.to_owned(), entries }, index, left, meant_links })
     }
 }
 
-fn nothing_to_send(root: &Path, n_left_out: usize) -> Report {
+fn nothing_to_send(root: &Path, n_left_out: usize, left: &Left) -> Report {
     let shown = root.display();
     match n_left_out {
+        _ if !left.ignored.is_empty() => {
+            Report::new(format!("nothing to send: git ignores everything in source directory `{shown}`"))
+                .hint("name what to send in the setting `include`, such as `include = [\"*\"]`")
+        }
         0 => Report::new(format!("nothing to send: source directory `{shown}` is empty"))
             .hint("build it first, or correct the setting `source`"),
         _ => Report::new(format!("nothing to send: everything in source directory `{shown}` is excluded"))
@@ -191,61 +243,10 @@ fn nothing_to_send(root: &Path, n_left_out: usize) -> Report {
     }
 }
 
-fn hash_entry(
-    root: &Path,
-    found: &mut StampedEntry,
-    index: &Index,
-    contents: &Contents,
-    buffer: &mut [u8],
-) -> io::Result<()> {
-    let local = found.entry.local_path(root);
-    match found.entry.kind {
-        Kind::Directory => Ok(()),
-        Kind::File => hash_file(&local, found, index, contents, buffer),
-        Kind::Link => {
-            found.entry.hash = Hash::of(fs::read_link(&local)?.as_os_str().as_bytes());
-            Ok(())
-        }
-    }
-}
-
-/// Hashes a file. The size is the number of hashed bytes, so that both describe the same content even if the file is
-/// growing.
-fn hash_file(
-    local: &Path,
-    StampedEntry { entry, stamp }: &mut StampedEntry,
-    index: &Index,
-    contents: &Contents,
-    buffer: &mut [u8],
-) -> io::Result<()> {
-    if let Some((hash, stamp)) = stamp.and_then(|stamp| Some((index.get(&entry.path, &stamp)?, stamp))) {
-        (entry.hash, entry.size) = (hash, stamp.size);
-        return Ok(());
-    }
-    let (file, metadata) = hash::open_file(local)?;
-    let before = Stamp::of(&metadata);
-    (entry.hash, entry.size) = if Contents::may_keep(before.size) {
-        let bytes = hash::read_whole(&file, before.size)?;
-        let hash = Hash::of(&bytes);
-        if bytes.len() as u64 == before.size {
-            contents.found(hash, bytes);
-            (hash, before.size)
-        } else {
-            // The file is being written: takes its present content.
-            Hash::of_reader(hash::open_file(local)?.0, buffer)?
-        }
-    } else {
-        Hash::of_reader(&file, buffer)?
-    };
-    // A file that is being written is not remembered, so the next walk reads it again.
-    *stamp = (Stamp::of(&file.metadata()?) == before).then_some(before);
-    Ok(())
-}
-
 /// Walks without an index.
 #[cfg(test)]
 pub(super) fn walk_anew(selection: &Selection) -> Result<Tree> {
-    walk(selection, &Index::default(), &Contents::default()).map(|(tree, _)| tree)
+    walk(selection, &Index::default(), &Contents::default()).map(|walked| walked.tree)
 }
 
 #[cfg(test)]
@@ -354,7 +355,7 @@ mod tests {
         settle(&root.join("new"), "two");
         fs::rename(root.join("new"), root.join("replaced")).unwrap();
         fs::set_permissions(root.join("moded"), fs::Permissions::from_mode(0o600)).unwrap();
-        let (tree, _) = walk(&select(root), &index, &Contents::default()).unwrap();
+        let tree = walk(&select(root), &index, &Contents::default()).unwrap().tree;
         let hash = |name: &str| tree.get(&TreePath::new(name.as_bytes()).unwrap()).unwrap().hash;
         let kept = tree.get(&TreePath::new(b"kept").unwrap()).unwrap();
         assert_eq!((kept.hash, kept.size), (Hash::of(b"remembered"), 3));
@@ -368,7 +369,7 @@ mod tests {
         let root = dir.path();
         settle(&root.join("file"), "one");
         // Its mtime lies well back, but its ctime does not.
-        let (_, index) = walk(&select(root), &Index::default(), &Contents::default()).unwrap();
+        let index = walk(&select(root), &Index::default(), &Contents::default()).unwrap().index;
         assert_eq!(index, Index::default());
     }
 
@@ -423,7 +424,6 @@ mod tests {
             a/cache
             a/cache/deep
             a/cache/z
-            a/lib.rhai
             a/y.log"#]]
         .assert_eq(&paths(&selection).join("\n"));
     }

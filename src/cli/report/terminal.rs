@@ -10,7 +10,7 @@ use colored::Colorize;
 use crate::cli::report::progress::Progress;
 use crate::cli::report::size::{bytes, count};
 use crate::event::report::Label;
-use crate::event::{Event, FillStats, Output, Report, Sink, TaskResult, layout};
+use crate::event::{Event, FillStats, LeftPath, Output, Report, Sink, TaskResult, layout};
 
 pub struct Terminal {
     is_verbose: bool,
@@ -135,6 +135,18 @@ fn serving_line(host: &str, release: Option<String>, is_dropped: bool, problem: 
     }
 }
 
+fn left_list(paths: &[LeftPath]) -> String {
+    let shown = paths.iter().take(5).map(|left| {
+        let more = if left.is_measured { "" } else { "more than " };
+        format!("`{}` ({more}{})", left.path, bytes(left.bytes))
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match paths.len().saturating_sub(5) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 fn fill_summary(sent: &FillStats) -> String {
     let mut text = format!(
         "{} of {} unpacked, {}",
@@ -192,6 +204,9 @@ impl Sink for Terminal {
                 ));
             }
             Event::Command { .. } | Event::Line { .. } | Event::Compared { .. } => {}
+            Event::Left { paths } => {
+                self.say(format!("  not sent, because git ignores it: {}", left_list(&paths)))
+            }
             Event::Sending { host, sent, total } => self.progress.sending(&host, sent, total),
             Event::Filled { sent: what, .. } => self.remark(fill_summary(&what)),
             Event::Swapped { release, hosts, took, spread } => {

@@ -324,7 +324,7 @@ mod tests {
         fs::create_dir(&source).unwrap();
         hostile_source(&source);
         let (kept, none) = (Arc::default(), Arc::default());
-        let tree = Arc::new(walk(&selection(&source), &Index::default(), &kept).unwrap().0);
+        let tree = Arc::new(walk(&selection(&source), &Index::default(), &kept).unwrap().tree);
         // `RUNNER_TEST_TARS` names further tars, such as `busybox tar`, separated by colons.
         let tars = format!("tar:{}", std::env::var("RUNNER_TEST_TARS").unwrap_or_default());
         for tar in tars.split(':').filter(|tar| !tar.is_empty()) {
@@ -442,7 +442,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "as walked").unwrap();
         let contents = Arc::default();
-        let tree = Arc::new(walk(&selection(dir.path()), &Index::default(), &contents).unwrap().0);
+        let tree = Arc::new(walk(&selection(dir.path()), &Index::default(), &contents).unwrap().tree);
         fs::remove_file(dir.path().join("file")).unwrap();
         let pack = pack_all(&tree, &contents);
         let mut bytes = Vec::new();
@@ -462,7 +462,7 @@ mod tests {
         }
         fs::set_permissions(source.join("empty"), Permissions::from_mode(0o750)).unwrap();
         let contents = Arc::default();
-        let tree = Arc::new(walk(&selection(&source), &Index::default(), &contents).unwrap().0);
+        let tree = Arc::new(walk(&selection(&source), &Index::default(), &contents).unwrap().tree);
         let all: Vec<usize> = (0..tree.entries.len()).collect();
         let pack = Pack::new(&tree, &contents, &all, b"", &[]).unwrap().in_parts(CompressionMode::Never);
         let mut parts = pack.parts();
@@ -493,7 +493,7 @@ mod tests {
         for n in 0..40u8 {
             fs::write(source.join(n.to_string()), vec![n; 400_000]).unwrap();
         }
-        Arc::new(walk(&selection(source), &Index::default(), contents).unwrap().0)
+        Arc::new(walk(&selection(source), &Index::default(), contents).unwrap().tree)
     }
 
     #[test]
