@@ -253,3 +253,35 @@ fn the_doctor_finds_a_command_that_sudo_refuses() {
         .says("`revert_command` would fail")
         .says("NOPASSWD: systemctl reload none");
 }
+
+#[test]
+fn only_what_a_setting_names_is_copied_from_a_release_of_another_tool() {
+    everywhere(|test| {
+        let test = capistrano(test)
+            .toml(
+                "[settings]\nsource = \"source\"\nwritable = [\"var/\"]\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n",
+            )
+            .shell(
+                "cd site/releases/20210101000000; mkdir -p admin var; echo x >admin/install.php; echo x >runner.toml
+                 echo x >public/old.php; echo kept >var/cache; echo x >\"odd name\"",
+            );
+        let says = "not copied from `20210101000000`, which another tool made: `REVISION`, `admin`, `odd name`, `public/old.php`, `runner.toml`;";
+        test.ends(0, &["--plan"]).says(says);
+        test.deploy().says(says);
+        for gone in ["admin", "REVISION", "runner.toml", "public/old.php", "odd name"] {
+            assert!(!test.has(format!("site/current/{gone}")), "{gone}");
+        }
+        assert_eq!(test.serves("site", "var/cache"), "kept\n");
+        // What the old tool linked into `shared/` goes on working.
+        assert_eq!(test.serves("site", "config/db.yml"), "secret\n");
+        test.deploy().says_not("not copied");
+        test.ends(0, &["--set", "strategy=cache"]).says_not("not copied");
+    });
+}
+
+#[test]
+fn a_release_of_another_tool_is_not_the_source_of_what_a_cache_lacks() {
+    let test = deployer(Test::new()).write("site/releases/2/admin/install.php", "x");
+    test.ends(0, &["--set", "strategy=cache"]).says("not copied from `2`, which another tool made: `admin`;");
+    assert!(!test.has("site/current/admin"));
+}

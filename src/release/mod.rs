@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod command;
+pub mod contents;
 pub mod current;
 pub mod fill;
 pub mod guard;

@@ -49,6 +49,8 @@ pub struct Last {
     pub base: Base,
     /// The shared paths that are linked into it.
     pub shared: Vec<TreePath>,
+    /// If another tool made it: what the next release must not get from it.
+    pub strangers: Vec<TreePath>,
 }
 
 /// Paths in a release that have special rules.
@@ -92,6 +94,17 @@ impl Last {
     }
 }
 
+/// The strangers that the source does not have, without those inside of another one.
+pub(super) fn left_behind(strangers: &[TreePath], tree: &Tree) -> Vec<TreePath> {
+    let source: HashSet<&TreePath> = tree.entries.iter().map(|entry| &entry.path).collect();
+    let left: HashSet<&TreePath> = strangers.iter().filter(|path| !source.contains(path)).collect();
+    let is_top = |path: &TreePath| path.parent().is_none_or(|parent| !left.contains(&parent));
+    let mut tops: Vec<TreePath> =
+        left.iter().filter(|path| is_top(path)).map(|path| (*path).clone()).collect();
+    tops.sort();
+    tops
+}
+
 /// How a release is filled.
 pub struct Plan {
     pub strategy: Strategy,
@@ -103,6 +116,8 @@ pub struct Plan {
     release_edit: Vec<u8>,
     pub(super) left_out: Vec<TreePath>,
     pub(super) generated: Vec<TreePath>,
+    /// What is not copied from a release that another tool made.
+    pub left_behind: Vec<TreePath>,
     pub(super) last: Option<ReleaseName>,
     pub(super) starting: Vec<TreePath>,
 }
@@ -133,14 +148,17 @@ impl Plan {
                 (marked.next, marked.edit)
             }
         };
+        let left_behind = left_behind(&last.strangers, tree);
+        let left_out = rules.generated.iter().chain(&rules.shared).chain(&last.shared).chain(&left_behind);
         Self {
             strategy,
             base,
             change,
             manifest,
             release_edit,
-            left_out: rules.generated.iter().chain(&rules.shared).chain(&last.shared).cloned().collect(),
+            left_out: left_out.cloned().collect(),
             generated: rules.generated.clone(),
+            left_behind,
             last: last.name,
             starting,
         }
@@ -213,7 +231,7 @@ pub(in crate::release) mod tests {
             manifest: Manifest::of(&tree(words), &[]),
             drifted: drifted.iter().map(|text| path(text)).collect(),
         };
-        Last { name: Some(name), base, shared: vec![path("old")] }
+        Last { name: Some(name), base, shared: vec![path("old")], ..Last::default() }
     }
 
     pub(in crate::release) fn rules() -> PathRules {

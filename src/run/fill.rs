@@ -3,14 +3,19 @@
 
 use anyhow::{Context, Result, bail};
 
+use crate::event::Event;
 use crate::here::mode::Mode;
 use crate::here::source::SourceFiles;
+use crate::release::ReleaseName;
 use crate::release::plan::Strategy;
 use crate::run::plan::plan_fill;
 use crate::run::source_change::{FillStart, SourceChange};
 use crate::run::{Run, sent};
 use crate::site::{BaseState, Fill, Site, base_state};
 use crate::tree::{CompressionMode, Pack, TreePath};
+
+/// How many paths a message about an adopted release names.
+const NAMED: usize = 20;
 
 pub fn fill(run: &Run, host: usize, strategy: Strategy) -> Result<()> {
     let mut site = run.fleet.site(host);
@@ -64,6 +69,22 @@ fn compare(run: &Run, files: &SourceFiles, start: &FillStart) -> Result<SourceCh
             run.warn(warning);
         }
     }
+    if let (Some(name), false) = (&start.last.name, change.plan.left_behind.is_empty()) {
+        run.events.event(Event::Note { host: None, text: not_copied(name, &change.plan.left_behind) });
+    }
     run.events.event(change.event());
     Ok(change)
+}
+
+/// Names what stays in a release that another tool made.
+fn not_copied(name: &ReleaseName, paths: &[TreePath]) -> String {
+    let shown: Vec<String> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = match paths.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "not copied from `{name}`, which another tool made: {}{more}; the settings `shared` and `writable` name what to keep",
+        shown.join(", ")
+    )
 }

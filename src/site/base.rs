@@ -1,9 +1,11 @@
 //! What a fill starts from: the previous release and the cache as they are on the server, and which files were edited.
 
 use anyhow::{Result, bail};
+use jiff::Timestamp;
 
 use crate::event::{Report, few};
 use crate::release::Record;
+use crate::release::contents;
 use crate::release::fill::Assumptions;
 use crate::release::plan::{Base, Last, Plan, Strategy};
 use crate::release::seen::{Cache, Seen};
@@ -39,7 +41,9 @@ pub(super) struct KnownDirectory {
 pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: bool) -> Result<BaseState> {
     let seen = site.seen()?;
     let live = seen.live().and_then(|live| seen.record(live)).filter(|record| seen.is_complete(record));
-    let record = live.or_else(|| seen.complete().next_back()).cloned();
+    // A plan adopts nothing, so the release has no record yet.
+    let to_adopt = seen.to_adopt().map(|name| Record::adopted(name.clone(), Timestamp::UNIX_EPOCH, ""));
+    let record = to_adopt.or_else(|| live.or_else(|| seen.complete().next_back()).cloned());
     let filled = record.as_ref().filter(|record| !record.adopted);
     let mut last = filled.map(|record| {
         let name = record.name.as_str();
@@ -72,11 +76,22 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
         Strategy::CopyPrevious => None,
         Strategy::Cache => Some(cache_base(&site.session, cache)),
     };
-    let last = match record {
-        Some(record) => last_base(&site.session, &record, last)?,
+    let mut base = match &record {
+        Some(record) => last_base(&site.session, record, last)?,
         None => Last::default(),
     };
+    if let Some(record) = record.filter(|record| record.adopted) {
+        base.strangers = strangers(site, &record)?;
+    }
+    let last = base;
     Ok(BaseState { last, cache, unchecked })
+}
+
+/// What of a release that another tool made is not copied, because no setting names it.
+fn strangers(site: &mut Site, record: &Record) -> Result<Vec<TreePath>> {
+    let root = site.seen()?.root.clone();
+    let found = site.session.query(contents::contents(&root, &record.name))?;
+    Ok(found.strangers(&site.options().rules))
 }
 
 /// Reads the surveys that came back with a fill. False if the fill did not start from what was expected.
@@ -125,7 +140,7 @@ fn cache_base(session: &Session, known: Option<KnownDirectory>) -> Base {
 fn last_base(session: &Session, record: &Record, known: Option<KnownDirectory>) -> Result<Last> {
     let name = record.name.clone();
     let shared = record.shared.iter().filter_map(|path| TreePath::new(path.as_bytes()).ok()).collect();
-    let mut last = Last { name: Some(name.clone()), shared, base: Base::default() };
+    let mut last = Last { name: Some(name.clone()), shared, ..Last::default() };
     match known {
         // Its content is unknown: everything is sent, and other files that it has are copied.
         None => last.base.release = Some(name),

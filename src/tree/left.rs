@@ -63,8 +63,8 @@ fn add_sizes(path: &Path, bytes: &mut u64, n_left: &mut usize) -> bool {
         *bytes += metadata.len();
         return true;
     }
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.fold(true, |is_whole, entry| is_whole && add_sizes(&entry.path(), bytes, n_left))
+    let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.all(|entry| add_sizes(&entry.path(), bytes, n_left))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use runner::parts::release::plan::{Base, Last, PathRules, Plan};
 use runner::parts::release::survey::{By, Directory};
 use runner::parts::release::swap::{self, Phase, Swap, Watching};
 use runner::parts::release::take::{self, LockRequest, SiteSetup};
-use runner::parts::release::{Record, ReleaseName, SharedPath, guard, probe, share, survey};
+use runner::parts::release::{Record, ReleaseName, SharedPath, contents, guard, probe, share, survey};
 use runner::parts::shell::{Act, Script, Word};
 use runner::parts::tree::{Entry, Hash, Kind, Manifest, Pack, Tree, TreePath};
 
@@ -273,6 +273,7 @@ impl Samples {
         let of_last = Plan::new(Last { base, ..last }, None, &tree, &rules, paths.clone());
         vec![
             survey::survey("/srv", &[directory]).act,
+            contents::contents("/srv", &record.name).act,
             fill::fill(lock, record, &of_last, &options, &pack).act,
             fill::fill(lock, record, &of_cache, &options, &pack).act,
             fill::complete(lock, record, &of_cache, &options).act,

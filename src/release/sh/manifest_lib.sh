@@ -143,3 +143,17 @@ set_modes() {
     [ -z "$wrong" ]
   }
 }
+
+# Prints the links below directory $1 and their targets.
+say_links() {
+  (
+    cd -- "$1" || exit
+    find . -type l -printf 'link=%P\0target=%l\0' 2>/dev/null ||
+      find . -type l -exec sh -c '
+        for path; do
+          printf "link=%s\0target=" "${path#./}"
+          readlink -n -- "$path"
+          printf "\0"
+        done' sh {} +
+  )
+}

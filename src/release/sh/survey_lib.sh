@@ -78,16 +78,3 @@ compare_content() {
   (cd -- "$1" && xargs -0 sha256sum -- <"$scratch/names" 2>/dev/null) >"$scratch/now"
   without "$scratch/now" <"$scratch/expected" | sed 's/^[^ ]*  //' | say_each differs
 }
-
-say_links() {
-  (
-    cd -- "$1" || exit
-    find . -type l -printf 'link=%P\0target=%l\0' 2>/dev/null ||
-      find . -type l -exec sh -c '
-        for path; do
-          printf "link=%s\0target=" "${path#./}"
-          readlink -n -- "$path"
-          printf "\0"
-        done' sh {} +
-  )
-}

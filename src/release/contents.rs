@@ -1,0 +1,77 @@
+//! Lists what is in a release that another tool made, and decides what of it the next release does not get.
+
+use crate::release::ReleaseName;
+use crate::release::answer::Fields;
+use crate::release::plan::PathRules;
+use crate::release::scripts::{MANIFEST, script};
+use crate::shell::{Effect, Step};
+use crate::tree::TreePath;
+
+/// The paths of a release.
+#[derive(Debug, Default)]
+pub struct ReleaseContents {
+    paths: Vec<TreePath>,
+    /// The links that lead into `shared/`.
+    shared_links: Vec<TreePath>,
+}
+
+/// Reads what a release has. It has no manifest.
+pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
+    let script = script(root, include_str!("sh/contents.sh")).with(MANIFEST).var("name", name);
+    Step::new("contents", Effect::Reads, script, |answer| {
+        let fields = Fields::read(answer, "listed")?;
+        let line = |line: &[u8]| -> Vec<u8> {
+            line.iter().map(|&byte| if byte == 1 { b'\n' } else { byte }).collect()
+        };
+        let links = fields.bytes("link").zip(fields.bytes("target"));
+        let shared =
+            links.filter(|(_, target)| target.split(|byte| *byte == b'/').any(|name| name == b"shared"));
+        Ok(ReleaseContents {
+            paths: fields.bytes("path").filter_map(|path| TreePath::new(&line(path)).ok()).collect(),
+            shared_links: shared.filter_map(|(link, _)| TreePath::new(link).ok()).collect(),
+        })
+    })
+}
+
+impl ReleaseContents {
+    /// The paths that no rule names, and that are no links into `shared/`. A directory with something else in it is not
+    /// among them.
+    pub fn strangers(self, rules: &PathRules) -> Vec<TreePath> {
+        let named =
+            rules.shared.iter().chain(&rules.generated).chain(&rules.writable).chain(&self.shared_links);
+        let named: Vec<TreePath> = named.cloned().collect();
+        let stays = |path: &TreePath| named.iter().any(|top| path.starts_with(top) || top.starts_with(path));
+        self.paths.into_iter().filter(|path| !stays(path)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::plan::left_behind;
+    use crate::release::plan::tests::{path, rules, tree};
+
+    #[test]
+    fn only_what_a_rule_names_is_taken_from_another_tools_release() {
+        let paths = [
+            "admin",
+            "admin/x",
+            "index",
+            "logs",
+            "public",
+            "public/a",
+            "public/old",
+            "up",
+            "up/u",
+            "var",
+            "var/v",
+        ];
+        let contents = ReleaseContents {
+            paths: paths.map(path).into(),
+            shared_links: vec![path("logs"), path("public/st")],
+        };
+        let strangers = contents.strangers(&rules());
+        let left = left_behind(&strangers, &tree(&["index=x", "public/", "public/a=x"]));
+        assert_eq!(left, ["admin", "public/old"].map(path));
+    }
+}
