@@ -117,7 +117,7 @@ fn what_a_build_left_is_not_lost_at_a_first_deployment_without_being_told() {
         ends(&in_shop(&test, "", &[]), 1).says("the live release has it").says(&include);
         let test = test.write("shop/runner.toml", &toml(&format!("exclude.add = [\"{built}/\"]")));
         ends(&in_shop(&test, "", &[]), 0).says_not(&format!("`{built}/` ("));
-        assert!(!test.has(&format!("site/current/{built}")));
+        assert!(!test.has(format!("site/current/{built}")));
     }
 }
 
