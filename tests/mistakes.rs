@@ -1743,3 +1743,168 @@ fn the_corpus_of_mistakes_is_found_before_a_host_is_touched() {
     assert!(all.len() >= 150, "the corpus has {} mistakes", all.len());
     assert!(found >= FOUND && cured >= CURED, "{found} found, {cured} with the right line and cure");
 }
+
+// Settings that would change nothing.
+
+#[test]
+fn a_setting_of_another_tool_is_refused_with_its_translation() {
+    refused(
+        r#"set("linked_dirs", ["uploads"]);"#,
+        expect![[r#"
+            error: no script reads setting `linked_dirs`
+             --> deploy.rhai:1:5
+              |
+            1 | set("linked_dirs", ["uploads"]);
+              |     ^^^^^^^^^^^^^
+              = `linked_dirs` is a setting of Capistrano
+            hint: write `add("shared", ["uploads/"]);`
+        "#]],
+    );
+}
+
+#[test]
+fn a_setting_of_another_tool_is_refused_in_each_layer() {
+    let test = Test::new().recipe("add(\"writable_dirs\", [\"cache\"]);\n");
+    test.ends(2, &[])
+        .says("cannot add to unknown setting `writable_dirs`")
+        .says("write `add(\"writable\", [\"cache/\"]);`");
+    let test = Test::new().recipe("");
+    test.ends(2, &["--set", "branch=main"]).says("unknown setting `branch`").says("write `ref = \"main\"`");
+    test.ends(2, &["--set", "deploy_to=/srv"]).says("write `path = \"/var/www/shop\"` below the stage");
+    test.ends(2, &["check", "--set", "shared_files=[\".env\"]"]).says("write `shared.add = [\".env\"]`");
+    // A recipe's own setting may have such a name.
+    Test::new()
+        .recipe("set(\"branch\", \"x\");\ntask(\"build\", || print(get(\"branch\")));\n")
+        .ends(0, &["check"]);
+}
+
+#[test]
+fn a_setting_that_no_script_reads_is_a_line_of_check() {
+    let test = Test::new().recipe("set(\"foobar\", 1);\n");
+    test.ends(0, &["check"]).says("warning: no script reads setting `foobar`").says("deploy.rhai:1:5");
+    // A computed name may be any.
+    let computed =
+        "set(\"foobar\", 1);\ntask(\"build\", || { let key = \"foo\" + \"bar\"; print(get(key)); });\n";
+    test.recipe(computed).ends(0, &["check"]).says_not("foobar");
+}
+
+// Roles.
+
+const TWO_ROLES: &str = "[settings]\nsource = \"source\"\n[stage.local]\ntransport = \"local\"\nhosts = [\n\
+    { name = \"a\", path = \"sites/a\", roles = [\"web\"] },\n\
+    { name = \"b\", path = \"sites/b\", roles = [\"worker\"] } ]\n";
+
+#[test]
+fn a_role_that_no_stage_has_is_refused() {
+    told(
+        Test::new()
+            .toml(TWO_ROLES)
+            .recipe(r#"task("prepare", |host| host.run("true")).on("database").once();"#),
+        &[],
+        expect![[r#"
+            error: no host of any stage has the role `database`
+             --> deploy.rhai:1:45
+              |
+            1 | task("prepare", |host| host.run("true")).on("database").once();
+              |                                             ^^^^^^^^^^
+              = roles in `runner.toml`: `web`, `worker`
+            hint: add the role to a host in `runner.toml`: `roles = ["database"]`
+        "#]],
+    );
+    told(
+        Test::new().toml(TWO_ROLES).recipe(r#"task("prepare", || hosts().on("wbe").perform(["reload"]));"#),
+        &["check"],
+        expect![[r#"
+            error: no host of any stage has the role `wbe` (did you mean `web`?)
+             --> deploy.rhai:1:31
+              |
+            1 | task("prepare", || hosts().on("wbe").perform(["reload"]));
+              |                               ^^^^^
+              = roles in `runner.toml`: `web`, `worker`
+        "#]],
+    );
+}
+
+#[test]
+fn a_role_in_runner_toml_that_resembles_one_in_use_is_refused() {
+    let toml = TWO_ROLES.replace("\"worker\"", "\"wbe\"");
+    let test = Test::new().toml(&toml).recipe(r#"task("prepare", |host| host.run("true")).on("web");"#);
+    test.ends(2, &[]).says("no recipe uses the role `wbe` (did you mean `web`?)").says("runner.toml:7:");
+    // A script that looks for it uses it.
+    let uses = r#"task("prepare", |host| if "wbe" in host.roles { host.run("true"); });
+task("reload", |host| host.run("true")).on("web");"#;
+    test.recipe(uses).ends(0, &["check"]);
+}
+
+#[test]
+fn a_task_that_runs_once_needs_a_host_in_the_stage() {
+    let toml = TWO_ROLES.to_owned()
+        + "[stage.other]\ntransport = \"local\"\nhosts = [{ name = \"c\", path = \"sites/c\", roles = [\"web\"] }]\n";
+    let test = Test::new()
+        .toml(&toml)
+        .source("a", "1")
+        .recipe(r#"task("prepare", |host| host.run("true")).once().on("worker");"#);
+    let message = "task `prepare` would never run: no host of stage `other` has the role `worker`";
+    test.ends(2, &["--stage", "other"]).says(message);
+    test.ends(2, &["check"]).says(message);
+    // A task that is not essential is one line.
+    let test = test.recipe(r#"task("prepare", |host| host.run("true")).on("worker");"#);
+    test.ends(0, &["--stage", "other"])
+        .says("task `prepare` is skipped: no host of this run has the role `worker`");
+}
+
+// Files that do not import each other.
+
+#[test]
+fn two_files_that_fill_the_same_task_are_refused_with_the_lines_that_combine_them() {
+    let test = Test::new()
+        .write("a.rhai", "fn warm(host) { host.run(\"true\"); }\ntask(\"prepare\", warm);\nset(\"port\", 1);\nset(\"shared\", [\"x/\"]);\n")
+        .write("b.rhai", "task(\"prepare\", |host| host.run(\"true\"));\nset(\"port\", 2);\nset(\"shared\", [\"y/\"]);\n")
+        .recipe("import \"./a.rhai\" as a;\nimport \"./b.rhai\" as b;\n");
+    let ran = test.ends(2, &[]);
+    ran.says("task `prepare` is declared in `a.rhai` and in `b.rhai`")
+        .says("these files do not import each other")
+        .says("        a::warm(host);\n        b::prepare(host);\n")
+        .says("give the function in `b.rhai` a name first")
+        .says("setting `port` is set in `a.rhai` and in `b.rhai`")
+        .says("set(\"shared\", [\"x/\", \"y/\"]);");
+    test.ends(2, &["check"]).says("setting `port` is set in `a.rhai` and in `b.rhai`");
+}
+
+#[test]
+fn shipped_recipes_that_do_not_import_each_other_are_refused_until_they_are_combined() {
+    let imports = "import \"wordpress\" as wordpress;\nimport \"node\" as node;\n";
+    let ran = Test::new().recipe(imports).ends(2, &["check"]);
+    ran.says("task `build` is declared in").says("wordpress::build").says("node::build");
+}
+
+#[test]
+fn a_file_overrides_what_it_imports_directly_or_through_others() {
+    let test = Test::new()
+        .source("index", "1")
+        .write("base.rhai", "task(\"verify\", |host| host.note(\"base\"));\nset(\"shared\", [\"x/\", \"y/\"]);\n")
+        .write("a.rhai", "import \"./base.rhai\" as base;\ntask(\"verify\", |host| host.note(\"a\"));\n")
+        .write("b.rhai", "import \"./base.rhai\" as base;\nadd(\"shared\", [\"b/\"]);\n")
+        .recipe("import \"./a.rhai\" as a;\nimport \"./b.rhai\" as b;\nimport \"./base.rhai\" as base;\nremove(\"shared\", [\"y/\"]);\n");
+    test.deploy().says("a\n").says_not("base\n");
+    assert!(test.path("site/shared/x").is_dir() && test.path("site/shared/b").is_dir());
+    assert!(!test.path("site/shared/y").exists());
+}
+
+#[test]
+fn items_that_one_file_adds_outlive_a_list_that_another_sets() {
+    let test = Test::new()
+        .source("index", "1")
+        .write("a.rhai", "add(\"shared\", [\"a/\"]);\n")
+        .write("b.rhai", "set(\"shared\", [\"b/\"]);\n")
+        .recipe("import \"./a.rhai\" as a;\nimport \"./b.rhai\" as b;\n");
+    test.deploy();
+    assert!(test.path("site/shared/a").is_dir() && test.path("site/shared/b").is_dir());
+    test.deploy();
+    // One item is taken out again by the project.
+    test.ends(2, &["--set", "shared.remove=c/"])
+        .says("setting `shared` does not contain `c/`")
+        .says("it contains `b/`, `a/`");
+    test.ends(0, &["--set", "shared.remove=a/"]);
+    assert!(!test.path("site/current/a").exists() && test.path("site/current/b").exists());
+}

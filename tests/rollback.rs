@@ -621,3 +621,33 @@ fn a_complete_release_waits_until_it_is_named_or_pruned() {
         assert_eq!(test.record("site", &waiting)["state"], "bad");
     });
 }
+
+#[test]
+fn what_loads_the_live_release_after_the_swap_runs_once_after_a_rollback_too() {
+    let recipe = "task(\"restart\", |host| host.note(\"restarted\")).repeat_on_swap_back();\n\
+        task(\"warm\", |host| host.note(\"warmed\"));\n\
+        task(\"schema\", |host| host.note(\"migrated\"));\n\
+        after(\"swap\", \"warm\");\nafter(\"warm\", \"restart\");\n\
+        before(\"swap\", \"schema\");\nbefore(\"restart\", \"schema\");\n";
+    let test = Test::new().recipe(recipe);
+    deployed(&test, 2);
+    let ran = test.ends(0, &["rollback"]);
+    assert_eq!(ran.err.matches("restarted").count(), 1, "{ran}");
+    ran.says_not("warmed").says_not("migrated");
+    // Hooked in there explicitly as well, it still runs once.
+    let test = test.recipe(&(recipe.to_owned() + "after(\"revert\", \"restart\");\n"));
+    deployed(&test, 2);
+    let ran = test.ends(0, &["rollback"]);
+    assert_eq!(ran.err.matches("restarted").count(), 1, "{ran}");
+}
+
+#[test]
+fn a_hook_that_a_rollback_skips_is_a_line_of_check() {
+    let recipe = "task(\"warm\", |host| host.run(\"true\"));\nafter(\"swap\", \"warm\");\n";
+    let test = Test::new().recipe(recipe);
+    test.ends(0, &["check"])
+        .says("warning: `rollback` skips task `warm`, which is hooked in after `swap`")
+        .says("deploy.rhai:2:");
+    let repeated = recipe.replace("(\"true\"))", "(\"true\")).repeat_on_swap_back()");
+    test.recipe(&repeated).ends(0, &["check"]).says_not("warning");
+}

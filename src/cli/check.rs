@@ -8,7 +8,7 @@ use crate::cli::out;
 use crate::cli::project;
 use crate::cli::report::size;
 use crate::cli::verb::{VerbError, VerbResult};
-use crate::event::{Report, Sink};
+use crate::event::{Event, Report, Sink};
 use crate::host::{Inventory, Settings};
 use crate::recipe::Recipe;
 use crate::transport::CancelToken;
@@ -47,6 +47,7 @@ pub fn check(
     if !problems.is_empty() {
         return Err(problems.into());
     }
+    recipe.remarks().into_iter().for_each(|report| events.event(Event::Failed { report: report.warning() }));
     let n_stages = inventory.map_or(0, |inventory| inventory.stages.len());
     if args.json {
         out::data(serde_json::json!({
@@ -77,6 +78,7 @@ fn project_problems(recipe: &Recipe, inventory: &Inventory, cli: &Settings) -> V
         let settled = recipe.settle(&inventory.settings, &stage.settings, &stage.hosts, cli);
         problems.extend(settled.err().into_iter().flatten());
     }
+    problems.extend(recipe.check_roles(&inventory.stages, &inventory.stages.iter().collect::<Vec<_>>()));
     problems.extend(project::unreachable(inventory));
     problems
 }

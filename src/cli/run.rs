@@ -75,6 +75,7 @@ impl RunConfig {
         let recipe = project::load(source, &inventory.dir, cancel_token, events)?;
         let goal = recipe.goal(what.as_deref().unwrap_or(DEFAULT))?;
         let mut problems = recipe.check(Some(&goal));
+        problems.extend(recipe.check_roles(&inventory.stages, &[&selected.stage]));
         if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &goal)) {
             let report =
                 Report::new("`--release` selects a release to roll back to, but this flow makes a new one");

@@ -41,6 +41,7 @@ pub fn perform(run: &Arc<Run>, task: &Task, among: &[usize]) -> Vec<TaskFailure>
         hosts.retain(|&host| applies(&Call { run, task: &task.name, host: Some(host), deadline: None }));
     }
     if hosts.is_empty() {
+        note_without_host(run, task);
         return Vec::new();
     }
     let began = begin(run, task, hosts.len());
@@ -142,6 +143,15 @@ fn hosts_of(run: &Run, task: &Task, among: &[usize]) -> Vec<usize> {
             ));
             Vec::new()
         }
+    }
+}
+
+/// Says that a task runs on none of the hosts of this run, because none has its role.
+fn note_without_host(run: &Run, task: &Task) {
+    let Some(role) = task.role.as_deref().filter(|_| !task.is_once) else { return };
+    if !run.fleet.hosts.iter().any(|host| host.has_role(role)) {
+        let text = format!("task `{}` is skipped: no host of this run has the role `{role}`", task.name);
+        run.events.event(Event::Note { host: None, text });
     }
 }
 

@@ -43,7 +43,42 @@ impl Playbook {
         for name in self.flows.get(flow).into_iter().flat_map(|flow| &flow.tasks) {
             self.place(name, &mut Vec::new(), &mut order);
         }
+        self.place_repeated(&mut order);
         order
+    }
+
+    /// The tasks that are hooked in after `task`, directly or through others.
+    pub fn hooked_after(&self, task: &str) -> Vec<String> {
+        let mut order = Vec::new();
+        self.place(task, &mut Vec::new(), &mut order);
+        order.into_iter().skip_while(|name| name != task).skip(1).collect()
+    }
+
+    /// The task that a task reverts.
+    fn reverted_by(&self, name: &str) -> Option<&str> {
+        self.tasks.get(name)?.reverts.as_deref()
+    }
+
+    /// The task of `order` that reverts `task`, in a flow that does not run `task` itself.
+    pub fn reverts_in<'a>(&self, order: &'a [String], task: &str) -> Option<&'a String> {
+        let is_run = order.iter().any(|name| name == task);
+        order.iter().find(|name| self.reverted_by(name) == Some(task)).filter(|_| !is_run)
+    }
+
+    /// Places, after a task that reverts another, what is hooked in after that one and loads the live release. Each of
+    /// these runs once, and without its own hooks: what a rollback skips must not come back through them.
+    fn place_repeated(&self, order: &mut Vec<String>) {
+        let Some(at) = order.iter().position(|name| {
+            self.reverted_by(name).is_some_and(|reverted| self.reverts_in(order, reverted) == Some(name))
+        }) else {
+            return;
+        };
+        let reverted = self.reverted_by(&order[at]).unwrap_or_default();
+        let mut repeated = self.hooked_after(reverted);
+        repeated.retain(|name| {
+            !order.contains(name) && self.tasks.get(name).is_some_and(|task| task.is_repeated)
+        });
+        order.splice(at + 1..at + 1, repeated);
     }
 
     /// The position in `order` of the task that settles `flow`. If its declaration names none, that is the last task that

@@ -50,6 +50,8 @@ pub struct Task {
     pub sends: bool,
     /// It runs again after a swap back, so that services load the previous release.
     pub is_repeated: bool,
+    /// The task that it reverts: what runs again after a swap back, and is hooked in after that one, runs after this one.
+    pub reverts: Option<String>,
     /// No recipe has replaced what it does.
     pub is_stdlib: bool,
 }
@@ -72,6 +74,7 @@ impl Task {
             applies: None,
             sends: false,
             is_repeated: false,
+            reverts: None,
             is_stdlib: false,
         }
     }

@@ -16,7 +16,7 @@ pub use deploy_path::DeployPath;
 pub use inventory::{Inventory, Stage};
 pub use kind::TransportKind;
 pub use selection::{HostSelection, SelectedHosts};
-pub use settings::{Setting, SettingChange, Settings};
+pub use settings::{ListEdit, Setting, SettingChange, Settings};
 
 /// A host: its keys in `runner.toml`, with `path`, `user`, `port` and `transport` of its stage as defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Places {
     pub host: Excerpt,
     /// The `path` of the host or its stage.
     pub path: Excerpt,
+    /// One for each of the host's roles.
+    pub roles: Vec<Excerpt>,
 }
 
 impl Host {

@@ -13,37 +13,54 @@ use crate::host::document::{Field, Table, value_of};
 pub enum SettingChange {
     /// `key = value`: replaces the value of the layers below.
     Set(Value),
-    /// `key.add = [...]`: appends to the list of the layers below.
-    Add(Vec<Value>),
+    /// `key.add = [...]` and `key.remove = [...]`: changes the list of the layers below.
+    Edit(ListEdit),
+}
+
+/// Items are removed first, then others are added.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ListEdit {
+    pub remove: Vec<Value>,
+    pub add: Vec<Value>,
+}
+
+impl ListEdit {
+    fn then(mut self, next: ListEdit) -> ListEdit {
+        let (of_added, of_below) =
+            next.remove.into_iter().partition::<Vec<_>, _>(|item| self.add.contains(item));
+        self.add.retain(|item| !of_added.contains(item));
+        self.add.extend(next.add);
+        self.remove.extend(of_below);
+        self
+    }
 }
 
 impl SettingChange {
-    /// Applies this change on top of `below`. `None` if `below` is not a list to append to.
+    /// Applies this change on top of `below`. `None` if `below` is not a list to edit.
     pub fn after(self, below: Option<SettingChange>) -> Option<SettingChange> {
         match (below, self) {
             (_, SettingChange::Set(value)) => Some(SettingChange::Set(value)),
-            (None, add) => Some(add),
-            (Some(SettingChange::Add(mut items)), SettingChange::Add(more)) => {
-                items.extend(more);
-                Some(SettingChange::Add(items))
+            (None, edit) => Some(edit),
+            (Some(SettingChange::Edit(edit)), SettingChange::Edit(next)) => {
+                Some(SettingChange::Edit(edit.then(next)))
             }
-            (Some(SettingChange::Set(Value::Array(mut items))), SettingChange::Add(more)) => {
-                items.extend(more);
-                Some(SettingChange::Set(Value::Array(items)))
+            (Some(SettingChange::Set(Value::Array(items))), SettingChange::Edit(edit)) => {
+                let list = ListEdit { remove: Vec::new(), add: items };
+                Some(SettingChange::Set(Value::Array(list.then(edit).add)))
             }
-            (Some(SettingChange::Set(_)), SettingChange::Add(_)) => None,
+            (Some(SettingChange::Set(_)), SettingChange::Edit(_)) => None,
         }
     }
 
     fn of(value: Value) -> Self {
-        let added = match &value {
-            Value::Table(table) if table.len() == 1 => table.get("add").and_then(Value::as_array),
-            _ => None,
-        };
-        match added {
-            Some(items) => SettingChange::Add(items.clone()),
-            None => SettingChange::Set(value),
+        let Value::Table(table) = &value else { return SettingChange::Set(value) };
+        let is_edit = !table.is_empty()
+            && table.iter().all(|(key, items)| ["add", "remove"].contains(&key.as_str()) && items.is_array());
+        if !is_edit {
+            return SettingChange::Set(value);
         }
+        let items = |key| table.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        SettingChange::Edit(ListEdit { remove: items("remove"), add: items("add") })
     }
 }
 
@@ -69,8 +86,8 @@ impl Settings {
         self.0.iter().map(|(key, setting)| (key.as_str(), setting))
     }
 
-    /// Reads the arguments of `--set`: `KEY=VALUE` or `KEY.add=VALUE`, where a value that is not a list is one item.
-    /// A value that is not TOML is text. If two arguments set the same key, the later one wins.
+    /// Reads the arguments of `--set`: `KEY=VALUE`, `KEY.add=VALUE` or `KEY.remove=VALUE`, where a value that is not a list is one
+    /// item. A value that is not TOML is text. If two arguments set the same key, the later one wins.
     pub fn from_cli(arguments: &[String]) -> Result<Self> {
         let mut settings = Self::default();
         for argument in arguments {
@@ -89,12 +106,16 @@ impl Settings {
             }
         };
         let place = argument_place(argument, name);
-        let (key, change) = match name.strip_suffix(".add") {
-            Some(key) => match read_value(text) {
-                Value::Array(items) => (key, SettingChange::Add(items)),
-                item => (key, SettingChange::Add(vec![item])),
-            },
-            None => (name, SettingChange::of(read_value(text))),
+        let items = || match read_value(text) {
+            Value::Array(items) => items,
+            item => vec![item],
+        };
+        let (key, change) = if let Some(key) = name.strip_suffix(".add") {
+            (key, SettingChange::Edit(ListEdit { add: items(), ..ListEdit::default() }))
+        } else if let Some(key) = name.strip_suffix(".remove") {
+            (key, SettingChange::Edit(ListEdit { remove: items(), ..ListEdit::default() }))
+        } else {
+            (name, SettingChange::of(read_value(text)))
         };
         if let Some((table, rest)) = key.split_once('.') {
             return Err(Report::new(format!("a setting's name must not contain a dot: `{key}`"))
@@ -127,7 +148,7 @@ impl Settings {
 }
 
 pub(in crate::host) fn not_a_list(key: &str, place: Excerpt) -> Report {
-    Report::new(format!("`{key}` is not a list; `.add` works only for lists")).at(place)
+    Report::new(format!("`{key}` is not a list; `.add` and `.remove` work only for lists")).at(place)
 }
 
 fn read_value(text: &str) -> Value {
@@ -161,8 +182,12 @@ mod tests {
             let place = format!("{}:{}", place.place, place.place.column);
             match change {
                 SettingChange::Set(value) => format!("{key} = {value}  # {place}\n"),
-                SettingChange::Add(items) => {
-                    format!("{key} += {}  # {place}\n", Value::Array(items.clone()))
+                SettingChange::Edit(ListEdit { remove, add }) => {
+                    let list = |sign, items: &Vec<Value>| match items.is_empty() {
+                        true => String::new(),
+                        false => format!(" {sign}= {}", Value::Array(items.clone())),
+                    };
+                    format!("{key}{}{}  # {place}\n", list("-", remove), list("+", add))
                 }
             }
         });
@@ -175,7 +200,7 @@ mod tests {
         // Without other layers, the list is just the added items.
         let value = match settings.get("key").unwrap().change.clone() {
             SettingChange::Set(value) => value,
-            SettingChange::Add(items) => Value::Array(items),
+            SettingChange::Edit(edit) => Value::Array(edit.add),
         };
         assert_eq!(value.to_string(), want);
     }
@@ -233,12 +258,16 @@ mod tests {
             "y.add=2",
             "z.add=1",
             "z=[]",
+            "s.remove=a",
+            "s.add=b",
+            "s.remove=[\"b\",\"c\"]",
         ]);
         expect![[r#"
             n = 2  # --set:1
             x += ["*.log", "a", "b"]  # --set:1
             y = [1, 2]  # --set:1
             z = []  # --set:1
+            s -= ["a", "c"]  # --set:1
         "#]]
         .assert_eq(&say(&settings.unwrap()));
     }
@@ -276,7 +305,7 @@ mod tests {
         refused(
             &["n=3", "n.add=4"],
             expect![[r#"
-                `n` is not a list; `.add` works only for lists
+                `n` is not a list; `.add` and `.remove` work only for lists
                  --> --set
                   |
                   | n.add=4

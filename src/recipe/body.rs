@@ -97,6 +97,7 @@ fn task(world: &Arc<World>, name: &str, draft: &TaskDraft) -> Task {
         applies: draft.needs.as_ref().map(|key| has_setting(world, key)),
         sends: draft.sends,
         is_repeated: draft.is_repeated,
+        reverts: draft.reverts.clone(),
         is_stdlib: draft.is_stdlib,
         ..Task::new(name, body)
     }

@@ -8,18 +8,19 @@ mod meaning;
 mod members;
 mod names;
 mod natives;
-
+pub mod roles;
+mod skipped;
+mod unread;
 mod unused;
 
-use std::collections::HashSet;
 use std::path::Path;
 
-use rhai::{AST, ASTNode, Engine, Expr, Stmt};
+use rhai::{AST, Engine};
 
 use crate::event::Report;
 use crate::flow::Goal;
-
 use crate::recipe::check::natives::Natives;
+use crate::recipe::check::unread::Reads;
 use crate::recipe::draft::Declared;
 use crate::recipe::sources::RecipeSource;
 use crate::recipe::world::World;
@@ -30,8 +31,16 @@ pub fn check(world: &World, trees: &[(RecipeSource, AST)], goal: Option<&Goal>) 
     let mut problems = hidden::check(&natives, trees);
     problems.extend(calls::check(&natives, &world.declared, trees, world.own_directory(), true));
     problems.extend(bodies::check(world, trees, &natives));
-    problems.extend(names::check(world, goal, &settings_read(trees)));
+    problems.extend(names::check(world, goal));
+    problems.extend(unread::check(&world.declared, &Reads::of(trees)));
     in_order(problems)
+}
+
+/// What is worth a look in a recipe without mistakes.
+pub fn remarks(world: &World, trees: &[(RecipeSource, AST)]) -> Vec<Report> {
+    let mut remarks = unread::remarks(&world.declared, &Reads::of(trees));
+    remarks.extend(skipped::remarks(world));
+    in_order(remarks)
 }
 
 /// Sorts problems by their places.
@@ -61,25 +70,4 @@ pub fn of_rest(
     let mut problems = in_order(problems);
     problems.extend((!is_told).then_some(stopped));
     problems
-}
-
-/// The settings that the scripts read by a literal name.
-fn settings_read(trees: &[(RecipeSource, AST)]) -> HashSet<String> {
-    let mut read = HashSet::new();
-    for (_, ast) in trees {
-        ast.walk(&mut |path: &[ASTNode]| {
-            let call = match path.last() {
-                Some(ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _))) => call,
-                Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => call,
-                _ => return true,
-            };
-            if call.name == "get"
-                && let Some(Expr::StringConstant(key, _)) = call.args.first()
-            {
-                read.insert(key.to_string());
-            }
-            true
-        });
-    }
-    read
 }

@@ -1,10 +1,11 @@
 //! What scripts declare while they are evaluated: settings, tasks, flows, hooks, each with its place.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use rhai::{Dynamic, Position};
+use rhai::{Array, Dynamic, Position};
 
 use crate::event::{Excerpt, Report};
 use crate::flow::notice::Occasion;
@@ -35,6 +36,7 @@ pub struct TaskDraft {
     pub inherited_doc: String,
     pub is_once: bool,
     pub role: Option<String>,
+    pub role_place: Option<Excerpt>,
     pub limit: Option<usize>,
     pub timeout: Option<Duration>,
     pub undo: Option<Callback>,
@@ -42,6 +44,7 @@ pub struct TaskDraft {
     pub needs: Option<String>,
     pub sends: bool,
     pub is_repeated: bool,
+    pub reverts: Option<String>,
     /// It is run by name, so no flow needs to contain it.
     pub is_alone: bool,
 }
@@ -80,6 +83,26 @@ pub struct Removal {
     pub n_hooks: usize,
 }
 
+/// A declaration of a setting, a task or a flow in one file.
+#[derive(Clone)]
+pub struct Declaration {
+    pub kind: &'static str,
+    pub name: String,
+    pub file: String,
+    pub place: Excerpt,
+    pub content: Content,
+}
+
+/// What a declaration gives, for the lines that combine it with another.
+#[derive(Clone)]
+pub enum Content {
+    /// The name and the number of parameters of a function.
+    Function(String, usize),
+    Value(Dynamic),
+    /// An empty task.
+    Nothing,
+}
+
 #[derive(Default)]
 pub struct Declared {
     pub sources: Vec<RecipeSource>,
@@ -97,8 +120,10 @@ pub struct Declared {
     pub pending_doc: Option<String>,
     /// Mistakes in declarations. All of them are reported, not only the first.
     pub problems: Vec<Report>,
-    /// The file and the place that last declared a setting, a task or a flow.
-    said_in: IndexMap<(&'static str, String), (String, Excerpt)>,
+    /// Every declaration of a setting, a task or a flow, in order.
+    pub declarations: Vec<Declaration>,
+    /// What files have added to settings that are lists: the setting, the file and the items.
+    pub additions: Vec<(String, String, Array)>,
 }
 
 /// Shared through the engine's tag, and locked for one declaration at a time.
@@ -122,21 +147,48 @@ impl Declared {
         Some(self.source(source)?.excerpt(line, column))
     }
 
-    /// Reports a declaration that is made twice in one file. Made again in a later file, it is an override.
-    pub fn once_per_file(&mut self, kind: &'static str, name: &str, file: &str, place: &Excerpt) {
-        let said = (file.to_owned(), place.clone());
-        let Some((_, before)) =
-            self.said_in.insert((kind, name.to_owned()), said).filter(|(before, _)| before == file)
-        else {
-            return;
+    /// Keeps a declaration, and reports one that is made twice in one file. Made again in a file that imports this one, it
+    /// is an override.
+    pub fn declare(&mut self, declaration: Declaration) {
+        let Declaration { kind, name, file, place, .. } = &declaration;
+        let is_same = |other: &&Declaration| (other.kind, &other.name, &other.file) == (*kind, name, file);
+        if let Some(before) = self.declarations.iter().find(is_same) {
+            let said = if *kind == "setting" { "set" } else { "declared" };
+            let note = match before.place == *place {
+                true => "this statement ran twice".to_owned(),
+                false => format!("first {said} at {}", before.place.place),
+            };
+            let report = Report::new(format!("{kind} `{name}` is {said} twice in this file"));
+            self.problems.push(report.at(place.clone()).note(note));
+        }
+        self.declarations.push(declaration);
+    }
+
+    /// Whether `file` overrides the declarations of `other`: it imports it, directly or through others.
+    pub fn overrides(&self, file: &str, other: &str) -> bool {
+        let is_stdlib = |name: &str| self.source(name).is_some_and(RecipeSource::is_stdlib);
+        if is_stdlib(other) {
+            return !is_stdlib(file);
+        }
+        let (mut open, mut seen) = (vec![file], HashSet::new());
+        while let Some(importer) = open.pop() {
+            for (_, _, target) in self.imports.iter().filter(|(name, ..)| name == importer) {
+                if target == other {
+                    return true;
+                }
+                if seen.insert(target) {
+                    open.push(target);
+                }
+            }
+        }
+        false
+    }
+
+    /// The items that other files have added to a setting, and that a new value in `file` does not override.
+    pub fn kept_additions(&self, key: &str, file: &str) -> Array {
+        let is_kept = |(added, by, _): &&(String, String, Array)| {
+            added == key && by != file && !self.overrides(file, by)
         };
-        let said = if kind == "setting" { "set" } else { "declared" };
-        let note = match before == *place {
-            true => "this statement ran twice".to_owned(),
-            false => format!("first {said} at {}", before.place),
-        };
-        self.problems.push(
-            Report::new(format!("{kind} `{name}` is {said} twice in this file")).at(place.clone()).note(note),
-        );
+        self.additions.iter().filter(is_kept).flat_map(|(.., items)| items.clone()).collect()
     }
 }

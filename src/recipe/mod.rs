@@ -9,12 +9,14 @@ mod draft;
 mod engine;
 mod failure;
 mod foreign;
+mod foreign_settings;
 mod functions;
 mod literal;
 mod nothing;
 
 mod options;
 mod outcome;
+mod overrides;
 mod primitives;
 mod resolver;
 mod settings;
@@ -34,7 +36,7 @@ use crate::fleet::dropping::OnHostFailure;
 use crate::flow::{Goal, Playbook};
 use crate::here::options::SourceOptions;
 use crate::here::project::Project;
-use crate::host::{Host, Settings};
+use crate::host::{Host, Settings, Stage};
 use crate::recipe::draft::Draft;
 use crate::recipe::resolver::Resolver;
 use crate::recipe::sources::RecipeSource;
@@ -79,6 +81,7 @@ impl Recipe {
             let stopped = trail::report(&engine, &declared, &name, &error);
             return Err(check::of_rest(&engine, declared, &trees, context.directory, stopped));
         }
+        declared.problems.extend(overrides::conflicts(&declared, &trees));
         let problems = std::mem::take(&mut declared.problems);
         let directory = context.directory.to_path_buf();
         let world = Arc::new(World::new(engine, declared, directory, context.can_prompt));
@@ -93,6 +96,16 @@ impl Recipe {
     /// The mistakes in the recipe that can be found without a host. `goal` is what will be run.
     pub fn check(&self, goal: Option<&Goal>) -> Vec<Report> {
         check::check(&self.world, &self.trees, goal)
+    }
+
+    /// What is worth a look in a recipe without mistakes.
+    pub fn remarks(&self) -> Vec<Report> {
+        check::remarks(&self.world, &self.trees)
+    }
+
+    /// The mistakes in roles, given `all` stages of `runner.toml`, of which some will be `used`.
+    pub fn check_roles(&self, all: &[Stage], used: &[&Stage]) -> Vec<Report> {
+        check::roles::check(&self.world.declared, &self.trees, all, used)
     }
 
     /// The flow or task of that name.

@@ -7,6 +7,7 @@ use crate::event::{Excerpt, Hint, Report, Suggestion};
 use crate::host::{self, Settings};
 use crate::recipe::callback::Callback;
 use crate::recipe::draft::Declared;
+use crate::recipe::foreign_settings::{self, Layer};
 use crate::recipe::value::{AS_TYPED, OF_SEVERAL_TYPES, fits, to_dynamic, type_name};
 
 #[derive(Clone)]
@@ -28,6 +29,10 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
             let near = Suggestion::new(key, declared.settings.keys().map(String::as_str)).to_string();
             let report = Report::new(format!("unknown setting `{key}`{near}")).at(setting.place.clone());
             problems.push(match near.is_empty() {
+                _ if foreign_settings::is_foreign(key) => {
+                    let report = Report::new(format!("unknown setting `{key}`")).at(setting.place.clone());
+                    foreign_settings::translate(report, key, &value_of(&setting.change), Layer::Project)
+                }
                 true => report.hint(Hint::runner(["docs"], " lists the settings")),
                 false => report,
             });
@@ -35,7 +40,7 @@ pub fn check(declared: &Declared, layers: &[&Settings]) -> Vec<Report> {
         };
         let what = match &setting.change {
             host::SettingChange::Set(_) => format!("setting `{key}`"),
-            host::SettingChange::Add(_) => format!("cannot add to setting `{key}`: it"),
+            host::SettingChange::Edit(edit) => format!("cannot {} setting `{key}`: it", verb(edit)),
         };
         let value = value_of(&meant(key, setting));
         if !may_be(key, &known.default, &value) {
@@ -72,7 +77,10 @@ fn meant(key: &str, setting: &host::Setting) -> host::SettingChange {
 fn value_of(change: &host::SettingChange) -> Dynamic {
     match change {
         host::SettingChange::Set(value) => to_dynamic(value),
-        host::SettingChange::Add(items) => items.iter().map(to_dynamic).collect::<rhai::Array>().into(),
+        host::SettingChange::Edit(edit) => {
+            let items = edit.remove.iter().chain(&edit.add);
+            items.map(to_dynamic).collect::<rhai::Array>().into()
+        }
     }
 }
 
@@ -110,15 +118,18 @@ fn layered(layers: &[&Settings], key: &str, mut setting: ResolvedSetting) -> Res
         }
         setting.value = match &change {
             host::SettingChange::Set(new) => to_dynamic(new),
-            host::SettingChange::Add(items) => {
+            host::SettingChange::Edit(edit) => {
                 let why = match setting.function {
                     Some(_) => "a function computes its value".to_owned(),
                     None => format!("it is {}, not a list", type_name(&setting.value)),
                 };
                 let mut list = setting.value.try_cast::<rhai::Array>().ok_or_else(|| {
-                    Report::new(format!("cannot add to setting `{key}`: {why}")).at(given.place.clone())
+                    let message = format!("cannot {} setting `{key}`: {why}", verb(edit));
+                    Report::new(message).at(given.place.clone())
                 })?;
-                list.extend(items.iter().map(to_dynamic));
+                let removed: rhai::Array = edit.remove.iter().map(to_dynamic).collect();
+                without(key, &mut list, &removed).map_err(|report| report.at(given.place.clone()))?;
+                list.extend(edit.add.iter().map(to_dynamic));
                 list.into()
             }
         };
@@ -126,4 +137,26 @@ fn layered(layers: &[&Settings], key: &str, mut setting: ResolvedSetting) -> Res
         setting.place = given.place.clone();
     }
     Ok(setting)
+}
+
+fn verb(edit: &host::ListEdit) -> &'static str {
+    if edit.add.is_empty() { "remove from" } else { "add to" }
+}
+
+/// Removes items from the list of a setting. One that is not in there is a mistake: removing it would change nothing.
+pub fn without(key: &str, list: &mut rhai::Array, items: &[Dynamic]) -> Result<(), Report> {
+    let shown = |item: &Dynamic| item.clone().into_string().unwrap_or_else(|_| format!("{item:?}"));
+    for item in items.iter().map(shown) {
+        let known: Vec<String> = list.iter().map(shown).collect();
+        if !known.contains(&item) {
+            let near = Suggestion::new(&item, known.iter().map(String::as_str));
+            let report = Report::new(format!("setting `{key}` does not contain `{item}`{near}"));
+            return Err(match known.is_empty() {
+                true => report.note("it is empty"),
+                false => report.note(format!("it contains `{}`", known.join("`, `"))),
+            });
+        }
+        list.retain(|other| shown(other) != item);
+    }
+    Ok(())
 }

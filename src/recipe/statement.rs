@@ -5,7 +5,7 @@
 use rhai::{NativeCallContext, Position};
 
 use crate::event::{Excerpt, Report};
-use crate::recipe::draft::{Declared, Draft};
+use crate::recipe::draft::{Content, Declaration, Declared, Draft};
 use crate::recipe::failure::{ScriptResult, mistake};
 use crate::recipe::sources;
 
@@ -48,6 +48,17 @@ impl Statement {
             Some(source) => source.excerpt_of(line, column, text),
             None => Excerpt::default(),
         }
+    }
+
+    pub fn declaration(
+        &self,
+        kind: &'static str,
+        name: &str,
+        place: &Excerpt,
+        content: Content,
+    ) -> Declaration {
+        let (name, file) = (name.to_owned(), self.file.clone());
+        Declaration { kind, name, file, place: place.clone(), content }
     }
 
     pub fn place(&self) -> Excerpt {

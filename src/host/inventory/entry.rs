@@ -27,7 +27,7 @@ struct EntryKeys<'a> {
     name: Option<String>,
     address: Option<HostAddress>,
     address_place: Option<Excerpt>,
-    roles: Option<Vec<String>>,
+    roles: Option<Vec<(String, Excerpt)>>,
     shared: SharedKeys<'a>,
     settings: Settings,
 }
@@ -65,7 +65,7 @@ fn read_table<'a>(table: &Table<'a>) -> Result<EntryKeys<'a>> {
     let name = table.get("name").map(|field| field.text().map(str::to_owned));
     let roles = table.get("roles").map(|field| {
         let roles = field.list()?;
-        roles.iter().map(|role| role.text().map(str::to_owned)).collect()
+        roles.iter().map(|role| Ok((role.text()?.to_owned(), role.place()))).collect::<Result<Vec<_>>>()
     });
     let address = table.get("address").map(|field| address_beside(&field, &shared));
     Ok(EntryKeys {
@@ -119,7 +119,18 @@ fn resolve(
             ))
             .into());
     };
-    let places = Places { host: address_place.unwrap_or_else(|| place.clone()), path: path.place() };
+    let (roles, role_places): (Option<Vec<_>>, _) = match roles {
+        Some(roles) => {
+            let (names, places) = roles.into_iter().unzip();
+            (Some(names), places)
+        }
+        None => (None, Vec::new()),
+    };
+    let places = Places {
+        host: address_place.unwrap_or_else(|| place.clone()),
+        path: path.place(),
+        roles: role_places,
+    };
     let path = deploy_path(path, transport, dir)?;
     // A local host needs no login, so it ignores the stage's user and port.
     let (address, user, port) = match (transport, address) {

@@ -87,7 +87,7 @@ path = "/srv/f"
         expect![[r#"
             stage prod
               set n: Set(Integer(2)) at runner.toml:9
-              set shared: Add([String("up/")]) at runner.toml:9
+              set shared: Edit(ListEdit { remove: [], add: [String("up/")] }) at runner.toml:9
               a: openssh deploy@a port 2200 /srv/shop
               b: openssh deploy@b port 22 /srv/shop
               c: openssh root@c port 2200 /srv/shop

@@ -1,4 +1,4 @@
-//! Checks names: tasks of flows and hooks must exist, a flow must run each task, and something must read each setting.
+//! Checks names: tasks of flows and hooks must exist, and a flow must run each task.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use crate::flow::Goal;
 use crate::recipe::draft::Declared;
 use crate::recipe::world::World;
 
-pub fn check(world: &World, goal: Option<&Goal>, settings_read: &HashSet<String>) -> Vec<Report> {
+pub fn check(world: &World, goal: Option<&Goal>) -> Vec<Report> {
     let declared = &world.declared;
     let mut problems = Vec::new();
     unknown_tasks(declared, &mut problems);
@@ -16,7 +16,6 @@ pub fn check(world: &World, goal: Option<&Goal>, settings_read: &HashSet<String>
     tasks_and_flows(declared, &mut problems);
     settling_tasks(world, &mut problems);
     idle_tasks(world, goal, &mut problems);
-    unread_settings(declared, settings_read, &mut problems);
     problems
 }
 
@@ -143,21 +142,5 @@ fn idle_tasks(world: &World, goal: Option<&Goal>, problems: &mut Vec<Report>) {
         }
         report.excerpt = task.place.clone();
         problems.push(report);
-    }
-}
-
-/// A user's setting that nothing reads, and whose name resembles another, is misspelt.
-fn unread_settings(declared: &Declared, read: &HashSet<String>, problems: &mut Vec<Report>) {
-    for (name, setting) in &declared.settings {
-        if setting.is_shipped || read.contains(name) {
-            continue;
-        }
-        let others = declared.settings.iter().filter(|(_, other)| other.is_shipped);
-        let near = Suggestion::new(name, others.map(|(other, _)| other.as_str())).to_string();
-        if !near.is_empty() {
-            problems.push(
-                Report::new(format!("no script reads setting `{name}`{near}")).at(setting.place.clone()),
-            );
-        }
     }
 }

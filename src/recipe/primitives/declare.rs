@@ -1,19 +1,18 @@
-//! What a file declares at its top level besides settings: tasks, flows, hooks.
+//! What a file declares at its top level besides settings and flows: tasks and hooks.
 
 use std::time::Duration;
 
+use rhai::FnPtr;
 use rhai::plugin::*;
-use rhai::{Array, FnPtr, Map};
 
-use crate::event::{Report, Suggestion};
+use crate::event::Report;
 use crate::flow::notice::Occasion;
 use crate::flow::playbook::Side;
 use crate::recipe::callback::Callback;
-use crate::recipe::draft::{FlowDraft, HookDraft, NoticeDraft, Removal, TaskDraft};
+use crate::recipe::draft::{Content, HookDraft, NoticeDraft, Removal, TaskDraft};
 use crate::recipe::failure::ScriptResult;
 use crate::recipe::primitives::arity::{Arity, kept};
 use crate::recipe::statement::Statement;
-use crate::recipe::value::{texts, type_name};
 
 /// A declared task, whose methods set its options: `task("x", f).once()`.
 #[derive(Clone)]
@@ -58,7 +57,9 @@ fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> Sc
     statement.check_name("task", name);
     let mut declared = statement.draft.lock();
     let place = statement.place_of(&declared, name);
-    declared.once_per_file("task", name, &statement.file, &place);
+    let content =
+        body.as_ref().map_or(Content::Nothing, |body| Content::Function(body.name().to_owned(), body.arity));
+    declared.declare(statement.declaration("task", name, &place, content));
     let doc = declared.pending_doc.take();
     // An override keeps the options of the task that it replaces.
     let mut task = declared.tasks.get(name).cloned().unwrap_or_default();
@@ -76,41 +77,6 @@ fn declare_task(statement: &Statement, name: &str, body: Option<Callback>) -> Sc
     }
     declared.tasks.insert(name.to_owned(), task);
     ScriptTask { name: name.to_owned() }
-}
-
-fn declare_flow(statement: &Statement, name: &str, tasks: Array, settles: Option<String>) {
-    statement.check_name("flow", name);
-    let tasks = match texts(tasks, "a flow") {
-        Ok(tasks) => tasks,
-        Err(message) => return statement.refuse(Report::new(message)),
-    };
-    let mut declared = statement.draft.lock();
-    let place = statement.place_of(&declared, name);
-    declared.once_per_file("flow", name, &statement.file, &place);
-    let doc = declared.pending_doc.take();
-    let replaced = declared.flows.get(name);
-    let doc = doc.or_else(|| replaced.map(|flow| flow.doc.clone())).unwrap_or_default();
-    let settles_place = settles.as_ref().map(|task| statement.place_of(&declared, task));
-    let settles = settles.or_else(|| replaced.and_then(|flow| flow.settles.clone()));
-    let task_places = tasks.iter().map(|task| statement.place_of(&declared, task)).collect();
-    let flow = FlowDraft { tasks, task_places, settles, settles_place, place, doc };
-    declared.flows.insert(name.to_owned(), flow);
-}
-
-/// Reads the option `settles` of a flow. Returns the first mistake in the options.
-fn settles(options: Map) -> Result<Option<String>, String> {
-    let mut settles = None;
-    for (key, value) in options {
-        if key != "settles" {
-            let near = Suggestion::new(&key, ["settles"]);
-            return Err(format!("a flow has no option `{key}`{near}"));
-        }
-        let kind = type_name(&value);
-        let task =
-            value.into_string().map_err(|_| format!("`settles` must be the name of a task, not {kind}"))?;
-        settles = Some(task);
-    }
-    Ok(settles)
 }
 
 fn hook(context: &NativeCallContext, side: Side, anchor: &str, task: &str) -> ScriptResult<()> {
@@ -167,7 +133,11 @@ pub mod api {
     pub fn on(context: NativeCallContext, task: &mut ScriptTask, role: &str) -> ScriptResult<ScriptTask> {
         let statement = Statement::of(&context)?;
         task.refuse_without_host(&statement, "on");
-        Ok(task.change(&statement, |task| task.role = Some(role.to_owned())))
+        let place = statement.place_of(&statement.draft.lock(), role);
+        Ok(task.change(&statement, |task| {
+            task.role = Some(role.to_owned());
+            task.role_place = Some(place);
+        }))
     }
 
     /// Runs the task on at most this many hosts at a time.
@@ -215,7 +185,19 @@ pub mod api {
         Ok(task.change(&Statement::of(&context)?, |task| task.sends = true))
     }
 
-    /// Runs the task again after a swap back, so that services load the previous release.
+    /// Declares that the task reverts another one, as `revert` does with `swap`. Tasks with `.repeat_on_swap_back()` that
+    /// are hooked in after that one run after this one, too; its other hooks do not.
+    #[rhai_fn(return_raw)]
+    pub fn reverts(
+        context: NativeCallContext,
+        task: &mut ScriptTask,
+        reverted: &str,
+    ) -> ScriptResult<ScriptTask> {
+        Ok(task.change(&Statement::of(&context)?, |task| task.reverts = Some(reverted.to_owned())))
+    }
+
+    /// Runs the task again after a swap back, so that services load the previous release. If the task is hooked in after
+    /// `swap`, it also runs after `revert`.
     #[rhai_fn(return_raw)]
     pub fn repeat_on_swap_back(
         context: NativeCallContext,
@@ -236,28 +218,6 @@ pub mod api {
     pub fn desc(context: NativeCallContext, text: &str) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
         statement.draft.lock().pending_doc = Some(text.to_owned());
-        Ok(())
-    }
-
-    /// Declares a flow: a list of task names, in order. All hosts finish a task before any host starts the next one. A
-    /// flow that an imported file declared gets the new tasks and keeps its option `settles`.
-    #[rhai_fn(return_raw)]
-    pub fn flow(context: NativeCallContext, name: &str, tasks: Array) -> ScriptResult<()> {
-        declare_flow(&Statement::of(&context)?, name, tasks, None);
-        Ok(())
-    }
-
-    /// Declares a flow with the option `settles`: the task after which the run is confirmed. If that task or an earlier
-    /// one fails, the flow is undone on all hosts; if a later one fails, nothing is undone. Without the option, a flow
-    /// is confirmed after the last of its tasks that settles another flow, or, if there is none, when it ends.
-    #[rhai_fn(name = "flow", return_raw)]
-    pub fn flow_with(context: NativeCallContext, name: &str, tasks: Array, options: Map) -> ScriptResult<()> {
-        let statement = Statement::of(&context)?;
-        let settles = settles(options).unwrap_or_else(|message| {
-            statement.refuse(Report::new(message));
-            None
-        });
-        declare_flow(&statement, name, tasks, settles);
         Ok(())
     }
 

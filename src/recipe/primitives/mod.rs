@@ -8,6 +8,7 @@ pub mod declare;
 pub mod fact;
 pub mod fetch;
 pub mod finding;
+pub mod flow;
 pub mod here;
 mod option;
 pub mod release;
@@ -34,6 +35,7 @@ pub fn register(engine: &mut Engine) {
     unanswered::register(engine);
     for module in [
         exported_module!(declare::api),
+        exported_module!(flow::api),
         exported_module!(setting::api),
         exported_module!(here::api),
         exported_module!(fetch::api),

@@ -6,10 +6,11 @@ use rhai::{Array, Dynamic, FnPtr};
 use crate::event::{Report, Suggestion};
 use crate::recipe::callback::Callback;
 use crate::recipe::context::{Context, ScriptHost};
-use crate::recipe::draft::SettingDraft;
+use crate::recipe::draft::{Content, SettingDraft};
 use crate::recipe::failure::{ScriptResult, mistake};
+use crate::recipe::foreign_settings::{self, Layer};
 use crate::recipe::primitives::arity::{Arity, kept};
-use crate::recipe::settings::may_be;
+use crate::recipe::settings::{may_be, without};
 use crate::recipe::statement::Statement;
 use crate::recipe::value::type_name;
 
@@ -31,7 +32,7 @@ fn is_name(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
-fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<Callback>) {
+fn change(statement: &Statement, key: &str, mut default: Dynamic, function: Option<Callback>) {
     if !is_name(key) {
         let report = Report::new(format!("`{key}` is not a valid name for a setting"));
         statement.refuse_text(key, report.note("a name may only contain letters, digits, `_` and `-`"));
@@ -39,7 +40,15 @@ fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<C
     }
     let mut declared = statement.draft.lock();
     let place = statement.place_of(&declared, key);
-    declared.once_per_file("setting", key, &statement.file, &place);
+    let content = match &function {
+        Some(function) => Content::Function(function.name().to_owned(), function.arity),
+        None => Content::Value(default.clone()),
+    };
+    declared.declare(statement.declaration("setting", key, &place, content));
+    let kept = declared.kept_additions(key, &statement.file);
+    if let Some(mut list) = default.write_lock::<Array>() {
+        list.extend(kept);
+    }
     let doc = declared.pending_doc.take();
     let Some(setting) = declared.settings.get_mut(key) else {
         let is_shipped = statement.is_shipped;
@@ -66,6 +75,42 @@ fn change(statement: &Statement, key: &str, default: Dynamic, function: Option<C
     }
 }
 
+/// Edits the list of a setting. Returns whether it could.
+fn edit(
+    statement: &Statement,
+    what: &str,
+    key: &str,
+    items: &Dynamic,
+    edit: impl FnOnce(&mut Array) -> Result<(), Report>,
+) -> bool {
+    let mut declared = statement.draft.lock();
+    let place = statement.place_of(&declared, key);
+    let near = Suggestion::new(key, declared.settings.keys().map(String::as_str)).to_string();
+    let edited = match declared.settings.get_mut(key) {
+        None if foreign_settings::is_foreign(key) => {
+            let report = Report::new(format!("cannot {what} unknown setting `{key}`"));
+            Err(foreign_settings::translate(report, key, items, Layer::Recipe))
+        }
+        None => Err(Report::new(format!("cannot {what} unknown setting `{key}`{near}"))),
+        Some(setting) if setting.function.is_some() => {
+            Err(Report::new(format!("cannot {what} setting `{key}`: a function computes its value"))
+                .note(format!("it is set at {}", setting.place.place)))
+        }
+        Some(setting) => {
+            let kind = type_name(&setting.default);
+            let (note, now) = (format!("its default is set at {}", setting.place.place), place.clone());
+            match setting.default.write_lock::<Array>() {
+                None => Err(Report::new(format!("cannot {what} setting `{key}`: it is {kind}, not a list"))
+                    .note(note)),
+                Some(mut list) => edit(&mut list).map(|()| setting.place = now),
+            }
+        }
+    };
+    let is_edited = edited.is_ok();
+    declared.problems.extend(edited.err().map(|report| report.at(place)));
+    is_edited
+}
+
 #[export_module]
 pub mod api {
     /// Sets the value of a setting, or declares a new setting. If `value` is a function, it returns the value:
@@ -89,29 +134,21 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn add(context: NativeCallContext, key: &str, items: Array) -> ScriptResult<()> {
         let statement = Statement::of(&context)?;
-        let mut declared = statement.draft.lock();
-        let place = statement.place_of(&declared, key);
-        let near = Suggestion::new(key, declared.settings.keys().map(String::as_str)).to_string();
-        let problem = match declared.settings.get_mut(key) {
-            None => Report::new(format!("cannot add to unknown setting `{key}`{near}")),
-            Some(setting) if setting.function.is_some() => {
-                Report::new(format!("cannot add to setting `{key}`: a function computes its value"))
-                    .note(format!("it is set at {}", setting.place.place))
-            }
-            Some(setting) if !setting.default.is_array() => {
-                let kind = type_name(&setting.default);
-                Report::new(format!("cannot add to setting `{key}`: it is {kind}, not a list"))
-                    .note(format!("its default is set at {}", setting.place.place))
-            }
-            Some(setting) => {
-                if let Some(mut list) = setting.default.write_lock::<Array>() {
-                    list.extend(items);
-                }
-                setting.place = place;
-                return Ok(());
-            }
-        };
-        declared.problems.push(problem.at(place));
+        let added = (key.to_owned(), statement.file.clone(), items.clone());
+        if edit(&statement, "add to", key, &items.clone().into(), |list| {
+            list.extend(items);
+            Ok(())
+        }) {
+            statement.draft.lock().additions.push(added);
+        }
+        Ok(())
+    }
+
+    /// Removes items from a setting that is a list: `remove("shared", ["storage/"])`.
+    #[rhai_fn(name = "remove", return_raw)]
+    pub fn remove_items(context: NativeCallContext, key: &str, items: Array) -> ScriptResult<()> {
+        let statement = Statement::of(&context)?;
+        edit(&statement, "remove from", key, &items.clone().into(), |list| without(key, list, &items));
         Ok(())
     }
 
