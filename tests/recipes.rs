@@ -351,3 +351,37 @@ fn a_node_app_that_does_not_become_healthy_is_taken_back_and_the_old_one_restart
     let restart = "live pm2 startOrReload ecosystem.config.js\n";
     assert!(log.ends_with(&format!("{restart}live curl healthz\n{restart}")), "{log}");
 }
+
+/// A migration whose `up` is this.
+fn migration(up: &str) -> String {
+    format!("<?php\nreturn new class extends Migration {{ public function up() {{ {up} }} }};\n")
+}
+
+#[test]
+fn a_migration_that_the_live_release_may_not_survive_is_refused_wherever_it_is() {
+    let additive = migration("Schema::create('a', function ($t) { $t->string('b')->unique(); });");
+    let test = laravel(&["php"]).source("database/migrations/2026_01_01_a.php", &additive);
+    test.deploy();
+    let live = test.live("site");
+    for (path, up, says) in [
+        (
+            "database/migrations/2026_01_02_b.php",
+            "Schema::table('a', function ($t) { $t->integer('c'); });",
+            "`2026_01_02_b.php` contains the new column `c`, which is `NOT NULL` without a default",
+        ),
+        (
+            "modules/shop/Migrations/2026_01_03_c.php",
+            "DB::table('a')->delete();",
+            "`modules/shop/Migrations/2026_01_03_c.php` contains `->delete(`",
+        ),
+    ] {
+        let file = test.path("source").join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, migration(up)).unwrap();
+        test.ends(1, &[]).says(says).says("or allow it with `--set 'allow_destructive=[");
+        assert_eq!(test.live("site"), live);
+        let name = path.trim_start_matches("database/migrations/");
+        test.ends(0, &["--plan", "--set", &format!("allow_destructive=[\"{name}\"]")]);
+        fs::remove_file(file).unwrap();
+    }
+}

@@ -14,6 +14,7 @@ mod functions;
 mod literal;
 mod nothing;
 
+mod migration;
 mod options;
 mod outcome;
 mod overrides;

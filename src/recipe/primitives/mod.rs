@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod finding;
 pub mod flow;
 pub mod here;
+pub mod migration;
 mod option;
 pub mod release;
 mod request;
@@ -42,6 +43,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(fact::api),
         exported_module!(command::api),
         exported_module!(release::api),
+        exported_module!(migration::api),
         exported_module!(set::api),
         exported_module!(watch::api),
         exported_module!(web::api),
