@@ -61,3 +61,14 @@ fn a_server_that_nobody_knows_is_refused_unless_the_project_takes_new_ones() {
     // And from then on it is known.
     test.deploy();
 }
+
+/// Longer than a host waits, but shorter than a silent connection is left alone.
+#[test]
+fn an_idle_host_gets_heartbeats_whatever_another_one_or_this_machine_does() {
+    let test = Test::with_sites(2).source("index", "one");
+    for watch in [r#"|host| if host.name == "h2" { host.run("sleep 6") }"#, r#"|| local("sleep 6")"#] {
+        fs::write(test.path("deploy.rhai"), format!("set(\"confirm_within\", 2); task(\"watch\", {watch});"))
+            .unwrap();
+        test.deploy();
+    }
+}

@@ -158,7 +158,8 @@ impl Pipe {
             return Err(ErrorKind::BrokenPipe.into());
         }
         self.was_full = !self.is_open || self.input.is_some();
-        if self.was_full {
+        // An empty piece would have no room behind it until the driver wakes, and nothing would wake the driver for it.
+        if self.was_full || bytes.is_empty() {
             return Ok(0);
         }
         let n = bytes.len().min(BLOCK);
@@ -235,6 +236,7 @@ mod tests {
         assert!(!pipe.is_ready());
         pipe.is_open = true;
         assert!(pipe.is_ready());
+        assert_eq!(pipe.write(b"").unwrap(), 0);
         assert_eq!(pipe.write(&[0; BLOCK + 1]).unwrap(), BLOCK);
         assert_eq!(pipe.write(b"next").unwrap(), 0);
         assert!(!pipe.is_ready());
