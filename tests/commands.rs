@@ -98,7 +98,7 @@ fn errexit_is_an_option_and_one_line_is_as_at_a_terminal() {
     test.ends(1, &[]);
     assert!(!test.has("site/marker"));
     let test = prepares("host.run(\"true\", #{ errexit: \"yes\" });");
-    test.ends(1, &[]).says("option `errexit` must be true or false");
+    test.ends(2, &[]).says("option `errexit` must be true or false");
     // A command that a program starts is no line of this text.
     let test = prepares("host.run(`sh -c 'false; true'\ntrue`);");
     test.deploy();

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use proxy::{Fault, Proxy};
-use support::files::noise;
+use support::files::{noise, sealed};
 use support::sshd::Sshd;
 use support::tree;
 use tempfile::TempDir;
@@ -377,7 +377,7 @@ fn served(site: &Path, versions: &BTreeMap<&'static str, Tree>) -> Result<Option
         };
         let release = site.join(&link);
         // By then it may lead elsewhere, and the release be gone.
-        let got = thread::scope(|scope| scope.spawn(|| tree(&release)).join());
+        let got = thread::scope(|scope| scope.spawn(|| sealed(tree(&release))).join());
         let is_still = fs::read_link(&current).is_ok_and(|now| now == link);
         let Ok(got) = got else {
             ensure!(!is_still, "{} leads to nothing: {}", current.display(), link.display());
@@ -420,8 +420,9 @@ fn names(dir: PathBuf) -> BTreeSet<String> {
     entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Nothing is left of a run that died: no more than `clean` has, and no release but complete ones that were served.
-fn is_clean(site: &Path, clean: &BTreeSet<String>) -> Result<()> {
+/// Nothing is left of a run that died: no more than `clean` has, and no release but complete ones. Those that were not
+/// served yet are whole: one can go on to them.
+fn is_clean(site: &Path, clean: &BTreeSet<String>, versions: &BTreeMap<&'static str, Tree>) -> Result<()> {
     let more: Vec<String> = remains(site).difference(clean).cloned().collect();
     ensure!(more.is_empty(), "left behind in {}: {more:?}", site.display());
     let releases = names(site.join("releases"));
@@ -434,7 +435,16 @@ fn is_clean(site: &Path, clean: &BTreeSet<String>) -> Result<()> {
         let text = fs::read_to_string(site.join(".runner/records").join(&name)).unwrap();
         let record: serde_json::Value = serde_json::from_str(&text).with_context(|| text.clone())?;
         ensure!(record["state"] == "complete", "{}: {name} is {text}", site.display());
-        ensure!(!record["first_served"].is_null(), "{}: {name} was never served: {text}", site.display());
+        if record["first_served"].is_null() {
+            let got = sealed(tree(&site.join("releases").join(&name)));
+            let is_whole = versions.values().any(|version| *version == got);
+            ensure!(
+                is_whole,
+                "{}: {name} is complete and no version: {}",
+                site.display(),
+                unlike(&got, versions)
+            );
+        }
     }
     Ok(())
 }
@@ -494,7 +504,7 @@ impl Matrix<'_> {
             let fleet = Fleet::new(&dir, &dir, Reach::Local, scenario);
             for version in VERSIONS {
                 fleet.deploy(version);
-                let tree = tree(&dir.join("h1/current/"));
+                let tree = sealed(tree(&dir.join("h1/current/")));
                 assert_eq!(*versions.entry(version).or_insert_with(|| tree.clone()), tree, "{version}");
             }
             clean.insert(is_cache, remains(&dir.join("h1")));
@@ -684,7 +694,7 @@ impl Matrix<'_> {
         for site in fleet.sites() {
             let now = served(&site, &self.versions).with_context(|| format!("after\n{ran}"))?;
             ensure!(now == Some("four"), "{} serves {now:?} after\n{ran}", site.display());
-            is_clean(&site, &self.clean[&fleet.scenario.is_cache])
+            is_clean(&site, &self.clean[&fleet.scenario.is_cache], &self.versions)
                 .with_context(|| format!("after\n{ran}"))?;
         }
         let is_over = until(
@@ -910,7 +920,7 @@ fn a_confirmation_without_an_answer_is_asked_after_and_stays() {
         is_at_rest(&fleet).unwrap();
         for site in fleet.sites() {
             assert_eq!(served(&site, &matrix.versions).unwrap(), Some("two"), "{ran}");
-            is_clean(&site, &matrix.clean[&false]).unwrap();
+            is_clean(&site, &matrix.clean[&false], &matrix.versions).unwrap();
         }
     }
 }
@@ -936,7 +946,7 @@ fn what_a_dead_run_still_makes_while_the_next_one_waits_for_it_is_put_right_too(
     assert_eq!(ran.code, Some(0), "{ran}");
     for site in fleet.sites() {
         assert_eq!(served(&site, &matrix.versions).unwrap(), Some("one"), "{ran}");
-        is_clean(&site, &matrix.clean[&false]).unwrap();
+        is_clean(&site, &matrix.clean[&false], &matrix.versions).unwrap();
     }
 }
 
