@@ -124,7 +124,7 @@ fn only_the_flow_that_ended_is_told_and_a_plan_or_a_task_alone_is_not() {
 fn a_function_that_fails_is_a_warning_and_changes_no_exit_code() {
     let recipe = "on_success(\"deploy\", |outcome| local(\"echo away >&2; exit 7\"));\n\
                   on_success(\"deploy\", |outcome| note(`after it: ${outcome.verdict}`));\n\
-                  on_failure(\"deploy\", |outcome| outcome.nothing);\n";
+                  on_failure(\"deploy\", |outcome| fail(outcome.verdict));\n";
     let test = Test::new().source("a", "1").recipe(recipe);
     let ran = test.ends(0, &[]);
     ran.says("warning: `on_success` of `deploy` failed: `echo away >&2; exit 7` exited with status 7");
