@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use project::{Site, project, project_at};
 use proxy::Proxy;
-use support::files::{noise, same};
+use support::files::{noise, same, sealed};
 use support::sshd::Sshd;
 use support::{Ran, Test, tree};
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ fn does_the_main_job(test: Test, site: &Site) -> Test {
         .source("a/b/c", "deep")
         .mode("source/a", 0o750)
         .link("c", "source/a/b/link");
-    let is_served = |test: &Test| same(&tree(&site.path().join("current/")), &test.wanted());
+    let is_served = |test: &Test| same(&sealed(tree(&site.path().join("current/"))), &sealed(test.wanted()));
     test.deploy();
     is_served(&test);
     let test = test.source("index.html", "two").remove("source/a/b/c").source("new/file", "new");
@@ -126,7 +126,7 @@ fn parts_of_a_pack_travel_as_many_at_once_as_the_server_allows() {
             test = in_parts(test, version);
             let ran = test.ends(0, &["--set", &format!("strategy={strategy}")]);
             ran.says("42 of 42 files unpacked");
-            same(&tree(&site.path().join("current/")), &test.wanted());
+            same(&sealed(tree(&site.path().join("current/"))), &sealed(test.wanted()));
             let left = fs::read_dir(site.path().join(".runner")).unwrap();
             let left: Vec<_> = left.map(|left| left.unwrap().file_name().into_string().unwrap()).collect();
             assert!(!left.iter().any(|name| name.starts_with("busy")), "{left:?}");
@@ -153,7 +153,7 @@ fn on_a_slow_line_parts_are_compressed_if_the_server_can_undo_it() {
             test = test.source(&format!("d{}/{n}", n % 5), &format!("line {n}\n").repeat(MIB / 8));
         }
         let ran = test.ends(0, &[]);
-        same(&tree(&site.path().join("current/")), &test.wanted());
+        same(&sealed(tree(&site.path().join("current/"))), &sealed(test.wanted()));
         let (up, _) = proxy.bytes_each_way();
         println!("{up} bytes");
         assert!(up < most as u64, "{up}");
@@ -186,7 +186,7 @@ fn what_could_not_be_expanded_is_no_release() {
     assert!(!site.path().join("current").exists());
     // One that does nothing at all is not asked.
     run("#!/bin/sh\nexit 127\n", 0).says("32 of 32 files unpacked");
-    same(&tree(&site.path().join("current/")), &test.wanted());
+    same(&sealed(tree(&site.path().join("current/"))), &sealed(test.wanted()));
 }
 
 /// A recipe that asks a web server of ours in `verify`, by its port and by its socket.
@@ -368,7 +368,7 @@ fn whatever_the_umask_a_release_has_its_modes_and_a_web_server_can_read_it() {
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
             assert_eq!(mode(&release), 0o755, "{umask}");
             assert_eq!(mode(&release.join("public")), 0o755, "{umask}");
-            assert_eq!(mode(&release.join("public/index.html")), 0o644, "{umask}");
+            assert_eq!(mode(&release.join("public/index.html")), 0o444, "{umask}");
             assert_eq!(mode(&release.join("var")), 0o2775, "{umask}");
             for made in ["", "releases", "shared", "shared/public", "shared/public/media"] {
                 assert_eq!(mode(&site.path().join(made)), releases, "{umask}: {made}");
@@ -452,9 +452,9 @@ fn fifty_hosts_are_served_by_one_run() {
         assert_eq!(ran.code, Some(0), "{ran}");
         eprintln!("{N} hosts, round {round}: {took:?}, {peak:?}\n{}", ran.err);
         ran.says("to stage `prod`, 50 hosts").says("on 50 hosts");
-        let wanted = test.wanted();
+        let wanted = sealed(test.wanted());
         for site in &sites {
-            same(&tree(&site.path().join("current/")), &wanted);
+            same(&sealed(tree(&site.path().join("current/"))), &wanted);
         }
         assert_eq!(ran.out.matches(" serves ").count(), N, "{ran}");
         assert!(peak.kib > 0 && peak.kib < 300 * 1024, "{peak:?}");
