@@ -255,6 +255,31 @@ fn the_doctor_finds_a_command_that_sudo_refuses() {
 }
 
 #[test]
+fn the_doctor_runs_nothing_of_a_command_that_it_looks_at() {
+    for command in [
+        "sudo -n true && touch ran",
+        "sudo -n true; touch ran",
+        "sudo -n true $(touch ran)",
+        "sudo -n true\ntouch ran",
+    ] {
+        let toml = format!(
+            "[settings]\nsource = \"source\"\nrevert_command = {command:?}\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n"
+        );
+        let test = Test::new()
+            .source("a", "1")
+            .toml(&toml)
+            .write("bin/sudo", "#!/bin/sh\nexit 0\n")
+            .mode("bin/sudo", 0o755);
+        let marker = format!("{}/ran", test.root().display());
+        let test = test.toml(&toml.replace("touch ran", &format!("touch {marker}")));
+        let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+        let test = test.env("PATH", &path);
+        test.ends(0, &["doctor"]);
+        assert!(!test.has("ran"), "{command}");
+    }
+}
+
+#[test]
 fn only_what_a_setting_names_is_copied_from_a_release_of_another_tool() {
     everywhere(|test| {
         let test = capistrano(test)
