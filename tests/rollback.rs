@@ -581,6 +581,15 @@ fn a_directory_with_another_mode_does_not_count_as_changed_and_one_that_is_gone_
 }
 
 #[test]
+fn what_cannot_be_compared_is_said() {
+    let test = Test::new();
+    let names = deployed(&test, 2);
+    let test = test.remove(&format!("site/.runner/manifests/{}", names[0])).remove("cache");
+    test.ends(0, &["rollback"]).says("could not be compared with what was deployed");
+    assert_eq!(test.live("site").as_ref(), Some(&names[0]));
+}
+
+#[test]
 fn a_bad_release_can_be_gone_to_by_its_name() {
     everywhere(|test| {
         let names = deployed(&test, 2);

@@ -69,7 +69,14 @@ fn warn_if_bad(run: &Run, record: &Record, host: &str) {
 fn is_as_deployed(run: &Run, host: usize, name: &ReleaseName, options: RollbackOptions) -> Result<()> {
     let mut site = run.fleet.site(host);
     let differs = match compare(&mut site, name, By::Stat, &run.here.store)? {
-        Comparison::Same | Comparison::Unknown => return Ok(()),
+        Comparison::Same => return Ok(()),
+        Comparison::Unknown => {
+            let text = format!(
+                "release `{name}` could not be compared with what was deployed: no manifest, or no `stat`"
+            );
+            site.session.note(text);
+            return Ok(());
+        }
         Comparison::Differs(differs) => differs,
     };
     let message = format!("release `{name}` was changed after it was deployed: {}", few(&differs));

@@ -284,7 +284,7 @@ impl Session {
         self.events.event(Event::Warning { host: Some(self.host.name.clone()), text });
     }
 
-    pub(super) fn note(&self, text: String) {
+    pub fn note(&self, text: String) {
         self.events.event(Event::Note { host: Some(self.host.name.clone()), text });
     }
 }
