@@ -141,3 +141,13 @@ fn a_site_that_does_not_say_what_it_is_belongs_to_the_first_that_says_it() {
     let test = test.toml(&shop("blog"));
     refused(&test, &["belongs to application `shop`"]);
 }
+
+#[test]
+fn a_name_of_the_application_that_cannot_be_read_is_told_with_its_cure() {
+    let test = Test::new().source("index", "one").toml(&shop("shop"));
+    test.deploy();
+    let test = test.write("site/.runner/site", "half a na");
+    test.ends(1, &[]).says("failed to read `.runner/site`").says("hint: remove that file");
+    let test = test.remove("site/.runner/site");
+    test.deploy();
+}

@@ -1,8 +1,9 @@
 //! The application that a site belongs to, kept on the server as `.runner/site`.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Report;
 use crate::shell::Word;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,8 +14,11 @@ pub struct Identity {
 
 impl Identity {
     pub fn parse(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .context("failed to read `.runner/site`, which names the site's application")
+        serde_json::from_str(text).map_err(|error| {
+            Report::new(format!("failed to read `.runner/site`, which names the site's application: {error}"))
+                .hint("remove that file on the server: the next run writes it again")
+                .into()
+        })
     }
 }
 
