@@ -103,7 +103,8 @@ expected_stats() { sed -n "/^[$1] /p" "$2" | cut -d ' ' -f 2-4,6- | plain; }
 expected_sums() { sed -n 's/^f [^ ]* [^ ]* [^ ]* \([^ ]*\) /\1  /p' "$1" | plain; }
 
 # Whether the `stat` lines on standard input match all entries of manifest $2 whose kind is in $1, apart from the write
-# bits of files. The first word of a line is the raw mode for directories. Also false if a name has an escape: to find what differs, look closer.
+# bits of files. The first word of a line is the raw mode for directories. Also false if a name has an escape: to find
+# what differs, look closer.
 all_match() {
   awk -v kinds="$1" -v manifest="$2" "$without_write"'
     function next_entry() {

@@ -41,7 +41,8 @@ has_index() {
 }
 
 found=
-for release in "$live" $(ls releases); do
+for release in "releases/$live" releases/*; do
+  release=${release#releases/}
   [ "$found" ] && [ "$release" = "$live" ] && continue
   if at_roots has_page "releases/$release"; then
     found=yes
