@@ -20,8 +20,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,10 +35,12 @@ use trap::{At, Then, Trap, Victim, is_locked, processes, until};
 
 /// So long may anything take that is to end by itself: a machine may be very busy.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// `confirm_within`, in seconds.
-const CONFIRM: u64 = 1;
+/// `confirm_within`, in seconds. A machine that does much else needs more, else swaps are taken back for its slowness.
+fn confirm_within() -> u64 {
+    env::var("RUNNER_CONFIRM").map_or(3, |n| n.parse().expect("RUNNER_CONFIRM is a number of seconds"))
+}
 
-const TOML: &str = "generated = [\"gen/\"]\nshared = [\"store/\"]\nconfirm_within = 1\n";
+const TOML: &str = "generated = [\"gen/\"]\nshared = [\"store/\"]\n";
 
 /// A task on either side of the swap has a tool at which something can die.
 const RECIPE: &str = r#"
@@ -216,6 +218,7 @@ impl<'a> Fleet<'a> {
         let Scenario { n_hosts, .. } = self.scenario;
         let mut text =
             format!("[settings]\nsource = \"source\"\n{TOML}strategy = \"{}\"\n", self.scenario.strategy());
+        writeln!(text, "confirm_within = {}", confirm_within()).unwrap();
         let (stage, host) = match &self.reach {
             Reach::Local => ("[stage.prod]\ntransport = \"local\"\n".to_owned(), String::new()),
             Reach::Ssh { server, port } => {
@@ -476,9 +479,9 @@ struct Template<'a> {
 }
 
 /// All that points share.
-struct Matrix<'a> {
+struct Matrix {
     room: TempDir,
-    templates: BTreeMap<Scenario, Template<'a>>,
+    templates: BTreeMap<Scenario, Template<'static>>,
     /// By strategy: what each version is when it is served, and what is in a site that never saw a failure.
     versions: BTreeMap<&'static str, Tree>,
     clean: BTreeMap<bool, BTreeSet<String>>,
@@ -493,8 +496,19 @@ fn room() -> TempDir {
 
 const VERSIONS: [&str; 5] = ["large", "one", "two", "three", "four"];
 
-impl Matrix<'_> {
-    fn new(scenarios: &[Scenario]) -> Self {
+impl Matrix {
+    /// The one that tests which run at the same time have in common: to make it ready takes longer than most of them.
+    fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Matrix>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let matrix = Arc::new(Self::new());
+            *shared = Arc::downgrade(&matrix);
+            matrix
+        })
+    }
+
+    fn new() -> Self {
         let room = room();
         let mut versions: BTreeMap<&str, Tree> = BTreeMap::new();
         let mut clean = BTreeMap::new();
@@ -511,7 +525,7 @@ impl Matrix<'_> {
         }
         let mut matrix =
             Self { room, templates: BTreeMap::new(), versions, clean, n_copies: AtomicUsize::new(0) };
-        for &scenario in scenarios {
+        for scenario in Scenario::all() {
             let dir = matrix.room.path().join(scenario.to_string().replace('/', "-"));
             let fleet = Fleet::new(&dir, &dir, Reach::Local, scenario);
             for version in scenario.before() {
@@ -659,8 +673,8 @@ impl Matrix<'_> {
             return Ok(Duration::ZERO);
         }
         // Cut off while hosts are told, one right after the other, that the release is good: who has heard it keeps it, and the
-        // next run brings all together. The program says that it does not know.
-        if ran.code == Some(4) && ran.said.contains("watch        ok") {
+        // next run brings all together. The program, if it lives, says that it does not know.
+        if matches!(ran.code, None | Some(4)) && ran.said.contains("watch        ok") {
             return is_at_rest(fleet);
         }
         self.comes_to_rest(fleet)
@@ -842,9 +856,10 @@ fn all_hold<P: Sync>(
     }
     let n_failed = results.iter().filter(|(_, result)| result.is_err()).count();
     eprintln!(
-        "{} points in {:.0?}, {n_failed} failed; hosts at rest after {longest:.1?} at most (confirm_within {CONFIRM})",
+        "{} points in {:.0?}, {n_failed} failed; hosts at rest after {longest:.1?} at most (confirm_within {})",
         points.len(),
-        start.elapsed()
+        start.elapsed(),
+        confirm_within()
     );
     assert_eq!(n_failed, 0, "of {} points", points.len());
     let n_sprung: usize = kinds.values().map(|[_, n_sprung, _]| n_sprung).sum();
@@ -855,7 +870,7 @@ fn all_hold<P: Sync>(
 fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() {
     let start = Instant::now();
     let mut random = Random::new();
-    let matrix = Matrix::new(&Scenario::all());
+    let matrix = Matrix::shared();
     let all = matrix.points();
     eprintln!("{} points are there; made ready in {:.0?}", all.len(), start.elapsed());
     for (scenario, template) in &matrix.templates {
@@ -864,7 +879,7 @@ fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() 
     let points = sample(all, 45, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
     // They wait for most of their time; a long run has the machine to itself.
-    let at_once = if points.len() > 500 { 12 } else { 6 };
+    let at_once = if points.len() > 500 { 12 } else { 8 };
     all_hold(&points, at_once, |(point, _)| point.kind(), |(point, random)| matrix.point(point, *random));
 }
 
@@ -872,7 +887,7 @@ fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() 
 #[test]
 fn a_trap_kills_whom_it_says_and_nobody_else() {
     let scenario = Scenario { flow: Flow::Again, is_cache: false, n_hosts: 1 };
-    let matrix = Matrix::new(&[scenario]);
+    let matrix = Matrix::shared();
     let template = &matrix.templates[&scenario];
     // It comes from a command of the recipe, in the persistent shell.
     let tool = "cp index gen/index";
@@ -892,23 +907,24 @@ fn a_trap_kills_whom_it_says_and_nobody_else() {
     assert!(by_shell.said.contains("cut off"), "{by_shell}");
     assert_eq!(by_signal.code, Some(130), "{by_signal}");
 
-    let file = matrix.room.path().join("lock");
+    let room = room();
+    let file = room.path().join("lock");
     fs::write(&file, "").unwrap();
     assert!(!is_locked(&file));
     let mut holder = Command::new("flock").arg(&file).arg("cat").stdin(Stdio::piped()).spawn().unwrap();
     until(PATIENCE, || is_locked(&file), || "it is locked".into()).unwrap();
-    assert!(processes(matrix.room.path()).iter().any(|line| line.contains("cat")));
+    assert!(processes(room.path()).iter().any(|line| line.contains("cat")));
     drop(holder.stdin.take());
     holder.wait().unwrap();
     assert!(!is_locked(&file));
-    assert_eq!(processes(matrix.room.path()), Vec::<String>::new());
+    assert_eq!(processes(room.path()), Vec::<String>::new());
 }
 
 /// The shell dies of a confirmation that was done, and its answer with it.
 #[test]
 fn a_confirmation_without_an_answer_is_asked_after_and_stays() {
     let scenarios = [1, 3].map(|n_hosts| Scenario { flow: Flow::Again, is_cache: false, n_hosts });
-    let matrix = Matrix::new(&scenarios);
+    let matrix = Matrix::shared();
     for scenario in scenarios {
         let fleet = matrix.copy(&matrix.templates[&scenario].fleet);
         let trap = Trap::new(&fleet.dir);
@@ -929,7 +945,7 @@ fn a_confirmation_without_an_answer_is_asked_after_and_stays() {
 #[test]
 fn what_a_dead_run_still_makes_while_the_next_one_waits_for_it_is_put_right_too() {
     let scenario = Scenario { flow: Flow::First, is_cache: false, n_hosts: 1 };
-    let matrix = Matrix::new(&[scenario]);
+    let matrix = Matrix::shared();
     let fleet = matrix.copy(&matrix.templates[&scenario].fleet);
     let trap = Trap::new(&fleet.dir);
     trap.arm(Victim::Client, At::Words("mv -f -- .runner/records/"));
@@ -958,8 +974,9 @@ struct Lab {
 }
 
 impl Lab {
-    fn new(room: &Path, n: usize) -> Self {
-        let dir = room.join(format!("server-{n}"));
+    fn new(matrix: &Matrix) -> Self {
+        let n = matrix.n_copies.fetch_add(1, Ordering::SeqCst);
+        let dir = matrix.room.path().join(format!("server-{n}"));
         fs::create_dir(&dir).unwrap();
         let trap = Trap::new(&dir);
         let server = Sshd::with("sh", &format!("SetEnv PATH={}", trap.path().display()));
@@ -993,10 +1010,12 @@ fn over_ssh() -> Vec<Scenario> {
 #[test]
 fn whatever_is_killed_behind_an_sshd_what_is_served_is_whole_and_the_next_run_heals() {
     let mut random = Random::new();
-    let matrix = Matrix::new(&over_ssh());
-    let points = sample(matrix.points(), 10, &mut random);
+    let matrix = Matrix::shared();
+    let of = over_ssh();
+    let points = matrix.points().into_iter().filter(|point| of.contains(&point.scenario)).collect();
+    let points = sample(points, 10, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
-    let labs: Vec<Lab> = (0..2).map(|n| Lab::new(matrix.room.path(), n)).collect();
+    let labs: Vec<Lab> = (0..3).map(|_| Lab::new(&matrix)).collect();
     let free = Mutex::new(labs.iter().collect::<Vec<_>>());
     all_hold(
         &points,
@@ -1018,8 +1037,8 @@ fn whatever_is_killed_behind_an_sshd_what_is_served_is_whole_and_the_next_run_he
 fn a_line_that_is_cut_at_any_byte_leaves_what_is_served_whole_and_the_next_run_heals() {
     let mut random = Random::new();
     let scenarios = over_ssh();
-    let matrix = Matrix::new(&scenarios);
-    let lab = Lab::new(matrix.room.path(), 0);
+    let matrix = Matrix::shared();
+    let lab = Lab::new(&matrix);
     let mut points = Vec::new();
     let n_cuts = match env::var("RUNNER_POINTS").as_deref() {
         Ok("all") => 100,
@@ -1035,7 +1054,7 @@ fn a_line_that_is_cut_at_any_byte_leaves_what_is_served_whole_and_the_next_run_h
     }
     all_hold(
         &points,
-        3,
+        4,
         |(scenario, _)| format!("cut {:?}", scenario.flow),
         |&(scenario, at)| {
             let proxy = Proxy::new(lab.server.port, Duration::ZERO).after(at, Fault::Cut);
@@ -1046,7 +1065,7 @@ fn a_line_that_is_cut_at_any_byte_leaves_what_is_served_whole_and_the_next_run_h
     );
 }
 
-impl Matrix<'_> {
+impl Matrix {
     fn is_cut<'a>(&self, fleet: &mut Fleet<'a>, proxy: &Proxy, server: &'a Sshd) -> Result<(bool, Duration)> {
         let ran = fleet.flow(None)?;
         fleet.reach = Reach::Ssh { server, port: server.port };

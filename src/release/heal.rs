@@ -109,9 +109,12 @@ pub fn plan(seen: &Seen, directions: &BTreeMap<String, HealDirection>) -> Healin
                 if was_served && intent.is_new {
                     healing.records.extend(record.map(|record| record.with_state(State::Failed)));
                 }
-                healing
-                    .records
-                    .extend(left.filter(|_| !intent.is_new).map(|left| left.with_state(State::Complete)));
+                let before = intent.back.iter().filter(|record| seen.record(&record.name).is_some());
+                match intent.back.is_empty() {
+                    false => healing.records.extend(before.cloned()),
+                    true if intent.is_new => {}
+                    true => healing.records.extend(left.map(|left| left.with_state(State::Complete))),
+                }
             }
         }
     }
@@ -187,6 +190,7 @@ mod tests {
                 at: at(9),
                 by: "me".to_owned(),
                 hosts: vec!["h1".to_owned(), "h2".to_owned()],
+                back: Vec::new(),
             });
         }
         seen
@@ -223,6 +227,19 @@ mod tests {
         let mut first = seen("1 2", "2", true);
         first.intents[0].hosts = vec!["h1".to_owned()];
         case(first, seen("1 2", "2", false), "releases/1 2=failed");
+    }
+
+    #[test]
+    fn after_an_interrupted_rollback_went_back_its_records_are_as_before() {
+        let mut first = seen("1 2", "1", true);
+        let intent = &mut first.intents[0];
+        (intent.release, intent.from, intent.is_new) = (name("1"), "releases/2".to_owned(), false);
+        let before = first.records.clone();
+        first.records[0].last_served = Some(intent.at);
+        first.records[1].state = State::Bad;
+        first.intents[0].back = before.clone();
+        let healing = plan(&first, &directions([("h1", &first)].into_iter()));
+        assert_eq!(healing.records, before);
     }
 
     #[test]

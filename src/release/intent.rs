@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::release::ReleaseName;
 use crate::release::current::Target;
+use crate::release::{Record, ReleaseName};
 use crate::shell::Word;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Intent {
     pub by: String,
     /// All hosts of the rollout.
     pub hosts: Vec<String>,
+    /// For a rollback, the records that it changes as they are after a swap back. Older programs wrote none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub back: Vec<Record>,
 }
 
 impl Intent {
@@ -40,7 +43,7 @@ impl Intent {
 
 impl From<&Intent> for Word {
     fn from(intent: &Intent) -> Self {
-        // Strings, a time and a list of names: serializing these cannot fail.
+        // Strings, times, flags and lists of these: serializing them cannot fail.
         Word::new(serde_json::to_vec(intent).unwrap_or_default())
     }
 }

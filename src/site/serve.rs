@@ -117,6 +117,7 @@ impl Site {
             at: request.now,
             by: request.by.to_owned(),
             hosts: request.hosts.to_vec(),
+            back: if is_new { Vec::new() } else { back.clone() },
         };
         let swap = Swap { intent, from, linked, records, back, watching };
         self.session.unconfirmed = None;

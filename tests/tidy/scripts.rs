@@ -189,6 +189,7 @@ impl Samples {
                 at,
                 by: "me".to_owned(),
                 hosts: vec!["h".to_owned()],
+                back: Vec::new(),
             },
         }
     }
