@@ -13,6 +13,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -302,6 +303,67 @@ fn a_host_out_of_touch_behind_the_swap_ends_what_runs_elsewhere_and_all_go_back(
         assert_eq!(serves_whole(&sites[0]), "one", "{ran}");
         let limit = Instant::now() + Duration::from_secs(60);
         while serves_whole(&sites[1]) != "one" {
+            assert!(Instant::now() < limit, "it does not go back by itself\n{ran}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A host is cut off while its own command or request runs, which does not end; nobody says anything of how long a line may
+/// be silent.
+#[test]
+fn a_host_that_is_cut_off_during_its_own_step_is_noticed_as_soon_as_it_swaps_back() {
+    let server = Sshd::openssh();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let asks = format!("host.http(\"http://{}/\", #{{ timeout: 90 }})", silent.local_addr().unwrap());
+    for (name, n_hosts, step) in [("one", 1, ""), ("two", 2, ""), ("asks", 2, asks.as_str())] {
+        let sites: Vec<Site> =
+            (1..=n_hosts).map(|n| Site(server.home().join(format!("cut-{name}-{n}")))).collect();
+        let paths: Vec<String> = sites.iter().map(|site| site.path().display().to_string()).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let test = version(project_at(&server, server.port, &paths), "one");
+        test.deploy();
+
+        let proxy = Proxy::new(server.port, Duration::ZERO);
+        let last = format!("name = \"web{n_hosts}\", port = ");
+        let [toml, config] = ["runner.toml", "ssh_config"].map(|f| fs::read_to_string(test.path(f)).unwrap());
+        let toml = toml.replace(&format!("{last}{}", server.port), &format!("{last}{}", proxy.port));
+        let toml = toml.replace("[settings]\n", "[settings]\nconfirm_within = 5\n");
+        let mut gate = Gate::new(&test, "gate");
+        fs::set_permissions(test.root(), fs::Permissions::from_mode(0o755)).unwrap();
+        for name in ["here", "go"] {
+            fs::set_permissions(test.path("gate").join(name), fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        let waits = format!("host.run(`{}`)", gate.text());
+        let step = match step {
+            "" => waits.clone(),
+            asks => format!("if host.name == \"web1\" {{ {waits} }} else {{ {asks} }}"),
+        };
+        let n_waiting = if step == waits { n_hosts } else { 1 };
+        let test = test.write("ssh_config", &format!("ConnectTimeout 2\n{config}"));
+        let test = version(test.toml(&toml).recipe(&format!("task(\"verify\", |host| {step});\n")), "two");
+        let run = Running::start(&test, "the run", &[]);
+        gate.is_reached(n_waiting, &run);
+        if n_waiting < n_hosts {
+            silent.accept().unwrap();
+        }
+        proxy.freeze();
+        let struck = Instant::now();
+        // Nobody opens the gate.
+        let ran = run.over();
+        let took = struck.elapsed();
+        eprintln!("{name}: over after {took:?}\n{ran}");
+        assert_eq!(ran.code, Some(4), "{ran}");
+        ran.says("connection lost: no heartbeat was answered for ")
+            .says("hint: set a longer `confirm_within`");
+        ran.says_not("the host sent nothing for");
+        // The link would notice after 45 s.
+        assert!(took < Duration::from_secs(40), "{took:?}\n{ran}");
+        if n_hosts > 1 {
+            assert_eq!(serves_whole(&sites[0]), "one", "{ran}");
+        }
+        let limit = Instant::now() + Duration::from_secs(60);
+        while serves_whole(&sites[n_hosts - 1]) != "one" {
             assert!(Instant::now() < limit, "it does not go back by itself\n{ran}");
             thread::sleep(Duration::from_millis(50));
         }

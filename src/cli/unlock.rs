@@ -10,7 +10,7 @@ use crate::event::Sink;
 use crate::transport::CancelToken;
 
 pub fn unlock(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
-    let all = on_hosts(args, cancel_token, events, |site| site.session.unlock())?;
+    let all = on_hosts(args, cancel_token, events, |site| crate::site::unlock(&mut site.session))?;
     for (host, ended) in &all {
         let Ok(ended) = ended else { continue };
         out::data(match (args.json, ended) {

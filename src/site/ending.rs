@@ -7,7 +7,8 @@ use crate::release::Lock;
 use crate::release::history::{self, HistoryEntry};
 use crate::release::lifecycle::{self, Finish, FinishReport};
 use crate::shell::{Act, Answer, Step};
-use crate::site::session::{Backlog, Session, UnconfirmedSwap};
+use crate::site::session::{Backlog, Session};
+use crate::site::swapping::UnconfirmedSwap;
 use crate::transport::{Remote, TransportError};
 
 impl Session {

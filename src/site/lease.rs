@@ -91,16 +91,18 @@ impl Session {
         self.lock.as_ref().filter(|_| !self.is_planning())
     }
 
-    /// Ends the run that holds the lock. Returns its owner.
-    pub fn unlock(&mut self) -> Result<Option<Owner>> {
-        self.query(take::unlock(self.host.path.as_str()))
-    }
-
     /// Whether the server has probably swapped back by itself, or is about to: it answers every heartbeat that it
     /// receives, and no answer came for too long.
     pub fn has_lost_contact(&self) -> bool {
         let within = Duration::from_secs(self.options.confirm_within);
         self.unconfirmed.is_some() && !self.backlog.confirms && self.remote.silence() >= within + GRACE
+    }
+
+    /// Limits how long the host may be silent during a step: as long as the server waits, while it would swap back.
+    pub(super) fn limit_silence(&mut self) {
+        let within = Duration::from_secs(self.options.confirm_within);
+        let is_watched = self.unconfirmed.is_some() && !self.backlog.confirms;
+        self.remote.limit_silence(is_watched.then_some(within + GRACE));
     }
 
     /// The error for that; `what` says what the server does then.
@@ -113,7 +115,13 @@ impl Session {
     /// Sends a heartbeat, if one is due.
     pub fn heartbeat(&mut self) {
         if self.held().is_some() && !self.is_disconnected {
+            self.limit_silence();
             self.remote.send_heartbeat();
         }
     }
+}
+
+/// Ends the run that holds the lock. Returns its owner.
+pub fn unlock(session: &mut Session) -> Result<Option<Owner>> {
+    session.query(take::unlock(session.host.path.as_str()))
 }

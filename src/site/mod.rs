@@ -30,6 +30,7 @@ pub use access::check_access;
 pub use base::{BaseState, base_state};
 pub use build::Fill;
 pub use command::CommandRequest;
+pub use lease::unlock;
 pub use options::{Drift, Options};
 pub use serve::{SwapRequest, earlier_releases};
 pub use state::Site;

@@ -16,9 +16,9 @@ use crate::release::seen::Seen;
 use crate::release::swap::{self, Phase, Swap, Watching};
 use crate::release::{Record, ReleaseName, SharedPath, State, keep, survey};
 use crate::shell::Word;
-use crate::site::session::{Backlog, UnconfirmedSwap};
+use crate::site::session::Backlog;
 use crate::site::state::Site;
-use crate::site::swapping::Swapping;
+use crate::site::swapping::{Swapping, UnconfirmedSwap};
 use crate::site::work::{Complete, Work};
 use crate::tree::TreePath;
 

@@ -4,22 +4,21 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 use crate::event::{Event, Report, Sink};
 use crate::host::Host;
 use crate::release::ReleaseName;
 use crate::release::fill::{self, HALF};
 use crate::release::history::HistoryEntry;
-use crate::release::intent::Intent;
 use crate::release::lock::{Lock, Owner};
 use crate::release::probe;
 use crate::release::seen::Seen;
-use crate::release::swap::Watch;
 use crate::shell::{Act, Answer, Effect, Op, Step};
 use crate::site::listener::OutputListener;
 use crate::site::options::Options;
 use crate::site::plan;
+use crate::site::swapping::UnconfirmedSwap;
 use crate::site::view::View;
 use crate::transport::fail_fast::FailFast;
 use crate::transport::{ExtraStreams, Fallback, Remote, RequestResult, Silent, TransportError};
@@ -46,13 +45,6 @@ pub struct Session {
     /// How many parts, besides the first, a first deploy would send of its pack, as far as that is known when it is
     /// called.
     pub(super) n_parts: Option<Box<dyn Fn(CompressionMode) -> usize + Send>>,
-}
-
-/// A swap that is armed or made, and the watch over it.
-#[derive(Debug, Clone)]
-pub(super) struct UnconfirmedSwap {
-    pub(super) watch: Watch,
-    pub(super) intent: Intent,
 }
 
 /// What can wait for the next step, because nothing depends on its answer.
@@ -155,6 +147,7 @@ impl Session {
             return Ok(None);
         }
         self.prepare(&step.act)?;
+        self.limit_silence();
         let mut listener = OutputListener::new(&self.host.name, &self.events, None);
         if emits_output {
             listener = listener.lines();
@@ -178,6 +171,7 @@ impl Session {
             return Ok((None, 0));
         }
         self.prepare(&step.act)?;
+        self.limit_silence();
         let lock = self.locked()?;
         let mut parts = pack.parts();
         let queue = Arc::clone(&parts.queue);
@@ -219,6 +213,7 @@ impl Session {
         if self.plans(&Op { name: "request", data: vec![("title", title.to_owned())] }, effect) {
             return Ok(None);
         }
+        self.limit_silence();
         self.events.event(Event::Command { host: self.host.name.clone(), text: title.to_owned() });
         let reply = self.remote.request(request);
         self.is_disconnected |= reply.is_err();
@@ -256,6 +251,7 @@ impl Session {
 
     /// Performs an act of the session itself.
     pub(super) fn perform_silently(&mut self, act: &Act) -> Result<Answer, TransportError> {
+        self.limit_silence();
         let reply = self.remote.perform(act, &mut Silent);
         self.is_disconnected |= reply.is_err();
         reply
@@ -270,7 +266,13 @@ impl Session {
                 let report = report.or_at(&self.host.places.host);
                 Err(report).with_context(|| format!("no connection to `{name}`"))
             }
-            Err(lost) => Err(lost).with_context(|| format!("step `{op}` on `{name}` was cut off")),
+            Err(lost) => {
+                let error = Error::new(lost).context(format!("step `{op}` on `{name}` was cut off"));
+                Err(match self.has_lost_contact() {
+                    true => Report { hint: self.lost_contact("").hint, ..Report::of(&error) }.into(),
+                    false => error,
+                })
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 //! Armed and confirmed are no states here: the session knows whether the server watches over a swap.
 
 use crate::release::history::HistoryEntry;
-use crate::release::swap::Swap;
+use crate::release::intent::Intent;
+use crate::release::swap::{Swap, Watch};
 use crate::release::{Record, ReleaseName};
 
 #[derive(Default)]
@@ -43,4 +44,11 @@ impl Swapping {
             Swapping::AlreadyServed { record } | Swapping::SwappedBack { record } => Some(&record.name),
         }
     }
+}
+
+/// A swap that is armed or made, and the watch over it.
+#[derive(Debug, Clone)]
+pub(super) struct UnconfirmedSwap {
+    pub(super) watch: Watch,
+    pub(super) intent: Intent,
 }

@@ -79,6 +79,10 @@ impl Remote for FailFast {
         self.remote.send_heartbeat();
     }
 
+    fn limit_silence(&mut self, limit: Option<Duration>) {
+        self.remote.limit_silence(limit);
+    }
+
     fn silence(&self) -> Duration {
         self.remote.silence()
     }

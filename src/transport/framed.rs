@@ -4,7 +4,7 @@
 //! counts as output of that act, since the two cannot be told apart.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::shell::{Act, Answer, Exit};
 use crate::transport::cancel::CancelToken;
@@ -28,8 +28,6 @@ pub struct FramedRemote<L: Link> {
     shell: Shell,
     heartbeat: HeartbeatSender,
     spare: SpareChannels,
-    /// When the host last answered an act or a request.
-    last_answer: Instant,
 }
 
 impl<L: Link> FramedRemote<L> {
@@ -40,7 +38,6 @@ impl<L: Link> FramedRemote<L> {
             shell: Shell::new(),
             heartbeat: HeartbeatSender::new(),
             spare: SpareChannels::default(),
-            last_answer: Instant::now(),
         }
     }
 
@@ -124,7 +121,7 @@ impl<L: Link> Remote for FramedRemote<L> {
         }
         let answer = self.perform_in_shell(act, listener);
         match answer {
-            Ok(_) => self.last_answer = Instant::now(),
+            Ok(_) => self.heartbeat.answered(),
             Err(_) => self.close_shell(),
         }
         answer
@@ -156,7 +153,7 @@ impl<L: Link> Remote for FramedRemote<L> {
         let Self { link, limits, shell, heartbeat, spare, .. } = self;
         let answer = Uploader { link, limits, shell, heartbeat, spare, listener }.send(act, payload, extra);
         match answer {
-            Ok(_) => self.last_answer = Instant::now(),
+            Ok(_) => self.heartbeat.answered(),
             // After a loss, the next act must not continue in the old shell.
             Err(TransportError::Gone { .. }) => self.close_shell(),
             Err(_) => {}
@@ -167,7 +164,7 @@ impl<L: Link> Remote for FramedRemote<L> {
     fn request(&mut self, request: &Request) -> Result<RequestResult, TransportError> {
         let outcome = self.exchange_request(request);
         match outcome {
-            Ok(_) => self.last_answer = Instant::now(),
+            Ok(_) => self.heartbeat.answered(),
             Err(_) => self.close_shell(),
         }
         outcome
@@ -187,15 +184,16 @@ impl<L: Link> Remote for FramedRemote<L> {
                 let _ = self.perform(&act, &mut Silent);
                 self.heartbeat.sent_once();
             }
-            _ => {
-                self.heartbeat.send(&mut self.link);
-                self.heartbeat.flush(&mut self.link);
-            }
+            _ => self.heartbeat.send(&mut self.link),
         }
     }
 
+    fn limit_silence(&mut self, limit: Option<Duration>) {
+        self.heartbeat.limit_silence(limit);
+    }
+
     fn silence(&self) -> Duration {
-        self.last_answer.max(self.heartbeat.last_answer()).elapsed()
+        self.heartbeat.silence()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Sends heartbeats to a host, whether or not an act is running there: on a separate channel, so that no act delays
 //! them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::shell::Act;
+use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::encode;
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::mark::Nonce;
@@ -15,8 +16,12 @@ pub struct HeartbeatSender {
     heartbeat: Option<Heartbeat>,
     last: Instant,
     channel: HeartbeatChannel,
-    /// When the host last answered one.
+    /// When the host last answered anything, including heartbeats.
     last_answer: Instant,
+    /// When answers were last read.
+    last_read: Instant,
+    /// How long the host may not answer heartbeats.
+    limit: Option<Duration>,
 }
 
 enum HeartbeatChannel {
@@ -25,6 +30,7 @@ enum HeartbeatChannel {
         id: ChannelId,
         /// Bytes that are not written yet. If the host reads nothing, no more are added.
         pending: Vec<u8>,
+        since: Instant,
     },
     /// The host does not allow another channel, or does not run the script.
     Refused,
@@ -37,6 +43,8 @@ impl HeartbeatSender {
             last: Instant::now(),
             channel: HeartbeatChannel::None,
             last_answer: Instant::now(),
+            last_read: Instant::now(),
+            limit: None,
         }
     }
 
@@ -47,23 +55,40 @@ impl HeartbeatSender {
             heartbeat: Some(heartbeat),
             last: Instant::now(),
             channel: HeartbeatChannel::None,
-            last_answer: self.last_answer,
+            ..*self
         };
     }
 
-    /// When the host last answered a heartbeat.
-    pub fn last_answer(&self) -> Instant {
-        self.last_answer
+    /// From now on, abandons the link if the host does not answer heartbeats for so long.
+    pub fn limit_silence(&mut self, limit: Option<Duration>) {
+        self.limit = limit;
     }
 
-    /// Sends a heartbeat if one is due. Ignores errors: the act that runs reports a lost connection. The host's shell
-    /// must be open: a heartbeat never connects.
+    /// Notes that the host answered something else.
+    pub fn answered(&mut self) {
+        self.last_answer = Instant::now();
+    }
+
+    /// How long the host has not answered anything.
+    pub fn silence(&self) -> Duration {
+        self.last_answer.elapsed()
+    }
+
+    /// Sends a heartbeat if one is due, and reads the answers. Ignores errors: the act that runs reports a lost
+    /// connection. The host's shell must be open: a heartbeat never connects.
     pub fn send(&mut self, link: &mut impl Link) {
-        let last = self.last;
-        let Some(heartbeat) = self.heartbeat.as_ref().filter(|heartbeat| last.elapsed() >= heartbeat.every)
-        else {
+        let is_due = |heartbeat: &&Heartbeat| self.last.elapsed() >= heartbeat.every;
+        if let Some(heartbeat) = self.heartbeat.as_ref().filter(is_due) {
+            let each_line = heartbeat.each_line.clone();
+            self.queue(link, &each_line);
+        } else if self.last_read.elapsed() < POLL_INTERVAL {
             return;
-        };
+        }
+        self.flush(link);
+        self.abandon_if_silent(link);
+    }
+
+    fn queue(&mut self, link: &mut impl Link, each_line: &Act) {
         self.last = Instant::now();
         match &mut self.channel {
             HeartbeatChannel::Refused => {}
@@ -72,9 +97,8 @@ impl HeartbeatSender {
                     pending.push(b'\n');
                 }
             }
-            HeartbeatChannel::None => self.channel = open(link, &heartbeat.each_line),
+            HeartbeatChannel::None => self.channel = open(link, each_line),
         }
-        self.flush(link);
     }
 
     /// The act to perform if a heartbeat is due but has no channel. It can be performed only while no other act runs;
@@ -89,9 +113,20 @@ impl HeartbeatSender {
         self.last = Instant::now();
     }
 
+    /// If the server hears nothing either, it swaps back by itself: what runs on this host and on others must not go on
+    /// until the link notices. Without a channel, an act that runs for long prevents answers.
+    fn abandon_if_silent(&mut self, link: &mut impl Link) {
+        let (Some(limit), HeartbeatChannel::Open { since, .. }) = (self.limit, &self.channel) else { return };
+        let silence = self.last_answer.max(*since).elapsed();
+        if silence >= limit {
+            link.abandon(&format!("no heartbeat was answered for {:.0} s", silence.as_secs_f64()));
+        }
+    }
+
     /// Writes pending bytes, and reads the answers.
-    pub fn flush(&mut self, link: &mut impl Link) {
-        let HeartbeatChannel::Open { id, pending } = &mut self.channel else { return };
+    fn flush(&mut self, link: &mut impl Link) {
+        self.last_read = Instant::now();
+        let HeartbeatChannel::Open { id, pending, .. } = &mut self.channel else { return };
         let id = *id;
         let is_over = match link.write(id, pending) {
             Ok(n) => {
@@ -151,7 +186,7 @@ fn open(link: &mut impl Link, each_line: &Act) -> HeartbeatChannel {
         Ok(id) => {
             let mut pending = encode::first_line(&Nonce::random().mark(0), &each_line.script);
             pending.push(b'\n');
-            HeartbeatChannel::Open { id, pending }
+            HeartbeatChannel::Open { id, pending, since: Instant::now() }
         }
         Err(_) => HeartbeatChannel::Refused,
     }

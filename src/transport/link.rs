@@ -63,6 +63,12 @@ pub trait Link: Send {
     /// passed. May return early, and may not notice an exit.
     fn wait(&mut self, channels: &[ChannelId], at_most: Duration) -> io::Result<()>;
 
+    /// Gives the connection up because of `why`, without waiting: from now on, it is lost. Nothing happens if the link
+    /// has none.
+    fn abandon(&mut self, why: &str) {
+        let _ = why;
+    }
+
     /// Closes the channel. Kills its process if it still runs and the link is able to. Does not wait for the host.
     fn close(&mut self, channel: ChannelId);
 }

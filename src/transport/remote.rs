@@ -74,6 +74,10 @@ pub trait Remote: Send {
     /// Sends a heartbeat if one is due. Never connects.
     fn send_heartbeat(&mut self);
 
+    /// From now on, the connection counts as lost if the host does not answer heartbeats for so long. The default is the
+    /// limit of the link.
+    fn limit_silence(&mut self, limit: Option<Duration>);
+
     /// How long the host has not answered anything, including heartbeats.
     fn silence(&self) -> Duration;
 }

@@ -61,6 +61,8 @@ impl Remote for SimulatedRemote {
 
     fn send_heartbeat(&mut self) {}
 
+    fn limit_silence(&mut self, _: Option<Duration>) {}
+
     fn silence(&self) -> Duration {
         Duration::ZERO
     }

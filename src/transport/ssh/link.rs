@@ -178,6 +178,15 @@ impl Link for Ssh {
         Ok(())
     }
 
+    fn abandon(&mut self, why: &str) {
+        if let Ok(pipes) = self.pipes() {
+            let mut state = pipes.lock();
+            state.gone.get_or_insert_with(|| why.to_owned());
+            state.is_leaving = true;
+            pipes.wake();
+        }
+    }
+
     fn close(&mut self, id: ChannelId) {
         if let Ok(pipes) = self.pipes() {
             pipes.lock().channels.remove(&id);

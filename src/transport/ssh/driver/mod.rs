@@ -106,7 +106,8 @@ impl Driver {
                 Err(why) => break why,
             }
         };
-        self.pipes.lock().gone = Some(why);
+        // The caller may have given it up for another reason.
+        self.pipes.lock().gone.get_or_insert(why);
     }
 
     /// Sends what can be sent without waiting: ends of input, closed channels, the disconnect message.
