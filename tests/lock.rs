@@ -18,7 +18,7 @@ use gate::{Gate, PATIENCE, Running, first_over};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::userland::tools_without;
-use support::{Ran, Test};
+use support::{Ran, Test, repeats};
 use trap::{end_all, is_locked, processes, until};
 
 const BOTH: [&str; 2] = ["h1", "h2"];
@@ -168,14 +168,14 @@ fn two_at_once(test: Test, flock: Flock, n_rounds: usize) {
 
 #[test]
 fn of_two_runs_at_the_same_moment_exactly_one_proceeds_and_the_other_is_told_of_it() {
-    two_at_once(Test::with_sites(2), Flock::Is, 50);
+    two_at_once(Test::with_sites(2), Flock::Is, repeats(15, 50));
 }
 
 #[test]
 fn of_two_runs_at_the_same_moment_exactly_one_proceeds_where_there_is_no_flock() {
     let test = Test::with_sites(2);
     let tools = tools_without(&test, &["flock"]);
-    two_at_once(test.env("PATH", &tools), Flock::IsNot, 25);
+    two_at_once(test.env("PATH", &tools), Flock::IsNot, repeats(10, 25));
 }
 
 /// A loser may read the record in the middle of the winner's writing it.

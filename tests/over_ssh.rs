@@ -1,5 +1,7 @@
 //! What holds on this machine holds on a server: the same tests again, with every site behind a real sshd.
 //!
+//! These are the ones that what is between may change; `over_ssh_more.rs` has the others.
+//!
 //! `tests/support/server.rs` starts one for each test. The program and what runs on the server are an unprivileged user's.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
@@ -12,8 +14,6 @@
 mod adopt;
 #[path = "bad_host.rs"]
 mod bad_host;
-#[path = "bad_input.rs"]
-mod bad_input;
 #[path = "commands.rs"]
 mod commands;
 #[path = "deploy.rs"]
@@ -26,14 +26,8 @@ mod fleet;
 mod flow;
 #[path = "guard.rs"]
 mod guard;
-#[path = "hostile.rs"]
-mod hostile;
 #[path = "lock.rs"]
 mod lock;
-#[path = "outcome.rs"]
-mod outcome;
-#[path = "recipes.rs"]
-mod recipes;
 #[path = "rollback.rs"]
 mod rollback;
 #[path = "shared.rs"]
@@ -41,10 +35,6 @@ mod shared;
 mod support;
 #[path = "swap.rs"]
 mod swap;
-#[path = "visitors.rs"]
-mod visitors;
-#[path = "web.rs"]
-mod web;
 
 use std::fs;
 

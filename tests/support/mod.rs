@@ -20,6 +20,12 @@ use std::process::{Command, Output, Stdio};
 use server::{Server, User};
 use tempfile::TempDir;
 
+/// How often something is repeated: as often as it takes to see that it works, or with `RUNNER_LONG` as often as it takes to
+/// see what is rare.
+pub fn repeats(short: usize, long: usize) -> usize {
+    if std::env::var_os("RUNNER_LONG").is_some() { long } else { short }
+}
+
 /// The tasks of the shipped flow, in order.
 pub const FLOW: [&str; 14] = [
     "lock",

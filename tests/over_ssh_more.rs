@@ -1,0 +1,21 @@
+//! The other tests of sites behind a real sshd: see `over_ssh.rs`. `cargo test` leaves them out; `.ci/long ssh` runs them.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each file is a crate of its own as well, and has its own `support`"
+)]
+
+#[path = "bad_input.rs"]
+mod bad_input;
+#[path = "hostile.rs"]
+mod hostile;
+#[path = "outcome.rs"]
+mod outcome;
+#[path = "recipes.rs"]
+mod recipes;
+mod support;
+#[path = "visitors.rs"]
+mod visitors;
+#[path = "web.rs"]
+mod web;
