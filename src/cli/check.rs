@@ -9,9 +9,12 @@ use crate::cli::project;
 use crate::cli::report::size;
 use crate::cli::verb::{VerbError, VerbResult};
 use crate::event::{Event, Report, Sink};
+use crate::here::glance;
 use crate::host::{Inventory, Settings};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Settled};
+use crate::site::{Options, kind_problems};
 use crate::transport::CancelToken;
+use crate::tree::TreePath;
 
 /// Loads the recipe for a verb that contacts no host. Returns it with its name for messages.
 pub fn recipe(
@@ -76,9 +79,21 @@ fn project_problems(recipe: &Recipe, inventory: &Inventory, cli: &Settings) -> V
     let mut problems = recipe.check_settings(&layers);
     for stage in &inventory.stages {
         let settled = recipe.settle(&inventory.settings, &stage.settings, &stage.hosts, cli);
-        problems.extend(settled.err().into_iter().flatten());
+        match settled {
+            Ok(settled) => problems.extend(source_problems(inventory, &settled)),
+            Err(mistakes) => problems.extend(mistakes),
+        }
     }
     problems.extend(recipe.check_roles(&inventory.stages, &inventory.stages.iter().collect::<Vec<_>>()));
     problems.extend(project::unreachable(inventory));
     problems
+}
+
+/// The paths of settings whose kinds do not fit with the source as it is now.
+fn source_problems(inventory: &Inventory, settled: &Settled) -> Vec<Report> {
+    let skip = project::local_sites(inventory);
+    let paths: Vec<TreePath> = settled.sites.iter().flat_map(Options::paths).collect();
+    glance::problems(&inventory.dir, &settled.source, skip, &paths, |tree| {
+        settled.sites.iter().flat_map(|options| kind_problems(options, None, tree)).collect()
+    })
 }

@@ -5,6 +5,7 @@ pub mod command;
 pub mod export;
 pub mod fetch;
 pub mod git;
+pub mod glance;
 pub mod ignored;
 pub mod mode;
 pub mod once;

@@ -3,13 +3,15 @@
 use anyhow::{Context, Result, anyhow, bail};
 use rhai::Dynamic;
 
-use crate::event::Report;
+use crate::event::report::Provenance;
+use crate::event::{Excerpt, Report};
 use crate::fleet::dropping::{MinHealthy, OnHostFailure};
 use crate::here::options::SourceOptions;
 use crate::recipe::settings::Resolved;
 use crate::recipe::value::{environment, type_name};
 use crate::recipe::visit::VisitSettings;
 use crate::release::SharedPath;
+use crate::release::contradiction::{Contradiction, Item, contradictions};
 use crate::release::fill::Duplicate;
 use crate::release::plan::{PathRules, Strategy};
 use crate::site::{self, Drift};
@@ -138,14 +140,28 @@ impl Reader<'_> {
     fn paths(&mut self) -> (Vec<SharedPath>, PathRules) {
         let texts = self.texts("shared");
         let shared = self.checked("shared", shared(&texts));
-        let texts = self.texts("generated");
-        let generated = self.checked("generated", paths("generated", &texts));
-        let texts = self.texts("writable");
-        let mut writable = self.checked("writable", paths("writable", &texts));
+        let [generated, writable] = ["generated", "writable"].map(|key| {
+            let texts = self.texts(key);
+            let paths = self.checked(key, paths(key, &texts));
+            texts.into_iter().zip(paths).collect::<Vec<Item>>()
+        });
+        for found in contradictions(&shared, &generated, &writable) {
+            self.contradiction(found);
+        }
+        let [generated, mut writable] =
+            [generated, writable].map(|items| items.into_iter().map(|(_, path)| path).collect::<Vec<_>>());
         let tops: Vec<TreePath> = shared.iter().map(|path| path.path.clone()).collect();
         // Shared paths are not in the release.
         writable.retain(|path| !tops.iter().any(|top| path.starts_with(top)));
         (shared, PathRules { generated, writable, shared: tops })
+    }
+
+    /// Reports it at the one of both settings that the user has set.
+    fn contradiction(&mut self, found: Contradiction) {
+        let is_users =
+            |key: &&str| self.resolved.get(*key).is_some_and(|set| set.place.provenance == Provenance::User);
+        let key = [Some(found.key), found.other].into_iter().flatten().find(is_users);
+        self.report(key.unwrap_or(found.key), found.report);
     }
 
     fn checked<T: Default>(&mut self, key: &str, result: Result<T>) -> T {
@@ -171,6 +187,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
     let options = site::Options {
         rules,
         shared,
+        places: places(resolved),
         env,
         identity: None,
         takes_over: false,
@@ -183,6 +200,12 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         visit,
     };
     (options, reader.problems)
+}
+
+/// Where the settings of paths are set.
+fn places(resolved: &Resolved) -> Vec<(&'static str, Excerpt)> {
+    let place = |key| Some((key, resolved.get(key)?.place.clone()));
+    ["shared", "generated", "writable"].into_iter().filter_map(place).collect()
 }
 
 /// Whether the key of an unknown host is accepted and remembered.

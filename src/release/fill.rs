@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
 use crate::release::plan::{Plan, Strategy};
-use crate::release::scripts::{CREATE, FILL, LOCK, flag, paths, rows, word};
+use crate::release::scripts::{CREATE, FILL, KINDS, LOCK, flag, paths, rows, word};
 use crate::release::survey::{self, Directory, Survey};
 use crate::release::{Record, ReleaseName};
 use crate::shell::{Answer, Effect, Script, Step};
@@ -150,6 +150,7 @@ fn script(
     let (gone_files, gone_directories) = plan.gone();
     survey::places(lock.script(body).with(LOCK), unchecked, &options.unchecked.touched)
         .with(CREATE)
+        .with(KINDS)
         .with(FILL)
         .var("stage", stage)
         .var("expand", expand(packing))

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod command;
 pub mod contents;
+pub mod contradiction;
 pub mod current;
 pub mod fill;
 pub mod guard;
@@ -17,6 +18,7 @@ pub mod lock;
 mod manifest_lib;
 pub mod name;
 pub mod origins;
+pub mod path_kinds;
 pub mod plan;
 pub mod probe;
 pub mod record;
@@ -28,6 +30,7 @@ pub mod shared_path;
 pub mod survey;
 pub mod swap;
 pub mod take;
+pub mod unfit;
 
 pub use identity::Identity;
 pub use lock::Lock;

@@ -1,5 +1,7 @@
 //! The first step on a server: finds out what the server has, and the state of the site.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 
 use crate::event::Report;
@@ -9,10 +11,12 @@ use crate::release::current::Current;
 use crate::release::identity::Identity;
 use crate::release::intent::Intent;
 use crate::release::lock::Owner;
-use crate::release::scripts::{LITTER, SAY, word};
+use crate::release::path_kinds::{FoundShared, InShared};
+use crate::release::scripts::{KINDS, LITTER, SAY, word};
 use crate::release::seen::{Cache, Seen};
 use crate::release::{Record, ReleaseName, SharedPath};
 use crate::shell::{Effect, Script, Step};
+use crate::tree::TreePath;
 
 /// The layout that this program writes; a newer one is refused.
 pub const FORMAT: u32 = 1;
@@ -24,7 +28,7 @@ pub fn probe(root: &str, shared: &[SharedPath]) -> Step<Seen> {
 
 /// Adds what a script with `probe.sh` looks for: paths in `shared/`, and leftovers.
 pub(super) fn places(script: Script, shared: &[SharedPath]) -> Script {
-    script.rows("shared", shared.iter().map(|p| [word(&p.path)])).var("litter", LITTER)
+    script.rows("shared", shared.iter().map(|p| [word(&p.path)])).var("litter", LITTER).with(KINDS)
 }
 
 pub(super) fn read(fields: &Fields) -> Result<Seen> {
@@ -65,7 +69,7 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         is_open: fields.get("opened").is_some(),
         records,
         directories: fields.list("release").into_iter().collect(),
-        shared: fields.list("shared").into_iter().collect(),
+        shared: shared(fields),
         intents: intents(fields)?,
         has_litter: fields.get("litter").is_some(),
         webroot: fields.list("webroot"),
@@ -79,6 +83,15 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         },
         root,
     })
+}
+
+fn shared(fields: &Fields) -> BTreeMap<TreePath, FoundShared> {
+    let found = fields.list("shared_kind").into_iter().zip(fields.list("shared_at"));
+    let all = fields.bytes("shared").zip(found);
+    all.filter_map(|(path, (kind, at))| {
+        Some((TreePath::new(path).ok()?, FoundShared { kind: InShared::parse(&kind)?, at }))
+    })
+    .collect()
 }
 
 fn intents(fields: &Fields) -> Result<Vec<Intent>> {

@@ -11,6 +11,8 @@ pub(super) const LIB: &str =
 pub(super) const LOCK: &str = include_str!("sh/lock_lib.sh");
 pub(super) const SWAP: &str = include_str!("sh/swap_lib.sh");
 pub(super) const UNSEED: &str = include_str!("sh/unseed_lib.sh");
+/// Behind `SAY`.
+pub(super) const KINDS: &str = include_str!("sh/kinds_lib.sh");
 pub(super) const CREATE: &str = include_str!("sh/create_lib.sh");
 pub(super) const SURVEY: &str = include_str!("sh/survey_lib.sh");
 pub(super) const INSPECT: &str = include_str!("sh/inspect_lib.sh");

@@ -1,13 +1,15 @@
 //! The state of a site when it was probed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::host::facts::Facts;
 use crate::release::current::Current;
 use crate::release::identity::Identity;
 use crate::release::intent::Intent;
 use crate::release::lock::Owner;
+use crate::release::path_kinds::FoundShared;
 use crate::release::{Record, ReleaseName, State};
+use crate::tree::TreePath;
 
 /// The state of a site when it was probed.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +24,8 @@ pub struct Seen {
     /// Directories under `releases/`, whether recorded or not.
     pub directories: BTreeSet<String>,
     pub current: Current,
-    /// Shared paths that `shared/` has.
-    pub shared: BTreeSet<String>,
+    /// What `shared/` has at the shared paths.
+    pub shared: BTreeMap<TreePath, FoundShared>,
     pub cache: Cache,
     /// Swaps that were not confirmed.
     pub intents: Vec<Intent>,
@@ -60,6 +62,11 @@ impl Seen {
             Current::Release { name, .. } => Some(name),
             _ => None,
         }
+    }
+
+    /// Whether `shared/` has something at a shared path.
+    pub fn has_shared(&self, path: &TreePath) -> bool {
+        self.shared.get(path).is_some_and(FoundShared::is_there)
     }
 
     /// Whether a release can be swapped to: it is recorded as complete, and its directory exists.

@@ -13,8 +13,18 @@ pub enum SharedKind {
     File,
 }
 
+impl SharedKind {
+    /// The word of the scripts.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::File => "file",
+        }
+    }
+}
+
 /// Relative, without `..`. With a trailing slash it is a directory, which is created if it is missing. Without one it
-/// is whatever `shared/` or the release has there, and one of them must have it.
+/// is a file, which `shared/` or the release must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedPath {
     pub path: TreePath,
@@ -38,8 +48,12 @@ impl SharedPath {
         let mut paths: Vec<Self> = Vec::new();
         for text in texts {
             let path = Self::parse(text)?;
-            if paths.iter().any(|other| other.path == path.path) {
-                continue;
+            if let Some(other) = paths.iter().find(|other| other.path == path.path) {
+                if other.kind == path.kind {
+                    continue;
+                }
+                let bare = &path.path;
+                bail!("shared path `{bare}` is listed as a file (`{bare}`) and as a directory (`{bare}/`)");
             }
             if let Some(other) = paths
                 .iter()
@@ -64,11 +78,7 @@ impl SharedPath {
 
     /// A shared path as a row for a script: kind, path, link.
     pub fn row(&self) -> [Word; 3] {
-        let kind = match self.kind {
-            SharedKind::Directory => "directory",
-            SharedKind::File => "file",
-        };
-        [Word::from(kind), Word::new(self.path.as_bytes()), self.link()]
+        [Word::from(self.kind.word()), Word::new(self.path.as_bytes()), self.link()]
     }
 }
 
@@ -108,5 +118,6 @@ mod tests {
         }
         assert!(SharedPath::parse_all(["storage", "storage/app"]).is_err());
         assert_eq!(SharedPath::parse_all([".env", ".env"]).unwrap().len(), 1);
+        assert!(SharedPath::parse_all(["up", "up/"]).is_err());
     }
 }

@@ -47,8 +47,8 @@ pub fn link_shared(run: &Arc<Run>, host: usize, paths: &[SharedPath]) -> Result<
         .collect();
     let mut site = run.fleet.site(host);
     let name = site.release().cloned().context("there is no release")?;
-    let has = &site.seen()?.shared;
-    if rules.shared.iter().any(|path| !has.contains(&path.to_string())) {
+    let seen = site.seen()?;
+    if rules.shared.iter().any(|path| !seen.has_shared(path)) {
         // Entered before the step: if no answer comes, some of the paths may have been seeded.
         let [what, done] = ["remove new paths from `shared/`", "removed new paths from `shared/`"];
         run.enter_undo(host, what, done, move |run| run.fleet.site(host).unseed(&name));

@@ -11,7 +11,7 @@ use crate::release::plan::Strategy;
 use crate::run::plan::plan_fill;
 use crate::run::source_change::{FillStart, SourceChange};
 use crate::run::{Run, sent};
-use crate::site::{BaseState, Fill, Site, base_state};
+use crate::site::{BaseState, Fill, Site, base_state, check_kinds};
 use crate::tree::{CompressionMode, Pack, TreePath};
 
 /// How many paths a message about an adopted release names.
@@ -38,9 +38,10 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     let release =
         site.release().cloned().context("there is no release to fill: task `release` must come first")?;
     let rules = site.options().rules.clone();
-    let has = &site.seen()?.shared;
+    check_kinds(site, &files.tree)?;
+    let seen = site.seen()?;
     let starting: Vec<TreePath> =
-        rules.shared.iter().filter(|path| !has.contains(&path.to_string())).cloned().collect();
+        rules.shared.iter().filter(|path| !seen.has_shared(path)).cloned().collect();
     // What is copied to `shared/` depends on which files of the previous release were edited, so that must be known
     // first.
     let state = base_state(site, strategy, &run.here.store, ahead || !starting.is_empty())?;

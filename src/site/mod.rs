@@ -33,6 +33,7 @@ pub use command::CommandRequest;
 pub use lease::unlock;
 pub use options::{Drift, Options};
 pub use serve::{SwapRequest, earlier_releases};
+pub use shared::{check_kinds, kind_problems};
 pub use state::Site;
 pub use verify::{Comparison, compare};
 pub use visit::VisitOutcome;

@@ -2,15 +2,19 @@
 
 use anyhow::{Result, bail};
 
+use crate::event::Excerpt;
 use crate::release::fill::Duplicate;
 use crate::release::plan::PathRules;
 use crate::release::{Identity, SharedPath};
+use crate::tree::TreePath;
 use crate::web::Visit;
 
 #[derive(Debug, Clone)]
 pub struct Options {
     pub shared: Vec<SharedPath>,
     pub rules: PathRules,
+    /// Where the settings of paths are set.
+    pub places: Vec<(&'static str, Excerpt)>,
     pub env: Vec<(String, String)>,
     pub duplicate: Duplicate,
     pub drift: Drift,
@@ -29,12 +33,21 @@ pub struct Options {
     pub takes_over: bool,
 }
 
+impl Options {
+    /// The paths in a release that settings name.
+    pub fn paths(&self) -> Vec<TreePath> {
+        let rules = &self.rules;
+        rules.shared.iter().chain(&rules.generated).chain(&rules.writable).cloned().collect()
+    }
+}
+
 /// For verbs that only read.
 impl Default for Options {
     fn default() -> Self {
         Self {
             shared: Vec::new(),
             rules: PathRules::default(),
+            places: Vec::new(),
             env: Vec::new(),
             duplicate: Duplicate::Link,
             drift: Drift::Report,

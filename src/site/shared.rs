@@ -3,13 +3,18 @@
 use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::event::few;
+use crate::event::{Report, few};
+use crate::release::contradiction::against_source;
+use crate::release::path_kinds::{FoundShared, InRelease, InShared, Misfit, SourceKinds};
+use crate::release::seen::Seen;
 use crate::release::share::{self, LinkReport};
-use crate::release::{ReleaseName, SharedKind, SharedPath};
+use crate::release::unfit::{PathOwner, Unfit};
+use crate::release::{ReleaseName, SharedPath};
+use crate::site::options::Options;
 use crate::site::session::Session;
 use crate::site::state::Site;
 use crate::site::work::Work;
-use crate::tree::{Manifest, TreePath};
+use crate::tree::{Manifest, Tree, TreePath};
 
 impl Site {
     /// Links shared paths; `brought` are the source's own files under them. Returns what was seeded.
@@ -32,6 +37,9 @@ impl Site {
         };
         for path in &linked.seeded {
             self.session.note(format!("created `shared/{path}` from this release"));
+        }
+        for path in &linked.made {
+            self.session.note(format!("created `shared/{path}`, an empty directory"));
         }
         if !linked.hidden.is_empty() {
             self.session.warn(format!(
@@ -70,24 +78,66 @@ impl Site {
     }
 }
 
-/// Warns of shared files that a deploy would not find. In a run, the server reports them.
+/// Warns of shared paths that a deploy would not find, or that would not fit. In a run, the server reports them.
 fn warn_of_missing(session: &mut Session, paths: &[SharedPath], brought: &[TreePath]) -> Result<()> {
     let seen = session.view().seen()?;
-    let is_missing = |path: &&SharedPath| {
-        let comes = brought.iter().any(|entry| entry.starts_with(&path.path));
-        path.kind == SharedKind::File && !seen.shared.contains(&path.path.to_string()) && !comes
-    };
-    let missing: Vec<TreePath> = paths.iter().filter(is_missing).map(|path| path.path.clone()).collect();
-    if missing.is_empty() {
+    let comes = |path: &SharedPath| brought.iter().any(|entry| entry.starts_with(&path.path));
+    let starting: Vec<SharedPath> =
+        paths.iter().filter(|path| !seen.has_shared(&path.path) && !comes(path)).cloned().collect();
+    if starting.is_empty() {
         return Ok(());
     }
-    // A file that the live release has itself is copied to `shared/`: that of an adopted one, above all.
-    let own = match (seen.live(), seen.root.clone()) {
-        (Some(live), root) => session.query(share::own(&root, &live.clone(), &missing))?,
-        (None, _) => Vec::new(),
+    // What the live release has itself is copied to `shared/`: that of an adopted one, above all.
+    let asked: Vec<TreePath> = starting.iter().map(|path| path.path.clone()).collect();
+    let root = seen.root.clone();
+    let own = match seen.live().cloned() {
+        Some(live) => session.query(share::own(&root, &live, &asked))?,
+        None => Vec::new(),
     };
-    for path in missing.iter().filter(|path| !own.contains(&path.to_string())) {
-        session.warn(format!("`shared/{path}` is missing: a deploy would fail"));
+    let nothing = FoundShared { kind: InShared::Nothing, at: String::new() };
+    for (n, path) in starting.iter().enumerate() {
+        let own = own.get(n).cloned().unwrap_or((InRelease::Nothing, String::new()));
+        match Unfit::of(path, Some(&nothing), own) {
+            Some(Unfit { why: Misfit::Missing, .. }) => {
+                session.warn(format!("`shared/{path}` is missing: a deploy would fail"));
+            }
+            Some(unfit) => session.refuse(unfit.report(PathOwner::Live, &root))?,
+            None => {}
+        }
     }
     Ok(())
+}
+
+/// Refuses paths of settings whose kinds do not fit with the source, or with what `shared/` has.
+pub fn check_kinds(site: &Site, tree: &Tree) -> Result<()> {
+    let seen = site.seen()?;
+    kind_problems(site.options(), Some(seen), tree)
+        .into_iter()
+        .try_for_each(|report| site.session.refuse(report))
+}
+
+/// The problems with paths of settings whose kinds do not fit. Without `seen`, those that every server would have.
+pub fn kind_problems(options: &Options, seen: Option<&Seen>, tree: &Tree) -> Vec<Report> {
+    let Options { shared, rules, places, .. } = options;
+    if options.paths().is_empty() {
+        return Vec::new();
+    }
+    let source = SourceKinds::of(tree);
+    let root = seen.map_or("", |seen| seen.root.as_str());
+    let nothing = FoundShared { kind: InShared::Nothing, at: String::new() };
+    let unfit = shared.iter().filter_map(|path| {
+        // Where there is no site yet, nothing was found.
+        let found = seen.map(|seen| seen.shared.get(&path.path).unwrap_or(&nothing));
+        Unfit::of(path, found, source.at(&path.path))
+    });
+    // A file that is missing may be in the live release.
+    let unfit = unfit.filter(|unfit| unfit.why != Misfit::Missing);
+    let unfit = unfit.map(|unfit| ("shared", unfit.report(PathOwner::Source, root)));
+    let others = against_source(shared, &rules.generated, &rules.writable, &source);
+    let all = unfit.chain(others.into_iter().map(|found| (found.key, found.report)));
+    all.map(|(key, report)| match places.iter().find(|(known, _)| *known == key) {
+        Some((_, place)) => report.or_at(place),
+        None => report,
+    })
+    .collect()
 }

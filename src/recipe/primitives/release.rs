@@ -56,7 +56,8 @@ pub mod api {
     }
 
     /// Links shared paths into the release. A path that `shared/` does not have yet is copied there from the release. A
-    /// directory that neither of them has is created; for a file, that is a failure.
+    /// directory that neither of them has is created; for a file, that is a failure. So is a file where `paths` says a
+    /// directory (`uploads/`), and a directory where it says a file (`.env`).
     #[rhai_fn(pure, return_raw)]
     pub fn link_shared(host: &mut ScriptHost, paths: Array) -> ScriptResult<()> {
         let paths = texts(paths, "the argument of `link_shared`").map_err(mistake_text)?;

@@ -127,10 +127,20 @@ remove_directories() { rmdir -- "$@" 2>/dev/null || :; }
 edit() { awk -f "$run/edit.awk" "$2" "$1" >"$1.next" && mv -f -- "$1.next" "$1"; }
 
 # For a path that becomes shared and that `shared/` does not have yet: it starts with what the application left in the
-# previous release, plus what is new in the source.
+# previous release, plus what is new in the source. A link is copied as it is, so that linking refuses the path.
 start_shared() {
   old=releases/$last/$1
-  if [ ! -e "$old" ] || [ -L "$old" ]; then return 0; fi
+  release_kind "$1" "$new"
+  # This, too, is refused when it is linked.
+  case $kind in below_*) return 0 ;; esac
+  if [ -L "$old" ]; then
+    case $(readlink "$old") in *shared/"$1") return 0 ;; esac
+    drop "$new/$1"
+    case $1 in */*) mkdir -p -- "$new/${1%/*}" || exit ;; esac
+    cp -RpP -- "$old" "$new/$1" || exit
+    return 0
+  fi
+  [ -e "$old" ] || return 0
   if [ ! -e "$new/$1" ] && [ ! -L "$new/$1" ]; then
     case $1 in */*) mkdir -p -- "$new/${1%/*}" || exit ;; esac
     cp -RpP -- "$old" "$new/$1" 2>>"$run/errors" || say_missed "$old" "$new/$1" "$1"

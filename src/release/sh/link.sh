@@ -5,24 +5,28 @@
 #   name                    the release
 #   shared(kind path link)  shared paths: directory or file, path, text of the link
 #   brought(path)           files of the source under shared paths
+#   fits                    which kinds fit together: asked for, in `shared/`, in the release
 #   stamp                   the time for the history
 enter
 new=releases/$name
-missing=
+unfit=
 
 # $1 is the kind, $2 the path, $3 the text of the link in the release.
 check_one() {
-  # A link above the path would lead out of the release.
-  case $2 in */*) way=${2%/*} ;; *) way= ;; esac
-  while [ -n "$way" ]; do
-    [ ! -L "$new/$way" ] || refuse "\`$2\` cannot be shared: \`$way\` is a link in the release"
-    case $way in */*) way=${way%/*} ;; *) way= ;; esac
-  done
-  if [ -e "shared/$2" ] || [ -L "shared/$2" ]; then return 0; fi
-  if [ "$1" = file ] && { [ ! -e "$new/$2" ] || [ -L "$new/$2" ]; }; then
-    say missing "$2"
-    missing=yes
-  fi
+  shared_kind "$2"
+  in_shared=$kind
+  at_shared=$at
+  release_kind "$2" "$new"
+  case $fits in
+    *" $1:$in_shared:$kind "*) return 0 ;;
+  esac
+  unfit=yes
+  say unfit "$2"
+  say unfit_asked "$1"
+  say unfit_shared "$in_shared"
+  say unfit_shared_at "$at_shared"
+  say unfit_release "$kind"
+  say unfit_release_at "$at"
 }
 
 # .runner/seeded lists what this run put into `shared/`, for the undo: the release on the first line, then the seeded
@@ -49,6 +53,7 @@ link_one() {
       cp -RpP -- "$new/$2" .runner/seed || exit
     else
       mkdir .runner/seed || exit
+      say made "$2"
     fi
     make_way "$2"
     remember s "$2" || exit
@@ -66,7 +71,7 @@ link_one() {
 lost() { [ -e "shared/$1" ] || [ -L "shared/$1" ] || say brought "$1"; }
 
 shared check_one
-[ -z "$missing" ] || exit 1
+[ -z "$unfit" ] || exit 1
 shared link_one
 brought lost
 say linked yes

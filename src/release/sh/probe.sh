@@ -96,6 +96,11 @@ elif [ -d current ]; then
 elif [ -e current ]; then
   say blocked file
 fi
-has() { if [ -e "shared/$1" ] || [ -L "shared/$1" ]; then say shared "$1"; fi; }
-shared has
+say_shared() {
+  shared_kind "$1"
+  say shared "$1"
+  say shared_kind "$kind"
+  say shared_at "$at"
+}
+shared say_shared
 exit 0
