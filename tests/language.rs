@@ -445,7 +445,7 @@ fn a_mistake_of_types_shows_what_there_is() {
     fails(
         &project("task(\"prepare\", |host| { let n = 5; host.run(n); });"),
         expect![[r#"
-            error: task `prepare` failed on `localhost`: `run` cannot be called with (Host, number)
+            error: task `prepare` failed on `localhost`: the argument of `run` must be text, not a whole number
              --> deploy.rhai:1:42
               |
             1 | task("prepare", |host| { let n = 5; host.run(n); });
@@ -488,12 +488,14 @@ fn a_loop_that_never_ends_is_ended() {
     fails(
         &project("task(\"build\", || {\n    let n = 0; while n >= 0 { n += 1; }\n});"),
         expect![[r#"
-        error: task `build` failed: the script exceeded the limit of 10 million operations: does a loop never end?
-         --> deploy.rhai:1:1
-          |
-        1 | task("build", || {
-          | ^^^^
-    "#]],
+            error: task `build` failed: this loop has not ended after 10 million operations
+             --> deploy.rhai:2:16
+              |
+            2 |     let n = 0; while n >= 0 { n += 1; }
+              |                ^^^^^
+              = `build` is declared at deploy.rhai:1
+            hint: end it with `break`, `return` or `throw`
+        "#]],
     );
 }
 
@@ -502,21 +504,23 @@ fn a_function_that_calls_itself_for_ever_is_ended() {
     fails(
         &project("fn again(n) { again(n + 1); }\ntask(\"build\", || again(1));"),
         expect![[r#"
-            error: task `build` failed: calls are nested more than 64 deep: does a function call itself?
-             --> deploy.rhai:2:1
+            error: task `build` failed: this function calls itself more than 64 levels deep
+             --> deploy.rhai:1:15
               |
-            2 | task("build", || again(1));
-              | ^^^^
+            1 | fn again(n) { again(n + 1); }
+              |               ^^^^^
+              = `build` is declared at deploy.rhai:2
+            hint: end the recursion with a condition, or use a loop
         "#]],
     );
     fails(
         &fleet(2, "fn again(n) { [n].map(|x| again(x + 1)); }\ntask(\"prepare\", |host| again(1));"),
         expect![[r#"
-            error: task `prepare` failed on `h1`, `h2`: calls are nested more than 64 deep: does a function call itself?
-             --> deploy.rhai:1:19
+            error: task `prepare` failed on `h1`, `h2`: this function calls itself more than 64 levels deep
+             --> deploy.rhai:1:27
               |
             1 | fn again(n) { [n].map(|x| again(x + 1)); }
-              |                   ^^^
+              |                           ^^^^^
               = `map` called at deploy.rhai:1:19
               = `again` called at deploy.rhai:1:27
               = a closure called at deploy.rhai:1:19
@@ -527,6 +531,7 @@ fn a_function_that_calls_itself_for_ever_is_ended() {
               = `map` called at deploy.rhai:1:19
               = `again` called at deploy.rhai:2:24
               = `prepare` is declared at deploy.rhai:2
+            hint: end the recursion with a condition, or use a loop
         "#]],
     );
 }
@@ -780,12 +785,12 @@ fn a_question_without_a_terminal_is_refused_with_a_way_forward() {
         "#]],
     );
     fails(
-        &project("task(\"build\", || secret(\"TOKEN\"));"),
+        &project("task(\"build\", || secret(\"TO\" + \"KEN\"));"),
         expect![[r#"
             error: task `build` failed: cannot ask without a terminal: secret `TOKEN` is not set in the environment
              --> deploy.rhai:1:18
               |
-            1 | task("build", || secret("TOKEN"));
+            1 | task("build", || secret("TO" + "KEN"));
               |                  ^^^^^^
             hint: run it in a terminal, or set the variable: `TOKEN=... runner ...`
         "#]],

@@ -1685,8 +1685,8 @@ fn the_value_of_what_returns_nothing() {
 }
 
 /// How many mistakes of the corpus `runner check` finds, and how many of them with the right line and cure.
-const FOUND: usize = 218;
-const CURED: usize = 217;
+const FOUND: usize = 229;
+const CURED: usize = 229;
 
 /// A project with one mistake, the line that it is on, and a part of the cure.
 struct Case {
@@ -1742,6 +1742,142 @@ fn the_corpus_of_mistakes_is_found_before_a_host_is_touched() {
     println!("{found} of {} mistakes found, {cured} with the right line and cure", all.len());
     assert!(all.len() >= 150, "the corpus has {} mistakes", all.len());
     assert!(found >= FOUND && cured >= CURED, "{found} found, {cured} with the right line and cure");
+}
+
+// What only a run can see.
+
+#[test]
+fn a_mistake_of_types_is_not_caught_by_try() {
+    let body = |statement: &str| format!("task(\"prepare\", |host| {{\n    {statement}\n}});");
+    for (statement, words) in [
+        (
+            "try { let n = 1; host.run(n); } catch {}",
+            "the argument of `run` must be text, not a whole number",
+        ),
+        (
+            "try { let n = [1]; note(n); } catch (e) { note(`${e}`); }",
+            "the argument of `note` must be text, not a list",
+        ),
+        (
+            "try { let o = #{}; o.timeout = \"5\"; host.run(\"true\", o); } catch {}",
+            "option `timeout` must be",
+        ),
+        (
+            "try { let t = 0; host.http(\"http://127.0.0.1:1/\", #{ timeout: t }); } catch {}",
+            "option `timeout` must be",
+        ),
+        (
+            "try { host.wait_until(5, |host| { let n = 1; host.exists(n) }); } catch {}",
+            "the argument of `exists` must be",
+        ),
+    ] {
+        let ran = Test::new().source("a", "1").recipe(&body(statement)).ends(1, &[]);
+        ran.says(words).says("--> deploy.rhai:2:");
+    }
+    // A failure of a command is caught, as before.
+    let fine = "try { host.run(\"exit 3\"); } catch (failure) { note(`status ${failure.status}`); }";
+    Test::new().source("a", "1").recipe(&body(fine)).ends(0, &[]).says("status 3");
+}
+
+#[test]
+fn a_function_that_a_variable_names_is_refused_when_it_is_called() {
+    for call in [
+        "[\"touch x\"].map(name)",
+        "[\"touch x\"].for_each(name)",
+        "[1, 2].reduce(name, 0)",
+        "[2, 1].sort(name)",
+    ] {
+        let recipe = format!("task(\"prepare\", |host| {{ let name = \"lo\" + \"cal\"; {call}; }});");
+        let test = Test::new().source("a", "1").recipe(&recipe);
+        test.ends(1, &[]).says("cannot be named by a text").says("a closure: `|item| ...`");
+        assert!(!test.path("x").exists());
+    }
+    let own =
+        r#"task("prepare", |host| { let f = |x| x + 1; note(`${[1].map(f)} ${["a"].index_of("a")}`); });"#;
+    Test::new().source("a", "1").recipe(own).ends(0, &[]).says("[2] 0");
+}
+
+#[test]
+fn a_property_that_a_value_does_not_have_is_told_with_what_it_is_called_here() {
+    let recipe = r#"task("prepare", |host| { let all = host.releases(); note(`${all.length}`); });"#;
+    let ran = Test::new().source("a", "1").recipe(recipe).ends(1, &[]);
+    ran.says("a list has no property `length`").says("write `.len()`");
+}
+
+#[test]
+fn a_private_function_of_another_file_is_told_before_the_run() {
+    let test = Test::new()
+        .write(
+            "lib.rhai",
+            "private fn helper(host) { host.run(\"true\"); }\nfn open(host) { helper(host); }\n",
+        )
+        .recipe("import \"./lib.rhai\" as l;\ntask(\"prepare\", |host| l::helper(host));\n");
+    told(
+        test,
+        &["check"],
+        expect![[r#"
+            error: `helper` of `l` is private: only its own file can call it
+             --> deploy.rhai:2:27
+              |
+            2 | task("prepare", |host| l::helper(host));
+              |                           ^^^^^^
+            hint: write `fn helper` instead of `private fn helper` in that file
+        "#]],
+    );
+    let test = Test::new()
+        .write(
+            "lib.rhai",
+            "private fn helper(host) { host.run(\"true\"); }\nfn open(host) { helper(host); }\n",
+        )
+        .recipe("import \"./lib.rhai\" as l;\ntask(\"prepare\", |host| l::open(host));\n");
+    test.source("a", "1").ends(0, &[]);
+}
+
+#[test]
+fn a_secret_that_cannot_be_asked_for_is_told_before_a_host_is_touched() {
+    told(
+        Test::new().recipe(r#"task("prepare", |host| host.run(`x ${secret("RUNNER_TEST_NONE")}`));"#),
+        &[],
+        expect![[r#"
+            error: cannot ask without a terminal: secret `RUNNER_TEST_NONE` is not set in the environment
+             --> deploy.rhai:1:38
+              |
+            1 | task("prepare", |host| host.run(`x ${secret("RUNNER_TEST_NONE")}`));
+              |                                      ^^^^^^
+            hint: run it in a terminal, or set the variable: `RUNNER_TEST_NONE=... runner ...`
+        "#]],
+    );
+    // Where it may not be read, it is a warning; in a flow that does not read it, it is nothing.
+    let maybe = r#"
+fn token() { if stage() == "prod" { secret("RUNNER_TEST_NONE") } else { "none" } }
+set("token", || token());
+task("prepare", |host| note(get("token")));"#;
+    let test = Test::new().source("a", "1").recipe(maybe);
+    let words = "warning: cannot ask without a terminal: secret `RUNNER_TEST_NONE` is not set";
+    test.ends(0, &[]).says(words);
+    test.ends(0, &["check"]).says(words);
+    test.ends(0, &["doctor"]).says_not("RUNNER_TEST_NONE");
+}
+
+#[test]
+fn a_cd_whose_failure_is_ignored_is_a_line_of_check() {
+    let recipe =
+        |statement: &str| Test::new().recipe(&format!("task(\"prepare\", |host| {{\n    {statement}\n}});"));
+    for statement in [
+        "host.run(\"cd web; rm -rf cache\");",
+        "host.run(`cd ${host.release}/web ; rm -rf cache`);",
+        "local(\"umask 022; cd web; rm -rf cache\");",
+        "host.run(\"cd web\\nrm -rf cache\", #{ errexit: false });",
+    ] {
+        recipe(statement).ends(0, &["check"]).says("warning: if `cd ").says("&& ...`").says("deploy.rhai:2:");
+    }
+    for fine in [
+        "host.run(\"cd web && rm -rf cache\");",
+        "host.run(\"cd web\\nrm -rf cache\");",
+        "host.run(\"echo 'cd x; y'\");",
+    ] {
+        recipe(fine).ends(0, &["check"]).says_not("cd ");
+    }
 }
 
 // Settings that would change nothing.

@@ -50,7 +50,9 @@ pub fn check(
     if !problems.is_empty() {
         return Err(problems.into());
     }
-    recipe.remarks().into_iter().for_each(|report| events.event(Event::Failed { report: report.warning() }));
+    let secrets = recipe.missing_secrets(None).warnings;
+    let remarks = recipe.remarks().into_iter().chain(secrets).map(Report::warning);
+    remarks.for_each(|report| events.event(Event::Failed { report }));
     let n_stages = inventory.map_or(0, |inventory| inventory.stages.len());
     if args.json {
         out::data(serde_json::json!({

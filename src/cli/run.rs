@@ -76,6 +76,8 @@ impl RunConfig {
         let goal = recipe.goal(what.as_deref().unwrap_or(DEFAULT))?;
         let mut problems = recipe.check(Some(&goal));
         problems.extend(recipe.check_roles(&inventory.stages, &[&selected.stage]));
+        let secrets = recipe.missing_secrets(Some(&goal));
+        problems.extend(secrets.mistakes);
         if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &goal)) {
             let report =
                 Report::new("`--release` selects a release to roll back to, but this flow makes a new one");
@@ -84,6 +86,8 @@ impl RunConfig {
         }
         match recipe.settle(&inventory.settings, &selected.stage.settings, &selected.hosts, &cli) {
             Ok(settled) if problems.is_empty() => {
+                let warnings = secrets.warnings.into_iter().map(Report::warning);
+                warnings.for_each(|report| events.event(Event::Failed { report }));
                 let takes_over = args.adopt_application;
                 Ok(Self { inventory, selected, recipe, goal, wanted, settled, takes_over })
             }

@@ -14,6 +14,7 @@ use crate::recipe::callback::Callback;
 use crate::recipe::context::{Context, ScriptHost};
 use crate::recipe::draft::{NoticeDraft, TaskDraft};
 use crate::recipe::outcome;
+use crate::recipe::runaway;
 use crate::recipe::trail;
 use crate::recipe::world::World;
 
@@ -42,6 +43,9 @@ fn report(world: &World, kept: &Callback, task: &str, error: &EvalAltResult) -> 
     }
     let (source, inner) = kept.inner(error);
     let mut report = trail::report(&world.engine, &world.declared, source, inner);
+    if let Some(runaway) = runaway::report(world, kept, error) {
+        report = Report { trail: report.trail, ..runaway };
+    }
     let Some(declared) = world.declared.excerpt(&kept.caller, kept.position) else {
         return report;
     };

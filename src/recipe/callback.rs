@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, NativeCallContext, Position};
 
 use crate::event::Report;
-use crate::recipe::nothing;
+use crate::recipe::uncaught;
 
 /// A function pointer of Rhai is a name and captured values. `world` is the state of Rhai that knows the name.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Callback {
             &world,
             self.position,
         );
-        nothing::take(self.function.call_raw(&context, None, arguments))
+        uncaught::heeded(|| self.function.call_raw(&context, None, arguments))
     }
 
     /// An error without the outermost call, which has no place in a file; and the file where the error arose.

@@ -1,14 +1,18 @@
 //! The static check: finds all mistakes in a recipe that can be found before any host is touched.
 
 mod arguments;
-mod bodies;
+pub mod bodies;
 mod calls;
+mod commands;
+mod file;
 mod hidden;
 mod meaning;
 mod members;
 mod names;
 mod natives;
 pub mod roles;
+pub mod secrets;
+pub mod shapes;
 mod skipped;
 mod unread;
 mod unused;
@@ -40,6 +44,7 @@ pub fn check(world: &World, trees: &[(RecipeSource, AST)], goal: Option<&Goal>) 
 pub fn remarks(world: &World, trees: &[(RecipeSource, AST)]) -> Vec<Report> {
     let mut remarks = unread::remarks(&world.declared, &Reads::of(trees));
     remarks.extend(skipped::remarks(world));
+    remarks.extend(commands::remarks(trees));
     in_order(remarks)
 }
 

@@ -56,7 +56,7 @@ impl Recipe {
             return task.doc.clone();
         }
         let comment = task.body.as_ref().and_then(|kept| {
-            let (_, ast) = self.trees.iter().find(|(source, _)| source.name == kept.source())?;
+            let (_, ast) = self.world.trees.iter().find(|(source, _)| source.name == kept.source())?;
             let mut functions = ast.iter_functions();
             let function = functions.find(|function| function.name == kept.name())?;
             Some(plain(&function.comments).replace('\n', " "))

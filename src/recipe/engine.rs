@@ -7,6 +7,7 @@ use crate::recipe::draft::Draft;
 use crate::recipe::nothing;
 use crate::recipe::primitives;
 use crate::recipe::resolver::Resolver;
+use crate::recipe::uncaught;
 use crate::transport::CancelToken;
 
 /// Enough for any recipe; an endless loop reaches it within a second.
@@ -36,7 +37,7 @@ pub fn engine(
         .set_default_tag(Dynamic::from(draft.clone()))
         .set_module_resolver(resolver.clone());
     let stop = cancel_token.clone();
-    engine.on_progress(move |_| nothing::found().or_else(|| stop.is_cancelled().then_some(Dynamic::UNIT)));
+    engine.on_progress(move |_| uncaught::found().or_else(|| stop.is_cancelled().then_some(Dynamic::UNIT)));
     let sink = events.clone();
     engine.on_print(move |text| {
         sink.event(Event::Note { host: None, text: text.to_owned() });

@@ -6,6 +6,7 @@ use anyhow::Error;
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use crate::event::Report;
+use crate::recipe::uncaught;
 use crate::shell::Exit;
 
 pub type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
@@ -132,4 +133,13 @@ pub fn mistake(report: Report) -> Box<EvalAltResult> {
 
 pub fn mistake_text(message: impl Into<String>) -> Box<EvalAltResult> {
     mistake(Report::new(message))
+}
+
+/// A mistake in a call: no `try` of the script ends it.
+pub fn uncaught(call: &NativeCallContext, error: Box<EvalAltResult>) -> Box<EvalAltResult> {
+    let EvalAltResult::ErrorRuntime(value, _) = &*error else { return error };
+    let Some(failure) = value.read_lock::<Failure>().map(|failure| failure.clone()) else { return error };
+    let failure = failure.raised_in(call);
+    uncaught::remember(Dynamic::from(failure.clone()));
+    failure.into()
 }

@@ -20,11 +20,13 @@ mod outcome;
 mod overrides;
 mod primitives;
 mod resolver;
+mod runaway;
 mod settings;
 pub mod sources;
 mod statement;
 mod syntax;
 mod trail;
+mod uncaught;
 mod value;
 mod visit;
 mod world;
@@ -48,7 +50,6 @@ use crate::transport::CancelToken;
 /// A recipe that was loaded without errors.
 pub struct Recipe {
     world: Arc<World>,
-    trees: Vec<(RecipeSource, rhai::AST)>,
     pub playbook: Arc<Playbook>,
 }
 
@@ -85,28 +86,34 @@ impl Recipe {
         declared.problems.extend(overrides::conflicts(&declared, &trees));
         let problems = std::mem::take(&mut declared.problems);
         let directory = context.directory.to_path_buf();
-        let world = Arc::new(World::new(engine, declared, directory, context.can_prompt));
+        let world = Arc::new(World::new(engine, declared, trees, directory, context.can_prompt));
         let playbook = body::playbook(&world);
         if !problems.is_empty() {
-            let others = check::check(&world, &trees, None);
+            let others = check::check(&world, &world.trees, None);
             return Err(check::in_order(problems.into_iter().chain(others).collect()));
         }
-        Ok(Self { trees, world, playbook })
+        Ok(Self { world, playbook })
     }
 
     /// The mistakes in the recipe that can be found without a host. `goal` is what will be run.
     pub fn check(&self, goal: Option<&Goal>) -> Vec<Report> {
-        check::check(&self.world, &self.trees, goal)
+        check::check(&self.world, &self.world.trees, goal)
     }
 
     /// What is worth a look in a recipe without mistakes.
     pub fn remarks(&self) -> Vec<Report> {
-        check::remarks(&self.world, &self.trees)
+        check::remarks(&self.world, &self.world.trees)
+    }
+
+    /// The secrets that are not set and cannot be asked for. Those without which `goal` cannot end well are mistakes; the
+    /// others are warnings.
+    pub fn missing_secrets(&self, goal: Option<&Goal>) -> check::secrets::MissingSecrets {
+        check::secrets::check(&self.world, goal)
     }
 
     /// The mistakes in roles, given `all` stages of `runner.toml`, of which some will be `used`.
     pub fn check_roles(&self, all: &[Stage], used: &[&Stage]) -> Vec<Report> {
-        check::roles::check(&self.world.declared, &self.trees, all, used)
+        check::roles::check(&self.world.declared, &self.world.trees, all, used)
     }
 
     /// The flow or task of that name.

@@ -1,16 +1,14 @@
 //! Refuses `()` as a part of a text: in `${...}`, `+`, `+=`, `to_string` and `print`. Otherwise `rm -rf ${x}/cache` would
 //! become `rm -rf /cache`.
 //!
-//! **Invariant:** Rhai ignores an error of `to_string`, so a `()` in a text is remembered for the thread, and the script
-//! stops at its next operation. A call of a primitive is an operation: none gets the text. `take` ends the memory where
-//! Rust called the script.
-
-use std::cell::RefCell;
+//! **Invariant:** the script stops at its next operation (`uncaught`). A call of a primitive is an operation: none gets the
+//! text.
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext, Position};
 
 use crate::event::{Excerpt, Report};
 use crate::recipe::sources::RecipeSource;
+use crate::recipe::uncaught;
 
 /// What became part of a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,24 +30,6 @@ pub struct NothingInText {
     part: Part,
 }
 
-thread_local! {
-    static FOUND: RefCell<Option<NothingInText>> = const { RefCell::new(None) };
-}
-
-/// The value that stops a script, if it made a `()` part of a text.
-pub fn found() -> Option<Dynamic> {
-    FOUND.with_borrow(|found| found.clone().map(Dynamic::from))
-}
-
-/// Ends a call of a script. Fails if it made a `()` part of a text in its last operation.
-pub fn take<T>(result: Result<T, Box<EvalAltResult>>) -> Result<T, Box<EvalAltResult>> {
-    let found = FOUND.with_borrow_mut(Option::take);
-    match (result, found) {
-        (Ok(_), Some(found)) => Err(found.into()),
-        (result, _) => result,
-    }
-}
-
 impl From<NothingInText> for Box<EvalAltResult> {
     /// A script must not catch it: the text would be used as if it were whole.
     fn from(found: NothingInText) -> Self {
@@ -64,11 +44,7 @@ fn in_text(call: &NativeCallContext, part: Part) -> NothingInText {
 }
 
 fn remember(call: &NativeCallContext, part: Part) {
-    let found = in_text(call, part);
-    // The first one is the cause.
-    FOUND.with_borrow_mut(|first| {
-        first.get_or_insert(found);
-    });
+    uncaught::remember(Dynamic::from(in_text(call, part)));
 }
 
 /// Whether a value is `()` or contains one.

@@ -9,9 +9,9 @@ use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Po
 use crate::event::{Report, Suggestion};
 use crate::recipe::draft::Draft;
 use crate::recipe::failure::mistake;
-use crate::recipe::nothing;
 use crate::recipe::sources::{self, Origin, RecipeSource};
 use crate::recipe::syntax;
+use crate::recipe::uncaught;
 
 type Loaded = Result<Shared<Module>, Box<EvalAltResult>>;
 
@@ -61,7 +61,8 @@ impl Resolver {
         drop(state);
         // A module is evaluated in a fresh state, so that nothing of the importer leaks into it.
         let mut global: GlobalRuntimeState = engine.new_global_runtime_state();
-        let module = nothing::take(Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast));
+        let module =
+            uncaught::heeded(|| Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast));
         let mut state = self.lock();
         state.open.pop();
         let module: Shared<Module> = Shared::new(module?);

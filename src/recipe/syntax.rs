@@ -17,7 +17,16 @@ pub fn report(source: &RecipeSource, error: &ParseError) -> Report {
         ParseErrorType::UnexpectedEOF => behind_last_word(source, Position::NONE),
         _ => at(source, error.position()),
     };
-    let report = message(source, error.err_type());
+    let position = error.position();
+    let at = position.line().and_then(|line| source.offset(line, position.position().unwrap_or(1)));
+    let report = match (error.err_type(), at) {
+        (error @ (ParseErrorType::VariableUndefined(name) | ParseErrorType::Reserved(name)), Some(at))
+            if is_name(&source.text[..at]) =>
+        {
+            message(source, error).hint(format!("names are texts: write `\"{name}\"`"))
+        }
+        (error, _) => message(source, error),
+    };
     if let Some(open) = unclosed(source, error.err_type()) {
         return open;
     }
@@ -161,6 +170,20 @@ fn no_variable(source: &RecipeSource, name: &str) -> Report {
     match foreign::name(name) {
         Some(hint) => report.hint(hint),
         None => report,
+    }
+}
+
+/// Whether a recipe must name something behind this text: `task(`, `before("swap", `, `perform([`.
+fn is_name(before: &str) -> bool {
+    let line = before.rsplit(['\n', ';']).next().unwrap_or_default();
+    let Some((head, arguments)) = line.rsplit_once('(') else { return false };
+    let word = head.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    let arguments = arguments.trim();
+    match word {
+        "task" | "flow" | "set" | "add" | "get" | "env" | "secret" | "desc" => arguments.is_empty(),
+        "perform" => arguments.starts_with('['),
+        "before" | "after" | "on" => true,
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@ use rhai::{Dynamic, Engine, EvalAltResult};
 
 use crate::event::report::{Frame, Provenance};
 use crate::event::{Excerpt, Report, Suggestion};
+use crate::recipe::check::shapes::no_property;
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::Failure;
 use crate::recipe::functions::{FunctionDoc, functions};
@@ -22,7 +23,9 @@ pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAlt
     let mut report = nothing.unwrap_or_else(|| message(engine, innermost));
     if report.excerpt.is_none() {
         report.excerpt = declared.excerpt(&source, innermost.position());
-        if let Some(raised) = raised(declared, innermost)
+        if let Some(place) = place_of_mistake(declared, innermost) {
+            report.excerpt = Some(place);
+        } else if let Some(raised) = raised(declared, innermost)
             && let Some(thrown) = report.excerpt.replace(raised)
             && report.excerpt.as_ref() != Some(&thrown)
         {
@@ -106,7 +109,16 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
             Report::new(format!("expected {}, not {}", plain_type(wanted), plain_type(got)))
         }
-        EvalAltResult::ErrorTerminated(..) => Report::new("interrupted"),
+        EvalAltResult::ErrorTerminated(value, _) => match value.read_lock::<Failure>() {
+            Some(mistake) => {
+                mistake.report().note("a mistake of the recipe itself cannot be caught by `try`")
+            }
+            None => Report::new("interrupted"),
+        },
+        EvalAltResult::ErrorDotExpr(text, _) => match unknown_property(text) {
+            Some((kind, name)) => no_property(&kind, name),
+            None => Report::new(fragment(text)),
+        },
         // While a method runs, Rhai lends it the variable that it was called on.
         EvalAltResult::ErrorDataRace(..) => {
             Report::new("a closure cannot use the variable whose method it is passed to")
@@ -120,6 +132,17 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
     }
 }
 
+/// The type and the name in `Unknown property 'x' - a getter is not registered for type 'array'`.
+fn unknown_property(text: &str) -> Option<(String, &str)> {
+    let (name, rest) = text.strip_prefix("Unknown property '")?.split_once('\'')?;
+    let kind = rest.strip_suffix('\'')?.rsplit('\'').next()?;
+    let kind = match plain_type(kind).as_str() {
+        "text" => "text".to_owned(),
+        kind => format!("a {}", kind.to_lowercase()),
+    };
+    Some((kind, name))
+}
+
 /// What a script or a primitive threw.
 fn thrown(value: &Dynamic) -> Report {
     if let Some(failure) = value.read_lock::<Failure>() {
@@ -127,6 +150,15 @@ fn thrown(value: &Dynamic) -> Report {
     }
     let message = value.read_lock::<rhai::Map>().and_then(|map| map.get("message").cloned());
     Report::new(message.as_ref().unwrap_or(value).to_string())
+}
+
+/// Where a script made a mistake that it tried to catch. The place of the error is where the script was stopped.
+fn place_of_mistake(declared: &Declared, error: &EvalAltResult) -> Option<Excerpt> {
+    let EvalAltResult::ErrorTerminated(value, _) = error else {
+        return None;
+    };
+    let (file, position) = value.read_lock::<Failure>()?.raised.clone()?;
+    declared.excerpt(&file, position)
 }
 
 /// Where a command failed, even if a script caught the failure and threw it again.

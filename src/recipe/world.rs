@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use rhai::{Dynamic, Engine};
+use rhai::{AST, Dynamic, Engine};
 
 use crate::flow::Playbook;
 use crate::here::project::Project;
 use crate::recipe::draft::Declared;
 use crate::recipe::settings::Resolved;
+use crate::recipe::sources::RecipeSource;
 
 pub struct World {
     pub engine: Engine,
     pub declared: Declared,
+    /// The text of each file, and what Rhai read in it.
+    pub trees: Vec<(RecipeSource, AST)>,
     /// The settings of the stage, then of each host of the run; empty until a run begins.
     pub settings: OnceLock<RunSettings>,
     /// Set when it is made. `perform` finds tasks in it.
@@ -38,10 +41,17 @@ pub struct RunSettings {
 }
 
 impl World {
-    pub fn new(engine: Engine, declared: Declared, directory: PathBuf, can_prompt: bool) -> Self {
+    pub fn new(
+        engine: Engine,
+        declared: Declared,
+        trees: Vec<(RecipeSource, AST)>,
+        directory: PathBuf,
+        can_prompt: bool,
+    ) -> Self {
         Self {
             engine,
             declared,
+            trees,
             settings: OnceLock::new(),
             playbook: OnceLock::new(),
             directory,

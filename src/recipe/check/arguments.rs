@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Expr, FnCallExpr, Map};
 
 use crate::event::{Report, Suggestion};
-use crate::recipe::check::calls::{File, keys_of};
+use crate::recipe::check::file::{File, keys_of};
 use crate::recipe::check::natives::{Overload, Receiver};
 use crate::recipe::literal::LiteralType;
 use crate::recipe::options::shared;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, Expr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use crate::event::{Report, Suggestion};
 use crate::recipe::check::natives::{Natives, ValueKind};
@@ -28,19 +28,34 @@ const NEEDS: [(&str, &str, &str); 8] = [
 ];
 
 /// A function of a recipe.
-struct FunctionBody<'a> {
-    source: &'a RecipeSource,
+pub struct FunctionBody<'a> {
+    pub source: &'a RecipeSource,
     params: Vec<String>,
     /// The functions and methods that it calls, each with a place.
-    calls: Vec<(String, Position)>,
+    pub calls: Vec<(String, Position)>,
+    /// Its loops, outermost first, and whether each of them has an end: one over a list does.
+    pub loops: Vec<(Position, bool)>,
+    /// The secrets that it reads by a literal name.
+    pub secrets: Vec<SecretRead>,
+    /// The settings that it reads by a literal name.
+    pub settings: Vec<String>,
+    returns: Vec<Position>,
     /// The properties that it reads of a variable.
     reads: Vec<(String, String, Position)>,
     /// The properties that it reads of a caught error.
     caught: Vec<(String, Position)>,
 }
 
+/// `secret("NAME")` in a function.
+pub struct SecretRead {
+    pub name: String,
+    pub at: Position,
+    /// Whether each call of the function reads it.
+    pub is_certain: bool,
+}
+
 /// The bodies of all files, by the name of the function. The name of a closure is unique.
-struct Bodies<'a>(BTreeMap<String, Vec<FunctionBody<'a>>>);
+pub struct Bodies<'a>(BTreeMap<String, Vec<FunctionBody<'a>>>);
 
 pub fn check(world: &World, trees: &[(RecipeSource, AST)], natives: &Natives) -> Vec<Report> {
     let bodies = Bodies::of(trees);
@@ -51,14 +66,13 @@ pub fn check(world: &World, trees: &[(RecipeSource, AST)], natives: &Natives) ->
 }
 
 impl<'a> Bodies<'a> {
-    fn of(trees: &'a [(RecipeSource, AST)]) -> Self {
+    pub fn of(trees: &'a [(RecipeSource, AST)]) -> Self {
         let mut all: BTreeMap<String, Vec<FunctionBody>> = BTreeMap::new();
         for (source, ast) in trees {
             let mut own: Vec<(Position, Position, String, FunctionBody)> = Vec::new();
             for (_, _, name, _, function) in ast.shared_lib().iter_script_fn_info() {
                 let params = function.params.iter().map(ToString::to_string).collect();
-                let body =
-                    FunctionBody { source, params, calls: Vec::new(), reads: Vec::new(), caught: Vec::new() };
+                let body = FunctionBody::new(source, params);
                 let (start, end) = (function.body.start_position(), function.body.end_position());
                 own.push((start, end, name.to_string(), body));
             }
@@ -83,12 +97,17 @@ impl<'a> Bodies<'a> {
         Self(all)
     }
 
-    fn named(&self, name: &str) -> impl Iterator<Item = &FunctionBody<'a>> {
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &FunctionBody<'a>> {
         self.0.get(name).into_iter().flatten()
     }
 
-    /// The primitives that a function calls, itself or through other functions.
-    fn reached(&self, name: &str, into: &mut BTreeSet<String>) {
+    /// All functions with their names.
+    pub fn all(&self) -> impl Iterator<Item = (&String, &FunctionBody<'a>)> {
+        self.0.iter().flat_map(|(name, bodies)| bodies.iter().map(move |body| (name, body)))
+    }
+
+    /// The functions that a function calls, itself or through others.
+    pub fn reached(&self, name: &str, into: &mut BTreeSet<String>) {
         for (call, _) in self.named(name).flat_map(|body| &body.calls) {
             if into.insert(call.clone()) {
                 self.reached(call, into);
@@ -97,13 +116,30 @@ impl<'a> Bodies<'a> {
     }
 }
 
-impl FunctionBody<'_> {
+impl<'a> FunctionBody<'a> {
+    fn new(source: &'a RecipeSource, params: Vec<String>) -> Self {
+        Self {
+            source,
+            params,
+            calls: Vec::new(),
+            loops: Vec::new(),
+            secrets: Vec::new(),
+            settings: Vec::new(),
+            returns: Vec::new(),
+            reads: Vec::new(),
+            caught: Vec::new(),
+        }
+    }
+
     fn node(&mut self, path: &[ASTNode]) {
         match path.last() {
             Some(ASTNode::Expr(Expr::FnCall(call, at) | Expr::MethodCall(call, at))) => {
-                self.calls.push((call.name.to_string(), *at));
+                self.call(path, call, *at)
             }
-            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => self.calls.push((call.name.to_string(), *at)),
+            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => self.call(path, call, *at),
+            Some(ASTNode::Stmt(Stmt::While(_, at) | Stmt::Do(_, _, at))) => self.loops.push((*at, false)),
+            Some(ASTNode::Stmt(Stmt::For(_, at))) => self.loops.push((*at, true)),
+            Some(ASTNode::Stmt(Stmt::Return(_, _, at))) => self.returns.push(*at),
             // A closure is called by whoever it is passed to.
             Some(ASTNode::Expr(Expr::DynamicConstant(value, at))) if value.is_fnptr() => {
                 if let Some(function) = value.read_lock::<rhai::FnPtr>() {
@@ -123,6 +159,20 @@ impl FunctionBody<'_> {
         }
     }
 
+    fn call(&mut self, path: &[ASTNode], call: &FnCallExpr, at: Position) {
+        self.calls.push((call.name.to_string(), at));
+        let [Expr::StringConstant(name, _)] = call.args.as_slice() else { return };
+        match call.name.as_str() {
+            "secret" => {
+                let is_certain =
+                    self.returns.is_empty() && !path[..path.len() - 1].iter().any(may_be_skipped);
+                self.secrets.push(SecretRead { name: name.to_string(), at, is_certain });
+            }
+            "get" => self.settings.push(name.to_string()),
+            _ => {}
+        }
+    }
+
     fn read(&mut self, path: &[ASTNode], variable: &str, property: &str, at: Position) {
         let is_caught = path.iter().any(|node| match node {
             ASTNode::Stmt(Stmt::TryCatch(flow, _)) => {
@@ -136,8 +186,20 @@ impl FunctionBody<'_> {
         }
     }
 
-    fn problem(&self, at: Position, report: Report) -> Report {
+    pub fn problem(&self, at: Position, report: Report) -> Report {
         report.at(self.source.excerpt(at.line().unwrap_or(1), at.position().unwrap_or(1)))
+    }
+}
+
+/// Whether a statement or an expression may leave out what is in it.
+fn may_be_skipped(node: &ASTNode) -> bool {
+    match node {
+        ASTNode::Stmt(stmt) => matches!(
+            stmt,
+            Stmt::If(..) | Stmt::Switch(..) | Stmt::While(..) | Stmt::For(..) | Stmt::TryCatch(..)
+        ),
+        ASTNode::Expr(expr) => matches!(expr, Expr::And(..) | Expr::Or(..) | Expr::Coalesce(..)),
+        _ => false,
     }
 }
 

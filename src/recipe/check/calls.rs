@@ -1,11 +1,12 @@
 //! Finds calls that cannot work: unknown functions, wrong numbers of arguments.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
-use crate::event::{Excerpt, Report, Suggestion};
+use crate::event::{Report, Suggestion};
+use crate::recipe::check::file::{File, Functions, functions_of, private_of};
 use crate::recipe::check::natives::{ArgumentCounts, Natives, Receiver};
 use crate::recipe::draft::Declared;
 use crate::recipe::foreign;
@@ -14,30 +15,6 @@ use crate::recipe::sources::RecipeSource;
 /// Functions of the language itself, and methods that any value has.
 pub(super) const BUILT_IN: [&str; 10] =
     ["Fn", "call", "curry", "print", "debug", "type_of", "is_def_var", "is_def_fn", "is_shared", "tag"];
-
-type Functions = BTreeMap<String, ArgumentCounts>;
-
-/// One file under check.
-pub(super) struct File<'a> {
-    pub(super) source: &'a RecipeSource,
-    pub(super) natives: &'a Natives,
-    pub(super) own: Functions,
-    /// The functions of its imports, by alias; `None` for one that could not be loaded.
-    imports: BTreeMap<String, Option<Functions>>,
-    /// The settings of all recipes; `None` if not all of them are known.
-    settings: Option<&'a HashSet<&'a str>>,
-    /// By convention, a variable `host` is a host, unless the file declares one itself.
-    pub(super) has_own_host: bool,
-    /// Names of properties and of keys of tables. Their values may be functions, which are called like methods.
-    pub(super) keys: HashSet<String>,
-    /// Calls that have been checked already, because the type of the receiver is known.
-    pub(super) seen: HashSet<Position>,
-    /// The names of all tasks.
-    pub(super) tasks: HashSet<&'a str>,
-    /// What local paths are relative to.
-    pub(super) directory: &'a Path,
-    problems: Vec<Report>,
-}
 
 /// Checks every call in every file. Names of settings are left out if a file could not be evaluated to its end.
 pub fn check(
@@ -49,23 +26,14 @@ pub fn check(
 ) -> Vec<Report> {
     let functions: HashMap<&str, Functions> =
         trees.iter().map(|(source, ast)| (source.name.as_str(), functions_of(ast))).collect();
+    let private: HashMap<&str, Vec<String>> =
+        trees.iter().map(|(source, ast)| (source.name.as_str(), private_of(ast))).collect();
     let settings: HashSet<&str> = declared.settings.keys().map(String::as_str).collect();
     let mut problems = Vec::new();
     for (source, ast) in trees {
-        let mut file = File {
-            source,
-            natives,
-            own: functions_of(ast),
-            imports: BTreeMap::new(),
-            settings: is_whole.then_some(&settings),
-            has_own_host: false,
-            keys: HashSet::new(),
-            seen: HashSet::new(),
-            tasks: declared.tasks.keys().map(String::as_str).collect(),
-            directory,
-            problems: Vec::new(),
-        };
-        file.statements(ast, declared, &functions);
+        let mut file = File::new(source, ast, natives, declared, directory);
+        file.settings = is_whole.then_some(&settings);
+        file.statements(ast, declared, &functions, &private);
         ast.walk(&mut |path: &[ASTNode]| {
             match path.last() {
                 Some(ASTNode::Expr(expr)) => file.expression(expr),
@@ -79,26 +47,6 @@ pub fn check(
         problems.append(&mut file.problems);
     }
     problems
-}
-
-fn functions_of(ast: &AST) -> Functions {
-    let mut functions = Functions::new();
-    for function in ast.iter_functions() {
-        functions.entry(function.name.to_owned()).or_default().insert(function.params.len());
-    }
-    functions
-}
-
-/// The keys of a table literal.
-pub(super) fn keys_of(expr: &Expr) -> Vec<String> {
-    match expr {
-        Expr::Map(map, _) => map.0.iter().map(|(key, _)| key.name.to_string()).collect(),
-        Expr::DynamicConstant(value, _) => match value.read_lock::<rhai::Map>() {
-            Some(map) => map.keys().map(ToString::to_string).collect(),
-            None => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
 }
 
 /// "1 argument", "2 or 3 arguments".
@@ -121,56 +69,6 @@ pub(super) fn is_word(name: &str) -> bool {
 }
 
 impl File<'_> {
-    pub(super) fn problem(&mut self, position: Position, report: Report) {
-        let line = position.line().unwrap_or(1);
-        let column = position.position().unwrap_or(1);
-        self.problem_at(self.source.excerpt(line, column), report);
-    }
-
-    pub(super) fn problem_at(&mut self, place: Excerpt, report: Report) {
-        let report = report.at(place);
-        if !self.problems.contains(&report) {
-            self.problems.push(report);
-        }
-    }
-
-    /// Collects the imports and the keys of the file, and whether it declares a variable `host`.
-    fn statements(&mut self, ast: &AST, declared: &Declared, functions: &HashMap<&str, Functions>) {
-        let is_import = |stmt: &&Stmt| matches!(stmt, Stmt::Import(..));
-        let first: HashSet<Position> =
-            ast.statements().iter().filter(is_import).map(Stmt::position).collect();
-        let mut late = Vec::new();
-        ast.walk(&mut |path: &[ASTNode]| {
-            match path.last() {
-                Some(ASTNode::Stmt(stmt @ Stmt::Import(import, _))) => {
-                    if !first.contains(&stmt.position()) {
-                        late.push(stmt.position());
-                    }
-                    if let Expr::StringConstant(said, _) = &import.0 {
-                        let is_it = |(importer, path, _): &&(String, String, String)| {
-                            *importer == self.source.name && path == said.as_str()
-                        };
-                        let target = declared.imports.iter().find(is_it);
-                        let target = target.and_then(|(.., target)| functions.get(target.as_str()));
-                        self.imports.insert(import.1.name.to_string(), target.cloned());
-                    }
-                }
-                Some(ASTNode::Stmt(Stmt::Var(variable, ..))) if variable.0.name == "host" => {
-                    self.has_own_host = true;
-                }
-                Some(ASTNode::Expr(Expr::Property(property, _))) => {
-                    self.keys.insert(property.2.to_string());
-                }
-                Some(ASTNode::Expr(expr)) => self.keys.extend(keys_of(expr)),
-                _ => {}
-            }
-            true
-        });
-        for position in late {
-            self.problem(position, Report::new("an `import` must be at the top level of a file"));
-        }
-    }
-
     fn expression(&mut self, expr: &Expr) {
         match expr {
             Expr::FnCall(call, position) => self.call(call, *position),
@@ -255,6 +153,10 @@ impl File<'_> {
             }
         };
         let report = match functions.get(name) {
+            Some(_) if self.private.contains(&(alias.to_owned(), name.to_owned())) => {
+                Report::new(format!("`{name}` of `{alias}` is private: only its own file can call it"))
+                    .hint(format!("write `fn {name}` instead of `private fn {name}` in that file"))
+            }
             Some(counts) if counts.contains(&n) => return,
             Some(counts) => Report::new(format!("`{alias}::{name}` takes {}, not {n}", arguments(counts))),
             None => {
@@ -264,19 +166,5 @@ impl File<'_> {
             }
         };
         self.problem(position, report);
-    }
-
-    /// Reports `get("name")` of an unknown setting.
-    pub(super) fn setting(&mut self, call: &FnCallExpr) {
-        let Some(settings) = self.settings.filter(|_| call.name == "get" && call.args.len() == 1) else {
-            return;
-        };
-        let Some(Expr::StringConstant(key, position)) = call.args.first() else {
-            return;
-        };
-        if !settings.contains(key.as_str()) {
-            let near = Suggestion::new(key, settings.iter().copied());
-            self.problem(*position, Report::new(format!("unknown setting `{key}`{near}")));
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! Finds what is valid Rhai and cannot be meant: `if host.run("x")`, `"${host.name}"` in quotes, functions named by texts.
 
-use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use crate::event::Report;
-use crate::recipe::check::calls::File;
+use crate::recipe::check::calls::is_word;
+use crate::recipe::check::file::File;
 use crate::recipe::foreign;
 use crate::recipe::literal::LiteralType;
 
@@ -40,36 +41,49 @@ impl File<'_> {
             Some(ASTNode::Stmt(Stmt::If(flow, _))) => self.condition(&flow.expr),
             Some(ASTNode::Stmt(stmt @ Stmt::While(flow, position))) => {
                 self.condition(&flow.expr);
-                self.endless(stmt, &flow.expr, *position);
+                self.endless(path, stmt, &flow.expr, *position);
             }
             Some(ASTNode::Expr(Expr::And(operands, _) | Expr::Or(operands, _))) => {
                 operands.iter().for_each(|operand| self.condition(operand));
             }
             Some(ASTNode::Expr(Expr::FnCall(call, _))) if call.is_operator_call() => self.operator(call),
             Some(ASTNode::Expr(Expr::MethodCall(call, _))) => self.named_function(call),
+            Some(ASTNode::Expr(Expr::Dot(dot, ..))) => self.property_of_literal(&dot.lhs, &dot.rhs),
             Some(ASTNode::Expr(Expr::StringConstant(text, position))) => self.text(text, *position),
             _ => {}
         }
     }
 
-    /// A loop without a condition, an end and a call never ends.
-    fn endless(&mut self, stmt: &Stmt, condition: &Expr, position: Position) {
-        let mut may_end = !matches!(condition, Expr::Unit(_) | Expr::BoolConstant(true, _));
+    /// A loop whose condition stays as it is, without an end. A failure of what it calls is no end.
+    fn endless(&mut self, path: &[ASTNode], stmt: &Stmt, condition: &Expr, position: Position) {
+        let Some(variables) = variables(condition) else { return };
+        let (mut may_end, mut has_calls) = (false, false);
         stmt.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
-            may_end |= match path.last() {
-                Some(ASTNode::Stmt(Stmt::BreakLoop(..) | Stmt::Return(..) | Stmt::FnCall(..))) => true,
-                Some(ASTNode::Expr(Expr::MethodCall(..))) => true,
-                Some(ASTNode::Expr(Expr::FnCall(call, _))) => !call.is_operator_call(),
-                _ => false,
+            let call = match path.last() {
+                Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => call,
+                Some(ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _))) => call,
+                Some(node) => {
+                    may_end |= ends(node, &variables);
+                    return true;
+                }
+                None => return true,
             };
+            let name = call.name.as_str();
+            has_calls |= is_word(name) && !call.is_operator_call();
+            // Functions of recipes may throw; a closure may change what it captures.
+            let is_native = self.natives.functions.contains_key(name) && !self.own.contains_key(name);
+            may_end |= !call.namespace.is_empty()
+                || ["fail", "call", "curry"].contains(&name)
+                || !(is_native || call.is_operator_call());
             true
         });
-        if !may_end {
-            self.problem(
-                position,
-                Report::new("this loop never ends").hint("end it with `break`, `return` or `throw`"),
-            );
+        // A failure may be what the script waits for.
+        let is_tried = path.iter().any(|node| matches!(node, ASTNode::Stmt(Stmt::TryCatch(..))));
+        if may_end || (has_calls && is_tried) {
+            return;
         }
+        let message = if has_calls { "this loop can only end by a failure" } else { "this loop never ends" };
+        self.problem(position, Report::new(message).hint("end it with `break`, `return` or `throw`"));
     }
 
     /// A text is neither true nor false.
@@ -150,6 +164,43 @@ impl File<'_> {
                 );
             }
         }
+    }
+}
+
+/// The variables of a condition that is made of nothing else; `None` if it may change by itself, or is false.
+fn variables(condition: &Expr) -> Option<Vec<&str>> {
+    match condition {
+        Expr::Unit(_)
+        | Expr::BoolConstant(true, _)
+        | Expr::IntegerConstant(..)
+        | Expr::StringConstant(..) => Some(Vec::new()),
+        Expr::Variable(variable, ..) => Some(vec![variable.1.as_str()]),
+        Expr::FnCall(call, _) if call.is_operator_call() => all_variables(&call.args),
+        Expr::And(operands, _) | Expr::Or(operands, _) => all_variables(operands),
+        _ => None,
+    }
+}
+
+fn all_variables(operands: &[Expr]) -> Option<Vec<&str>> {
+    let all: Option<Vec<_>> = operands.iter().map(variables).collect();
+    all.map(|all| all.concat())
+}
+
+/// Whether a part of a loop ends it, or may change one of the variables.
+fn ends(node: &ASTNode, variables: &[&str]) -> bool {
+    let is_one = |expr: &Expr| match expr {
+        Expr::Variable(variable, ..) => variables.contains(&variable.1.as_str()),
+        _ => false,
+    };
+    match node {
+        ASTNode::Stmt(Stmt::BreakLoop(_, flags, _)) => flags.intersects(ASTFlags::BREAK),
+        ASTNode::Stmt(Stmt::Return(..)) => true,
+        ASTNode::Stmt(Stmt::Assignment(assignment)) => {
+            is_one(&assignment.1.lhs) || !matches!(assignment.1.lhs, Expr::Variable(..))
+        }
+        ASTNode::Expr(Expr::Dot(access, ..) | Expr::Index(access, ..)) => is_one(&access.lhs),
+        ASTNode::Expr(Expr::DynamicConstant(value, _)) => value.is_fnptr(),
+        _ => false,
     }
 }
 

@@ -3,10 +3,26 @@
 use rhai::{Expr, FnCallExpr, Position};
 
 use crate::event::{Excerpt, Report, Suggestion};
-use crate::recipe::check::calls::{BUILT_IN, File, arguments, is_word, unknown};
+use crate::recipe::check::calls::{BUILT_IN, arguments, is_word, unknown};
+use crate::recipe::check::file::File;
 use crate::recipe::check::natives::{ArgumentCounts, Receiver, ValueKind};
+use crate::recipe::literal::LiteralType;
 
 impl File<'_> {
+    /// Reports `get("name")` of an unknown setting.
+    pub(super) fn setting(&mut self, call: &FnCallExpr) {
+        let Some(settings) = self.settings.filter(|_| call.name == "get" && call.args.len() == 1) else {
+            return;
+        };
+        let Some(Expr::StringConstant(key, position)) = call.args.first() else {
+            return;
+        };
+        if !settings.contains(key.as_str()) {
+            let near = Suggestion::new(key, settings.iter().copied());
+            self.problem(*position, Report::new(format!("unknown setting `{key}`{near}")));
+        }
+    }
+
     /// Checks a method call on a value of unknown type.
     pub(super) fn method(&mut self, call: &FnCallExpr, position: Position) {
         let (name, n) = (call.name.as_str(), call.args.len());
@@ -33,6 +49,26 @@ impl File<'_> {
             unknown("no method", name, Suggestion::new(name, self.natives.method_names()))
         };
         self.problem(position, report);
+    }
+
+    /// Checks a property of a literal, or of a variable that is always one.
+    pub(super) fn property_of_literal(&mut self, lhs: &Expr, rhs: &Expr) {
+        let kind = match lhs {
+            Expr::Variable(variable, ..) => self.shapes.get(variable.1.as_str()).copied(),
+            literal => LiteralType::of(literal),
+        };
+        let Some(kind @ (LiteralType::List | LiteralType::Text | LiteralType::Whole)) = kind else { return };
+        let first = match rhs {
+            Expr::Dot(inner, ..) | Expr::Index(inner, ..) => &inner.lhs,
+            rhs => rhs,
+        };
+        if let Expr::Property(property, position) = first
+            && !self.natives.has_getter(&property.2)
+        {
+            let (name, what) = (property.2.as_str(), format!("{} has no property", kind.words()));
+            let near = Suggestion::new(name, self.natives.method_names());
+            self.problem(*position, unknown(&what, name, near));
+        }
     }
 
     /// The type of an expression, if the expression alone shows it.

@@ -142,8 +142,10 @@ impl Natives {
             true,
         );
         for (name, n_params, receiver, is_global, returns, overload) in all {
+            // Functions for values of the wrong type name no parameters.
+            let is_of_any_type = n_params > 0 && overload.receiver.is_none() && overload.params.is_empty();
             // The unknown answers of a plan have methods of texts.
-            if overload.receiver.as_deref() == Some("Unanswered") {
+            if is_of_any_type || overload.receiver.as_deref() == Some("Unanswered") {
                 continue;
             }
             natives.overloads.entry(name.clone()).or_default().push(overload);
@@ -221,6 +223,11 @@ impl Natives {
         methods
             .chain(self.properties.iter().filter(move |(of, _)| *of == kind))
             .map(|(_, name)| name.as_str())
+    }
+
+    /// Whether a value of any type has such a property.
+    pub fn has_getter(&self, name: &str) -> bool {
+        self.overloads.contains_key(&format!("get${name}"))
     }
 
     /// The names of all methods.

@@ -3,7 +3,7 @@
 use rhai::{ASTNode, Expr, FnCallExpr, Stmt};
 
 use crate::event::Report;
-use crate::recipe::check::calls::File;
+use crate::recipe::check::file::File;
 
 impl File<'_> {
     /// Checks the last node of a path through the syntax tree.

@@ -8,7 +8,7 @@ use rhai::{Dynamic, Map};
 
 use crate::event::Suggestion;
 use crate::recipe::context::{Context, ScriptHost};
-use crate::recipe::failure::{CommandFailed, ScriptResult, mistake, mistake_text};
+use crate::recipe::failure::{CommandFailed, ScriptResult, mistake, mistake_text, uncaught};
 use crate::recipe::value::{environment, text_of, type_name};
 use crate::run::guard;
 use crate::shell::{Answer, Exit};
@@ -79,7 +79,7 @@ pub fn command_request(context: &Context, command: &str, options: Map) -> Script
 
 fn run_it(call: &NativeCallContext, host: &ScriptHost, command: &str, options: Map) -> ScriptResult<Dynamic> {
     let context = &host.context;
-    let request = command_request(context, command, options)?;
+    let request = command_request(context, command, options).map_err(|error| uncaught(call, error))?;
     let Some(answer) = host.outcome(guard::command(context.run(), host.index, &request))? else {
         return Ok(context.unanswered(command));
     };
@@ -96,7 +96,7 @@ fn output_of(
     options: Map,
 ) -> ScriptResult<Dynamic> {
     let context = &host.context;
-    let request = command_request(context, command, options)?;
+    let request = command_request(context, command, options).map_err(|error| uncaught(call, error))?;
     let ran = command::test(&mut host.site(), &request);
     match host.outcome(ran)? {
         CommandOutcome::Planned => Ok(context.unanswered(command)),
@@ -113,7 +113,7 @@ fn test_it(
     options: Map,
 ) -> ScriptResult<Dynamic> {
     let context = &host.context;
-    let request = command_request(context, command, options)?;
+    let request = command_request(context, command, options).map_err(|error| uncaught(call, error))?;
     let ran = command::test(&mut host.site(), &request);
     match host.outcome(ran)? {
         CommandOutcome::Planned => Ok(context.unanswered(command)),

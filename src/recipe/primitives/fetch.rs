@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map};
 
 use crate::here::fetch::Fetch;
 use crate::recipe::context::Context;
-use crate::recipe::failure::ScriptResult;
+use crate::recipe::failure::{ScriptResult, uncaught};
 use crate::recipe::primitives::request::{RequestOptions, judged};
 use crate::web::Expected;
 
@@ -34,7 +34,7 @@ fn fetch_it(
 
 fn get_it(call: &NativeCallContext, url: &str, options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
-    let options = RequestOptions::read(&context, options, &GET)?;
+    let options = RequestOptions::read(&context, options, &GET).map_err(|error| uncaught(call, error))?;
     // A redirect that is expected must not be followed.
     let follows = !options.expected.is_redirection();
     fetch_it(call, &context, url, options, follows)
@@ -43,7 +43,8 @@ fn get_it(call: &NativeCallContext, url: &str, options: Map) -> ScriptResult<Dyn
 fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
     options.entry("method".into()).or_insert_with(|| "POST".into());
-    let mut options = RequestOptions::read(&context, options, &POST)?;
+    let mut options =
+        RequestOptions::read(&context, options, &POST).map_err(|error| uncaught(call, error))?;
     options.set_body(body)?;
     if matches!(options.expected, Expected::Well) {
         options.expected = Expected::Taken;

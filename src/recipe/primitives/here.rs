@@ -11,7 +11,7 @@ use crate::event::{Report, Suggestion};
 use crate::here::build_cache::CacheRule;
 use crate::here::question;
 use crate::recipe::context::{Context, ScriptHosts};
-use crate::recipe::failure::{ScriptResult, mistake, mistake_text};
+use crate::recipe::failure::{ScriptResult, mistake, mistake_text, uncaught};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{checked_output, command_request};
 use crate::recipe::value::{text_of, texts};
@@ -76,8 +76,9 @@ fn cache_rule(value: Dynamic) -> ScriptResult<CacheRule> {
 
 fn run_here(call: &NativeCallContext, command: &str, mut options: Map) -> ScriptResult<Dynamic> {
     let context = Context::of(call)?;
-    let cached = options.remove("cache").map(cache_rule).transpose()?;
-    let request = command_request(&context, command, options)?;
+    let wrong = |error| uncaught(call, error);
+    let cached = options.remove("cache").map(cache_rule).transpose().map_err(wrong)?;
+    let request = command_request(&context, command, options).map_err(wrong)?;
     let answer = match cached {
         Some(cached) => context.run().here.local_cached(&request, &cached),
         None => context.run().here.local(&request),

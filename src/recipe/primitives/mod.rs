@@ -20,6 +20,7 @@ pub mod unanswered;
 pub mod visit;
 pub mod watch;
 pub mod web;
+mod wrong_type;
 
 use rhai::{Engine, exported_module};
 
@@ -52,4 +53,5 @@ pub fn register(engine: &mut Engine) {
     ] {
         engine.register_global_module(module.into());
     }
+    wrong_type::register(engine);
 }

@@ -65,7 +65,7 @@ pub fn options_of(primitive: &str) -> Option<Vec<(&'static str, OptionKind)>> {
         "http_get" => (fetch::GET.into(), OptionKind::Number),
         "http_post" => (fetch::POST.into(), OptionKind::Number),
         "fill" => (vec!["strategy"], OptionKind::Any),
-        "rollback" => (vec!["allow_apart"], OptionKind::Any),
+        "rollback" => (vec!["allow_apart", "allow_edited"], OptionKind::Any),
         _ => return None,
     };
     let kind = |name| if name == "timeout" { timeout } else { OptionKind::of(name) };

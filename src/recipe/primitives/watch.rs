@@ -7,7 +7,7 @@ use rhai::{Dynamic, Map};
 
 use crate::event::{Report, Suggestion};
 use crate::recipe::context::ScriptHost;
-use crate::recipe::failure::{ScriptResult, mistake_text};
+use crate::recipe::failure::{ScriptResult, mistake_text, uncaught};
 use crate::recipe::primitives::request::RequestOptions;
 use crate::recipe::primitives::web::{HTTP, http_request};
 use crate::site::web::{self, RequestOutcome};
@@ -158,10 +158,10 @@ fn watch_it(
     let context = &host.context;
     if let Some(key) = options.keys().find(|key| !WATCH.contains(&key.as_str())) {
         let near = Suggestion::new(key, WATCH);
-        return Err(mistake_text(format!("unknown option `{key}`{near}")));
+        return Err(uncaught(call, mistake_text(format!("unknown option `{key}`{near}"))));
     }
-    let limits = Limits::take(&mut options)?;
-    let options = RequestOptions::read(context, options, &HTTP)?;
+    let limits = Limits::take(&mut options).map_err(|error| uncaught(call, error))?;
+    let options = RequestOptions::read(context, options, &HTTP).map_err(|error| uncaught(call, error))?;
     let (title, request) = http_request(url, &options);
     let request = host.outcome(request)?;
     let (began, mut watched) = (Instant::now(), Watched::default());

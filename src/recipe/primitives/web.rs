@@ -9,7 +9,7 @@ use rhai::{Dynamic, EvalAltResult, FnPtr, Map};
 use crate::event::Report;
 use crate::recipe::callback::Callback;
 use crate::recipe::context::ScriptHost;
-use crate::recipe::failure::{Failure, ScriptResult, Unanswered, mistake_text};
+use crate::recipe::failure::{Failure, ScriptResult, Unanswered, mistake_text, uncaught};
 use crate::recipe::primitives::request::{RequestOptions, judged};
 use crate::recipe::value::type_name;
 use crate::site::web;
@@ -64,7 +64,8 @@ pub(super) fn http_request(url: &str, options: &RequestOptions) -> (String, anyh
 }
 
 fn http_it(call: &NativeCallContext, host: &ScriptHost, url: &str, options: Map) -> ScriptResult<Dynamic> {
-    let options = RequestOptions::read(&host.context, options, &HTTP)?;
+    let options =
+        RequestOptions::read(&host.context, options, &HTTP).map_err(|error| uncaught(call, error))?;
     let (title, request) = http_request(url, &options);
     ask(call, host, &title, request, &options)
 }
@@ -76,7 +77,8 @@ fn fastcgi_it(
     script: &str,
     options: Map,
 ) -> ScriptResult<Dynamic> {
-    let options = RequestOptions::read(&host.context, options, &FASTCGI)?;
+    let options =
+        RequestOptions::read(&host.context, options, &FASTCGI).map_err(|error| uncaught(call, error))?;
     let title = format!("{} {} of {script} at {address}", options.method, options.path);
     let script = web::absolute(&host.site(), script);
     let request = script.and_then(|script| {
