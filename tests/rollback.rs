@@ -561,6 +561,56 @@ fn a_release_that_was_changed_on_one_host_is_refused_on_all() {
     assert_eq!([test.live("sites/h1"), test.live("sites/h2")], [live.clone(), live]);
 }
 
+/// Writes another text of the same length into a file of the live release, whose time stays.
+fn write_unseen(test: Test, site: &str, file: &str) -> Test {
+    test.shell(&format!(
+        "cd {site}/current && cp -p {file} ../kept && printf X >{file} && touch -r ../kept {file} && rm -f ../kept"
+    ))
+}
+
+#[test]
+fn status_says_on_which_host_what_is_live_was_changed() {
+    let test = Test::with_sites(2).source("index", "1").source("dir/other", "2");
+    test.deploy();
+    let live = test.live("sites/h1").unwrap();
+    test.ends(0, &["status", "--verify"]).says("as deployed").says_not("changed");
+    let test = write_unseen(test, "sites/h2", "index").shell("rm sites/h2/current/dir/other");
+    test.ends(0, &["status"]).says_not("changed");
+    let ran = test.ends(1, &["status", "--verify"]);
+    ran.says(&format!(
+        "error: `h2`: release `{live}` was changed after it was deployed: `dir/other`, `index`"
+    ));
+    ran.says("hint: `runner").says("as deployed").says("2 changed").says_not("error: `h1`");
+    let lines = test.run(&["status", "--verify", "--json"]).out;
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["changed"], serde_json::json!([]));
+    assert_eq!(lines[1]["changed"], serde_json::json!(["dir/other", "index"]));
+    test.ends(2, &["releases", "--verify"]).says("`--verify` is an option of `status`");
+    // A deploy whose way back it is says so, too.
+    let test = test.source("index", "3");
+    let ran = test.deploy();
+    ran.says("`h2`: changed on the server since the last deploy: `dir/other`");
+    ran.says("a rollback refuses the changed release");
+    test.ends(0, &["status", "--verify"]);
+}
+
+#[test]
+fn the_doctor_compares_what_is_live() {
+    let test = Test::with_sites(2).source("index", "1");
+    test.ends(0, &["doctor"]).says_not("looked at the files");
+    test.deploy();
+    let live = test.live("sites/h1").unwrap();
+    test.ends(0, &["doctor"]).says("`h2`: looked at the files of the live release");
+    let test = test.shell("rm sites/h2/current/index && echo 'mine' >sites/h2/current/index");
+    let ran = test.ends(1, &["doctor"]);
+    ran.says("failed on `h2`: 1 problem found").says("was changed after it was deployed: `index`");
+    // Without a manifest there is nothing to compare with.
+    let test = test.remove(&format!("sites/h2/.runner/manifests/{live}")).remove("cache");
+    test.ends(0, &["status", "--verify"]).says("cannot be compared").says("as deployed");
+    test.ends(0, &["doctor", "--host", "h2"]).says_not("looked at");
+}
+
 #[test]
 fn what_its_own_deploy_replaced_does_not_count_as_changed() {
     let test = Test::new().recipe(r#"task("prepare", |host| host.run("echo made >n && mv -f n index"));"#);

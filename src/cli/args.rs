@@ -47,6 +47,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub release: Option<String>,
 
+    /// With `status`: compares the live release with what was deployed
+    #[arg(long)]
+    pub verify: bool,
+
     /// Takes over a site that belongs to another application
     #[arg(long)]
     pub adopt_application: bool,
@@ -167,7 +171,13 @@ impl Args {
                     .hint("`runner --help`"));
             }
         };
-        Ok(invocation)
+        match self.verify && invocation != Invocation::Status {
+            true => Err(Report::new("`--verify` is an option of `status`").hint(Hint::runner(
+                ["status", "--verify"],
+                " compares the live releases with what was deployed",
+            ))),
+            false => Ok(invocation),
+        }
     }
 }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::event::{Hint, Report, few};
+use crate::event::{Hint, Report};
 use crate::release::seen::Seen;
 use crate::release::survey::By;
 use crate::release::{Record, ReleaseName, State};
 use crate::run::Run;
 use crate::run::rollback_target::rollback_target;
 use crate::run::serve::roll_out;
-use crate::site::{Comparison, compare};
+use crate::site::{Comparison, compare, verify};
 
 /// What a rollback may do that it usually refuses.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,15 +71,12 @@ fn is_as_deployed(run: &Run, host: usize, name: &ReleaseName, options: RollbackO
     let differs = match compare(&mut site, name, By::Stat, &run.here.store)? {
         Comparison::Same => return Ok(()),
         Comparison::Unknown => {
-            let text = format!(
-                "release `{name}` could not be compared with what was deployed: no manifest, or no `stat`"
-            );
-            site.session.note(text);
+            site.session.note(verify::not_compared(name));
             return Ok(());
         }
         Comparison::Differs(differs) => differs,
     };
-    let message = format!("release `{name}` was changed after it was deployed: {}", few(&differs));
+    let message = verify::changed(name, &differs);
     if options.may_be_edited {
         run.warn(format!("{message} (on `{}`)", site.host().name));
         return Ok(());

@@ -19,7 +19,7 @@ mod session;
 mod shared;
 mod state;
 mod swapping;
-mod verify;
+pub mod verify;
 mod view;
 pub mod visit;
 mod visited;

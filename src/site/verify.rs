@@ -1,7 +1,8 @@
-//! Compares a sealed release with its manifest, before a rollback makes it live again.
+//! Compares a sealed release with its manifest: before a rollback makes it live again, and the live one on request.
 
 use anyhow::Result;
 
+use crate::event::few;
 use crate::release::ReleaseName;
 use crate::release::survey::By;
 use crate::site::base::{KnownDirectory, survey};
@@ -33,4 +34,28 @@ pub fn compare(site: &mut Site, name: &ReleaseName, by: By, store: &Store) -> Re
     let mut differs = texts(differs);
     differs.retain(|path| !record.touched.contains(path));
     Ok(if differs.is_empty() { Comparison::Same } else { Comparison::Differs(differs) })
+}
+
+/// Compares the live release, if there is one: by the content of its files where the host has the tools for it and
+/// `is_thorough` asks for it, else by size, time and mode.
+pub fn compare_live(
+    site: &mut Site,
+    is_thorough: bool,
+    store: &Store,
+) -> Result<Option<(ReleaseName, Comparison)>> {
+    let seen = site.seen()?;
+    let Some(live) = seen.live().cloned() else { return Ok(None) };
+    let by = if is_thorough && seen.facts.has("sha256sum") { By::Hash } else { By::Stat };
+    let comparison = compare(site, &live, by, store)?;
+    Ok(Some((live, comparison)))
+}
+
+/// The message for a release that differs.
+pub fn changed(name: &ReleaseName, differs: &[String]) -> String {
+    format!("release `{name}` was changed after it was deployed: {}", few(differs))
+}
+
+/// The message for a release that could not be compared.
+pub fn not_compared(name: &ReleaseName) -> String {
+    format!("release `{name}` could not be compared with what was deployed: no manifest, or no `stat`")
 }

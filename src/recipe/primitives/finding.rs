@@ -4,6 +4,8 @@ use rhai::Array;
 use rhai::plugin::*;
 
 use crate::recipe::context::ScriptHost;
+use crate::recipe::failure::ScriptResult;
+use crate::site::{Comparison, verify};
 
 #[export_module]
 pub mod api {
@@ -12,6 +14,19 @@ pub mod api {
     #[rhai_fn(pure)]
     pub fn finding(host: &mut ScriptHost, text: &str) {
         host.site().findings.push(text.to_owned());
+    }
+
+    /// Compares the files of the live release with what was deployed, by size, time and mode, for the flow `doctor`: it
+    /// keeps files that differ as a finding. Returns whether there was something to compare.
+    #[rhai_fn(pure, return_raw)]
+    pub fn examine_release(host: &mut ScriptHost) -> ScriptResult<bool> {
+        let compared = verify::compare_live(&mut host.site(), false, &host.context.run().here.store);
+        let Some((live, comparison)) = host.outcome(compared)? else { return Ok(false) };
+        if let Comparison::Differs(differs) = &comparison {
+            let fix = "bring the change into the source and deploy; a deployment does not copy it";
+            host.site().findings.push(format!("{}\n{fix}", verify::changed(&live, differs)));
+        }
+        Ok(!matches!(comparison, Comparison::Unknown))
     }
 
     /// The problems that `host.finding` has kept.
