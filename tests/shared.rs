@@ -282,7 +282,18 @@ shared = ["left/sub/shared/"]"#,
         for _ in 0..2 {
             let old = test.path(test.current());
             let before = stamps(&old);
-            test.deploy().says("copied from the previous release").says_not("warning");
+            let plan = test.ends(0, &["--plan"]);
+            let ran = test.ends(0, &["-v"]);
+            ran.says("copied from the previous release").says_not("warning");
+            for path in ["alone", "dir/beside", "left/empty", "left/sub/a b", "left/sub/deeper"] {
+                plan.says(&format!("copy `{path}` from the previous release"));
+                ran.says(&format!("copied `{path}` from the previous release"));
+            }
+            // What is made, sent, or inside of one that is named, is not named.
+            for path in ["left", "left/sub", "dir", "left/sub/gen", "left/sub/deeper/x", "dir/file"] {
+                plan.says_not(&format!("copy `{path}`"));
+                ran.says_not(&format!("copied `{path}`"));
+            }
             same(&stamps(&old), &before);
             for path in left {
                 assert_eq!(test.serves("site", path), path);

@@ -37,6 +37,8 @@ pub struct FillStats {
     pub n_removed: usize,
     /// Paths that commands wrote into the previous release, and that were copied from there.
     pub n_carried: usize,
+    /// The first hundred of them.
+    pub carried: Vec<String>,
 }
 
 /// Something in the source that git ignores, and that is not sent.

@@ -2,10 +2,10 @@
 
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
-use crate::release::plan::PathRules;
+use crate::release::plan::{PathRules, Plan};
 use crate::release::scripts::{MANIFEST, script};
 use crate::shell::{Effect, Step};
-use crate::tree::TreePath;
+use crate::tree::{TreePath, tops};
 
 /// The paths of a release.
 #[derive(Debug, Default)]
@@ -43,6 +43,18 @@ impl ReleaseContents {
         let stays = |path: &TreePath| named.iter().any(|top| path.starts_with(top) || top.starts_with(path));
         self.paths.into_iter().filter(|path| !stays(path)).collect()
     }
+}
+
+/// What the fill of `plan` copies from the release that it starts from, because commands or the application left it there.
+/// Not what is inside of another such path.
+pub fn carried(found: ReleaseContents, plan: &Plan) -> Vec<TreePath> {
+    let manifests = [&plan.base.manifest, &plan.manifest];
+    let is_copied = |path: &TreePath| {
+        let is_managed = manifests.iter().any(|manifest| manifest.get(path).is_some());
+        // A directory above something that is left out is made, not copied.
+        !is_managed && !plan.left_out.iter().any(|top| path.starts_with(top) || top.starts_with(path))
+    };
+    tops(found.paths.into_iter().filter(is_copied).collect())
 }
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub struct FillReport {
     pub surveys: Vec<Survey>,
     /// How many files and directories that commands left were copied from the previous release.
     pub n_carried: usize,
+    /// The first hundred of them.
+    pub carried: Vec<String>,
     /// Those that could not be copied.
     pub skipped: Vec<String>,
 }
@@ -180,7 +182,8 @@ fn read(answer: &Answer) -> Result<FillReport> {
         None => error,
     })?;
     let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
-    Ok(FillReport { is_stale, surveys: survey::read(&fields), n_carried, skipped: fields.list("skipped") })
+    let [carried, skipped] = ["copied", "skipped"].map(|key| fields.list(key));
+    Ok(FillReport { is_stale, surveys: survey::read(&fields), n_carried, carried, skipped })
 }
 
 #[cfg(test)]

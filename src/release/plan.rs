@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anyhow::{Result, bail};
 
 use crate::release::ReleaseName;
-use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Tree, TreePath};
+use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Tree, TreePath, tops};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
@@ -97,12 +97,7 @@ impl Last {
 /// The strangers that the source does not have, without those inside of another one.
 pub(super) fn left_behind(strangers: &[TreePath], tree: &Tree) -> Vec<TreePath> {
     let source: HashSet<&TreePath> = tree.entries.iter().map(|entry| &entry.path).collect();
-    let left: HashSet<&TreePath> = strangers.iter().filter(|path| !source.contains(path)).collect();
-    let is_top = |path: &TreePath| path.parent().is_none_or(|parent| !left.contains(&parent));
-    let mut tops: Vec<TreePath> =
-        left.iter().filter(|path| is_top(path)).map(|path| (*path).clone()).collect();
-    tops.sort();
-    tops
+    tops(strangers.iter().filter(|path| !source.contains(path)).cloned().collect())
 }
 
 /// How a release is filled.

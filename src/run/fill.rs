@@ -49,7 +49,7 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     let start = FillStart { release, last, cache, rules, starting };
     let change = run.changes.get_or_make(&start, || compare(run, &files, &start))?;
     if let Mode::Plan { with_diff } = run.mode {
-        plan_fill(run, site, &change, with_diff);
+        plan_fill(run, site, &change, with_diff)?;
     }
     let facts = &site.seen()?.facts;
     let compression = CompressionMode::by(|program| facts.has(program));

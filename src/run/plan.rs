@@ -1,10 +1,12 @@
 //! The lines that a plan prints for a fill: the files that it would send and remove, and their differences.
 
+use anyhow::Result;
+
 use crate::event::Event;
 use crate::release::command::CommandPlace;
 use crate::run::Run;
 use crate::run::source_change::SourceChange;
-use crate::site::{Site, file};
+use crate::site::{Site, carried, file};
 use crate::tree::{Kind, text_diff};
 
 /// How many changed files a plan lists.
@@ -13,7 +15,8 @@ const PLANNED_FILES: usize = 200;
 const DIFF_FILES: usize = 100;
 const DIFF_BYTES: u64 = 1 << 20;
 
-pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: bool) {
+pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: bool) -> Result<()> {
+    let left = carried(site, &change.plan)?;
     let SourceChange { plan, tree: sent, send, .. } = change;
     let host = site.host().name.clone();
     let planned = |text: String| {
@@ -27,6 +30,7 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
             format!("{verb} `{}`", entry.path)
         })
         .collect();
+    changes.extend(left.iter().map(|path| format!("copy `{path}` from the previous release")));
     changes.extend(plan.change.remove.iter().map(|path| format!("remove `{path}`")));
     let n_more = changes.len().saturating_sub(PLANNED_FILES);
     changes.into_iter().take(PLANNED_FILES).for_each(&planned);
@@ -34,7 +38,7 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
         planned(format!("and {n_more} more"));
     }
     if !with_diff {
-        return;
+        return Ok(());
     }
     let (place, below) = match &plan.base.release {
         Some(base) => (CommandPlace::Release(base.clone()), ""),
@@ -56,4 +60,5 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
             run.events.event(Event::Diff { host: host.clone(), text });
         }
     }
+    Ok(())
 }

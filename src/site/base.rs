@@ -87,6 +87,13 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
     Ok(BaseState { last, cache, unchecked })
 }
 
+/// What the fill of `plan` copies from the previous release, although nobody sent it.
+pub fn carried(site: &mut Site, plan: &Plan) -> Result<Vec<TreePath>> {
+    let Some(base) = &plan.base.release else { return Ok(Vec::new()) };
+    let root = site.seen()?.root.clone();
+    Ok(contents::carried(site.session.query(contents::contents(&root, base))?, plan))
+}
+
 /// What of a release that another tool made is not copied, because no setting names it.
 fn strangers(site: &mut Site, record: &Record) -> Result<Vec<TreePath>> {
     let root = site.seen()?.root.clone();

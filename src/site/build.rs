@@ -175,6 +175,7 @@ fn report_fill(session: &Session, fill: &Fill, filled: &FillReport, n_saved: u64
         n_saved,
         n_removed: plan.change.remove.len(),
         n_carried: filled.n_carried,
+        carried: filled.carried.clone(),
     };
     for path in &filled.skipped {
         session.warn(format!("could not read `{path}` of the previous release; not copied"));

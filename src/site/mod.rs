@@ -27,7 +27,7 @@ pub mod web;
 mod work;
 
 pub use access::check_access;
-pub use base::{BaseState, base_state};
+pub use base::{BaseState, base_state, carried};
 pub use build::Fill;
 pub use command::CommandRequest;
 pub use lease::unlock;

@@ -41,7 +41,7 @@ pub use index::Index;
 pub use left::{IgnoredPath, Left};
 pub use manifest::Manifest;
 pub use pack::{PARTS_MAX, Pack, Queue, parts_of};
-pub use path::TreePath;
+pub use path::{TreePath, tops};
 pub use source::canonical;
 pub use store::Store;
 pub use text_diff::text_diff;

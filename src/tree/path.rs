@@ -1,6 +1,7 @@
 //! A path inside a tree: relative, and as bytes, because a file system allows names that are not UTF-8.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -107,6 +108,14 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// Those whose directory is not among them.
+pub fn tops(paths: HashSet<TreePath>) -> Vec<TreePath> {
+    let is_top = |path: &&TreePath| path.parent().is_none_or(|parent| !paths.contains(&parent));
+    let mut tops: Vec<TreePath> = paths.iter().filter(is_top).cloned().collect();
+    tops.sort();
+    tops
 }
 
 #[cfg(test)]

@@ -208,7 +208,13 @@ impl Sink for Terminal {
                 self.say(format!("  not sent, because git ignores it: {}", left_list(&paths)))
             }
             Event::Sending { host, sent, total } => self.progress.sending(&host, sent, total),
-            Event::Filled { sent: what, .. } => self.remark(fill_summary(&what)),
+            Event::Filled { host, sent: what } => {
+                self.remark(fill_summary(&what));
+                for path in what.carried.iter().filter(|_| self.is_verbose) {
+                    let host = format!("[{host}]");
+                    self.say(format!("  {} copied `{path}` from the previous release", host.dimmed()));
+                }
+            }
             Event::Swapped { release, hosts, took, spread } => {
                 let spread = match hosts.len() {
                     0 | 1 => String::new(),

@@ -159,6 +159,7 @@ carry() {
   done <"$run/chosen"
   copy "$@"
   say carried "$n"
+  sed -n "s/^c//p" "$run/chosen" | head -n 100 | say_each copied
   [ -z "$failed" ] || {
     list "$new" >"$run/here"
     without "$run/here" <"$run/wanted" >"$run/missed"
