@@ -508,7 +508,7 @@ fn refused_as_changed(test: &Test, named: &str) {
     let old = test.releases("site")[0].clone();
     let ran = test.ends(1, &["rollback"]);
     ran.says(&format!("release `{old}` was changed after it was deployed: {named}"));
-    ran.says(&format!("rollback --release {old} --set allow_edited=true` goes there all the same"));
+    ran.says(&format!("rollback --release {old} --set allow_edited=true` rolls back to it anyway"));
     test.ends(1, &["rollback", "--plan"]).says("was changed after it was deployed");
     test.ends(1, &["rollback", "--release", &old]).says("was changed after it was deployed");
     assert_eq!(test.live("site"), live);

@@ -88,7 +88,7 @@ fn an_export_has_neither_what_git_ignores_nor_what_its_build_left_to_ignore() {
         &test,
         "cd shop && echo '/.gitignore export-ignore' >.gitattributes && git add .gitattributes && git commit -qm 2",
     );
-    ends(&in_shop(&test, "", &[]), 1).says("git ignores `vendor/`").says("include.add = [\"vendor/\"]");
+    ends(&in_shop(&test, "", &[]), 1).says("git ignores paths").says("`vendor/`").says("include.add = [\"vendor/\"]");
     ends(&in_shop(&test, "", &["--set", "include.add=[\"vendor/\"]"]), 0).says("`built.sql`");
     assert!(test.has("site/current/vendor/a") && test.has("site/current/made"));
     has_no_secret(&test);
@@ -103,7 +103,7 @@ fn what_a_build_left_is_not_lost_at_a_first_deployment_without_being_told() {
         let include = format!("include.add = [\"{built}/\"]");
         for words in [vec!["--plan"], vec![]] {
             let ran = in_shop(&test, "", &words);
-            ends(&ran, 1).says(&format!("git ignores `{built}/`")).says(&include);
+            ends(&ran, 1).says("git ignores paths").says(&format!("`{built}/`")).says(&include);
             ran.says(&format!("exclude.add = [\"{built}/\"]"));
         }
         assert_eq!(test.live("site"), None);
@@ -113,8 +113,8 @@ fn what_a_build_left_is_not_lost_at_a_first_deployment_without_being_told() {
         has_no_secret(&test);
         // From now on, it would be missed.
         let test = test.write("shop/runner.toml", &toml(""));
-        ends(&in_shop(&test, "", &["--plan"]), 1).says("the live release has it").says(&include);
-        ends(&in_shop(&test, "", &[]), 1).says("the live release has it").says(&include);
+        ends(&in_shop(&test, "", &["--plan"]), 1).says("the live release got from the source").says(&include);
+        ends(&in_shop(&test, "", &[]), 1).says("the live release got from the source").says(&include);
         let test = test.write("shop/runner.toml", &toml(&format!("exclude.add = [\"{built}/\"]")));
         ends(&in_shop(&test, "", &[]), 0).says_not(&format!("`{built}/` ("));
         assert!(!test.has(format!("site/current/{built}")));
@@ -128,7 +128,7 @@ fn a_file_that_becomes_ignored_is_not_taken_from_the_live_site_unseen() {
         let test = shop(&settings).write("shop/data/list.csv", "1").write("shop/data/deep/b.csv", "2");
         ends(&in_shop(&test, "", &[]), 0);
         sh(&test, "echo '/data/' >>shop/.gitignore");
-        ends(&in_shop(&test, "", &[]), 1).says("git ignores `data/`").says("include.add = [\"/data/\"]");
+        ends(&in_shop(&test, "", &[]), 1).says("from the source: `data/`").says("include.add = [\"/data/\"]");
         assert_eq!(test.serves("site", "data/list.csv"), "1");
         // What is gone here as well is not missed.
         sh(&test, "rm -r shop/data");
@@ -257,12 +257,12 @@ fn pointers_of_lfs_links_and_env_files_are_told_once_with_the_line_that_changes_
     for words in [&["--plan"][..], &[]] {
         let ran = in_shop(&test, "", words);
         ends(&ran, 0)
-            .says("pointers of Git LFS are sent, not the files that they stand for: `logo.png`; run `git lfs pull`")
-            .says("links lead out of the source, to whatever the server has there: `app/out -> ../../outside`, `hosts -> /etc/hosts`; not to send them: `exclude.add = [\"/app/out\", \"/hosts\"]`")
-            .says("links lead to nothing that is sent: `broken -> nothing`, `ignored -> auth.json`; not")
+            .says("Git LFS pointers are sent instead of the files: `logo.png`; run `git lfs pull`")
+            .says("links point outside the source, to whatever the server has at that path: `app/out -> ../../outside`, `hosts -> /etc/hosts`; to leave them out: `exclude.add = [\"/app/out\", \"/hosts\"]`")
+            .says("links point to paths that are not sent: `broken -> nothing`, `ignored -> auth.json`; to leave")
             .says("git tracks `.env.production`, but `.env*` files are not sent; to send: `include.add = [\"/.env.production\"]`")
             .says_not(".env.ci");
-        assert_eq!(ran.err.matches("links lead out").count(), 1, "{ran}");
+        assert_eq!(ran.err.matches("links point outside").count(), 1, "{ran}");
     }
     has_no_secret(&test);
     assert!(test.has("site/current/.envoy.blade.php"));

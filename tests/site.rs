@@ -34,7 +34,7 @@ fn a_directory_that_is_served_as_it_is_is_no_site() {
     refused(
         &test,
         &[
-            "site` is in use: it has `index.html`",
+            "site` looks like a web root: it contains `index.html`",
             "visitors would go on seeing",
             "site-site/current` the root",
         ],
@@ -44,7 +44,7 @@ fn a_directory_that_is_served_as_it_is_is_no_site() {
     refused(&test, &[&format!("set `path = \"{}\"`", path.display())]);
     // With the layout beside it, too: a web server does not look at that.
     let test = test.write("site/shared/.env", "x");
-    refused(&test, &["is in use: it has `index.html`"]);
+    refused(&test, &["looks like a web root: it contains `index.html`"]);
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn every_kind_of_application_in_a_directory_makes_it_no_site() {
     ] {
         let test = Test::new().source("index", "new").write(&format!("site/{path}"), "old");
         let first = path.split('/').next().unwrap();
-        refused(&test, &[&format!("it has `{first}`"), root]);
+        refused(&test, &[&format!("it contains `{first}`"), root]);
     }
 }
 
 #[test]
 fn a_link_that_is_served_makes_it_no_site() {
     let test = Test::new().source("index", "new").shell("mkdir site").link("nowhere", "site/index.php");
-    refused(&test, &["it has `index.php`"]);
+    refused(&test, &["it contains `index.php`"]);
 }
 
 #[test]

@@ -354,7 +354,7 @@ fn a_host_that_is_cut_off_during_its_own_step_is_noticed_as_soon_as_it_swaps_bac
         let took = struck.elapsed();
         eprintln!("{name}: over after {took:?}\n{ran}");
         assert_eq!(ran.code, Some(4), "{ran}");
-        ran.says("connection lost: no heartbeat was answered for ")
+        ran.says("connection lost: the server answered no heartbeat for ")
             .says("hint: set a longer `confirm_within`");
         ran.says_not("the host sent nothing for");
         // The link would notice after 45 s.

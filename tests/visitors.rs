@@ -68,8 +68,8 @@ fn a_response_that_does_not_tell_its_release_is_no_failure() {
     let test = Test::new().source("server.js", "one").source("public/app.js", "one");
     let nginx = Nginx::start("location / { return 200 hello; }");
     let test = asked(test, &format!("http://127.0.0.1:{}", nginx.port), "");
-    test.deploy().says("; visitors get 200; which release was not told");
-    test.source("server.js", "two").deploy().says("; visitors get 200; which release was not told");
+    test.deploy().says("; visitors get 200; release unknown");
+    test.source("server.js", "two").deploy().says("; visitors get 200; release unknown");
 }
 
 #[test]
@@ -144,8 +144,8 @@ fn a_web_root_that_is_not_the_release_is_found_with_the_line_that_cures_it() {
     // The deploy path itself.
     let nginx = Nginx::start(&format!("root {site};"));
     let test = asked(test, &format!("http://127.0.0.1:{}", nginx.port), "");
-    test.ends(1, &[]).says("the deploy path is the root of the web server").says(&cure);
-    test.ends(1, &["doctor"]).says("the deploy path is the root of the web server");
+    test.ends(1, &[]).says("the root of the web server is the deploy path itself").says(&cure);
+    test.ends(1, &["doctor"]).says("the root of the web server is the deploy path itself");
     // One fixed release.
     let nginx = Nginx::start(&format!("root {site}/releases/{};", test.live("site").unwrap()));
     let test = asked(test, &format!("http://127.0.0.1:{}", nginx.port), "");
@@ -176,7 +176,7 @@ fn an_error_after_the_swap_goes_back_and_one_before_it_is_said() {
         .says("; visitors get 200");
     assert_eq!(test.live("site"), live);
     test.ends(0, &["--set", "url="]);
-    test.remove("source/broken").deploy().says("returned 500: expected 200 to 399, before this deployment");
+    test.remove("source/broken").deploy().says("before this deployment, ").says("returned 500: expected 200 to 399");
 }
 
 #[test]

@@ -118,14 +118,14 @@ fn unread(top: &Path, error: &anyhow::Error) -> anyhow::Error {
     let why = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     let report = match why {
         Some(ErrorKind::NotFound) => Report::new(format!(
-            "`{shown}` is a git repository, but this machine has no `git`, so it is not known what git ignores"
+            "`{shown}` is a git repository, but this machine has no `git`, so `runner` cannot tell what git ignores"
         ))
         .hint("install git, or send everything: `include = [\"*\"]`"),
         _ => {
             let told = Report::of(error);
             let cure = told.notes.iter().find_map(|line| line.trim().strip_prefix("git config "));
             let report = Report {
-                message: format!("git cannot read the repository in `{shown}`, so it is not known what it ignores"),
+                message: format!("git cannot read the repository in `{shown}`, so `runner` cannot tell what git ignores"),
                 ..told.clone()
             };
             match cure {

@@ -108,7 +108,7 @@ impl Here {
 fn warnings(project: &Project, revision: &Revision, is_emptied: bool) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     if revision.is_dirty {
-        warnings.push("the work tree has uncommitted changes; the release is recorded as such".to_owned());
+        warnings.push("the work tree has uncommitted changes; the record of the release says so".to_owned());
     }
     if is_emptied {
         warnings.push("`ref` is empty; deploying the work tree".to_owned());

@@ -21,14 +21,11 @@ pub fn remarks(tree: &Tree, left: &Left, is_export: bool) -> Vec<String> {
     let pointers = pointers(tree);
     if !pointers.is_empty() {
         let cure = if is_export {
-            "deploy the work tree, without `ref`, after `git lfs pull`"
+            "run `git lfs pull`, then deploy the work tree, without `ref`"
         } else {
             "run `git lfs pull`"
         };
-        remarks.push(format!(
-            "pointers of Git LFS are sent, not the files that they stand for: {}; {cure}",
-            few(&pointers)
-        ));
+        remarks.push(format!("Git LFS pointers are sent instead of the files: {}; {cure}", few(&pointers)));
     }
     let absent = absent_submodules(tree);
     if !absent.is_empty() {

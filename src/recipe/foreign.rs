@@ -113,7 +113,7 @@ const NAMES: &[ForeignWord] = &[
 
 /// What to write instead of a word, as the hint of a report.
 fn hint((word, from, cure): &ForeignWord) -> String {
-    format!("`{word}` is a word of {from}: write {cure}")
+    format!("`{word}` comes from {from}; here, write {cure}")
 }
 
 /// The hint for a name that is no function, method or variable.

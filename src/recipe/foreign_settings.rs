@@ -37,7 +37,7 @@ const ROLE: Translation = Text("give the task a role: `task(...).on(\"database\"
 const SOURCE: Translation = Text(
     "remove it: `runner` sends the work tree, or the commit that the setting `ref` names, from this machine",
 );
-const SUDO: Translation = Text("remove it: write `sudo -n` into the commands that need it");
+const SUDO: Translation = Text("remove it: begin the commands that need it with `sudo -n`");
 const NONE: Translation = Text("remove it: `runner` needs no such setting");
 const REF: Translation = Setting("ref", "\"main\"");
 
@@ -100,7 +100,11 @@ const WORDS: &[(&str, &str, Translation)] = &[
     ("application", "Capistrano and Deployer", NAME),
     ("application_name", "Mina", NAME),
     ("migration_role", "Capistrano", ROLE),
-    ("default_stage", "Capistrano and Deployer", Text("set the variable `RUNNER_STAGE`, or type `--stage`")),
+    (
+        "default_stage",
+        "Capistrano and Deployer",
+        Text("set the environment variable `RUNNER_STAGE`, or use `--stage`"),
+    ),
     ("stages", "Capistrano", Text("write a table `[stage.NAME]` for each stage into `runner.toml`")),
     ("default_timeout", "Deployer", Text("limit the time of a task: `task(...).timeout(300)`")),
     ("tmp_dir", "Capistrano", NONE),

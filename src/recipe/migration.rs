@@ -83,8 +83,8 @@ const VALUES: [&str; 6] =
     ["->nullable(", "->default(", "->usecurrent(", "->storedas(", "->virtualas(", "->generatedas("];
 
 const REMOVES: &str = "which may remove something that the live release needs";
-const UNIQUE: &str = "a unique index, which rows that the live release writes may violate";
-const NOT_NULL: &str = "which is `NOT NULL` without a default, so that the live release cannot insert rows";
+const UNIQUE: &str = "a unique index, which may reject rows that the live release writes";
+const NOT_NULL: &str = "which is `NOT NULL` without a default, so the live release can no longer insert rows";
 
 /// What in this migration the live release may not survive: for each kind, what it is and why.
 pub fn risks(text: &str) -> Vec<String> {

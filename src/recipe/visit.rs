@@ -71,7 +71,7 @@ fn apply(visit: &mut Visit, ask: Dynamic) -> Result<()> {
                     format!("`expect` must be a status, a text of the body, or a list of these, not {kind}")
                 })?;
             }
-            _ => bail!("it has no `{key}`{}", Suggestion::new(&key, KEYS)),
+            _ => bail!("unknown key `{key}`{}", Suggestion::new(&key, KEYS)),
         }
     }
     Ok(())

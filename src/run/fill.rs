@@ -85,7 +85,7 @@ fn not_copied(name: &ReleaseName, paths: &[TreePath]) -> String {
         more => format!(" and {more} more"),
     };
     format!(
-        "not copied from `{name}`, which another tool made: {}{more}; the settings `shared` and `writable` name what to keep",
+        "not copied from `{name}`, which another tool made: {}{more}; to keep a path, add it to the setting `shared` or `writable`",
         shown.join(", ")
     )
 }

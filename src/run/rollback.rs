@@ -84,7 +84,7 @@ fn is_as_deployed(run: &Run, host: usize, name: &ReleaseName, options: RollbackO
     let words = ["rollback", "--release", name.as_str(), "--set", "allow_edited=true"];
     bail!(
         Report::new(message)
-            .hint(Hint::runner(words, " goes there all the same; `releases` lists the others"))
+            .hint(Hint::runner(words, " rolls back to it anyway; `runner releases` lists the others"))
     )
 }
 

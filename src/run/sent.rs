@@ -27,7 +27,7 @@ pub fn check(run: &Run, files: &SourceFiles, last: &Last) -> Result<()> {
     let ignored = &files.left.ignored;
     let lost = lost(ignored, manifest, &files.tree.root);
     if !lost.is_empty() {
-        let message = format!("git ignores {}, but the live release has it from the source", few(&lost));
+        let message = format!("git ignores paths that the live release got from the source: {}", few(&lost));
         bail!(choose(message, &lost));
     }
     // A release without a manifest says nothing about what was sent before.
@@ -35,7 +35,7 @@ pub fn check(run: &Run, files: &SourceFiles, last: &Last) -> Result<()> {
         let built: Vec<&IgnoredPath> = ignored.iter().filter(|path| is_built(path)).collect();
         if !built.is_empty() {
             let message =
-                format!("git ignores {}, but a build may have made it for this release", few(&built));
+                format!("git ignores paths that may be build output for this release: {}", few(&built));
             bail!(choose(message, &built));
         }
     }
@@ -47,7 +47,7 @@ fn choose(message: String, paths: &[&IgnoredPath]) -> Report {
     let patterns: Vec<String> = paths.iter().map(|ignored| pattern(ignored)).collect();
     let line = |setting: &str| format!("{setting}.add = [{}]", patterns.join(", "));
     Report::new(message)
-        .note(format!("not to send it: {}", line("exclude")))
+        .note(format!("to leave it out, add to `[settings]` in `runner.toml`: {}", line("exclude")))
         .hint(format!("to send it, add to `[settings]` in `runner.toml`: {}", line("include")))
 }
 
@@ -100,8 +100,8 @@ fn tell(run: &Run, files: &SourceFiles) {
     }
     let (outside, nowhere) = astray(run, files);
     for (links, what) in [
-        (outside, "links lead out of the source, to whatever the server has there"),
-        (nowhere, "links lead to nothing that is sent"),
+        (outside, "links point outside the source, to whatever the server has at that path"),
+        (nowhere, "links point to paths that are not sent"),
     ] {
         if links.is_empty() {
             continue;
@@ -111,7 +111,7 @@ fn tell(run: &Run, files: &SourceFiles) {
             links.iter().take(NAMED).map(|(path, _)| pattern_of("/", &path.to_string())).collect();
         let words = words.join(", ");
         run.warn(format!(
-            "{what}: {}; not to send them: `exclude.add = [{words}]`; if they are meant: `include.add = [{words}]`",
+            "{what}: {}; to leave them out: `exclude.add = [{words}]`; if they are intended: `include.add = [{words}]`",
             few(&shown)
         ));
     }

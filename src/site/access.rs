@@ -27,7 +27,7 @@ fn docroot(site: &Site, seen: &Seen) -> Option<Report> {
     if webroot.is_empty() {
         return None;
     }
-    let report = Report::new(format!("`{root}` is in use: it has {}", few(webroot)));
+    let report = Report::new(format!("`{root}` looks like a web root: it contains {}", few(webroot)));
     let report = report.note(format!(
         "if a web server serves `{root}`, visitors would go on seeing these files, and could read `{root}/releases` and `{root}/shared`"
     ));
@@ -60,7 +60,7 @@ fn other_application(site: &Site, seen: &Seen) -> Option<Report> {
         "if `{wanted}` deployed here, it would replace `{found}`, and a rollback would bring `{found}` back"
     ));
     Some(report.hint(format!(
-        "give `{wanted}` another `path`; if `{wanted}` is the new name of `{found}`, add `--adopt-application`"
+        "set another `path` for `{wanted}`; or, if `{found}` was renamed to `{wanted}`, add `--adopt-application`"
     )))
 }
 

@@ -193,7 +193,7 @@ fn report_drift(session: &Session, edited: &[TreePath], touched: &[String]) -> R
     let what = format!("changed on the server since the last deploy: {}", few(&edited));
     match session.options.drift {
         Drift::Report => session.warn(format!(
-            "{what}; the new release has the local content, and a rollback refuses the changed release"
+            "{what}; the new release gets the local files, and `rollback` will refuse to return to the changed one"
         )),
         Drift::Overwrite => session.note(format!("{what}; overwritten in the new release")),
         Drift::Fail => {

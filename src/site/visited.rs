@@ -49,7 +49,7 @@ impl Visited {
             PageOrigin::Live => format!("{status} from this release"),
             PageOrigin::Other(name) => format!("{status} from release {name}"),
             PageOrigin::Elsewhere => format!("{status} from another directory"),
-            PageOrigin::Unknown => format!("{status}; which release was not told"),
+            PageOrigin::Unknown => format!("{status}; release unknown"),
         }
     }
 
@@ -61,7 +61,7 @@ impl Visited {
     /// What is wrong with the web server, whichever release is live.
     pub fn misdirected(&self) -> Option<Report> {
         let Self { title, status, .. } = self;
-        let root_is = "the deploy path is the root of the web server";
+        let root_is = "the root of the web server is the deploy path itself";
         let what = match (&self.exposure, &self.origin, &self.missing) {
             (Exposure::Readable, ..) => format!("visitors can read `/.runner/format`: {root_is}"),
             (Exposure::Root, ..) => format!("`{title}` returned {status}: {root_is}"),
@@ -71,7 +71,7 @@ impl Visited {
                 )
             }
             (_, PageOrigin::Other(name), _) => {
-                format!("`{title}` returned release `{name}`, which is not live")
+                format!("`{title}` returned a page of release `{name}`, which is not live")
             }
             (_, _, Some(file)) => {
                 format!(
@@ -82,7 +82,7 @@ impl Visited {
         };
         let report = match &self.origin {
             PageOrigin::Other(_) => Report::new(what).note(
-                "if PHP keeps the other release, pass `$realpath_root` to it in nginx, not `$document_root`",
+                "if PHP keeps serving the other release, make nginx pass `$realpath_root` to it instead of `$document_root`",
             ),
             _ => Report::new(what),
         };

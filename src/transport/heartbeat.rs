@@ -119,7 +119,7 @@ impl HeartbeatSender {
         let (Some(limit), HeartbeatChannel::Open { since, .. }) = (self.limit, &self.channel) else { return };
         let silence = self.last_answer.max(*since).elapsed();
         if silence >= limit {
-            link.abandon(&format!("no heartbeat was answered for {:.0} s", silence.as_secs_f64()));
+            link.abandon(&format!("the server answered no heartbeat for {:.0} s", silence.as_secs_f64()));
         }
     }
 

@@ -97,8 +97,10 @@ impl Visit {
         }
         if matches!(status, 401 | 407) {
             return Err(self.not_understood(&format!("returned {status}: it asks for a password")).hint(
-                "add `ask = { expect = 401 }` to `[settings]` to accept that, or log in with \
-                 `ask = { headers = { Authorization = \"Basic ...\" } }`",
+                format!(
+                    "add `ask = {{ expect = {status} }}` to `[settings]` to accept that, or log in with \
+                 `ask = {{ headers = {{ Authorization = \"Basic ...\" }} }}`"
+                ),
             ));
         }
         let location = response.header("location").filter(|_| matches!(status, 301..=303 | 307 | 308));
@@ -109,7 +111,7 @@ impl Visit {
                 let report = self.not_understood(&format!("returned {status}: it redirects to `{origin}`"));
                 let report = match origin.starts_with("https:") && !self.url.is_https {
                     true => report.note(
-                        "if TLS ends before this host, set `ask = { headers = { X-Forwarded-Proto = \"https\" } }` instead",
+                        "if a proxy in front of this host terminates TLS, keep `url` and set `ask = { headers = { X-Forwarded-Proto = \"https\" } }`",
                     ),
                     false => report,
                 };
@@ -132,7 +134,7 @@ impl Visit {
 
     fn not_understood(&self, what: &str) -> Report {
         let report = Report::new(format!("`GET {}` {what}", self.shown(&self.url.target)));
-        report.note(format!("the web server was asked at `{}`", self.at))
+        report.note(format!("the request was sent to `{}`", self.at))
     }
 }
 

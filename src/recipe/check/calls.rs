@@ -88,7 +88,7 @@ impl File<'_> {
             return;
         }
         if name == "Fn" {
-            let report = Report::new("a function cannot be named by a text: recipes cannot use `Fn`");
+            let report = Report::new("recipes cannot use `Fn`");
             self.problem(
                 position,
                 report.hint("write the function itself, or a closure: `|host| build(host)`"),

@@ -129,7 +129,7 @@ impl File<'_> {
             && call.name != "call"
             && let Some(argument) = call.args.first().filter(|argument| is_text(argument))
         {
-            let report = Report::new(format!("the function of `{}` cannot be named by a text", call.name));
+            let report = Report::new(format!("`{}` takes a function, not the name of one", call.name));
             self.problem(
                 argument.start_position(),
                 report.hint("write the function itself, or a closure: `|item| ...`"),

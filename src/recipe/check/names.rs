@@ -24,7 +24,7 @@ fn unknown(declared: &Declared, name: &str) -> Option<Report> {
         return None;
     }
     if let Some(flow) = declared.flows.get(name) {
-        let report = Report::new(format!("`{name}` is a flow, and a hook is on a task"));
+        let report = Report::new(format!("`{name}` is a flow, but hooks belong to tasks"));
         return Some(match flow.tasks.last() {
             Some(last) => report.hint(format!(
                 "name a task of the flow, such as `{last}`; or use `on_success(\"{name}\", |outcome| ...)`"

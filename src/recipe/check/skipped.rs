@@ -23,7 +23,7 @@ pub fn remarks(world: &World) -> Vec<Report> {
                 remarks.push(
                     Report::new(format!("`{flow}` skips task `{}`, which is hooked in after `{task}`", hook.task))
                         .at(hook.task_place.clone())
-                        .note(format!("`.repeat_on_swap_back()` on the task also runs it after `{revert}` and after a swap back"))
+                        .note(format!("to run it after `{revert}` and after a swap back, too, add `.repeat_on_swap_back()` to the task"))
                 );
             }
         }

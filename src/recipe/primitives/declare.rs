@@ -186,7 +186,7 @@ pub mod api {
     }
 
     /// Declares that the task reverts another one, as `revert` does with `swap`. Tasks with `.repeat_on_swap_back()` that
-    /// are hooked in after that one run after this one, too; its other hooks do not.
+    /// are hooked in after the reverted task also run after this one; its other hooks do not.
     #[rhai_fn(return_raw)]
     pub fn reverts(
         context: NativeCallContext,

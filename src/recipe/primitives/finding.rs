@@ -9,7 +9,7 @@ use crate::site::{Comparison, verify};
 
 #[export_module]
 pub mod api {
-    /// Keeps a problem of the host for the end of the flow `doctor`, which fails with all of them: a text with the fix in
+    /// Records a problem of the host; the flow `doctor` fails at its end with all of them. The text has the fix in
     /// its last lines.
     #[rhai_fn(pure)]
     pub fn finding(host: &mut ScriptHost, text: &str) {

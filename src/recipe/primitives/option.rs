@@ -19,7 +19,7 @@ impl OptionKind {
     fn of(name: &str) -> Self {
         match name {
             "at" | "cwd" | "user" | "host" | "method" | "path" | "strategy" | "settles" => Self::Text,
-            "errexit" | "https" | "allow_apart" => Self::Flag,
+            "errexit" | "https" | "allow_apart" | "allow_edited" => Self::Flag,
             "env" | "headers" | "params" | "cache" => Self::Table,
             "max_error_rate" | "max_p99_ms" | "rate" | "seconds" | "min_samples" => Self::Number,
             _ => Self::Any,

@@ -61,7 +61,7 @@ fn before(host: &ScriptHost, visited: &Visited) -> ScriptResult<()> {
         return Err(host.failed(report).into());
     }
     if let Some(report) = visited.unhealthy().filter(|_| visited.live.is_some()) {
-        let text = format!("{}, before this deployment", report.message);
+        let text = format!("before this deployment, {}", report.message);
         tell(host, |host| Event::Warning { host, text });
     } else if host.context.run().mode.is_plan() {
         let text = format!("visitors get {}", visited.text());
@@ -145,7 +145,7 @@ pub mod api {
         Ok(map)
     }
 
-    /// Notes that requests get the live release, because something else than a response has shown it. The end of the run
+    /// Records that requests get the live release, if something other than a response has shown it. The end of the run
     /// says so.
     #[rhai_fn(pure, return_raw)]
     pub fn show_live(host: &mut ScriptHost) -> ScriptResult<()> {
