@@ -88,7 +88,10 @@ fn an_export_has_neither_what_git_ignores_nor_what_its_build_left_to_ignore() {
         &test,
         "cd shop && echo '/.gitignore export-ignore' >.gitattributes && git add .gitattributes && git commit -qm 2",
     );
-    ends(&in_shop(&test, "", &[]), 1).says("git ignores paths").says("`vendor/`").says("include.add = [\"vendor/\"]");
+    ends(&in_shop(&test, "", &[]), 1)
+        .says("git ignores paths")
+        .says("`vendor/`")
+        .says("include.add = [\"vendor/\"]");
     ends(&in_shop(&test, "", &["--set", "include.add=[\"vendor/\"]"]), 0).says("`built.sql`");
     assert!(test.has("site/current/vendor/a") && test.has("site/current/made"));
     has_no_secret(&test);

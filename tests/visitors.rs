@@ -176,7 +176,10 @@ fn an_error_after_the_swap_goes_back_and_one_before_it_is_said() {
         .says("; visitors get 200");
     assert_eq!(test.live("site"), live);
     test.ends(0, &["--set", "url="]);
-    test.remove("source/broken").deploy().says("before this deployment, ").says("returned 500: expected 200 to 399");
+    test.remove("source/broken")
+        .deploy()
+        .says("before this deployment, ")
+        .says("returned 500: expected 200 to 399");
 }
 
 #[test]

@@ -57,5 +57,7 @@ pub fn changed(name: &ReleaseName, differs: &[String]) -> String {
 
 /// The message for a release that could not be compared.
 pub fn not_compared(name: &ReleaseName) -> String {
-    format!("release `{name}` could not be compared with what was deployed: it has no manifest, or the server has no `stat`")
+    format!(
+        "release `{name}` could not be compared with what was deployed: it has no manifest, or the server has no `stat`"
+    )
 }
