@@ -591,7 +591,7 @@ fn status_says_on_which_host_what_is_live_was_changed() {
     let test = test.source("index", "3");
     let ran = test.deploy();
     ran.says("`h2`: changed on the server since the last deploy: `dir/other`");
-    ran.says("a rollback refuses the changed release");
+    ran.says("`rollback` will refuse to return to the changed one");
     test.ends(0, &["status", "--verify"]);
 }
 

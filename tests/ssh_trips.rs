@@ -2,6 +2,8 @@
 
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/web.rs"]
+mod servers;
 mod support;
 
 use std::fs;
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proxy::{Proxy, fewest};
+use servers::Nginx;
 use support::Test;
 use support::sshd::Sshd;
 
@@ -87,6 +90,30 @@ fn a_redeploy_of_nothing_sends_scripts_alone() {
     println!("up {up} bytes, down {down}");
     assert!(up < 76_000 && down < 9_000, "{up} {down}");
     fs::remove_dir_all(site(&server, &test)).unwrap();
+}
+
+/// Before anything changes, after the swap, and for the last line.
+#[test]
+fn what_visitors_get_costs_few_round_trips() {
+    let server = Sshd::openssh();
+    let expected = [19, 14, 11];
+    let fewest = fewest(&expected, |delay| {
+        let test = project(&server).source("index.html", "one");
+        let current = site(&server, &test).join("current").display().to_string();
+        let nginx = Nginx::start(&format!("root {current};"));
+        let url = format!("url=http://127.0.0.1:{}", nginx.port);
+        let words = |words: &[&'static str]| [words, &["--set"]].concat();
+        let run = |test: &Test, of: &[&'static str]| {
+            trips(&server, test, delay, &[&words(of)[..], &[url.as_str()]].concat())
+        };
+        run(&test, &[]);
+        let test = test.source("index.html", "two");
+        let all = [run(&test, &[]), run(&test, &["rollback"]), run(&test, &["status"])];
+        fs::remove_dir_all(site(&server, &test)).unwrap();
+        all
+    });
+    println!("with `url`, 1 changed, rollback, status: {fewest:?}");
+    assert_eq!(fewest, expected);
 }
 
 #[test]
