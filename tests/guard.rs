@@ -372,6 +372,116 @@ fn what_a_command_writes_in_the_live_release_changes_no_release() {
     }
 }
 
+/// As WordPress' `copy_dir` writes a file: `copy()`, then `chmod` and `copy()` again.
+const COPY_DIR: &str = "cp ../../../new index 2>/dev/null || { chmod 644 index; cp ../../../new index; }";
+
+/// Two releases that share `index`, and a project whose user has no privileges.
+fn two_that_share(test: Test) -> Test {
+    let test = test.source("index", "one").source("sp ace", "two").unprivileged().write("new", "X");
+    test.deploy();
+    let test = test.source("other", "x");
+    test.deploy();
+    test
+}
+
+/// The other releases than the live one still have the content that was deployed.
+#[track_caller]
+fn only_the_live_release_has(test: &Test, file: &str, written: &str, before: &str) {
+    let live = test.live("site").unwrap();
+    for name in test.releases("site") {
+        let want = if name == live { written } else { before };
+        assert_eq!(test.read(format!("site/releases/{name}/{file}")), want, "{name}");
+    }
+}
+
+#[test]
+fn what_a_command_writes_in_place_after_the_swap_is_restored_in_the_other_releases() {
+    everywhere(|test| {
+        let test = two_that_share(test).recipe(&format!(
+            r#"task("reload", |host| {{ host.run("{COPY_DIR}"); host.run("true"); }}); task("verify", |host| host.run("chmod 644 'sp ace'; echo Y >>'sp ace'"));"#
+        ));
+        let old = test.live("site").unwrap();
+        let test = test.source("third", "x");
+        let ran = test.deploy();
+        ran.says(&format!(
+            "warning: `localhost`: `{COPY_DIR}` wrote `index` of the live release in place; releases `"
+        ));
+        ran.says("`sp ace` of the live release in place")
+            .says("had the same files, which were restored there");
+        assert_eq!(ran.err.matches("in place").count(), 2, "{ran}");
+        only_the_live_release_has(&test, "index", "X", "one");
+        only_the_live_release_has(&test, "sp ace", "twoY\n", "two");
+        let index = test.meta(format!("site/releases/{old}/index"));
+        assert_eq!(index.mode() & 0o222, 0);
+        let test = test.recipe("");
+        test.ends(0, &["rollback"]).says_not("changed");
+        assert_eq!(test.serves("site", "index"), "one");
+    });
+}
+
+#[test]
+fn what_a_task_alone_or_a_rollback_writes_in_place_is_restored_in_the_other_releases() {
+    let recipe = format!(
+        r#"task("alone", |host| host.run("{COPY_DIR}")); task("reads", |host| host.output("cat index")); task("harmless", |host| host.run("touch new-file; rm new-file")); task("reload", |host| if host.test("test -e ../../../rolls") {{ host.run("{COPY_DIR}"); }}); flow("work", ["lock", "reads", "harmless", "alone"]);"#
+    );
+    for words in ["alone", "work", "rollback"] {
+        let test = two_that_share(Test::new()).recipe(&recipe);
+        test.ends(0, &["harmless"]).says_not("in place");
+        let test = if words == "rollback" { test.write("rolls", "") } else { test };
+        test.ends(0, &[words]).says("wrote `index` of the live release in place; release `");
+        only_the_live_release_has(&test, "index", "X", "one");
+        assert!(!test.has("site/.runner/guard"), "{words}");
+        // What was written is a change of the live release and of no other.
+        test.ends(1, &["status", "--verify"]).says("was changed after it was deployed: `index`");
+    }
+}
+
+#[test]
+fn what_cannot_be_restored_is_named_with_its_releases() {
+    let recipe = format!(r#"task("alone", |host| host.run("{COPY_DIR}")); flow("work", ["lock", "alone"]);"#);
+    let test = two_that_share(Test::new()).recipe(&recipe);
+    let [old, live] = [0, 1].map(|n| test.releases("site")[n].clone());
+    // The source has moved on, and this machine has forgotten the manifest.
+    let test = test.source("index", "three").remove("cache");
+    let ran = test.ends(0, &["alone"]);
+    ran.says(&format!(
+        "this changed `index` in release `{old}`, too, since the original is not in the source"
+    ));
+    ran.says("a rollback refuses");
+    assert_eq!(test.live("site"), Some(live));
+    test.ends(1, &["rollback"]).says("was changed after it was deployed: `index`");
+}
+
+#[test]
+fn what_a_task_alone_of_a_dead_run_wrote_is_not_gone_back_to() {
+    let test = two_that_share(Test::new());
+    let mut gate = Gate::new(&test, "gate");
+    let recipe = format!("task(\"alone\", |host| host.run(`{COPY_DIR}; {}`));\n", gate.text());
+    let test = test.shell("chmod 666 gate/*").recipe(&recipe);
+    let run = Running::start(&test, "tester", &["alone"]);
+    gate.is_reached(1, &run);
+    run.dies();
+    gate.opens(1);
+    let before = test.releases("site");
+    let test = test.recipe("");
+    let ran = test.ends(0, &["--wait"]);
+    ran.says("warning").says("in place").says(&before[0]).says(&before[1]);
+    test.serves_the_source("site");
+    test.ends(1, &["rollback"]);
+    test.serves_the_source("site");
+}
+
+#[test]
+fn what_releases_do_not_share_may_be_written_after_the_swap() {
+    let recipe = format!(
+        r#"set("copy", "copy"); task("reload", |host| host.run("{COPY_DIR}; echo x >gen")); add("generated", ["gen"]);"#
+    );
+    let test = two_that_share(Test::new().recipe(r#"set("copy", "copy"); add("generated", ["gen"]);"#))
+        .recipe(&recipe);
+    test.deploy().says_not("in place");
+    only_the_live_release_has(&test, "index", "X", "one");
+}
+
 #[test]
 fn no_file_that_releases_share_can_be_written_and_nothing_else_is_sealed() {
     let test = Test::new()

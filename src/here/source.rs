@@ -74,13 +74,24 @@ impl Source {
     /// The tree with what was found beside it, at the time of the first call.
     pub fn files(&self) -> Result<Arc<SourceFiles>> {
         get_or_make(&self.files, || {
-            let Walked { tree, left, meant_links, .. } = self.walked()?;
+            let Walked { tree, left, meant_links, .. } = self.walked(&self.contents)?;
             let remarks = remarks(&tree, &left, self.project.is_export());
             Ok(SourceFiles { tree: Arc::new(tree), left, meant_links, remarks })
         })
     }
 
-    fn walked(&self) -> Result<Walked> {
+    /// The tree with its contents: as it is now, unless it was walked before. It is not kept for an upload, since a build
+    /// may follow.
+    pub fn tree_now(&self) -> Result<(Arc<Tree>, Arc<Contents>)> {
+        if let Some(Ok(files)) = self.files.get() {
+            return Ok((Arc::clone(&files.tree), Arc::clone(&self.contents)));
+        }
+        let contents = Arc::default();
+        let walked = self.walked(&contents)?;
+        Ok((Arc::new(walked.tree), contents))
+    }
+
+    fn walked(&self, contents: &Arc<Contents>) -> Result<Walked> {
         let root = self.project.source()?;
         let Patterns { exclude, include } = &self.patterns;
         let selection = Selection {
@@ -92,10 +103,10 @@ impl Source {
         };
         // Each export is in another directory, so remembering its files would be of no use.
         if self.project.is_export() {
-            return walk(&selection, &Index::default(), &self.contents);
+            return walk(&selection, &Index::default(), contents);
         }
         let before = self.store.index(&selection.root);
-        let walked = walk(&selection, &before, &self.contents)?;
+        let walked = walk(&selection, &before, contents)?;
         self.store.put_index(&selection.root, &before, &walked.index);
         Ok(walked)
     }

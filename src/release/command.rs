@@ -18,6 +18,17 @@ const RUN: &str = concat!(
     include_str!("sh/run_guard.sh")
 );
 
+/// Comes before a command whose guard begins. Its functions are gone when the command runs.
+const BEGIN: &str = concat!(
+    "(\n",
+    include_str!("sh/say.sh"),
+    include_str!("sh/put.sh"),
+    include_str!("sh/lib.sh"),
+    include_str!("sh/manifest_lib.sh"),
+    include_str!("sh/run_begin.sh"),
+    ")\n"
+);
+
 /// Where a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandPlace {
@@ -50,8 +61,15 @@ pub struct Command {
     pub user: Option<String>,
     /// Whether it ends at its first failure (`set -e`, POSIX XCU 2.14). By default it does if it has several lines.
     pub errexit: Option<bool>,
-    /// The release whose linked files are compared afterwards.
-    pub guard: Option<ReleaseName>,
+    pub guard: Option<CommandGuard>,
+}
+
+/// The release whose linked files are compared after a command.
+#[derive(Debug, Clone)]
+pub struct CommandGuard {
+    pub release: ReleaseName,
+    /// Nothing has stored the state of its files in this run: that is done before the command.
+    pub begins: bool,
 }
 
 /// A command's answer, and the managed files that differ from what was sent.
@@ -62,7 +80,12 @@ pub struct GuardedAnswer {
 
 impl Command {
     fn script(&self, root: impl Into<Word>, tag: &str, holder: &str) -> Script {
-        Script::new(RUN)
+        let guard = self.guard.as_ref();
+        let script = match guard {
+            Some(CommandGuard { begins: true, .. }) => Script::new(RUN).with(BEGIN),
+            _ => Script::new(RUN),
+        };
+        script
             .rows("runner_environment", self.env.iter().map(|(key, value)| [key, value]))
             .var("runner_root", root)
             .var("runner_place", self.place.path())
@@ -70,7 +93,7 @@ impl Command {
             .var("runner_command", self.command())
             .var("runner_user", self.user.as_deref().unwrap_or_default())
             .var("runner_errexit", flag(self.ends_at_first_failure()))
-            .var("runner_release", self.guard.as_ref().map_or("", ReleaseName::as_str))
+            .var("runner_release", guard.map_or("", |guard| guard.release.as_str()))
             .var("runner_tag", tag)
             .var("runner_holder", holder)
     }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
-use crate::release::scripts::{INSPECT, LOCK, MANIFEST, paths};
+use crate::release::scripts::{INSPECT, LOCK, MANIFEST, flag, paths};
 use crate::shell::{Answer, Effect, Step};
 use crate::tree::TreePath;
 
@@ -24,22 +24,34 @@ pub(super) fn read<A>(answer: &Answer, end: &str, passed: impl FnOnce(&Fields) -
     }
 }
 
-/// Finds the files of other releases that were written through the release that is being built.
-pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Vec<Vec<u8>>> {
+/// Files that releases share and that were written in place.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    /// Their names, as lines.
+    pub lines: Vec<Vec<u8>>,
+    /// The other releases that have them.
+    pub others: Vec<String>,
+}
+
+/// Finds the files of other releases that were written through the release `name`.
+pub fn inspect(lock: &Lock, name: &ReleaseName) -> Step<Inspection> {
     let script = lock.script(include_str!("sh/inspect.sh")).with(INSPECT).var("name", name);
     Step::new("inspect", Effect::Writes, script, |answer| {
-        Ok(Fields::read(answer, "inspected")?.byte_list("differs"))
+        let fields = Fields::read(answer, "inspected")?;
+        Ok(Inspection { lines: fields.byte_list("differs"), others: fields.list("shares") })
     })
     .data("release", name)
 }
 
-/// Restores files from the pack (members `.runner/restore/PATH`) in every release that has the inode that was written.
-pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath]) -> Step<()> {
+/// Restores files from the pack (members `.runner/restore/PATH`) in every release that has the inode that was written;
+/// but not in the release `name` itself if it `keeps` what was written.
+pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath], keeps: bool) -> Step<()> {
     let script = lock
         .script(include_str!("sh/restore.sh"))
         .with(LOCK)
         .with(MANIFEST)
         .var("name", name)
+        .var("keeps", flag(keeps))
         .rows("restored", paths(written));
     Step::new("restore", Effect::Writes, script, |answer| Fields::read(answer, "restored").map(drop))
         .data("files", written.len())

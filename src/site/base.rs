@@ -4,12 +4,12 @@ use anyhow::{Result, bail};
 use jiff::Timestamp;
 
 use crate::event::{Report, few};
-use crate::release::Record;
 use crate::release::contents;
 use crate::release::fill::Assumptions;
 use crate::release::plan::{Base, Last, Plan, Strategy};
 use crate::release::seen::{Cache, Seen};
 use crate::release::survey::{self, By, Directory, Survey};
+use crate::release::{Record, ReleaseName};
 use crate::site::options::Drift;
 use crate::site::session::Session;
 use crate::site::state::Site;
@@ -164,6 +164,18 @@ fn last_base(session: &Session, record: &Record, known: Option<KnownDirectory>) 
         )),
     }
     Ok(last)
+}
+
+/// The manifest of a release, from this machine or from the server.
+pub fn manifest_of(site: &mut Site, name: &ReleaseName, store: &Store) -> Result<Option<Manifest>> {
+    let seen = site.seen()?;
+    let digest = seen.record(name).and_then(|record| record.manifest.as_deref());
+    let place = [&format!("releases/{name}"), name.as_str()];
+    let mut known = KnownDirectory::new(seen, place, digest, By::Nothing, store);
+    if known.manifest.is_none() {
+        survey(&mut site.session, vec![&mut known])?;
+    }
+    Ok(known.manifest)
 }
 
 /// Compares directories on the server with their manifests.

@@ -76,6 +76,7 @@ impl Site {
         self.check_room(fill)?;
         let (record, directory) = self.work.begin_fill(fill.plan)?;
         self.session.n_parts = None;
+        self.watched = None;
         let Fill { plan, unchecked, pack, .. } = fill;
         let options = FillOptions { duplicate, is_guarded, directory, unchecked };
         let step = fill::fill(&lock, &record, plan, &options, pack);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::release::{guard, survey};
+use crate::release::{ReleaseName, guard, survey};
 use crate::site::state::Site;
 use crate::tree::{Pack, TreePath};
 
@@ -14,21 +14,27 @@ impl Site {
             return Ok(Vec::new());
         };
         let (name, manifest) = (record.name.clone(), manifest.clone());
-        let lines = self.session.act(guard::inspect(&lock, &name))?.unwrap_or_default();
-        Ok(survey::named(&manifest, &lines))
+        let found = self.session.act(guard::inspect(&lock, &name))?.unwrap_or_default();
+        Ok(survey::named(&manifest, &found.lines))
     }
 
     /// Restores the content that was sent, in every release that shares the written files.
     pub fn restore(&mut self, written: &[TreePath], pack: &Pack) -> Result<()> {
         let lock = self.session.locked()?;
         let name = self.release().cloned().context("there is no release")?;
-        self.session.send(guard::restore(&lock, &name, written), &name, pack)?;
+        self.session.send(guard::restore(&lock, &name, written, false), &name, pack)?;
         let written = texts(written);
         if let Some((record, _)) = self.guarded() {
             record.touched.retain(|path| !written.contains(path));
         }
         Ok(())
     }
+}
+
+/// Restores files in every release that shares them with the live release `name`, which keeps what was written.
+pub fn restore_others(site: &mut Site, name: &ReleaseName, written: &[TreePath], pack: &Pack) -> Result<()> {
+    let lock = site.session.locked()?;
+    site.session.send(guard::restore(&lock, name, written, true), name, pack).map(drop)
 }
 
 /// Paths as a record stores them.

@@ -8,7 +8,7 @@ mod build;
 pub mod command;
 mod ending;
 pub mod file;
-mod guard;
+pub mod guard;
 mod lease;
 pub mod listener;
 mod lock;
@@ -27,7 +27,7 @@ pub mod web;
 mod work;
 
 pub use access::check_access;
-pub use base::{BaseState, base_state, carried};
+pub use base::{BaseState, base_state, carried, manifest_of};
 pub use build::Fill;
 pub use command::CommandRequest;
 pub use lease::unlock;

@@ -24,6 +24,9 @@ pub struct Site {
     /// Commands run in `current`, whatever state the release is in. After a swap back, tasks that reload services run
     /// this way.
     pub is_in_current: bool,
+    /// The live release whose files the server watches since a command of this run; `None` if it watches those of the
+    /// release that this run has filled.
+    pub(super) watched: Option<ReleaseName>,
     /// Problems that `doctor` has found so far.
     pub findings: Vec<String>,
     /// How visitors were imitated last, and what they got.
@@ -46,6 +49,7 @@ impl Site {
             work: Work::None,
             swapping: Swapping::None,
             is_in_current: false,
+            watched: None,
             findings: Vec::new(),
             visit: None,
             visited: None,

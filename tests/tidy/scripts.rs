@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner::parts::release::command::{Command, CommandPlace};
+use runner::parts::release::command::{Command, CommandGuard, CommandPlace};
 use runner::parts::release::current::Target;
 use runner::parts::release::fill::{self, Assumptions, DirectoryState, Duplicate, FillOptions};
 use runner::parts::release::heal::{Healing, heal};
@@ -129,10 +129,14 @@ fn take_apart(act: &'static str, script: &Script, sources: &BTreeMap<String, (St
     let text = String::from_utf8(script.text()).unwrap();
     let mut values = text.as_str();
     let mut parts = BTreeSet::new();
-    while let Some((name, rest)) =
-        sources.iter().find_map(|(name, (_, sent))| Some((name, values.strip_suffix(sent.as_str())?)))
-    {
-        parts.insert(name.clone());
+    loop {
+        // Some files are put into a subshell.
+        values = ["(\n", ")\n"].iter().fold(values, |text, end| text.strip_suffix(end).unwrap_or(text));
+        let part = |(name, (_, sent)): (&String, &(String, String))| {
+            Some((name.clone(), values.strip_suffix(sent.as_str())?))
+        };
+        let Some((name, rest)) = sources.iter().find_map(part) else { break };
+        parts.insert(name);
         values = rest;
     }
     Sent { act, given: defined(values), parts }
@@ -238,7 +242,7 @@ impl Samples {
             share::own("/srv", &record.name, paths).act,
             share::writable(lock, &record.name, paths).act,
             guard::inspect(lock, &record.name).act,
-            guard::restore(lock, &record.name, paths).act,
+            guard::restore(lock, &record.name, paths, true).act,
         ]
     }
 
@@ -313,7 +317,9 @@ impl Samples {
             errexit: None,
             guard: None,
         };
-        vec![command.run(&self.lock, "tag").act, command.test("/srv").act]
+        let guard = CommandGuard { release: self.record.name.clone(), begins: true };
+        let guarded = Command { guard: Some(guard), ..command.clone() };
+        vec![command.run(&self.lock, "tag").act, guarded.run(&self.lock, "tag").act, command.test("/srv").act]
     }
 }
 

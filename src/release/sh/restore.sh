@@ -4,6 +4,7 @@
 #   stdin           a pack with the original files
 #   root, holder    the site, and the run that holds its lock
 #   name            the release whose command wrote them
+#   keeps           yes if that release keeps what was written
 #   restored(path)  the files
 cd -- "$root" || refuse "cannot enter \`$root\`"
 begin_busy
@@ -25,11 +26,13 @@ restore_one() {
     if [ "$release" = "releases/$name" ] || ! is_shared "$release/$1" "$written"; then continue; fi
     cp -p -- ".runner/restore/$1" .runner/restored && mv -f -- .runner/restored "$release/$1" || exit
   done
+  # It has the inode for itself now.
+  [ -z "$keeps" ] || return 0
   if [ -d "$written" ] && [ ! -L "$written" ]; then return 0; fi
   if [ -e "$written" ] || [ -L "$written" ]; then mv -f -- ".runner/restore/$1" "$written" || exit; fi
 }
 restored restore_one
 drop .runner/restore .runner/restored.modes .runner/restored.modes.one
 # From now on, a difference means that a command wrote again.
-: >.runner/guard/known
+[ "$keeps" ] || : >.runner/guard/known
 say restored yes

@@ -1,4 +1,4 @@
-# Follows a command in a release that is being built: checks whether it wrote files that it must not.
+# Follows a command in a release: checks whether it wrote files that releases share.
 # Given:
 #   runner_root     the site
 #   runner_release  the release to guard, or nothing
@@ -6,7 +6,7 @@
 if [ -n "$runner_release" ]; then
   root=$runner_root
   enter
-  guard "releases/$runner_release" || {
+  [ ! -f .runner/guard/filled ] || guard "releases/$runner_release" || {
     printf '%s' "$runner_tag"
     say_guarded
   }
