@@ -1,7 +1,7 @@
 //! The items that the tests of this repository use. Nothing else is public, so that the compiler reports unused code.
 
 pub mod event {
-    pub use crate::event::layout;
+    pub use crate::event::{Report, layout};
 }
 
 pub mod host {

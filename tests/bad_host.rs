@@ -90,7 +90,9 @@ fn a_host_that_cannot_be_connected_to_is_dropped_the_first_one_too() {
     test.ends(0, &["--plan"]).says("`h1` is dropped").says("change `a`");
     // As it was: the run fails on all.
     test.ends(1, &["--set", "on_host_failure=abort"])
-        .says("error: task `lock` failed on `h1`: no connection");
+        .says("error: task `lock` failed on `h1`: no connection")
+        .says("lock         failed  1 of 3 hosts")
+        .says("hint: is `port = 1` right? If it is, sshd does not run there");
     assert_eq!(test.serves("sites/h2", "a"), "1");
 }
 

@@ -89,7 +89,9 @@ fn a_failure_after_watch_leaves_the_new_release_live_everywhere() {
     test.deploy();
     let recipe = "task(\"boom\", |host| { if host.name == \"h2\" { host.fail(\"no\"); } });\nafter(\"watch\", \"boom\");\n";
     let test = test.source("a", "new").recipe(recipe);
-    test.ends(5, &[]).says("task `boom` failed on `h2`: no");
+    let ran = test.ends(5, &[]);
+    ran.says("task `boom` failed on `h2`: no").says("boom         failed  1 of 3 hosts");
+    ran.says("the release is live, but a later task failed, after").says_not("failed after");
     for n in 1..=3 {
         assert_eq!(test.serves(&format!("sites/h{n}"), "a"), "new");
     }
@@ -266,6 +268,9 @@ fn a_second_ctrl_c_ends_a_running_undo_at_once_and_says_what_was_served_last() {
     let (code, said) = interrupted_twice(&test);
     // Nothing was swapped, so nothing is apart.
     assert_eq!(code, Some(130), "{said}");
+    // A Ctrl-C is nobody's mistake.
+    assert!(said.contains("interrupted: task `prepare` was stopped on `localhost`"), "{said}");
+    assert!(said.contains("interrupted after") && !said.contains("deploy.rhai:"), "{said}");
     assert!(said.contains("interrupted again: stopped undoing"), "{said}");
     assert!(
         said.contains("interrupted: `on_failure` of `deploy` was not called") && !test.has("told"),

@@ -301,7 +301,7 @@ task("prepare", |host| {
 task("verify", || try { local("exit 2"); } catch (failure) { print(`here: '${failure.host}' ${failure.status}`); });
 "#;
     let ran = deployed(recipe);
-    ran.says("`echo out; echo err >&2; exit 3` exited with status 3 | 3 | err\nout | localhost | prepare | echo out")
+    ran.says("`echo out; echo err >&2; exit 3` exited with status 3 | 3 | out\nerr | localhost | prepare | echo out")
         .says("text: a text")
         .says("fail: not today true")
         .says("engine: ")
@@ -332,8 +332,8 @@ task("prepare", |host| {
               |
             3 |     host.run(`echo step ${step}; echo 'no such table' >&2; exit 4`);
               |          ^^^
-              = no such table
               = step 1
+              = no such table
               = `migrate` called at deploy.rhai:8:9
               = `prepare` is declared at deploy.rhai:6
         "#]],
@@ -432,6 +432,15 @@ fn waiting_ends_with_the_time_of_the_task() {
           = `build` is declared at deploy.rhai:1
     "#]],
     );
+}
+
+#[test]
+fn a_failed_build_shows_its_first_errors_and_its_last_lines() {
+    let build = "seq 1 9; echo 'npm error ERESOLVE'; seq 11 98; echo 'warn' >&2; echo 'fatal: no' >&2; seq 200 260 >&2; exit 1";
+    let ran = project(&format!("task(\"build\", || local(\"{build}\"));")).ends(1, &[]);
+    ran.says("  = ... 9 lines ...\n  = npm error ERESOLVE\n  = ... 79 lines ...\n  = 90\n");
+    ran.says("  = 98\n  = ... 1 line ...\n  = fatal: no\n  = ... 52 lines ...\n  = 252\n").says("  = 260\n");
+    ran.says_not("= warn").says_not("  = 89\n");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub struct VerbError {
 
 impl VerbError {
     pub fn interrupted() -> Self {
-        Self { reports: vec![Report::new("interrupted")], code: INTERRUPTED }
+        Self { reports: vec![Report::interrupted()], code: INTERRUPTED }
     }
 
     pub fn failed(reports: Vec<Report>) -> Self {

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use crate::event::report::Provenance;
+use crate::event::report::{Label, Provenance};
 use crate::event::{Excerpt, Report};
 
 /// A report without its label. The hint starts with `hint`. Lines of shipped scripts are shown only if `is_verbose`:
@@ -22,6 +22,10 @@ pub fn plain(report: &Report) -> String {
 
 /// The lines between the headline and the hint.
 fn below(report: &Report, is_verbose: bool) -> Vec<String> {
+    // Where the user stopped a task is no place to look for a mistake.
+    if report.label == Label::Interrupted && !is_verbose {
+        return Vec::new();
+    }
     let mut lines = Vec::new();
     let mut margin = 0;
     let is_shown = |of| is_verbose || of != Provenance::Stdlib;

@@ -88,6 +88,8 @@ pub enum Event {
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
         ended: TaskResult,
+        /// How many hosts failed; 0 if that is not known.
+        n_failed: usize,
     },
     Command {
         host: String,
@@ -177,6 +179,8 @@ pub enum Event {
     },
     Finished {
         ended: TaskResult,
+        /// The word of the verdict.
+        verdict: &'static str,
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
     },

@@ -95,6 +95,8 @@ pub enum Label {
     Error,
     /// The run continues.
     Warning,
+    /// The user stopped it. It is nobody's mistake.
+    Interrupted,
 }
 
 /// A problem. `message` is a lowercase fragment.
@@ -123,6 +125,11 @@ impl Report {
         Self { message: message.into(), ..Self::default() }
     }
 
+    /// The user stopped what was being done.
+    pub fn interrupted() -> Self {
+        Self { label: Label::Interrupted, ..Self::new("interrupted") }
+    }
+
     /// The report inside an error, with the contexts of the error before its message.
     pub fn of(error: &anyhow::Error) -> Self {
         let mut above = String::new();
@@ -146,10 +153,13 @@ impl Report {
     /// What failed, on which hosts, and the message.
     pub fn headline(&self) -> String {
         let what = self.context.clone();
-        let what = what.or_else(|| self.task.as_ref().map(|task| format!("task `{task}` failed")));
+        let how = if self.label == Label::Interrupted { "was stopped" } else { "failed" };
+        let what = what.or_else(|| self.task.as_ref().map(|task| format!("task `{task}` {how}")));
         let hosts: Vec<String> = self.hosts.iter().map(|name| format!("`{name}`")).collect();
         let (hosts, message) = (hosts.join(", "), &self.message);
         match (what, hosts.is_empty()) {
+            (Some(what), true) if self.label == Label::Interrupted => what,
+            (Some(what), false) if self.label == Label::Interrupted => format!("{what} on {hosts}"),
             (Some(what), true) => format!("{what}: {message}"),
             (Some(what), false) => format!("{what} on {hosts}: {message}"),
             (None, true) => message.clone(),

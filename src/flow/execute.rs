@@ -127,6 +127,7 @@ fn skip(run: &Run, task: &str) {
         n_hosts: 0,
         took: Duration::ZERO,
         ended: TaskResult::Skipped,
+        n_failed: 0,
     });
 }
 
@@ -141,7 +142,7 @@ fn report(run: &Run, outcome: &Outcome) {
         Verdict::Done => TaskResult::Well,
         _ => TaskResult::Failed,
     };
-    run.events.event(Event::Finished { ended, took: outcome.took });
+    run.events.event(Event::Finished { ended, verdict: outcome.verdict.word(), took: outcome.took });
     for serves in &outcome.serving {
         run.events.event(serves.event());
     }

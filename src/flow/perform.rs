@@ -1,5 +1,6 @@
 //! Runs one task: selects its hosts, enters its undo first, collects failures.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -92,8 +93,24 @@ fn finish(
         true => TaskResult::Well,
         false => TaskResult::Failed,
     };
-    run.events.event(Event::TaskFinished { task: task.name.clone(), n_hosts, took: began.elapsed(), ended });
+    let n_failed = failed_hosts(&failures).len();
+    run.events.event(Event::TaskFinished {
+        task: task.name.clone(),
+        n_hosts,
+        took: began.elapsed(),
+        ended,
+        n_failed,
+    });
     failures
+}
+
+/// The hosts on which a task failed. One that runs on this machine may have acted on hosts.
+fn failed_hosts(failures: &[TaskFailure]) -> BTreeSet<String> {
+    let named = |failure: &TaskFailure| match failure.host {
+        Some(host) => vec![host.to_string()],
+        None => Report::of(&failure.error).hosts,
+    };
+    failures.iter().flat_map(named).collect()
 }
 
 /// Enters the undo of a task. This comes before the task begins, because a task that is interrupted needs it as well.

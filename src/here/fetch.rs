@@ -72,7 +72,7 @@ impl Here {
         thread::Builder::new().spawn(work).with_context(|| format!("failed to send `{title}`"))?;
         loop {
             if self.cancel_token.is_cancelled() {
-                bail!("interrupted");
+                bail!(Report::interrupted());
             }
             let left = timeout.saturating_sub(began.elapsed());
             match receiver.recv_timeout(left.min(POLL_INTERVAL)) {

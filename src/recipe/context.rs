@@ -166,7 +166,7 @@ impl Context {
         let end = Instant::now() + self.timeout(Some(time)).unwrap_or(time);
         while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             if self.run().cancel_token.is_cancelled() {
-                bail!("interrupted");
+                bail!(Report::interrupted());
             }
             std::thread::sleep(left.min(POLL_INTERVAL));
         }

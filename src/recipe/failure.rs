@@ -16,7 +16,7 @@ pub type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
 pub struct CommandFailed {
     pub command: String,
     pub exit: Exit,
-    /// The last lines of its standard error and standard output.
+    /// The lines of its standard output and standard error that say why.
     pub output: String,
     /// `PATH`, if the program was not found in it.
     pub path: Option<String>,
@@ -40,7 +40,10 @@ impl CommandFailed {
     }
 
     fn report(&self) -> Report {
-        let mut report = Report::new(self.to_string());
+        let mut report = match self.exit {
+            Exit::Interrupted => Report::interrupted(),
+            _ => Report::new(self.to_string()),
+        };
         report.notes = self.output.lines().map(str::to_owned).collect();
         if let Some(path) = &self.path {
             report = report

@@ -113,7 +113,7 @@ fn message(engine: &Engine, error: &EvalAltResult) -> Report {
             Some(mistake) => {
                 mistake.report().note("a mistake of the recipe itself cannot be caught by `try`")
             }
-            None => Report::new("interrupted"),
+            None => Report::interrupted(),
         },
         EvalAltResult::ErrorDotExpr(text, _) => match unknown_property(text) {
             Some((kind, name)) => no_property(&kind, name),

@@ -17,6 +17,15 @@ impl Word {
         &self.0
     }
 
+    /// A text as a word of a command that a person reads: quoted only if it must be.
+    pub fn shown(text: &str) -> String {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+        match !text.is_empty() && text.bytes().all(is_plain) {
+            true => text.to_owned(),
+            false => String::from_utf8_lossy(&Word::from(text).quoted()).into_owned(),
+        }
+    }
+
     /// The word in single quotes (POSIX XCU 2.2.2). A quote inside ends the quotes, is escaped, and starts them
     /// again.
     pub fn quoted(&self) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::event::Report;
 use crate::shell::Effect;
 use crate::site::state::Site;
 use crate::transport::RequestResult;
@@ -33,7 +34,7 @@ pub fn request(site: &mut Site, request: &Request, title: &str, is_safe: bool) -
             Ok(RequestOutcome::Answered { response, seconds: took.as_secs_f64() })
         }
         Some(RequestResult::Failed(why)) => Ok(RequestOutcome::Failed(why)),
-        Some(RequestResult::Interrupted) => bail!("interrupted"),
+        Some(RequestResult::Interrupted) => bail!(Report::interrupted()),
     }
 }
 

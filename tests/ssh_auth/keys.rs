@@ -259,11 +259,17 @@ fn a_login_that_fails_says_what_was_tried_and_what_would_do() {
     let want = format!(
         "failed to log in to 127.0.0.1 port {port} as `{user}`\n = `{at}/open`: other users can read it (run `chmod 600 \
          {at}/open`)\n = `{at}/missing`: file not found\n = key `{at}/key`: refused\n = the host accepts: \
-         publickey\nhint: run `ssh -v -p {port} {user}@web1 true` to see what ssh does"
+         publickey\n = runner.toml gives no `user`: `{user}` is that of ssh's configuration, or yours on this machine\nhint: if `{user}` is the right user, add your key to the server: `ssh-copy-id -i {at}/key -p {port} {user}@web1`, \
+         from where a login works"
     );
     assert_eq!(why, want);
     let why = lab.refused("IdentityFile none");
     assert!(why.contains("no keys to try"), "{why}");
+    assert!(why.contains("make a key with `ssh-keygen -t ed25519`"), "{why}");
+    // A user that runner.toml names was no default.
+    let target = SshTarget { user: Some(user.clone()), ..lab.target("IdentityFile $D/key") };
+    let why = refused(&target);
+    assert!(!why.contains("gives no `user`"), "{why}");
 }
 
 #[test]

@@ -156,7 +156,7 @@ pub fn until(is_so: impl Fn() -> bool) {
 
 /// How a login ends that nobody wants any more.
 pub fn interrupted() -> TransportError {
-    TransportError::refused("interrupted")
+    TransportError::Refused { report: runner::parts::event::Report::interrupted().into() }
 }
 
 #[track_caller]

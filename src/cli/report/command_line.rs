@@ -44,7 +44,7 @@ impl CommandLine {
         match hint {
             Hint::Runner { before, words, after } => Hint::Runner {
                 before,
-                words: self.words(words).iter().map(|word| quoted(word)).collect(),
+                words: self.words(words).iter().map(|word| Word::shown(word)).collect(),
                 after,
             },
             text => text,
@@ -65,15 +65,6 @@ impl CommandLine {
 
 fn options(option: &str, values: impl IntoIterator<Item = String>) -> impl Iterator<Item = String> {
     values.into_iter().flat_map(move |value| [option.to_owned(), value])
-}
-
-/// A word for a shell, in quotes only if it needs them.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => String::from_utf8_lossy(&Word::from(word).quoted()).into_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use colored::Colorize;
+use colored::{ColoredString, Colorize};
 
 use crate::cli::report::progress::Progress;
 use crate::cli::report::size::{bytes, count};
@@ -66,7 +66,13 @@ impl Terminal {
         self.is_plan.load(Ordering::Relaxed)
     }
 
-    fn task_finished(&self, task: &str, n_hosts: usize, took: Duration, ended: TaskResult) {
+    fn task_finished(
+        &self,
+        task: &str,
+        (n_failed, n_hosts): (usize, usize),
+        took: Duration,
+        ended: TaskResult,
+    ) {
         self.progress.clear();
         if self.is_plan() && ended == TaskResult::Well {
             self.take_remarks();
@@ -77,7 +83,12 @@ impl Terminal {
             TaskResult::Failed => "failed".red(),
             TaskResult::Skipped => return,
         };
-        let hosts = if n_hosts == 0 { "here".to_owned() } else { count(n_hosts, "host") };
+        let hosts = match (n_failed, n_hosts) {
+            (_, 0) => "here".to_owned(),
+            (0, n_hosts) => count(n_hosts, "host"),
+            (n_failed, n_hosts) if n_failed < n_hosts => format!("{n_failed} of {}", count(n_hosts, "host")),
+            (_, n_hosts) => count(n_hosts, "host"),
+        };
         let took = format!("{:.1} s", took.as_secs_f64());
         let remarks = self.take_remarks();
         let remarks = match remarks.is_empty() {
@@ -117,6 +128,7 @@ impl Terminal {
         let label = match report.label {
             Label::Error => "error:".red().bold(),
             Label::Warning => "warning:".yellow().bold(),
+            Label::Interrupted => "interrupted:".yellow().bold(),
         };
         let text = layout::text(report, self.is_verbose, "hint:".cyan().bold());
         self.progress.line(&format!("{label} {text}"));
@@ -183,8 +195,8 @@ impl Sink for Terminal {
             }
             Event::Release { name } => self.remark(format!("release {name}")),
             Event::TaskStarted { task, .. } => self.progress.task(&task),
-            Event::TaskFinished { task, n_hosts, took, ended } => {
-                self.task_finished(&task, n_hosts, took, ended);
+            Event::TaskFinished { task, n_hosts, took, ended, n_failed } => {
+                self.task_finished(&task, (n_failed, n_hosts), took, ended);
             }
             Event::Command { host, text } if self.is_verbose => {
                 self.say(format!("  {} {}", format!("[{host}]").dimmed(), format!("$ {text}").cyan()));
@@ -255,16 +267,25 @@ impl Sink for Terminal {
                         .data(&(serving_line(&host, release, is_dropped, problem) + visitors.as_str()));
                 }
             }
-            Event::Finished { ended, took } => {
+            Event::Finished { ended, verdict, took } => {
                 self.progress.clear();
                 let took = format!("{:.1} s", took.as_secs_f64());
                 match (ended, self.is_plan()) {
                     (TaskResult::Well, true) => self.say("nothing was changed: this was a plan"),
                     (TaskResult::Well, false) => self.say(format!("{} in {took}", "done".green().bold())),
-                    _ => self.say(format!("{} after {took}", "failed".red().bold())),
+                    _ => self.say(format!("{} after {took}", ended_as(verdict))),
                 }
             }
         }
+    }
+}
+
+/// How a run that was not done ended. A release that is live did not fail.
+fn ended_as(verdict: &str) -> ColoredString {
+    match verdict {
+        "live" => "the release is live, but a later task failed,".yellow().bold(),
+        "interrupted" => "interrupted".yellow().bold(),
+        _ => "failed".red().bold(),
     }
 }
 

@@ -141,7 +141,9 @@ fn resolve(
             address.port.or(shared.port).or(stage.port),
         ),
         (TransportKind::Ssh | TransportKind::OpenSsh, None) => {
-            return Err(Report::new(format!("host `{label}` has no `address`")).at(place).into());
+            let hint =
+                format!("if it is the name in DNS or in ssh's configuration, add `address = \"{label}\"`");
+            return Err(Report::new(format!("host `{label}` has no `address`")).at(place).hint(hint).into());
         }
     };
     let host = Host { name: label, address, port, user, path, roles, transport, settings, places };
@@ -218,7 +220,8 @@ mod tests {
              --> runner.toml:3:19
               |
             3 | hosts = [{ name = "a" }]
-              |                   ^^^"#]],
+              |                   ^^^
+            hint: if it is the name in DNS or in ssh's configuration, add `address = "a"`"#]],
         );
         refused(
             &with_hosts("{ roles = [\"web\"] }"),

@@ -9,6 +9,7 @@ use rhai::{Dynamic, Map};
 use crate::event::Suggestion;
 use crate::recipe::context::{Context, ScriptHost};
 use crate::recipe::failure::{CommandFailed, ScriptResult, mistake, mistake_text, uncaught};
+use crate::recipe::primitives::cause;
 use crate::recipe::value::{environment, text_of, type_name};
 use crate::run::guard;
 use crate::shell::{Answer, Exit};
@@ -24,24 +25,9 @@ pub fn checked_output(command: &str, answer: &Answer, path: Option<&str>) -> Res
     Err(CommandFailed {
         command: command.to_owned(),
         exit: answer.exit,
-        output: last_lines(answer),
+        output: cause::lines(answer),
         path: path.filter(|_| is_missing).map(str::to_owned),
     })
-}
-
-/// The last ten lines of each output, standard error first: the reader looks for errors.
-fn last_lines(answer: &Answer) -> String {
-    let tail = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        lines[lines.len().saturating_sub(10)..].join("\n")
-    };
-    let (errors, said) = (tail(&answer.stderr), tail(&answer.stdout));
-    match (errors.is_empty(), said.is_empty()) {
-        (_, true) => errors,
-        (true, _) => said,
-        _ => format!("{errors}\n{said}"),
-    }
 }
 
 /// The options of a command.
@@ -123,7 +109,7 @@ fn test_it(
                 let end = CommandFailed {
                     command: command.to_owned(),
                     exit,
-                    output: last_lines(&answer),
+                    output: cause::lines(&answer),
                     path: None,
                 };
                 Err(host.failed(end).raised_in(call).into())

@@ -140,7 +140,8 @@ pub mod api {
         failure.ended().map_or(Dynamic::UNIT, |end| end.status().into())
     }
 
-    /// The last lines of the command's output: first those on standard error, then those on standard output.
+    /// The lines of the command's output that say why it failed: its first errors and its last lines, of standard output, then of
+    /// standard error.
     #[rhai_fn(get = "output", pure)]
     pub fn output(failure: &mut Failure) -> String {
         failure.ended().map(|end| end.output.clone()).unwrap_or_default()

@@ -11,7 +11,7 @@ use crate::event::{Report, Suggestion};
 use crate::here::build_cache::CacheRule;
 use crate::here::question;
 use crate::recipe::context::{Context, ScriptHosts};
-use crate::recipe::failure::{ScriptResult, mistake, mistake_text, uncaught};
+use crate::recipe::failure::{Failure, ScriptResult, mistake, mistake_text, uncaught};
 use crate::recipe::options::paths;
 use crate::recipe::primitives::command::{checked_output, command_request};
 use crate::recipe::value::{text_of, texts};
@@ -39,7 +39,15 @@ const CACHE: [&str; 4] = ["key", "paths", "version", "unless"];
 fn read_line(context: &Context, question: &str) -> ScriptResult<String> {
     let _one_at_a_time = locked(&context.world().typed);
     let line = question::line(&format!("{question} "), &context.run().cancel_token, &*context.run().events);
-    Ok(line.map_err(|error| context.failure("", error))?.trim().to_owned())
+    Ok(line.map_err(|error| unanswered(context, error))?.trim().to_owned())
+}
+
+/// Why there is no answer to a question.
+fn unanswered(context: &Context, error: std::io::Error) -> Failure {
+    match context.run().cancel_token.is_cancelled() {
+        true => context.failure("", Report::interrupted()),
+        false => context.failure("", error),
+    }
 }
 
 /// Reads `#{key, paths, version, unless}`.
@@ -174,7 +182,7 @@ pub mod api {
                     &context.run().cancel_token,
                     &*context.run().events,
                 );
-                let value = value.map_err(|error| context.failure("", error))?;
+                let value = value.map_err(|error| unanswered(&context, error))?;
                 typed.insert(name.to_owned(), value.clone());
                 value
             }

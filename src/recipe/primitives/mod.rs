@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "`export_module` writes them; there are none of our own")]
 
 mod arity;
+mod cause;
 pub mod command;
 pub mod declare;
 pub mod fact;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::event::report::Report;
+use crate::shell::Word;
+use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::config::Config;
 use crate::transport::ssh::waiter::CallFailure;
 
@@ -12,6 +14,8 @@ pub struct LoginAttempts {
     notes: Vec<String>,
     /// A key that the host may accept, but that was not unlocked.
     locked: Option<PathBuf>,
+    /// The first key that the host refused.
+    refused: Option<PathBuf>,
 }
 
 impl LoginAttempts {
@@ -34,9 +38,22 @@ impl LoginAttempts {
         self.locked.get_or_insert_with(|| path.to_owned());
     }
 
-    pub fn report(&self, config: &Config, accepted: &[String]) -> Report {
+    pub fn refused(&mut self, path: &Path) {
+        self.refused.get_or_insert_with(|| path.to_owned());
+    }
+
+    pub fn report(&self, target: &SshTarget, config: &Config, accepted: &[String]) -> Report {
         let report = Report::new(format!("failed to log in to {} as `{}`", config.place(), config.user));
-        self.add_notes(report).note(accepts(accepted)).hint(self.hint(config))
+        let report = self.add_notes(report).note(accepts(accepted));
+        let report = match &target.user {
+            Some(_) => report,
+            None if self.locked.is_some() => report,
+            None => report.note(format!(
+                "runner.toml gives no `user`: `{}` is that of ssh's configuration, or yours on this machine",
+                config.user
+            )),
+        };
+        report.hint(self.hint(config, accepted))
     }
 
     /// The host closed the connection during the login.
@@ -64,13 +81,26 @@ impl LoginAttempts {
         }
     }
 
-    fn hint(&self, config: &Config) -> String {
-        match &self.locked {
-            Some(path) => format!("run `ssh-add {}`", path.display()),
-            None => format!(
-                "run `ssh -v -p {} {}@{} true` to see what ssh does",
-                config.port, config.user, config.tokens.original_host
+    fn hint(&self, config: &Config, accepted: &[String]) -> String {
+        let Config { user, port, tokens, .. } = config;
+        if let Some(path) = &self.locked {
+            return format!("run `ssh-add {}`", Word::shown(&path.display().to_string()));
+        }
+        let to = Word::shown(&format!("{user}@{}", tokens.original_host));
+        let key =
+            self.refused.as_ref().map(|path| format!("-i {} ", Word::shown(&path.display().to_string())));
+        let copy = format!("ssh-copy-id {}-p {port} {to}", key.unwrap_or_default());
+        let has_method = |name: &str| accepted.iter().any(|method| method == name);
+        let make = match self.notes.is_empty() {
+            true => "make a key with `ssh-keygen -t ed25519`, then ",
+            false => "",
+        };
+        match has_method("password") || has_method("keyboard-interactive") {
+            true => format!("if `{user}` is the right user, {make}run `{copy}`"),
+            false if has_method("publickey") => format!(
+                "if `{user}` is the right user, {make}add your key to the server: `{copy}`, from where a login works"
             ),
+            false => format!("run `ssh -v -p {port} {to} true` to see what ssh does"),
         }
     }
 }

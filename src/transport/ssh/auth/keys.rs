@@ -143,7 +143,11 @@ fn offer_file(
         Secret::Absent => Ok(LoginStep::Refused),
         Secret::Plain(text) => {
             let result = sign(login, public.as_deref(), text, "")?;
-            interpret(result, &name, login)
+            let step = interpret(result, &name, login)?;
+            if let LoginStep::Refused = step {
+                login.attempts.refused(&file.path);
+            }
+            Ok(step)
         }
         Secret::Encrypted(text) => offer_encrypted(file, &name, public.as_deref(), text, login),
     }

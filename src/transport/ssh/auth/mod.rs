@@ -36,7 +36,11 @@ pub fn log_in(waiter: &Waiter, target: &SshTarget, config: &Config) -> Result<()
         // The interrupt left a question unanswered.
         return Err(LoginFailure::Interrupted);
     }
-    Err(LoginFailure::Final(login.attempts.report(config, login.accepted.as_deref().unwrap_or_default())))
+    Err(LoginFailure::Final(login.attempts.report(
+        target,
+        config,
+        login.accepted.as_deref().unwrap_or_default(),
+    )))
 }
 
 /// Tries every method until the host accepts one.

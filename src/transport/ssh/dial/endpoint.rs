@@ -47,14 +47,30 @@ impl Endpoint<'_> {
         let result = tcp::reach(host, *port, *family, limit, self.cancel_token);
         result.map(Socket::Tcp).map_err(|error| match error {
             NoConnection::Interrupted => LoginFailure::Interrupted,
-            NoConnection::Unresolved(why) => LoginFailure::message(why),
+            NoConnection::Unresolved(why) => LoginFailure::Final(Report::new(why).hint(format!(
+                "is `{host}` spelt right? If only ssh's configuration knows it, its `HostName` must be there"
+            ))),
             NoConnection::Failed { why, is_passing } => {
                 let report = Report::new(format!("failed to connect to {}", self.config.place()));
                 let notes = why.iter().map(|(address, why)| format!("{address}: {why}"));
-                let report = notes.fold(report, Report::note);
+                let report = notes.fold(report, Report::note).hint(self.hint_of_port(is_passing));
                 if is_passing { LoginFailure::NotListening(report) } else { LoginFailure::Final(report) }
             }
         })
+    }
+
+    fn hint_of_port(&self, is_refused: bool) -> String {
+        let port = self.config.port;
+        let set = match self.target.port {
+            Some(_) => format!("is `port = {port}` right?"),
+            None => format!("runner.toml gives no `port`, so {port} was taken: is it right?"),
+        };
+        match is_refused {
+            true => format!("{set} If it is, sshd does not run there"),
+            false => {
+                format!("is the address right, and does each firewall on the way let port {port} through?")
+            }
+        }
     }
 
     /// Asks on a new connection what the host offers. Does not wait long: the host answered just now.

@@ -55,7 +55,7 @@ impl Dial {
     /// Connects to the target, checks its host key and logs in.
     pub fn connect(&mut self) -> Result<Connection, TransportError> {
         self.try_to_connect().map_err(|failure| match failure {
-            LoginFailure::Interrupted => TransportError::refused("interrupted"),
+            LoginFailure::Interrupted => TransportError::Refused { report: Report::interrupted().into() },
             LoginFailure::NotListening(report)
             | LoginFailure::Dropped(report)
             | LoginFailure::Final(report) => TransportError::Refused { report: report.into() },
