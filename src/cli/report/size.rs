@@ -32,6 +32,15 @@ pub fn count(n: usize, noun: &str) -> String {
     format!("{text} {noun}{plural}")
 }
 
+/// The hosts of a task: "here", "3 hosts", and if some of them failed "1 of 3 hosts".
+pub fn hosts(n_failed: usize, n_hosts: usize) -> String {
+    match n_hosts {
+        0 => "here".to_owned(),
+        _ if 0 < n_failed && n_failed < n_hosts => format!("{n_failed} of {}", count(n_hosts, "host")),
+        _ => count(n_hosts, "host"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use colored::{ColoredString, Colorize};
 
 use crate::cli::report::progress::Progress;
-use crate::cli::report::size::{bytes, count};
+use crate::cli::report::size::{bytes, count, hosts};
 use crate::event::report::Label;
 use crate::event::{Event, FillStats, LeftPath, Output, Report, Sink, TaskResult, layout};
 
@@ -83,12 +83,7 @@ impl Terminal {
             TaskResult::Failed => "failed".red(),
             TaskResult::Skipped => return,
         };
-        let hosts = match (n_failed, n_hosts) {
-            (_, 0) => "here".to_owned(),
-            (0, n_hosts) => count(n_hosts, "host"),
-            (n_failed, n_hosts) if n_failed < n_hosts => format!("{n_failed} of {}", count(n_hosts, "host")),
-            (_, n_hosts) => count(n_hosts, "host"),
-        };
+        let hosts = hosts(n_failed, n_hosts);
         let took = format!("{:.1} s", took.as_secs_f64());
         let remarks = self.take_remarks();
         let remarks = match remarks.is_empty() {
