@@ -50,7 +50,7 @@ for release in "releases/$live" releases/*; do
   fi
 done
 if [ "$wide" ] && [ -z "$found" ]; then
-  find -L "releases/$live" -type f -size "${size}c" -print 2>/dev/null | while IFS= read -r file; do
+  find "releases/$live" -type f -size "${size}c" -print 2>/dev/null | while IFS= read -r file; do
     if is_it "$file"; then
       say at "$live"
       break
