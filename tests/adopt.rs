@@ -112,6 +112,92 @@ fn a_link_that_the_old_tool_made_into_shared_is_kept_while_nobody_says_otherwise
     });
 }
 
+/// A project of one local stage with such settings.
+fn with(test: Test, settings: &str) -> Test {
+    test.toml(&format!(
+        "[settings]\nsource = \"source\"\n{settings}\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n"
+    ))
+}
+
+#[test]
+fn a_link_of_the_old_tool_is_kept_whatever_the_strategy() {
+    everywhere(|test| {
+        let test = capistrano(test);
+        for _ in 0..3 {
+            test.ends(0, &["--set", "strategy=cache"]).says_not("lacks");
+            assert_eq!(test.serves("site", "config/db.yml"), "secret\n");
+        }
+    });
+}
+
+#[test]
+fn a_link_of_the_old_tool_is_not_lost_to_what_the_source_has_in_its_place() {
+    for strategy in ["copy-previous", "cache"] {
+        everywhere(|test| {
+            let set = format!("strategy = \"{strategy}\"");
+            let test = with(deployer(test), &set).write("site/shared/storage/photo", "mine");
+            let test = test.source("storage/.keep", "");
+            let words = "release `2` has links into `shared/` that the new release lacks: `storage/`";
+            let line = "shared.add = [\"storage/\"]";
+            test.ends(0, &["--plan"]).says(&format!("a deploy would fail: {words}")).says(line);
+            test.ends(1, &[]).says(words).says(line).says("allow_unlinked=true").says("serves 2");
+            let test = with(test, &format!("{set}\nshared = [\"logs/\"]"));
+            test.ends(1, &[]).says("shared = [\"logs/\", \"storage/\"]");
+            // The line works as it is.
+            let test = with(test, &format!("{set}\nshared = [\"logs/\", \"storage/\"]"));
+            test.deploy().says_not("lacks");
+            assert_eq!(test.serves("site", "storage/photo"), "mine");
+        });
+    }
+}
+
+#[test]
+fn a_link_of_the_old_tool_can_be_given_up_on_purpose() {
+    let test = deployer(Test::new()).source("storage/.keep", "");
+    test.ends(1, &[]);
+    test.ends(0, &["--set", "allow_unlinked=true"]).says("as `allow_unlinked` allows");
+    assert!(test.has("site/current/storage/.keep") && test.has("site/shared/storage"));
+    test.deploy().says_not("lacks");
+}
+
+#[test]
+fn a_link_of_the_old_tool_is_not_lost_later_either() {
+    for strategy in ["copy-previous", "cache"] {
+        everywhere(|test| {
+            let test = with(deployer(test), &format!("strategy = \"{strategy}\""));
+            let test = test.write("site/shared/storage/photo", "mine");
+            for _ in 0..2 {
+                test.deploy();
+                assert_eq!(test.serves("site", "storage/photo"), "mine");
+            }
+            let test = test.source("storage/.keep", "");
+            test.ends(1, &[])
+                .says("that the new release lacks: `storage/`")
+                .says("shared.add = [\"storage/\"]");
+            assert_eq!(test.serves("site", "storage/photo"), "mine");
+        });
+    }
+}
+
+#[test]
+fn a_link_of_the_old_tool_whose_parts_are_shared_is_only_named() {
+    everywhere(|test| {
+        let test = with(deployer(test), "shared = [\"storage/app/\", \"storage/logs/\"]");
+        let test = test.write("site/shared/storage/app/photo", "mine");
+        test.deploy().says("lacks: `storage/`; only what the setting `shared` lists below is linked");
+        assert_eq!(test.serves("site", "storage/app/photo"), "mine");
+        test.deploy().says_not("lacks");
+    });
+}
+
+#[test]
+fn a_link_to_another_place_is_no_link_into_shared() {
+    let test = deployer(Test::new())
+        .shell("cd site/releases/2; ln -s ../../../other/shared/x x; ln -s lib/shared y");
+    let test = test.source("x/a", "x").source("y/a", "x");
+    test.deploy().says_not("lacks");
+}
+
 #[test]
 fn a_failed_first_deploy_leaves_the_old_site_as_it_was() {
     everywhere(|test| {

@@ -154,7 +154,11 @@ fn a_path_that_is_no_longer_shared_leaves_no_link() {
                 .write("site/shared/conf/app.ini", "x");
             test.ends(0, &["--set", strategy]);
             let test = with(test, r#"shared = ["kept/"]"#);
-            test.ends(0, &["--set", strategy]);
+            let lacks = "has links into `shared/` that the new release lacks: `storage/`, `conf/app.ini`";
+            let line = "shared = [\"kept/\", \"storage/\", \"conf/app.ini\"]";
+            test.ends(0, &["--plan", "--set", strategy]).says("warning").says(lacks).says(line);
+            test.ends(0, &["--set", strategy]).says("warning").says(lacks).says(line);
+            test.ends(0, &["--set", strategy]).says_not("lacks");
             assert!(!test.has("site/current/storage") && !test.has("site/current/conf/app.ini"));
             assert!(test.has("site/current/kept") && test.has("site/shared/storage"));
             // And the source may bring something there.
@@ -164,6 +168,40 @@ fn a_path_that_is_no_longer_shared_leaves_no_link() {
             assert!(!test.has("site/shared/kept/file"));
         });
     }
+}
+
+#[test]
+fn a_shared_path_that_is_moved_below_or_above_another_or_generated_is_not_lost() {
+    let test = with(Test::new(), "shared = [\"a/x/\", \"b/\", \"gen/\"]").source("index", "x");
+    test.deploy();
+    let test = with(test, "shared = [\"a/\", \"b/x/\"]\ngenerated = [\"gen/\"]");
+    let ran = test.deploy();
+    ran.says("lacks: `b/`; only what the setting `shared` lists below is linked")
+        .says_not("`a/x")
+        .says_not("`gen");
+}
+
+#[test]
+fn a_setting_that_is_spelt_wrong_is_named_in_the_plan_and_the_run() {
+    everywhere(|test| {
+        let test = with(test, r#"shared = ["uploads/"]"#).source("index", "x");
+        test.deploy();
+        let test = with(test, r#"shared = ["upload/"]"#);
+        let lacks =
+            "lacks: `uploads/`; to keep them, write in `runner.toml`: shared = [\"upload/\", \"uploads/\"]";
+        test.ends(0, &["--plan"]).says(lacks);
+        test.deploy().says(lacks);
+    });
+}
+
+#[test]
+fn a_path_that_a_recipe_links_by_itself_is_not_missed() {
+    let test = with(Test::new(), r#"shared = ["up/"]"#).source("index", "x");
+    test.deploy();
+    let test = with(test, "")
+        .recipe("task(\"link\", |host| host.link_shared([\"up/\"]));\nbefore(\"share\", \"link\");");
+    test.ends(0, &["--plan"]).says_not("lacks");
+    test.deploy().says_not("lacks");
 }
 
 const FAILS: &str = r#"task("prepare", |host| host.run("test ! -e ../../fail"));"#;

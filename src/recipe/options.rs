@@ -197,6 +197,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),
+        allows_unlinked: reader.is_set("allow_unlinked"),
         visit,
     };
     (options, reader.problems)

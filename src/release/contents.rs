@@ -1,9 +1,12 @@
 //! Lists what is in a release that another tool made, and decides what of it the next release does not get.
 
-use crate::release::ReleaseName;
+use std::collections::HashSet;
+
 use crate::release::answer::Fields;
+use crate::release::linked::leads_into_shared;
 use crate::release::plan::{PathRules, Plan};
 use crate::release::scripts::{MANIFEST, script};
+use crate::release::{ReleaseName, SharedKind, SharedPath};
 use crate::shell::{Effect, Step};
 use crate::tree::{TreePath, tops};
 
@@ -11,14 +14,17 @@ use crate::tree::{TreePath, tops};
 #[derive(Debug, Default)]
 pub struct ReleaseContents {
     paths: Vec<TreePath>,
-    /// The links that lead into `shared/`.
+    /// The links that may lead into `shared/`.
     shared_links: Vec<TreePath>,
+    /// Those that do lead into `shared/` of this site.
+    pub linked: Vec<SharedPath>,
 }
 
 /// Reads what a release has. It has no manifest.
 pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
     let script = script(root, include_str!("sh/contents.sh")).with(MANIFEST).var("name", name);
-    Step::new("contents", Effect::Reads, script, |answer| {
+    let root = root.to_owned();
+    Step::new("contents", Effect::Reads, script, move |answer| {
         let fields = Fields::read(answer, "listed")?;
         let line = |line: &[u8]| -> Vec<u8> {
             line.iter().map(|&byte| if byte == 1 { b'\n' } else { byte }).collect()
@@ -26,7 +32,16 @@ pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
         let links = fields.bytes("link").zip(fields.bytes("target"));
         let shared =
             links.filter(|(_, target)| target.split(|byte| *byte == b'/').any(|name| name == b"shared"));
+        let roots = [root.clone(), fields.get("physical").unwrap_or_default()];
+        let directories: HashSet<&[u8]> = fields.bytes("directory").collect();
+        let linked = fields.bytes("link").zip(fields.bytes("target")).filter_map(|(link, target)| {
+            let path = TreePath::new(link).ok().filter(|path| leads_into_shared(path, target, &roots))?;
+            let is_directory = directories.contains(link);
+            let kind = if is_directory { SharedKind::Directory } else { SharedKind::File };
+            Some(SharedPath { path, kind })
+        });
         Ok(ReleaseContents {
+            linked: linked.collect(),
             paths: fields.bytes("path").filter_map(|path| TreePath::new(&line(path)).ok()).collect(),
             shared_links: shared.filter_map(|(link, _)| TreePath::new(link).ok()).collect(),
         })
@@ -36,12 +51,12 @@ pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
 impl ReleaseContents {
     /// The paths that no rule names, and that are no links into `shared/`. A directory with something else in it is not
     /// among them.
-    pub fn strangers(self, rules: &PathRules) -> Vec<TreePath> {
+    pub fn strangers(&self, rules: &PathRules) -> Vec<TreePath> {
         let named =
             rules.shared.iter().chain(&rules.generated).chain(&rules.writable).chain(&self.shared_links);
         let named: Vec<TreePath> = named.cloned().collect();
         let stays = |path: &TreePath| named.iter().any(|top| path.starts_with(top) || top.starts_with(path));
-        self.paths.into_iter().filter(|path| !stays(path)).collect()
+        self.paths.iter().filter(|path| !stays(path)).cloned().collect()
     }
 }
 
@@ -81,6 +96,7 @@ mod tests {
         let contents = ReleaseContents {
             paths: paths.map(path).into(),
             shared_links: vec![path("logs"), path("public/st")],
+            linked: Vec::new(),
         };
         let strangers = contents.strangers(&rules());
         let left = left_behind(&strangers, &tree(&["index=x", "public/", "public/a=x"]));

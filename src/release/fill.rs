@@ -142,11 +142,6 @@ fn script(
         Strategy::CopyPrevious => include_str!("sh/copy_previous.sh"),
         Strategy::Cache => include_str!("sh/cache.sh"),
     };
-    let base = match plan.strategy {
-        Strategy::CopyPrevious => plan.base.release.as_ref().map_or("", ReleaseName::as_str),
-        Strategy::Cache if plan.base.manifest.is_empty() => "",
-        Strategy::Cache => "cache",
-    };
     let shares = plan.strategy == Strategy::CopyPrevious && options.duplicate == Duplicate::Link;
     let unchecked = options.unchecked.directories.iter().map(|(directory, _)| directory);
     let (gone_files, gone_directories) = plan.gone();
@@ -159,8 +154,8 @@ fn script(
         .var("begun", options.directory.name())
         .var("name", &record.name)
         .var("record", record)
-        .var("base", base)
-        .var("last", plan.last.as_ref().map_or("", ReleaseName::as_str))
+        .var("base", base(plan))
+        .var("last", plan.links.release.as_ref().map_or("", ReleaseName::as_str))
         .var("copy", options.duplicate.name())
         .var("guarded", flag(options.is_guarded))
         .var("protects", flag(shares))
@@ -171,6 +166,16 @@ fn script(
         .rows("left_out", paths(&plan.left_out))
         .rows("written_anew", paths(&plan.generated))
         .rows("starting", paths(&plan.starting))
+        .rows("kept_links", plan.links.kept.iter().map(|link| [word(&link.path)]))
+}
+
+/// What the release is filled from.
+fn base(plan: &Plan) -> &str {
+    match plan.strategy {
+        Strategy::CopyPrevious => plan.base.release.as_ref().map_or("", ReleaseName::as_str),
+        Strategy::Cache if plan.base.manifest.is_empty() => "",
+        Strategy::Cache => "cache",
+    }
 }
 
 fn read(answer: &Answer) -> Result<FillReport> {
@@ -287,6 +292,9 @@ mod tests {
                 }
                 starting() {
                   "$@" 'up' || return
+                  :
+                }
+                kept_links() {
                   :
                 }
             "#]],

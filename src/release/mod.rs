@@ -13,6 +13,7 @@ pub mod identity;
 pub mod intent;
 pub mod keep;
 pub mod lifecycle;
+pub mod linked;
 pub mod lock;
 #[cfg(test)]
 mod manifest_lib;

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use anyhow::{Result, bail};
 
-use crate::release::ReleaseName;
+use crate::release::linked::{LinksBefore, is_kept};
+use crate::release::path_kinds::SourceKinds;
+use crate::release::{ReleaseName, SharedPath};
 use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Tree, TreePath, tops};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,9 @@ pub struct Last {
     pub name: Option<ReleaseName>,
     pub base: Base,
     /// The shared paths that are linked into it.
-    pub shared: Vec<TreePath>,
+    pub shared: Vec<SharedPath>,
+    /// Other links into `shared/` that it has, made by another tool.
+    pub foreign_links: Vec<SharedPath>,
     /// If another tool made it: what the next release must not get from it.
     pub strangers: Vec<TreePath>,
 }
@@ -100,6 +104,14 @@ pub(super) fn left_behind(strangers: &[TreePath], tree: &Tree) -> Vec<TreePath> 
     tops(strangers.iter().filter(|path| !source.contains(path)).cloned().collect())
 }
 
+/// Decides which links into `shared/` that another tool made the next release gets as well.
+fn links_before(last: &Last, tree: &Tree, rules: &PathRules) -> LinksBefore {
+    let kinds = SourceKinds::of(tree);
+    let is_kept = |link: &SharedPath| is_kept(link, &rules.shared, &rules.generated, &kinds);
+    let (kept, foreign) = last.foreign_links.iter().cloned().partition(is_kept);
+    LinksBefore { release: last.name.clone(), named: last.shared.clone(), foreign, kept }
+}
+
 /// How a release is filled.
 pub struct Plan {
     pub strategy: Strategy,
@@ -113,7 +125,7 @@ pub struct Plan {
     pub(super) generated: Vec<TreePath>,
     /// What is not copied from a release that another tool made.
     pub left_behind: Vec<TreePath>,
-    pub(super) last: Option<ReleaseName>,
+    pub links: LinksBefore,
     pub(super) starting: Vec<TreePath>,
 }
 
@@ -129,6 +141,7 @@ impl Plan {
     ) -> Self {
         let unlinked = rules.unlinked();
         let strategy = if cache.is_some() { Strategy::Cache } else { Strategy::CopyPrevious };
+        let links = links_before(&last, tree, rules);
         let base = cache.unwrap_or(last.base);
         // Paths that have drifted on the server are sent again, even if their lines in the manifest match.
         let trusted = base.manifest.with_drift(&base.drifted);
@@ -144,7 +157,8 @@ impl Plan {
             }
         };
         let left_behind = left_behind(&last.strangers, tree);
-        let left_out = rules.generated.iter().chain(&rules.shared).chain(&last.shared).chain(&left_behind);
+        let left_out =
+            rules.generated.iter().chain(&rules.shared).chain(links.left_out()).chain(&left_behind);
         Self {
             strategy,
             base,
@@ -152,9 +166,9 @@ impl Plan {
             manifest,
             release_edit,
             left_out: left_out.cloned().collect(),
+            links,
             generated: rules.generated.clone(),
             left_behind,
-            last: last.name,
             starting,
         }
     }
@@ -226,7 +240,7 @@ pub(in crate::release) mod tests {
             manifest: Manifest::of(&tree(words), &[]),
             drifted: drifted.iter().map(|text| path(text)).collect(),
         };
-        Last { name: Some(name), base, shared: vec![path("old")], ..Last::default() }
+        Last { name: Some(name), base, shared: vec![SharedPath::parse("old").unwrap()], ..Last::default() }
     }
 
     pub(in crate::release) fn rules() -> PathRules {

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::release::ReleaseName;
+use crate::release::{ReleaseName, SharedKind, SharedPath};
 use crate::shell::Word;
+use crate::tree::TreePath;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -64,6 +65,12 @@ pub struct Record {
     /// The shared paths that are linked in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
+    /// Those of them that are directories. The first versions did not say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_directories: Vec<String>,
+    /// Links into `shared/` that another tool made and that no setting names, as a setting would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_links: Vec<String>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -86,6 +93,8 @@ impl Record {
             adopted: false,
             touched: Vec::new(),
             shared: Vec::new(),
+            shared_directories: Vec::new(),
+            foreign_links: Vec::new(),
         }
     }
 
@@ -102,6 +111,27 @@ impl Record {
             first_served: Some(created),
             ..Self::building(name, created, by)
         }
+    }
+
+    /// Notes what is linked into it: what settings name, and what another tool has made.
+    pub fn link(&mut self, shared: &[SharedPath], foreign: &[SharedPath]) {
+        let directories = shared.iter().filter(|path| path.kind == SharedKind::Directory);
+        self.shared_directories = directories.map(|path| path.path.to_string()).collect();
+        self.shared = shared.iter().map(|path| path.path.to_string()).collect();
+        self.foreign_links = foreign.iter().map(ToString::to_string).collect();
+    }
+
+    /// The shared paths that are linked in it. Where the record does not say which are directories, their names must.
+    pub fn shared_paths(&self) -> Vec<SharedPath> {
+        let read = |text: &String| {
+            let is_directory = match self.shared_directories.is_empty() {
+                true => !text.rsplit('/').next().is_some_and(|name| name.contains('.')),
+                false => self.shared_directories.contains(text),
+            };
+            let kind = if is_directory { SharedKind::Directory } else { SharedKind::File };
+            Some(SharedPath { path: TreePath::new(text.as_bytes()).ok()?, kind })
+        };
+        self.shared.iter().filter_map(read).collect()
     }
 
     /// Whether it is bad if a run leaves it for `to`: one goes back to an older release from a bad one, and on to a newer

@@ -9,7 +9,7 @@ use crate::release::fill::Assumptions;
 use crate::release::plan::{Base, Last, Plan, Strategy};
 use crate::release::seen::{Cache, Seen};
 use crate::release::survey::{self, By, Directory, Survey};
-use crate::release::{Record, ReleaseName};
+use crate::release::{Record, ReleaseName, SharedPath};
 use crate::site::options::Drift;
 use crate::site::session::Session;
 use crate::site::state::Site;
@@ -81,7 +81,7 @@ pub fn base_state(site: &mut Site, strategy: Strategy, store: &Store, ahead: boo
         None => Last::default(),
     };
     if let Some(record) = record.filter(|record| record.adopted) {
-        base.strangers = strangers(site, &record)?;
+        learn_contents(site, &record, &mut base)?;
     }
     let last = base;
     Ok(BaseState { last, cache, unchecked })
@@ -94,11 +94,13 @@ pub fn carried(site: &mut Site, plan: &Plan) -> Result<Vec<TreePath>> {
     Ok(contents::carried(site.session.query(contents::contents(&root, base))?, plan))
 }
 
-/// What of a release that another tool made is not copied, because no setting names it.
-fn strangers(site: &mut Site, record: &Record) -> Result<Vec<TreePath>> {
+/// Finds out what a release has that another tool made.
+fn learn_contents(site: &mut Site, record: &Record, last: &mut Last) -> Result<()> {
     let root = site.seen()?.root.clone();
     let found = site.session.query(contents::contents(&root, &record.name))?;
-    Ok(found.strangers(&site.options().rules))
+    last.strangers = found.strangers(&site.options().rules);
+    last.foreign_links = found.linked;
+    Ok(())
 }
 
 /// Reads the surveys that came back with a fill. False if the fill did not start from what was expected.
@@ -146,8 +148,9 @@ fn cache_base(session: &Session, known: Option<KnownDirectory>) -> Base {
 
 fn last_base(session: &Session, record: &Record, known: Option<KnownDirectory>) -> Result<Last> {
     let name = record.name.clone();
-    let shared = record.shared.iter().filter_map(|path| TreePath::new(path.as_bytes()).ok()).collect();
-    let mut last = Last { name: Some(name.clone()), shared, ..Last::default() };
+    let foreign_links = record.foreign_links.iter().filter_map(|text| SharedPath::parse(text).ok()).collect();
+    let shared = record.shared_paths();
+    let mut last = Last { name: Some(name.clone()), shared, foreign_links, ..Last::default() };
     match known {
         // Its content is unknown: everything is sent, and other files that it has are copied.
         None => last.base.release = Some(name),

@@ -8,6 +8,7 @@ use crate::release::fill::{self, Assumptions, DirectoryState, FillOptions, FillR
 use crate::release::guard::Guarded;
 use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::lifecycle;
+use crate::release::linked::LinksBefore;
 use crate::release::plan::Plan;
 use crate::release::room::Room;
 use crate::release::seen::Seen;
@@ -15,6 +16,7 @@ use crate::release::survey;
 use crate::release::{Record, State};
 use crate::site::base::is_as_expected;
 use crate::site::guard::texts;
+use crate::site::linked::check_links;
 use crate::site::session::Session;
 use crate::site::state::Site;
 use crate::site::swapping::Swapping;
@@ -49,6 +51,7 @@ impl Site {
             directory,
             manifest: None,
             shared: Vec::new(),
+            links: LinksBefore::default(),
             is_worked_in: false,
         });
         Ok(())
@@ -115,16 +118,18 @@ impl Site {
     /// Returns the files that a command wrote in place; if there are any, nothing was sealed.
     pub fn seal(&mut self) -> Result<Vec<TreePath>> {
         let lock = self.session.locked()?;
+        check_links(self)?;
         let is_durable = self.options().is_durable;
         let has_stat = self.seen()?.facts.has("stat");
-        let Work::Building(Building { record, manifest, shared, is_worked_in, .. }) = &self.work else {
+        let Work::Building(Building { record, manifest, shared, links, is_worked_in, .. }) = &self.work
+        else {
             bail!("there is no release to seal: task `release` must come first");
         };
         // Arming the swap checks again, and so finds what others write.
         let is_guarded = *is_worked_in && has_stat;
         let manifest = manifest.clone().context("the release is empty: task `upload` must come first")?;
         let (mut record, shared) = (record.clone(), shared.clone());
-        record.shared = shared.iter().map(|shared| shared.path.to_string()).collect();
+        record.link(&shared, &links.kept);
         let step =
             |record: &Record, is_guarded| lifecycle::seal(&lock, record, &shared, is_guarded, is_durable);
         if let Some(Guarded::Differs(lines)) = self.session.act(step(&record, is_guarded))? {

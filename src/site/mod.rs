@@ -10,6 +10,7 @@ mod ending;
 pub mod file;
 pub mod guard;
 mod lease;
+mod linked;
 pub mod listener;
 mod lock;
 mod options;

@@ -19,6 +19,8 @@ pub struct Options {
     pub duplicate: Duplicate,
     pub drift: Drift,
     pub is_durable: bool,
+    /// Whether the new release may lack links into `shared/` that another tool made.
+    pub allows_unlinked: bool,
     /// How many seconds an unconfirmed swap may go without a heartbeat.
     pub confirm_within: u64,
     /// The command that the server runs after it has swapped back by itself.
@@ -52,6 +54,7 @@ impl Default for Options {
             duplicate: Duplicate::Link,
             drift: Drift::Report,
             is_durable: false,
+            allows_unlinked: false,
             confirm_within: 60,
             revert_command: String::new(),
             visit: None,

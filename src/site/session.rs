@@ -236,7 +236,9 @@ impl Session {
         if !self.is_planning {
             return Err(report.into());
         }
-        self.warn(format!("a deploy would fail: {}", report.message));
+        let message = format!("a deploy would fail: {}", report.message);
+        let report = Report { message, hosts: vec![self.host.name.clone()], ..report };
+        self.events.event(Event::Failed { report: report.warning() });
         Ok(())
     }
 

@@ -33,20 +33,12 @@ impl Site {
         let step = share::link(&lock, &name, paths, brought, now);
         let Some(linked) = self.session.act(step)? else {
             warn_of_missing(&mut self.session, paths, brought)?;
+            if let Work::Building(building) = &mut self.work {
+                building.shared.extend(paths.iter().cloned());
+            }
             return Ok(LinkReport::default());
         };
-        for path in &linked.seeded {
-            self.session.note(format!("created `shared/{path}` from this release"));
-        }
-        for path in &linked.made {
-            self.session.note(format!("created `shared/{path}`, an empty directory"));
-        }
-        if !linked.hidden.is_empty() {
-            self.session.warn(format!(
-                "the source contains {} under a shared path, where it is hidden; copy it into `shared/` if it is needed",
-                few(&linked.hidden)
-            ));
-        }
+        report_linked(&self.session, &linked);
         if let Work::Building(building) = &mut self.work {
             // If a link replaces a managed file, that is no drift next time.
             let managed = building.manifest.iter().flat_map(Manifest::entries);
@@ -75,6 +67,21 @@ impl Site {
         }
         self.make_release()?;
         self.session.act(share::writable(&lock, &name, paths)).map(drop)
+    }
+}
+
+fn report_linked(session: &Session, linked: &LinkReport) {
+    for path in &linked.seeded {
+        session.note(format!("created `shared/{path}` from this release"));
+    }
+    for path in &linked.made {
+        session.note(format!("created `shared/{path}`, an empty directory"));
+    }
+    if !linked.hidden.is_empty() {
+        session.warn(format!(
+            "the source contains {} under a shared path, where it is hidden; copy it into `shared/` if it is needed",
+            few(&linked.hidden)
+        ));
     }
 }
 

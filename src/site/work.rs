@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::release::fill::DirectoryState;
+use crate::release::linked::LinksBefore;
 use crate::release::plan::Plan;
 use crate::release::{Record, ReleaseName, SharedPath};
 use crate::tree::Manifest;
@@ -21,6 +22,8 @@ pub(super) struct Building {
     /// What it was filled with.
     pub(super) manifest: Option<Manifest>,
     pub(super) shared: Vec<SharedPath>,
+    /// The links into `shared/` of the release before.
+    pub(super) links: LinksBefore,
     /// The recipe's commands may have replaced files in it.
     pub(super) is_worked_in: bool,
 }
@@ -77,7 +80,7 @@ impl Work {
 
     /// Records what the release is filled with. Returns its record, and how far an earlier fill has come.
     pub(super) fn begin_fill(&mut self, plan: &Plan) -> Result<(Record, DirectoryState)> {
-        let Work::Building(Building { record, directory, manifest, .. }) = self else {
+        let Work::Building(Building { record, directory, manifest, links, .. }) = self else {
             bail!("there is no release to fill: task `release` must come first");
         };
         if manifest.is_some() {
@@ -86,6 +89,7 @@ impl Work {
         record.strategy = Some(plan.strategy.name().to_owned());
         record.manifest = Some(plan.manifest.digest().to_owned());
         *manifest = Some(plan.manifest.clone());
+        *links = plan.links.clone();
         Ok((record.clone(), std::mem::replace(directory, DirectoryState::Created)))
     }
 

@@ -20,6 +20,7 @@
 #   left_out(path)             paths that are not copied from the previous release
 #   written_anew(path)         generated paths, which commands will write
 #   starting(path)             shared paths that `shared/` does not have yet
+#   kept_links(path)           links into `shared/` that another tool made in the previous release
 manifest=.runner/manifests/.cache
 
 prepare() {
@@ -41,5 +42,5 @@ put .runner/cache "$cache_digest" || exit
 
 cp -a --reflink=auto -- cache/. "$new/" 2>/dev/null || cp -RpP -- cache/. "$new/" || exit
 cp -- "$manifest" ".runner/manifests/$name" && edit ".runner/manifests/$name" "$run/edit.release" || exit
-[ -z "$last" ] || starting start_shared
+[ -z "$last" ] || { starting start_shared && kept_links keep_link; }
 finish

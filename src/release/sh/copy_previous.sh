@@ -20,6 +20,7 @@
 #   left_out(path)             paths that are not copied from the previous release
 #   written_anew(path)         generated paths, which commands will write
 #   starting(path)             shared paths that `shared/` does not have yet
+#   kept_links(path)           links into `shared/` that another tool made in the previous release
 manifest=.runner/manifests/$name
 
 # Up to this many files, one process is quick enough.
@@ -202,6 +203,6 @@ prepare() {
 if [ "$stage" = last ]; then begin_beside; else prepare; fi
 describe "$new" "$manifest"
 [ -z "$base" ] || carry
-[ -z "$last" ] || starting start_shared
+[ -z "$last" ] || { starting start_shared && kept_links keep_link; }
 [ -z "$protects" ] || protect
 finish

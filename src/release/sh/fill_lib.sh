@@ -153,6 +153,15 @@ start_shared() {
   fi
 }
 
+# Copies a link of the previous release, where the new one has nothing.
+keep_link() {
+  [ -L "releases/$last/$1" ] || return 0
+  release_kind "$1" "$new"
+  [ "$kind" = nothing ] || return 0
+  case $1 in */*) mkdir -p -- "$new/${1%/*}" || exit ;; esac
+  cp -RpP -- "releases/$last/$1" "$new/$1" || exit
+}
+
 # Reports what a copy from $1 to $2 missed, with prefix $3.
 say_missed() {
   if [ ! -d "$1" ]; then
