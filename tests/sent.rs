@@ -242,6 +242,31 @@ fn a_repository_that_git_cannot_read_is_an_error_before_any_host_is_touched() {
 }
 
 #[test]
+fn a_line_for_runner_toml_is_not_told_twice_for_a_table_that_has_it() {
+    for (line, words) in [
+        ("include.add = [\"x/\"]", "to send: put \"/.env.production\" into the list `include.add`"),
+        ("include = [\"x/\"]", "to send: put \"/.env.production\" into the list `include`"),
+        ("", "to send: `include.add = [\"/.env.production\"]`"),
+    ] {
+        let test = shop(line).write("shop/.env.production", "A=1\n");
+        sh(&test, "cd shop && git add -f .env.production && git commit -qm more");
+        ends(&in_shop(&test, "", &["--plan"]), 0).says(words);
+    }
+}
+
+#[test]
+fn a_pointer_of_lfs_may_have_any_size_that_its_format_allows() {
+    let test = shop("");
+    let pointer = |extra: &str| {
+        let oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
+        format!("version https://git-lfs.github.com/spec/v1\n{extra}oid sha256:{oid}\nsize 12345\n")
+    };
+    let long = format!("ext-0-crypt sha256:{}\n", "0".repeat(700));
+    let test = test.write("shop/short.bin", &pointer("")).write("shop/long.bin", &pointer(&long));
+    ends(&in_shop(&test, "", &["--plan"]), 0).says("`long.bin`").says("`short.bin`").says("Git LFS pointers");
+}
+
+#[test]
 fn pointers_of_lfs_links_and_env_files_are_told_once_with_the_line_that_changes_it() {
     let pointer =
         format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n", "a".repeat(64));

@@ -1,5 +1,6 @@
 //! The project on this machine: the work tree, or the export of a commit, made when it is first needed.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -82,6 +83,17 @@ impl Project {
             Some(export) => Arc::new(Exports(export.commits.clone())),
             None => Arc::new(WorkTree),
         })
+    }
+
+    /// The line that adds items to a setting. A table of TOML cannot have it twice: where it is, the items go into its list.
+    pub fn addition(&self, setting: &str, items: &str) -> String {
+        let text = fs::read_to_string(self.directory.join("runner.toml")).unwrap_or_default();
+        let file = text.parse::<toml::Table>().unwrap_or_default();
+        match file.get("settings").and_then(|settings| settings.get(setting)) {
+            Some(toml::Value::Array(_)) => format!("put {items} into the list `{setting}`"),
+            Some(known) if known.get("add").is_some() => format!("put {items} into the list `{setting}.add`"),
+            _ => format!("`{setting}.add = [{items}]`"),
+        }
     }
 
     /// The directory of `runner.toml` itself, never an export. Files from hosts are downloaded to it, so that the

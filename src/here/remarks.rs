@@ -9,14 +9,17 @@ use rayon::prelude::*;
 
 use crate::event::few;
 use crate::here::git::{git_in, output_of};
+use crate::here::project::Project;
 use crate::tree::{Entry, Kind, Left, Tree, TreePath};
 
-/// How every pointer begins (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md), and how long it may be.
+/// How every pointer begins, and how long it may be: a pointer has less than 1024 bytes, and it names a hash of 64 digits
+/// (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
-const POINTER_BYTES: std::ops::RangeInclusive<u64> = 100..=400;
+const POINTER_BYTES: std::ops::RangeInclusive<u64> = 100..=1023;
 
 /// The warnings about a work tree, or about an export.
-pub fn remarks(tree: &Tree, left: &Left, is_export: bool) -> Vec<String> {
+pub fn remarks(tree: &Tree, left: &Left, project: &Project) -> Vec<String> {
+    let is_export = project.is_export();
     let mut remarks = Vec::new();
     let pointers = pointers(tree);
     if !pointers.is_empty() {
@@ -38,9 +41,9 @@ pub fn remarks(tree: &Tree, left: &Left, is_export: bool) -> Vec<String> {
     if !tracked.is_empty() {
         let patterns: Vec<String> = tracked.iter().map(|path| format!("\"/{path}\"")).collect();
         remarks.push(format!(
-            "git tracks {}, but `.env*` files are not sent; to send: `include.add = [{}]`",
+            "git tracks {}, but `.env*` files are not sent; to send: {}",
             few(&tracked),
-            patterns.join(", ")
+            project.addition("include", &patterns.join(", "))
         ));
     }
     remarks

@@ -75,7 +75,7 @@ impl Source {
     pub fn files(&self) -> Result<Arc<SourceFiles>> {
         get_or_make(&self.files, || {
             let Walked { tree, left, meant_links, .. } = self.walked(&self.contents)?;
-            let remarks = remarks(&tree, &left, self.project.is_export());
+            let remarks = remarks(&tree, &left, &self.project);
             Ok(SourceFiles { tree: Arc::new(tree), left, meant_links, remarks })
         })
     }

@@ -28,7 +28,7 @@ pub fn check(run: &Run, files: &SourceFiles, last: &Last) -> Result<()> {
     let lost = lost(ignored, manifest, &files.tree.root);
     if !lost.is_empty() {
         let message = format!("git ignores paths that the live release got from the source: {}", few(&lost));
-        bail!(choose(message, &lost));
+        bail!(choose(run, message, &lost));
     }
     // A release without a manifest says nothing about what was sent before.
     if manifest.is_empty() && (run.is_first() || last.name.is_some()) {
@@ -36,19 +36,19 @@ pub fn check(run: &Run, files: &SourceFiles, last: &Last) -> Result<()> {
         if !built.is_empty() {
             let message =
                 format!("git ignores paths that may be build output for this release: {}", few(&built));
-            bail!(choose(message, &built));
+            bail!(choose(run, message, &built));
         }
     }
     run.told_source.get_or_init(|| tell(run, files));
     Ok(())
 }
 
-fn choose(message: String, paths: &[&IgnoredPath]) -> Report {
+fn choose(run: &Run, message: String, paths: &[&IgnoredPath]) -> Report {
     let patterns: Vec<String> = paths.iter().map(|ignored| pattern(ignored)).collect();
-    let line = |setting: &str| format!("{setting}.add = [{}]", patterns.join(", "));
+    let line = |setting: &str| run.here.project.addition(setting, &patterns.join(", "));
     Report::new(message)
-        .note(format!("to leave it out, add to `[settings]` in `runner.toml`: {}", line("exclude")))
-        .hint(format!("to send it, add to `[settings]` in `runner.toml`: {}", line("include")))
+        .note(format!("to leave it out, in `[settings]` of `runner.toml`: {}", line("exclude")))
+        .hint(format!("to send it, in `[settings]` of `runner.toml`: {}", line("include")))
 }
 
 /// What the manifest has, and the source still has, but git ignores.
@@ -111,8 +111,10 @@ fn tell(run: &Run, files: &SourceFiles) {
             links.iter().take(NAMED).map(|(path, _)| pattern_of("/", &path.to_string())).collect();
         let words = words.join(", ");
         run.warn(format!(
-            "{what}: {}; to leave them out: `exclude.add = [{words}]`; if they are intended: `include.add = [{words}]`",
-            few(&shown)
+            "{what}: {}; to leave them out: {}; if they are intended: {}",
+            few(&shown),
+            run.here.project.addition("exclude", &words),
+            run.here.project.addition("include", &words)
         ));
     }
     if !files.left.ignored.is_empty() {

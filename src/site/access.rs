@@ -35,7 +35,8 @@ fn docroot(site: &Site, seen: &Seen) -> Option<Report> {
     let is_below = webroot.iter().any(|name| name == "artisan" || name == "public");
     let below = if is_below { "current/public" } else { "current" };
     Some(report.hint(format!(
-        "set `path = \"{path}\"` in `runner.toml`, and after the first deploy make `{path}/{below}` the root of the web server"
+        "set `path = {}` in `runner.toml`, and after the first deploy make `{path}/{below}` the root of the web server",
+        toml::Value::String(path.clone())
     )))
 }
 
