@@ -7,7 +7,7 @@ mod support;
 
 use std::fs;
 
-use support::{FLOW, Ran, Test};
+use support::{FLOW, Ran, Test, repeats};
 
 /// How the second host fails.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,8 @@ fn fails_at_each_task_in_turn(way: Way) {
     let places = FLOW.iter().map(|task| ("before", *task)).chain([("after", "watch"), ("after", "prune")]);
     // What only the command knows of is the same however its host is reached.
     let step = match (test.is_remote(), way) {
-        (false, _) => 1,
+        (false, Way::CutOff) => 1,
+        (false, _) => repeats(3, 1),
         (true, Way::CutOff) => 2,
         (true, _) => 4,
     };
