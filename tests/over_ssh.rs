@@ -10,8 +10,6 @@
     reason = "each file is a crate of its own as well, and has its own `support`"
 )]
 
-#[path = "adopt.rs"]
-mod adopt;
 #[path = "bad_host.rs"]
 mod bad_host;
 #[path = "commands.rs"]
@@ -30,8 +28,6 @@ mod guard;
 mod lock;
 #[path = "rollback.rs"]
 mod rollback;
-#[path = "shared.rs"]
-mod shared;
 mod support;
 #[path = "swap.rs"]
 mod swap;

@@ -6,6 +6,8 @@
     reason = "each file is a crate of its own as well, and has its own `support`"
 )]
 
+#[path = "adopt.rs"]
+mod adopt;
 #[path = "bad_input.rs"]
 mod bad_input;
 #[path = "hostile.rs"]
@@ -14,6 +16,8 @@ mod hostile;
 mod outcome;
 #[path = "recipes.rs"]
 mod recipes;
+#[path = "shared.rs"]
+mod shared;
 mod support;
 #[path = "visitors.rs"]
 mod visitors;
