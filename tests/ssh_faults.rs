@@ -354,8 +354,8 @@ fn a_host_that_is_cut_off_during_its_own_step_is_noticed_as_soon_as_it_swaps_bac
         let took = struck.elapsed();
         eprintln!("{name}: over after {took:?}\n{ran}");
         assert_eq!(ran.code, Some(4), "{ran}");
-        ran.says("connection lost: the server answered no heartbeat for ")
-            .says("hint: set a longer `confirm_within`");
+        // A request learns of it when its connection is closed; the server's own swap back may be told first.
+        ran.says("no heartbeat").says("hint: set a longer `confirm_within`");
         ran.says_not("the host sent nothing for");
         // The link would notice after 45 s.
         assert!(took < Duration::from_secs(40), "{took:?}\n{ran}");
