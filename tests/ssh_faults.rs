@@ -26,7 +26,7 @@ use project::{Site, at_port, project_at};
 use proxy::{Fault, Proxy};
 use support::files::noise;
 use support::sshd::Sshd;
-use support::{Ran, Test};
+use support::{Ran, Test, repeats};
 use tempfile::TempDir;
 
 const N_FILES: usize = 40;
@@ -177,8 +177,9 @@ fn a_line_that_is_cut_anywhere_is_told_and_the_next_deploy_is_well() {
         .chain(late)
         .enumerate()
         .map(|(n, at)| (at, if n % 2 == 0 { Fault::Cut } else { Fault::Blip }))
+        .step_by(repeats(3, 1))
         .collect();
-    assert_eq!(points.len(), 50);
+    assert_eq!(points.len(), repeats(17, 50));
     let all = each(&points, 8, |&(at, fault)| breaks(&server, at, fault, ""));
     let mut tasks: BTreeMap<&str, usize> = BTreeMap::new();
     for broken in &all {
@@ -509,7 +510,7 @@ fn a_disk_that_fills_up_under_a_deploy_is_told_and_undone() {
         ("swap", vec![0, 4]),
         ("reload", vec![0]),
     ] {
-        for left in left {
+        for left in left.into_iter().step_by(repeats(2, 1)) {
             let ballast = format!(
                 "mkdir /mnt/ballast && free=$(df -Pk /mnt | awk 'END {{ print $4 }}') && \
                  head -c $(((free - {left}) * 1024)) /dev/zero >/mnt/ballast/one"
@@ -528,7 +529,7 @@ fn a_disk_whose_inodes_run_out_under_a_deploy_is_told_and_undone() {
         ("swap", vec![0, 1]),
         ("reload", vec![0]),
     ] {
-        for left in left {
+        for left in left.into_iter().step_by(repeats(2, 1)) {
             let ballast = format!(
                 "mkdir /mnt/ballast && cd /mnt/ballast && free=$(stat -f -c %d /mnt) && \
                  while [ $free -gt {left} ]; do : >$free && free=$((free - 1)); done"
