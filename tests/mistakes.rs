@@ -1789,7 +1789,7 @@ fn a_function_that_a_variable_names_is_refused_when_it_is_called() {
     ] {
         let recipe = format!("task(\"prepare\", |host| {{ let name = \"lo\" + \"cal\"; {call}; }});");
         let test = Test::new().source("a", "1").recipe(&recipe);
-        test.ends(1, &[]).says("cannot be named by a text").says("a closure: `|item| ...`");
+        test.ends(1, &[]).says("takes a function, not the name of one").says("a closure: `|item| ...`");
         assert!(!test.path("x").exists());
     }
     let own =

@@ -326,6 +326,7 @@ shared = ["left/sub/shared/"]"#,
             for path in ["alone", "dir/beside", "left/empty", "left/sub/a b", "left/sub/deeper"] {
                 plan.says(&format!("copy `{path}` from the previous release"));
                 ran.says(&format!("copied `{path}` from the previous release"));
+                assert!(!ran.err.contains('\u{1}'), "{ran}");
             }
             // What is made, sent, or inside of one that is named, is not named.
             for path in ["left", "left/sub", "dir", "left/sub/gen", "left/sub/deeper/x", "dir/file"] {
@@ -406,6 +407,8 @@ fn what_cannot_be_read_is_skipped_and_named() {
              if [ $(id -u) = 0 ]; then chown 1:1 secret dir/secret left/deep/secret closed; fi
              chmod 777 . dir left left/deep",
         );
+        // A plan has only names, which it reads as far as it may.
+        test.ends(0, &["--plan"]).says("copy `dir/secret`").says("copy `left`").says_not("could not");
         let ran = test.deploy();
         for path in ["`secret`", "`dir/secret`", "`left/deep/secret`", "`closed`"] {
             ran.says(path);

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::event::Report;
 use crate::shell::Answer;
+use crate::tree::TreePath;
 
 /// The fields of an answer, in their order.
 pub struct Fields(Vec<(String, Vec<u8>)>);
@@ -55,6 +56,14 @@ impl Fields {
     /// Values that are file names, byte for byte.
     pub fn bytes<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_slice())
+    }
+
+    /// Values that are paths as `lines` of lib.sh encodes them: \1 stands for a newline.
+    pub fn paths<'a>(&'a self, key: &'a str) -> impl Iterator<Item = TreePath> {
+        let decoded = |line: &[u8]| -> Vec<u8> {
+            line.iter().map(|&byte| if byte == 1 { b'\n' } else { byte }).collect()
+        };
+        self.bytes(key).filter_map(move |line| TreePath::new(&decoded(line)).ok())
     }
 
     pub fn byte_list(&self, key: &str) -> Vec<Vec<u8>> {

@@ -26,9 +26,6 @@ pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
     let root = root.to_owned();
     Step::new("contents", Effect::Reads, script, move |answer| {
         let fields = Fields::read(answer, "listed")?;
-        let line = |line: &[u8]| -> Vec<u8> {
-            line.iter().map(|&byte| if byte == 1 { b'\n' } else { byte }).collect()
-        };
         let links = fields.bytes("link").zip(fields.bytes("target"));
         let shared =
             links.filter(|(_, target)| target.split(|byte| *byte == b'/').any(|name| name == b"shared"));
@@ -42,7 +39,7 @@ pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
         });
         Ok(ReleaseContents {
             linked: linked.collect(),
-            paths: fields.bytes("path").filter_map(|path| TreePath::new(&line(path)).ok()).collect(),
+            paths: fields.paths("path").collect(),
             shared_links: shared.filter_map(|(link, _)| TreePath::new(link).ok()).collect(),
         })
     })

@@ -187,7 +187,8 @@ fn read(answer: &Answer) -> Result<FillReport> {
         None => error,
     })?;
     let n_carried = fields.get("carried").and_then(|n| n.parse().ok()).unwrap_or_default();
-    let [carried, skipped] = ["copied", "skipped"].map(|key| fields.list(key));
+    let carried = fields.paths("copied").map(|path| path.to_string()).collect();
+    let skipped = fields.list("skipped");
     Ok(FillReport { is_stale, surveys: survey::read(&fields), n_carried, carried, skipped })
 }
 

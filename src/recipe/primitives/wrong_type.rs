@@ -53,7 +53,7 @@ pub fn register(engine: &mut Engine) {
         let mut types = vec![TypeId::of::<Array>(), TypeId::of::<ImmutableString>()];
         types.extend(vec![TypeId::of::<Dynamic>(); n_more]);
         engine.register_raw_fn(name, types, move |call, _| -> ScriptResult<Dynamic> {
-            let report = Report::new(format!("the function of `{name}` cannot be named by a text"))
+            let report = Report::new(format!("`{name}` takes a function, not the name of one"))
                 .hint("write the function itself, or a closure: `|item| ...`");
             Err(uncaught(&call, mistake(report)))
         });
