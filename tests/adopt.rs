@@ -317,27 +317,37 @@ fn a_plan_of_an_adopted_site_knows_that_its_own_files_become_shared() {
         .says("`shared/missing.ini` is missing: a deploy would fail")
         .says_not("`shared/.env` is missing");
     test.ends(1, &["doctor"])
-        .says("looked at `shared/.env`, `shared/missing.ini`")
+        .says("looked at the source and the room for it, `shared/.env`, `shared/missing.ini`")
         .says("site/shared/missing.ini` not found: a deployment would fail")
         .says_not("shared/.env` not found");
     test.ends(1, &[]).says("missing.ini");
     test.write("site/shared/missing.ini", "x").deploy();
 }
 
+/// Beside those of settings, those that tasks have as constant texts, whoever runs them.
 #[test]
 fn the_doctor_finds_a_command_that_sudo_refuses() {
     let toml = "[settings]\nsource = \"source\"\nrevert_command = \"sudo -n systemctl reload none\"\n[stage.local]\n\
                 path = \"site\"\ntransport = \"local\"\n";
-    let test = Test::new()
-        .source("a", "1")
-        .toml(toml)
-        .write("bin/sudo", "#!/bin/sh\nexit 1\n")
-        .mode("bin/sudo", 0o755);
+    let recipe = r#"
+        task("reload", |host| host.run("sudo systemctl reload app"));
+        task("verify", |host| if host.test("sudo -n may do") { host.run("sudo -n x y", #{ user: "other" }) });
+        task("build", || local("sudo -n here"));
+    "#;
+    let sudo = "#!/bin/sh\n[ \"$*\" = '-n -l may do' ]\n";
+    let test = Test::new().source("a", "1").toml(toml).recipe(recipe).write("bin/sudo", sudo);
+    let test = test.mode("bin/sudo", 0o755);
     let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
     test.env("PATH", &path)
         .ends(1, &["doctor"])
-        .says("`revert_command` would fail")
-        .says("NOPASSWD: systemctl reload none");
+        .says("2 problems found")
+        .says("`sudo -n systemctl reload none` would fail")
+        .says("NOPASSWD: systemctl reload none")
+        .says("`sudo systemctl reload app` would fail")
+        .says("NOPASSWD: systemctl reload app")
+        .says("`sudo -n may do`")
+        .says_not("x y")
+        .says_not("here");
 }
 
 #[test]

@@ -266,3 +266,28 @@ fn a_site_that_may_not_be_written_from_any_task_on_is_named_and_not_changed() {
         at_each_task_in_turn(Fault::Denied, "size=8m");
     });
 }
+
+#[test]
+fn the_doctor_finds_that_a_deployment_would_have_no_room() {
+    with_mounts("the_doctor_finds_that_a_deployment_would_have_no_room", || {
+        for (fault, options, lacks) in [
+            (Fault::Full(100), "size=8m", "KiB, but the file system of"),
+            (Fault::NoInodes(3), "size=8m,nr_inodes=300", "inodes, but the file system of"),
+        ] {
+            let (mount, test) = small(options);
+            let test = test.source("large", &"x".repeat(200_000)).source("more/and/more", "");
+            test.ends(0, &["doctor"])
+                .says("looked at the files of the live release, the source and the room for it");
+            fault.begins(&mount);
+            let ran = test.ends(1, &["doctor"]);
+            ran.says("1 problem found")
+                .says("the release needs")
+                .says(lacks)
+                .says("runner prune --set keep_releases=1");
+            // What a deployment says.
+            test.ends(1, &[]).says(lacks);
+            fault.ends(&mount);
+            test.deploy();
+        }
+    });
+}

@@ -3,7 +3,7 @@
 mod arguments;
 pub mod bodies;
 mod calls;
-mod commands;
+pub mod commands;
 mod file;
 mod hidden;
 mod meaning;

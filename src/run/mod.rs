@@ -2,6 +2,7 @@
 
 pub mod deploy;
 pub mod dropping;
+pub mod examine;
 pub mod fill;
 pub mod guard;
 mod heal;

@@ -20,27 +20,31 @@ const BUILT: [&str; 7] = ["vendor", "node_modules", "dist", "build", ".next", "o
 /// How many links the line to paste names.
 const NAMED: usize = 10;
 
-/// Refuses to send the source if that would lose something which only git's ignoring takes away; otherwise tells, once
-/// in a run, what stays here.
+/// Refuses to send the source if `refusal` says so; otherwise tells, once in a run, what stays here.
 pub fn check(run: &Run, files: &SourceFiles, last: &Last) -> Result<()> {
+    if let Some(report) = refusal(run, files, last) {
+        bail!(report);
+    }
+    run.told_source.get_or_init(|| tell(run, files));
+    Ok(())
+}
+
+/// Why the source must not be sent: something would be lost which only git's ignoring takes away.
+pub fn refusal(run: &Run, files: &SourceFiles, last: &Last) -> Option<Report> {
     let manifest = &last.base.manifest;
     let ignored = &files.left.ignored;
     let lost = lost(ignored, manifest, &files.tree.root);
     if !lost.is_empty() {
         let message = format!("git ignores paths that the live release got from the source: {}", few(&lost));
-        bail!(choose(run, message, &lost));
+        return Some(choose(run, message, &lost));
     }
     // A release without a manifest says nothing about what was sent before.
-    if manifest.is_empty() && (run.is_first() || last.name.is_some()) {
-        let built: Vec<&IgnoredPath> = ignored.iter().filter(|path| is_built(path)).collect();
-        if !built.is_empty() {
-            let message =
-                format!("git ignores paths that may be build output for this release: {}", few(&built));
-            bail!(choose(run, message, &built));
-        }
+    if !manifest.is_empty() || !(run.is_first() || last.name.is_some()) {
+        return None;
     }
-    run.told_source.get_or_init(|| tell(run, files));
-    Ok(())
+    let built: Vec<&IgnoredPath> = ignored.iter().filter(|path| is_built(path)).collect();
+    let message = || format!("git ignores paths that may be build output for this release: {}", few(&built));
+    (!built.is_empty()).then(|| choose(run, message(), &built))
 }
 
 fn choose(run: &Run, message: String, paths: &[&IgnoredPath]) -> Report {

@@ -1,6 +1,8 @@
-//! Finds commands that go on where a `cd` failed: `cd X; rm -rf cache`.
+//! The commands in a recipe: finds those that go on where a `cd` failed (`cd X; rm -rf cache`), and those that need sudo.
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use std::collections::BTreeSet;
+
+use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, Position, Stmt};
 
 use crate::event::Report;
 use crate::recipe::sources::RecipeSource;
@@ -10,23 +12,44 @@ const RUNNING: [&str; 4] = ["run", "output", "test", "local"];
 
 pub fn remarks(trees: &[(RecipeSource, AST)]) -> Vec<Report> {
     let mut remarks = Vec::new();
+    each_call(trees, |source, call| {
+        if let Some((directory, at)) = ignored(call) {
+            let place = source.excerpt(at.line().unwrap_or(1), at.position().unwrap_or(1));
+            let message = format!("if `cd {directory}` fails, the rest of the command runs elsewhere");
+            let cure = format!("write `cd {directory} && ...`, or use the option `cwd`");
+            remarks.push(Report::new(message).at(place).hint(cure));
+        }
+    });
+    remarks
+}
+
+/// The commands for hosts that begin with `sudo`, as far as they are constant.
+pub fn with_sudo(trees: &[(RecipeSource, AST)]) -> BTreeSet<String> {
+    let mut commands = BTreeSet::new();
+    each_call(trees, |_, call| {
+        let is_on_host = RUNNING.contains(&call.name.as_str()) && call.name != "local";
+        if let Some(Expr::StringConstant(text, _)) = call.args.first().filter(|_| is_on_host)
+            && text.trim().starts_with("sudo ")
+            && !call.args.get(1).is_some_and(|options| option(options, "user").is_some())
+        {
+            commands.insert(text.trim().to_owned());
+        }
+    });
+    commands
+}
+
+/// The calls in files that are not shipped.
+fn each_call(trees: &[(RecipeSource, AST)], mut act: impl FnMut(&RecipeSource, &FnCallExpr)) {
     for (source, ast) in trees.iter().filter(|(source, _)| !source.is_shipped()) {
         ast.walk(&mut |path: &[ASTNode]| {
-            let call = match path.last() {
-                Some(ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _))) => call,
-                Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => call,
-                _ => return true,
-            };
-            if let Some((directory, at)) = ignored(call) {
-                let place = source.excerpt(at.line().unwrap_or(1), at.position().unwrap_or(1));
-                let message = format!("if `cd {directory}` fails, the rest of the command runs elsewhere");
-                let cure = format!("write `cd {directory} && ...`, or use the option `cwd`");
-                remarks.push(Report::new(message).at(place).hint(cure));
+            match path.last() {
+                Some(ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _)))
+                | Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => act(source, call),
+                _ => {}
             }
             true
         });
     }
-    remarks
 }
 
 /// The directory of the first `cd` whose failure a command ignores, and the place of the command.
@@ -59,14 +82,17 @@ fn text_of(expr: &Expr) -> Option<String> {
 
 /// The option `errexit` of a table literal.
 fn errexit(options: &Expr) -> Option<bool> {
+    option(options, "errexit")?.as_bool().ok()
+}
+
+/// An option of a table literal; `()` if its value is computed.
+fn option(options: &Expr, name: &str) -> Option<Dynamic> {
     match options {
         Expr::Map(map, _) => {
-            map.0.iter().find(|(key, _)| key.name == "errexit").and_then(|(_, value)| match value {
-                Expr::BoolConstant(flag, _) => Some(*flag),
-                _ => None,
-            })
+            let (_, value) = map.0.iter().find(|(key, _)| key.name == name)?;
+            Some(value.get_literal_value(None).unwrap_or(Dynamic::UNIT))
         }
-        Expr::DynamicConstant(value, _) => value.read_lock::<rhai::Map>()?.get("errexit")?.as_bool().ok(),
+        Expr::DynamicConstant(value, _) => value.read_lock::<rhai::Map>()?.get(name).cloned(),
         _ => None,
     }
 }

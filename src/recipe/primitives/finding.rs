@@ -1,11 +1,23 @@
 //! What `doctor` finds on a host.
 
-use rhai::Array;
 use rhai::plugin::*;
+use rhai::{Array, Dynamic};
 
+use crate::event::{Event, Report};
+use crate::recipe::check::commands;
 use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::ScriptResult;
+use crate::release::plan::Strategy;
+use crate::run::examine::{self, Refusals};
 use crate::site::{Comparison, verify};
+
+/// Keeps a report as a finding, its fix in the last lines.
+pub fn keep(host: &ScriptHost, report: Report) {
+    let Report { message, notes, hint, .. } = report;
+    let hint = hint.map(|hint| hint.to_string());
+    let lines: Vec<String> = [message].into_iter().chain(notes).chain(hint).collect();
+    host.site().findings.push(lines.join("\n"));
+}
 
 #[export_module]
 pub mod api {
@@ -27,6 +39,33 @@ pub mod api {
             host.site().findings.push(format!("{}\n{fix}", verify::changed(&live, differs)));
         }
         Ok(!matches!(comparison, Comparison::Unknown))
+    }
+
+    /// Compares the source with the host as `host.fill` does, for the flow `doctor`: it keeps as findings what a deployment
+    /// would be refused for, such as too little room. Returns whether the source could be read; a build may make it first.
+    #[rhai_fn(pure, return_raw)]
+    pub fn examine_source(host: &mut ScriptHost, strategy: &str) -> ScriptResult<bool> {
+        let strategy = host.outcome(Strategy::parse(strategy))?;
+        let refusals = examine::refusals(host.context.run(), host.index, strategy);
+        Ok(match host.outcome(refusals)? {
+            Refusals::Known(reports) => {
+                reports.into_iter().for_each(|report| keep(host, report));
+                true
+            }
+            Refusals::Unknown(Report { message, .. }) => {
+                let text = format!("the source was not compared with the host: {message}");
+                host.context.run().events.event(Event::Note { host: Some(host.name()), text });
+                false
+            }
+        })
+    }
+
+    /// The commands of the recipe for hosts that begin with `sudo`, as far as their texts are constant, without those that
+    /// have the option `user`; for the flow `doctor`.
+    #[rhai_fn(pure)]
+    pub fn sudo_commands(host: &mut ScriptHost) -> Array {
+        let commands = commands::with_sudo(&host.context.world().trees);
+        commands.into_iter().map(Dynamic::from).collect()
     }
 
     /// The problems that `host.finding` has kept.

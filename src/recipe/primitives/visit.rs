@@ -8,6 +8,7 @@ use rhai::{Dynamic, Map};
 use crate::event::{Event, Report};
 use crate::recipe::context::ScriptHost;
 use crate::recipe::failure::ScriptResult;
+use crate::recipe::primitives::finding;
 use crate::recipe::visit::VisitSettings;
 use crate::site::{VisitOutcome, Visited, visit};
 use crate::web::Visit;
@@ -121,9 +122,8 @@ pub mod api {
                 visited.misdirected().or_else(|| visited.unhealthy().filter(|_| visited.live.is_some()))
             }
         };
-        if let Some(Report { message, hint, .. }) = report {
-            let hint = hint.map_or(String::new(), |hint| format!("\n{hint}"));
-            host.site().findings.push(message + hint.as_str());
+        if let Some(report) = report {
+            finding::keep(host, report);
         }
         Ok(())
     }
