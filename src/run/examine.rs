@@ -14,8 +14,8 @@ use crate::tree::Pack;
 /// What a deployment would be refused for.
 pub enum Refusals {
     Known(Vec<Report>),
-    /// The source could not be read.
-    Unknown(Report),
+    /// The source could not be read, for this reason.
+    Unknown(String),
 }
 
 /// Why a deployment of the source, as it is now, would be refused before anything is sent: kinds of paths that contradict
@@ -24,7 +24,7 @@ pub fn refusals(run: &Run, host: usize, strategy: Strategy) -> Result<Refusals> 
     let files = match run.here.source.files() {
         Ok(files) => files,
         // A build may have to make it first.
-        Err(error) => return Ok(Refusals::Unknown(Report::of(&error))),
+        Err(error) => return Ok(Refusals::Unknown(Report::of(&error).message)),
     };
     let mut site = run.fleet.site(host);
     let mut refusals = kind_problems(site.options(), Some(site.seen()?), &files.tree);

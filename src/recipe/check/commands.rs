@@ -30,7 +30,7 @@ pub fn with_sudo(trees: &[(RecipeSource, AST)]) -> BTreeSet<String> {
         let is_on_host = RUNNING.contains(&call.name.as_str()) && call.name != "local";
         if let Some(Expr::StringConstant(text, _)) = call.args.first().filter(|_| is_on_host)
             && text.trim().starts_with("sudo ")
-            && !call.args.get(1).is_some_and(|options| option(options, "user").is_some())
+            && call.args.get(1).is_none_or(|options| option(options, "user").is_none())
         {
             commands.insert(text.trim().to_owned());
         }

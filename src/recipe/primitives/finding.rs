@@ -52,8 +52,8 @@ pub mod api {
                 reports.into_iter().for_each(|report| keep(host, report));
                 true
             }
-            Refusals::Unknown(Report { message, .. }) => {
-                let text = format!("the source was not compared with the host: {message}");
+            Refusals::Unknown(why) => {
+                let text = format!("the source was not compared with the host: {why}");
                 host.context.run().events.event(Event::Note { host: Some(host.name()), text });
                 false
             }
