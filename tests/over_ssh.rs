@@ -18,19 +18,13 @@ mod commands;
 mod deploy;
 #[path = "fill.rs"]
 mod fill;
-#[path = "fleet.rs"]
-mod fleet;
 #[path = "flow.rs"]
 mod flow;
-#[path = "guard.rs"]
-mod guard;
 #[path = "lock.rs"]
 mod lock;
 #[path = "rollback.rs"]
 mod rollback;
 mod support;
-#[path = "swap.rs"]
-mod swap;
 
 use std::fs;
 

@@ -10,8 +10,16 @@
 mod adopt;
 #[path = "bad_input.rs"]
 mod bad_input;
+#[path = "fleet.rs"]
+mod fleet;
+#[path = "guard.rs"]
+mod guard;
 #[path = "hostile.rs"]
 mod hostile;
+#[path = "kinds.rs"]
+mod kinds;
+#[path = "neighbour.rs"]
+mod neighbour;
 #[path = "outcome.rs"]
 mod outcome;
 #[path = "recipes.rs"]
@@ -19,6 +27,8 @@ mod recipes;
 #[path = "shared.rs"]
 mod shared;
 mod support;
+#[path = "swap.rs"]
+mod swap;
 #[path = "visitors.rs"]
 mod visitors;
 #[path = "web.rs"]

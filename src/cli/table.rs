@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use crate::event::visible::visible;
+
 #[derive(Default)]
 pub struct TextTable(Vec<Vec<String>>);
 
 impl TextTable {
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.0.push(cells.into_iter().collect());
+        self.0.push(cells.into_iter().map(|cell| visible(&cell)).collect());
     }
 }
 

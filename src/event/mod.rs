@@ -6,6 +6,8 @@ pub mod layout;
 pub mod mask;
 pub mod report;
 pub mod suggestion;
+mod texts;
+pub mod visible;
 
 use std::time::Duration;
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
@@ -40,7 +38,7 @@ pub enum CommandPlace {
 }
 
 impl CommandPlace {
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         match self {
             CommandPlace::Release(name) => format!("releases/{name}"),
             CommandPlace::Current => "current".to_owned(),
@@ -153,56 +151,10 @@ fn split(answer: &Answer, tag: &str) -> GuardedAnswer {
     }
 }
 
-/// Reads a file on the server.
-pub fn read_file(root: &str, place: &CommandPlace, path: &str) -> Step<Vec<u8>> {
-    let body = "cd -- \"$root/$place\" && exec cat -- \"$file\"\n";
-    let shown = path.to_owned();
-    let script = file_script(root, place, path, body);
-    Step::new("read", Effect::Reads, script, move |answer| {
-        succeeded(answer, || format!("failed to read `{shown}`"))?;
-        Ok(answer.stdout.clone())
-    })
-    .data("path", path)
-}
-
-/// Replaces a file on the server by one rename.
-pub fn write_file(root: &str, place: &CommandPlace, path: &str, content: &str) -> Step<()> {
-    let body = "cd -- \"$root/$place\" && { [ ! -d \"$file\" ] || { echo 'it is a directory' >&2 && exit 1; }; } && printf %s \"$content\" >\"$file.new\" && mv -f -- \"$file.new\" \"$file\"\n";
-    let shown = path.to_owned();
-    let script = file_script(root, place, path, body).var("content", content);
-    Step::new("write", Effect::Writes, script, move |answer| {
-        succeeded(answer, || format!("failed to write `{shown}`"))
-    })
-    .data("path", path)
-}
-
-pub fn exists(root: &str, place: &CommandPlace, path: &str) -> Step<bool> {
-    let body = "cd -- \"$root/$place\" && [ -e \"$file\" ] || [ -L \"$file\" ]\n";
-    let script = file_script(root, place, path, body);
-    Step::new("exists", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("path", path)
-}
-
 /// Whether a program is in the `PATH` of the server's user.
 pub fn has(program: &str) -> Step<bool> {
     let script = Script::new("command -v -- \"$program\" >/dev/null 2>&1\n").var("program", program);
     Step::new("has", Effect::Reads, script, |answer| Ok(answer.exit.is_success())).data("program", program)
-}
-
-fn file_script(root: &str, place: &CommandPlace, path: &str, body: &'static str) -> Script {
-    // A path that begins with a dash must not be taken for an option by `[` or a redirection's reader.
-    let file = match path.starts_with('/') {
-        true => Word::from(path),
-        false => Word::from(format!("./{path}")),
-    };
-    Script::new(body).var("root", root).var("place", place.path()).var("file", file)
-}
-
-fn succeeded(answer: &Answer, what: impl Fn() -> String) -> Result<()> {
-    if answer.exit.is_success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&answer.stderr);
-    Err(anyhow::anyhow!("{}: {}", what(), said.trim()))
 }
 
 #[cfg(test)]

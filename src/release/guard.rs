@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
-use crate::release::scripts::{INSPECT, LOCK, MANIFEST, flag, paths};
+use crate::release::scripts::{INSPECT, LOCK, MANIFEST, REACH, flag, paths};
 use crate::shell::{Answer, Effect, Step};
 use crate::tree::TreePath;
 
@@ -50,6 +50,7 @@ pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath], keeps: boo
         .script(include_str!("sh/restore.sh"))
         .with(LOCK)
         .with(MANIFEST)
+        .with(REACH)
         .var("name", name)
         .var("keeps", flag(keeps))
         .rows("restored", paths(written));

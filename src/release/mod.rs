@@ -5,6 +5,7 @@ pub mod command;
 pub mod contents;
 pub mod contradiction;
 pub mod current;
+pub mod file;
 pub mod fill;
 pub mod guard;
 pub mod heal;

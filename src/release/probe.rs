@@ -13,9 +13,9 @@ use crate::release::intent::Intent;
 use crate::release::lock::Owner;
 use crate::release::path_kinds::{FoundShared, InShared};
 use crate::release::scripts::{KINDS, LITTER, SAY, word};
-use crate::release::seen::{Cache, Seen};
+use crate::release::seen::{Cache, Seen, SitePart};
 use crate::release::{Record, ReleaseName, SharedPath};
-use crate::shell::{Effect, Script, Step};
+use crate::shell::{Effect, Script, Step, Word};
 use crate::tree::TreePath;
 
 /// The layout that this program writes; a newer one is refused.
@@ -73,6 +73,7 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         intents: intents(fields)?,
         has_litter: fields.get("litter").is_some(),
         webroot: fields.list("webroot"),
+        parts: text("parts").lines().filter_map(SitePart::parse).collect(),
         foreign: fields.list("foreign"),
         identity: fields.get("site").map(|text| Identity::parse(&text)).transpose()?,
         owner: fields.get("owner").and_then(|text| Owner::parse(&text)),
@@ -112,7 +113,8 @@ fn free_inodes(text: &str) -> Option<u64> {
 fn unreadable(root: &str, name: &str, error: &anyhow::Error) -> anyhow::Error {
     Report::of(error)
         .hint(format!(
-            "run `rm {root}/.runner/records/{name}` on the server: the directory is then left alone, or adopted if it is live"
+            "run `rm {}` on the server: the directory is then left alone, or adopted if it is live",
+            Word::shown(&format!("{root}/.runner/records/{name}"))
         ))
         .into()
 }
@@ -121,9 +123,14 @@ fn current(fields: &Fields, root: &str) -> Result<Current> {
     if let Some(what) = fields.get("blocked") {
         let hint = match what.as_str() {
             "directory" => format!(
-                "make it the first release: run `cd {root} && mkdir -p releases && mv current releases/1 && ln -s releases/1 current` on the server (the site is down for a moment), then run again to adopt it"
+                "make it the first release: run `cd {} && mkdir -p releases && mv current releases/1 && ln -s releases/1 current` on the server (the site is down for a moment), then run again to adopt it",
+                Word::shown(root)
             ),
-            _ => format!("run `mv {root}/current {root}/current.old` on the server, then run again"),
+            _ => format!(
+                "run `mv {} {}` on the server, then run again",
+                Word::shown(&format!("{root}/current")),
+                Word::shown(&format!("{root}/current.old"))
+            ),
         };
         let message = format!("`{root}/current` is a {what}, not a link to a release");
         return Err(Report::new(message).hint(hint).into());

@@ -10,6 +10,11 @@ pub(super) const LIB: &str =
 /// Behind `LIB` or `SAY`, for scripts that use the lock or wait for other processes.
 pub(super) const LOCK: &str = include_str!("sh/lock_lib.sh");
 pub(super) const SWAP: &str = include_str!("sh/swap_lib.sh");
+/// How a step gets to a path that others may have put a link on. Behind `PUT`, or a `refuse` of its own.
+pub(super) const REACH: &str = include_str!("sh/reach_lib.sh");
+/// Behind `REACH`; it has a `refuse` of its own.
+pub(super) const FILE: &str = include_str!("sh/file_lib.sh");
+/// Behind `LIB` and `REACH`.
 pub(super) const UNSEED: &str = include_str!("sh/unseed_lib.sh");
 /// Behind `SAY`.
 pub(super) const KINDS: &str = include_str!("sh/kinds_lib.sh");

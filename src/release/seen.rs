@@ -35,10 +35,40 @@ pub struct Seen {
     pub webroot: Vec<String>,
     /// What else the deploy path has then that is no part of a site; at most 100 names.
     pub foreign: Vec<String>,
+    /// The directories of the layout.
+    pub parts: Vec<SitePart>,
     /// The application that the site belongs to, if a run has said so.
     pub identity: Option<Identity>,
     /// The owner that the lock's file names.
     pub owner: Option<Owner>,
+}
+
+/// A directory of the layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SitePart {
+    /// Below the deploy path; `.` for that itself.
+    pub name: String,
+    pub owner: String,
+    /// As `ls` shows it.
+    pub mode: String,
+    /// Whether others than its owner can write in it.
+    pub is_open: bool,
+}
+
+impl SitePart {
+    /// Reads a line of `ls -l`.
+    pub fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [mode, owner, name] =
+            [words.first()?, words.get(2)?, words.last()?].map(|word| (*word).to_owned());
+        let has = |at: usize| mode.as_bytes().get(at) == Some(&b'w');
+        Some(Self { is_open: has(5) || has(8), name, owner, mode })
+    }
+
+    /// Whether its owner can write in it.
+    pub fn is_owners(&self) -> bool {
+        self.mode.as_bytes().get(2) == Some(&b'w')
+    }
 }
 
 /// The clean copy of the cache strategy.
@@ -53,6 +83,18 @@ pub enum Cache {
 }
 
 impl Seen {
+    pub fn path_of(&self, part: &SitePart) -> String {
+        match part.name.as_str() {
+            "." => self.root.clone(),
+            name => format!("{}/{name}", self.root),
+        }
+    }
+
+    /// Whether root itself deploys.
+    pub fn is_roots(&self) -> bool {
+        self.facts.user == "root"
+    }
+
     pub fn record(&self, name: &ReleaseName) -> Option<&Record> {
         self.records.iter().find(|record| record.name == *name)
     }

@@ -7,7 +7,8 @@ use crate::release::answer::Fields;
 use crate::release::history;
 use crate::release::lock::Lock;
 use crate::release::path_kinds::{FoundShared, InRelease, InShared, Misfit, fits};
-use crate::release::scripts::{KINDS, UNSEED, paths, script};
+use crate::release::scripts::{KINDS, REACH, UNSEED, paths, script};
+use crate::release::seen::SitePart;
 use crate::release::unfit::{self, PathOwner, Unfit};
 use crate::release::{ReleaseName, SharedKind, SharedPath};
 use crate::shell::{Effect, Step};
@@ -36,6 +37,7 @@ pub fn link(
     let script = lock
         .script(include_str!("sh/link.sh"))
         .with(KINDS)
+        .with(REACH)
         .var("name", name)
         .var("stamp", history::stamp(now))
         .var("fits", fits().as_str())
@@ -100,15 +102,21 @@ pub fn own(root: &str, name: &ReleaseName, asked: &[TreePath]) -> Step<Vec<(InRe
 
 /// The undo of `link`: removes what it seeded, unless something was written there since. Returns what stays.
 pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Vec<String>> {
-    let script = lock.script(include_str!("sh/unseed.sh")).with(UNSEED).var("name", name);
+    let script = lock.script(include_str!("sh/unseed.sh")).with(UNSEED).with(REACH).var("name", name);
     Step::new("unseed", Effect::Writes, script, |answer| Ok(Fields::read(answer, "unseeded")?.list("kept")))
 }
 
-pub fn writable(lock: &Lock, name: &ReleaseName, paths: &[TreePath]) -> Step<()> {
-    let script =
-        lock.script(include_str!("sh/writable.sh")).var("name", name).rows("writable", self::paths(paths));
-    Step::new("writable", Effect::Writes, script, |answer| Fields::read(answer, "writable").map(drop))
-        .data_each("path", paths)
+/// Makes directories writable for their owner and group. Returns those that belong to another login, whose group this user
+/// is not in: it cannot change them.
+pub fn writable(lock: &Lock, name: &ReleaseName, paths: &[TreePath]) -> Step<Vec<(String, SitePart)>> {
+    let script = lock.script(include_str!("sh/writable.sh")).with(REACH);
+    let script = script.var("name", name).rows("writable", self::paths(paths));
+    Step::new("writable", Effect::Writes, script, |answer| {
+        let fields = Fields::read(answer, "writable")?;
+        let others = fields.list("others").into_iter().zip(fields.list("others_as"));
+        Ok(others.filter_map(|(path, line)| Some((path, SitePart::parse(&line)?))).collect())
+    })
+    .data_each("path", paths)
 }
 
 #[cfg(test)]

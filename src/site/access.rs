@@ -5,14 +5,24 @@ use anyhow::{Result, bail};
 use crate::event::{Report, few};
 use crate::release::current::Current;
 use crate::release::seen::Seen;
+use crate::shell::Word;
 use crate::site::state::Site;
 
 /// Fails if this run may not deploy here. Nothing has been made by then.
 pub fn check_access(site: &Site) -> Result<()> {
     let seen = site.seen()?;
-    let refused = unwritable(seen).or_else(|| docroot(site, seen)).or_else(|| other_application(site, seen));
+    let refused = unwritable(seen)
+        .or_else(|| docroot(site, seen))
+        .or_else(|| other_application(site, seen))
+        .or_else(|| other_logins(seen));
     if let Some(report) = refused {
         bail!(report.at(site.host().places.path.clone()));
+    }
+    for part in seen.parts.iter().filter(|part| part.owner == "root" && part.is_open && !seen.is_roots()) {
+        let path = Word::shown(&seen.path_of(part));
+        site.session.warn(format!(
+            "others than root can write in `{path}`, and so replace what is deployed; on the server: `sudo chmod go-w {path}`"
+        ));
     }
     if matches!(seen.current, Current::Dangling { .. }) {
         site.session.warn(format!("`{}/current` points to nothing", seen.root));
@@ -85,13 +95,33 @@ pub(super) fn note_first_contact(site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// One account deploys a site: what belongs to another login, that login can replace.
+fn other_logins(seen: &Seen) -> Option<Report> {
+    let user = &seen.facts.user;
+    let others = seen.parts.iter().filter(|part| part.owner != *user && part.owner != "root");
+    let shown: Vec<String> =
+        others.map(|part| format!("{} (`{}`)", seen.path_of(part), part.owner)).collect();
+    if shown.is_empty() {
+        return None;
+    }
+    let report =
+        Report::new(format!("parts of the site belong to another login than `{user}`: {}", shown.join(", ")));
+    let root = Word::shown(&seen.root);
+    let parts: Vec<&str> = seen.parts.iter().map(|part| part.name.as_str()).collect();
+    Some(report.note("who owns a directory can replace what is in it").hint(format!(
+        "deploy as that login; or on the server: `cd {root} && sudo chown {} {}`",
+        Word::shown(user),
+        parts.join(" ")
+    )))
+}
+
 fn unwritable(seen: &Seen) -> Option<Report> {
     let Seen { root, facts, .. } = seen;
     let (nearest, user) = (&facts.nearest, &facts.user);
     let report = Report::new(format!("`{nearest}` is not writable by `{user}`")).hint(
         match nearest.starts_with(root) {
-            true => format!("on the server: `sudo chown -R {user} {root}`"),
-            false => format!("on the server: `sudo install -d -o {user} {root}`"),
+            true => format!("on the server: `sudo chown -R {user} {}`", Word::shown(root)),
+            false => format!("on the server: `sudo install -d -o {user} {}`", Word::shown(root)),
         },
     );
     (!facts.is_writable).then_some(report)

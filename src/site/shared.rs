@@ -1,15 +1,16 @@
 //! Shared paths and writable directories of a release.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 
 use crate::event::{Report, few};
 use crate::release::contradiction::against_source;
 use crate::release::path_kinds::{FoundShared, InRelease, InShared, Misfit, SourceKinds};
-use crate::release::seen::Seen;
+use crate::release::seen::{Seen, SitePart};
 use crate::release::share::{self, LinkReport};
 use crate::release::unfit::{PathOwner, Unfit};
 use crate::release::{ReleaseName, SharedPath};
+use crate::shell::Word;
 use crate::site::options::Options;
 use crate::site::session::Session;
 use crate::site::state::Site;
@@ -66,8 +67,26 @@ impl Site {
             return Ok(());
         }
         self.make_release()?;
-        self.session.act(share::writable(&lock, &name, paths)).map(drop)
+        let others = self.session.act(share::writable(&lock, &name, paths))?.unwrap_or_default();
+        for (path, SitePart { owner, mode, .. }) in others.iter().filter(|(_, part)| part.is_owners()) {
+            let text =
+                format!("`{path}` belongs to `{owner}`, which can write in it; left as it is ({mode})");
+            self.session.note(text);
+        }
+        match others.into_iter().find(|(_, part)| !part.is_owners()) {
+            Some((path, part)) => bail!(not_writable(&self.root()?, &path, &part, &self.seen()?.facts.user)),
+            None => Ok(()),
+        }
     }
+}
+
+fn not_writable(root: &str, path: &str, part: &SitePart, user: &str) -> Report {
+    let SitePart { owner, mode, .. } = part;
+    let report = Report::new(format!(
+        "`{path}` cannot be made writable: it belongs to `{owner}`, and its mode is {mode}"
+    ));
+    let path = Word::shown(&format!("{root}/shared/{path}"));
+    report.hint(format!("on the server: `sudo chown {user} {path}`; or `sudo chmod u+w {path}`"))
 }
 
 fn report_linked(session: &Session, linked: &LinkReport) {

@@ -15,6 +15,8 @@ const BLOCK: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
 /// How much of the last output a `TransportError` quotes.
 const WORDS_MAX: usize = 1024;
+/// The most that a script may print: all of it is in memory. The largest answers are manifests, of a hundred bytes a file.
+const OUTPUT_MAX: usize = 256 * 1024 * 1024;
 
 /// The input of a script: a text, and maybe a payload after it. After a payload, standard input is closed.
 pub struct Input<'a> {
@@ -232,13 +234,23 @@ impl<'a> Exchange<'a> {
             [] => self.err.scanner.stray(),
             words => words,
         };
-        let from = words.len().saturating_sub(WORDS_MAX);
-        let words = String::from_utf8_lossy(&words[from..]);
+        let words = String::from_utf8_lossy(last_lines(words));
         let why = match words.trim() {
             "" => why.to_owned(),
             words => format!("{why}: {words}"),
         };
         TransportError::Gone { why, sent: self.input.sent }
+    }
+}
+
+/// The last lines. A line is whole or left out: what is left of a secret that is cut in two would not be masked.
+fn last_lines(words: &[u8]) -> &[u8] {
+    match words.len().checked_sub(WORDS_MAX) {
+        None | Some(0) => words,
+        Some(from) => {
+            let line = words[from - 1..].iter().position(|byte| *byte == b'\n');
+            line.map_or(&[], |at| &words[from + at..])
+        }
     }
 }
 
@@ -265,5 +277,8 @@ fn read(
             scanner.finish(&mut out);
         }
     }
-    Ok(true)
+    match kept.len() > OUTPUT_MAX {
+        true => Err(io::Error::other(format!("it printed more than {} MiB", OUTPUT_MAX / 1024 / 1024))),
+        false => Ok(true),
+    }
 }

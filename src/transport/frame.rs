@@ -28,6 +28,8 @@ pub struct Scanner {
     /// Bytes that may be part of a mark.
     held: Vec<u8>,
     stray: Vec<u8>,
+    /// More came before it.
+    is_stray_cut: bool,
     begin: Option<String>,
     end: Option<String>,
 }
@@ -39,6 +41,7 @@ impl Scanner {
             place: StreamPlace::Before,
             held: Vec::new(),
             stray: Vec::new(),
+            is_stray_cut: false,
             begin: None,
             end: None,
         }
@@ -56,7 +59,10 @@ impl Scanner {
 
     /// The last bytes before the output of the script.
     pub fn stray(&self) -> &[u8] {
-        &self.stray
+        match self.is_stray_cut {
+            true => self.stray.iter().position(|byte| *byte == b'\n').map_or(&[], |at| &self.stray[at + 1..]),
+            false => &self.stray,
+        }
     }
 
     /// Reads the next piece of the stream.
@@ -112,6 +118,7 @@ impl Scanner {
                 self.stray.extend(&bytes[last..]);
                 let excess = self.stray.len().saturating_sub(STRAY_MAX);
                 self.stray.drain(..excess);
+                self.is_stray_cut |= last > 0 || excess > 0;
             }
             StreamPlace::Within | StreamPlace::After => {}
         }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::edit::edit;
-use super::entry::{Entry, Kind, Tree};
+use super::entry::{Entry, Kind, Tree, WRITABLE_BY_OTHERS};
 use super::manifest::{Line, Manifest, is_under};
 use super::path::TreePath;
 
@@ -45,10 +45,12 @@ impl Change {
     }
 }
 
-/// A generated file of the base is never the same: commands may have written it.
+/// A generated file of the base is never the same: commands may have written it. The first versions also sent the write
+/// bits of others.
 fn is_same(old: &Line, new: &Entry) -> bool {
-    let old_entry = &old.entry;
-    !old.is_generated && (old_entry.kind, old_entry.mode, old_entry.hash) == (new.kind, new.mode, new.hash)
+    let was = &old.entry;
+    let mode = if was.kind == Kind::Link { was.mode } else { was.mode & !WRITABLE_BY_OTHERS };
+    !old.is_generated && (was.kind, mode, was.hash) == (new.kind, new.mode, new.hash)
 }
 
 fn removed(base: &Manifest, next: &Manifest) -> Vec<TreePath> {

@@ -13,12 +13,16 @@ pub enum Kind {
     Link,
 }
 
+/// The write bits of group and others.
+pub const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// A file, directory or link to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub path: TreePath,
     pub kind: Kind,
-    /// The bits of 07777. Links have 0777; directories always have at least 0700.
+    /// The bits of 07777 without 022: nothing that is sent can be written by others. Links have 0777; directories always
+    /// have at least 0700.
     pub mode: u32,
     /// In bytes; 0 unless it is a file.
     pub size: u64,

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 use super::choice::{Choice, Fate, GitRules, Standing};
 use super::contents::Contents;
-use super::entry::{Entry, Kind, Tree};
+use super::entry::{Entry, Kind, Tree, WRITABLE_BY_OTHERS};
 use super::hash::Hash;
 use super::ignore_rules::{self, Rules};
 use super::index::{Index, Stamp};
@@ -185,7 +185,7 @@ impl Walk<'_> {
 
     fn found(&mut self, path: TreePath, metadata: &Metadata) {
         let file_type = metadata.file_type();
-        let mode = metadata.permissions().mode() & 0o7777;
+        let mode = metadata.permissions().mode() & 0o7777 & !WRITABLE_BY_OTHERS;
         let (kind, mode, mtime) = if file_type.is_dir() {
             // Without these bits, only root could update or prune the release.
             (Kind::Directory, mode | 0o700, 0)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runner::parts::release::command::{Command, CommandGuard, CommandPlace};
 use runner::parts::release::current::Target;
+use runner::parts::release::file::{self, WrittenFile};
 use runner::parts::release::fill::{self, Assumptions, DirectoryState, Duplicate, FillOptions};
 use runner::parts::release::heal::{Healing, heal};
 use runner::parts::release::history::{HistoryEntry, HistoryEvent};
@@ -321,13 +322,29 @@ impl Samples {
         let guarded = Command { guard: Some(guard), ..command.clone() };
         vec![command.run(&self.lock, "tag").act, guarded.run(&self.lock, "tag").act, command.test("/srv").act]
     }
+
+    fn of_files(&self) -> Vec<Act> {
+        let place = CommandPlace::Current;
+        let written = WrittenFile { path: "a", content: "b", mode: None };
+        vec![
+            file::read("/srv", &place, "a").act,
+            file::exists("/srv", &place, "a").act,
+            file::write("/srv", &place, written, "nonce").act,
+        ]
+    }
 }
 
 /// Each script that the program sends, made from samples.
 fn sent(sources: &BTreeMap<String, (String, String)>) -> Vec<Sent> {
     let samples = Samples::new();
-    let acts =
-        [samples.of_lock(), samples.of_release(), samples.of_fill(), samples.of_swap(), samples.of_command()];
+    let acts = [
+        samples.of_lock(),
+        samples.of_release(),
+        samples.of_fill(),
+        samples.of_swap(),
+        samples.of_command(),
+        samples.of_files(),
+    ];
     let scripts = acts.into_iter().flatten().flat_map(|act| {
         let name = act.op.name;
         [Some(act.script), act.prelude].into_iter().flatten().map(move |script| (name, script))

@@ -10,6 +10,7 @@ use colored::{ColoredString, Colorize};
 use crate::cli::report::progress::Progress;
 use crate::cli::report::size::{bytes, count, hosts};
 use crate::event::report::Label;
+use crate::event::visible::harmless;
 use crate::event::{Event, FillStats, LeftPath, Output, Report, Sink, TaskResult, layout};
 
 pub struct Terminal {
@@ -175,7 +176,7 @@ fn fill_summary(sent: &FillStats) -> String {
 
 impl Sink for Terminal {
     fn event(&self, event: Event) {
-        match event {
+        match harmless(event) {
             Event::Started { application, stage, flow, hosts, revision, reference, is_plan } => {
                 self.is_plan.store(is_plan, Ordering::Relaxed);
                 self.n_hosts.store(hosts.len(), Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! Selects the lines of a failed command's output that say why it failed: the first errors, and the last lines.
 
+use crate::event::visible::last_written;
 use crate::shell::Answer;
 
 /// At most this many lines of each output are shown.
@@ -25,7 +26,8 @@ const CAUSES: [&str; 12] = [
 
 /// The standard output, then the standard error, each without empty lines and shortened.
 pub fn lines(answer: &Answer) -> String {
-    let both = [&answer.stdout, &answer.stderr].map(|bytes| shortened(&String::from_utf8_lossy(bytes)));
+    let both = [&answer.stdout, &answer.stderr]
+        .map(|bytes| shortened(&last_written(&String::from_utf8_lossy(bytes))));
     both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
 

@@ -1,8 +1,7 @@
-//! Commands and files on a host.
+//! Commands on a host.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 
@@ -10,11 +9,10 @@ use crate::event::Suggestion;
 use crate::recipe::context::{Context, ScriptHost};
 use crate::recipe::failure::{CommandFailed, ScriptResult, mistake, mistake_text, uncaught};
 use crate::recipe::primitives::cause;
-use crate::recipe::value::{environment, text_of, type_name};
+use crate::recipe::value::{environment, type_name};
 use crate::run::guard;
 use crate::shell::{Answer, Exit};
 use crate::site::command::{self, CommandOutcome, CommandRequest};
-use crate::site::file;
 
 /// The output of a command, or how it failed.
 pub fn checked_output(command: &str, answer: &Answer, path: Option<&str>) -> Result<String, CommandFailed> {
@@ -179,99 +177,5 @@ pub mod api {
         options: Map,
     ) -> ScriptResult<Dynamic> {
         test_it(&call, host, command, options)
-    }
-
-    /// The content of a file on the host, as text. A relative path starts in the directory of `host.run`. Fails if
-    /// the file cannot be read.
-    #[rhai_fn(pure, return_raw)]
-    pub fn read(host: &mut ScriptHost, path: &str) -> ScriptResult<Dynamic> {
-        let bytes = file::read(&mut host.site(), path);
-        match host.outcome(bytes)? {
-            None => Ok(host.context.unanswered(&format!("read {path}"))),
-            Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
-        }
-    }
-
-    /// Writes a text to a file on the host. A relative path starts in the directory of `host.run`. The file's
-    /// directory must exist. The file is replaced by a new one in one step, so that other releases keep theirs. A
-    /// plan only lists the file.
-    #[rhai_fn(pure, return_raw)]
-    pub fn write(host: &mut ScriptHost, path: &str, text: &str) -> ScriptResult<()> {
-        let written = file::write(&mut host.site(), path, text);
-        host.outcome(written)
-    }
-
-    /// Whether there is a file, a directory or a link on the host. A relative path starts in the directory of
-    /// `host.run`.
-    #[rhai_fn(pure, return_raw)]
-    pub fn exists(host: &mut ScriptHost, path: &str) -> ScriptResult<Dynamic> {
-        let exists = file::exists(&mut host.site(), path);
-        match host.outcome(exists)? {
-            None => Ok(host.context.unanswered(&format!("exists {path}"))),
-            Some(exists) => Ok(exists.into()),
-        }
-    }
-
-    /// Fills a template and writes it to a file on the host, as `host.write` does. `from` is a file on this machine,
-    /// relative to `runner.toml`. Each `{{ name }}` in it is replaced by the value of that name. Fails if a name has
-    /// no value.
-    #[rhai_fn(pure, return_raw)]
-    pub fn template(host: &mut ScriptHost, from: &str, to: &str, values: Map) -> ScriptResult<()> {
-        let path = host.outcome(host.context.world().directory())?.join(from);
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("failed to read template `{from}`"));
-        let text = host.outcome(text.and_then(|text| fill_in(&text, &values)))?;
-        write(host, to, &text)
-    }
-
-    /// Copies a file from the host to this machine. `to` is relative to `runner.toml`. A plan copies nothing.
-    #[rhai_fn(pure, return_raw)]
-    pub fn download(host: &mut ScriptHost, from: &str, to: &str) -> ScriptResult<()> {
-        let bytes = file::read(&mut host.site(), from);
-        let Some(bytes) = host.outcome(bytes)? else {
-            return Ok(());
-        };
-        if host.context.run().mode.is_plan() {
-            return Ok(());
-        }
-        let path = host.context.run().here.project.own_directory().join(to);
-        let written = std::fs::write(&path, bytes).with_context(|| format!("failed to write `{to}`"));
-        host.outcome(written)
-    }
-}
-
-/// Replaces every `{{ name }}`; a name without a value is an error.
-fn fill_in(text: &str, values: &Map) -> anyhow::Result<String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, tail) =
-            after.split_once("}}").ok_or_else(|| anyhow!("the template has a `{{{{` without `}}}}`"))?;
-        let name = name.trim();
-        let value = values.get(name).ok_or_else(|| {
-            let near = Suggestion::new(name, values.keys().map(|key| key.as_str()));
-            anyhow!("the template needs a value for `{name}`{near}")
-        })?;
-        out.push_str(before);
-        out.push_str(&text_of(value, &format!("the value of `{name}`"))?);
-        rest = tail;
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_template_is_filled_in_and_a_missing_value_is_named() {
-        let mut values = Map::new();
-        values.insert("name".into(), "shop".into());
-        values.insert("port".into(), 8080_i64.into());
-        let text = fill_in("{{ name }} on {{port}}\n", &values).unwrap();
-        assert_eq!(text, "shop on 8080\n");
-        let error = fill_in("{{ nme }}", &values).unwrap_err().to_string();
-        assert_eq!(error, "the template needs a value for `nme` (did you mean `name`?)");
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
-use crate::event::{Report, Suggestion};
+use crate::event::{Report, Suggestion, mask};
 use crate::here::build_cache::CacheRule;
 use crate::here::question;
 use crate::recipe::context::{Context, ScriptHosts};
@@ -187,6 +187,7 @@ pub mod api {
                 value
             }
         };
+        mask::check(name, &value).map_err(|report| context.failure("", report))?;
         context.run().here.mask.add(&value);
         Ok(value)
     }

@@ -8,6 +8,7 @@ pub mod command;
 pub mod declare;
 pub mod fact;
 pub mod fetch;
+pub mod file;
 pub mod finding;
 pub mod flow;
 pub mod here;
@@ -44,6 +45,7 @@ pub fn register(engine: &mut Engine) {
         exported_module!(fetch::api),
         exported_module!(fact::api),
         exported_module!(command::api),
+        exported_module!(file::api),
         exported_module!(release::api),
         exported_module!(migration::api),
         exported_module!(set::api),

@@ -75,11 +75,17 @@ duplicate() {
       ;;
     *) false ;;
   esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
+  # Its own mode came along; in sites of the first versions, others could write in it.
+  chmod go-w -- "$new" || exit
   # What could not be copied belongs to another user: it is reported below, or the check at the end misses it.
   clear_out "$new" "$run/others"
 }
 
-drop_generated() { drop "$new/$1"; }
+# Nothing is removed through a link: what it leads to is shared, or somebody else's.
+drop_generated() {
+  release_kind "$1" "$new"
+  case $kind in below_*) ;; *) drop "$new/$1" ;; esac
+}
 
 # Chooses which of the files that commands left are copied. `out`: left out, with all that is in it; or a file or link
 # that the source has now. `directory`: a directory that exists now. A directory above something that is left out is

@@ -69,5 +69,5 @@ if [ "$confirms" ] && ! confirm; then
   exit 0
 fi
 [ -z "$prunes" ] || (prune)
-[ -z "$frees" ] || { rm -rf .runner/guard; free; }
+[ -z "$frees" ] || { rm -rf .runner/guard; close_records; free; }
 say ended yes

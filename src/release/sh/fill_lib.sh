@@ -17,6 +17,8 @@
 #   gone_directories(path...)  directories to remove after them
 run=.runner/fill
 new=releases/$name
+# Matches the manifest line of what others than its owner can write.
+open_modes='^[dfg] [0-7]*\([2367][0-7]\|[2367]\) '
 
 # For scripts that run outside of the shell that holds the lock.
 begin_beside() {
@@ -92,6 +94,8 @@ change() {
     *) settle "$1" "$2" ;;
   esac
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
+  # The first versions left what the work tree let others write.
+  ! grep -q "$open_modes" "$2" || chmod -R go-w -- "$1" || exit
   unpack
   [ -z "$stage" ] || {
     say filled half
@@ -132,6 +136,9 @@ start_shared() {
   old=releases/$last/$1
   release_kind "$1" "$new"
   # This, too, is refused when it is linked.
+  case $kind in below_*) return 0 ;; esac
+  # What is behind a link is not of that release.
+  release_kind "$1" "releases/$last"
   case $kind in below_*) return 0 ;; esac
   if [ -L "$old" ]; then
     case $(readlink "$old") in *shared/"$1") return 0 ;; esac

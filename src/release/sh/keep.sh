@@ -4,7 +4,7 @@
 #   root  the site
 #   make  yes if missing directories are created
 case $root in '~/'*) root=$HOME/${root#'~/'} ;; esac
-[ -z "$make" ] || (umask a+rx && mkdir -p -- "$root/.runner") 2>/dev/null
+[ -z "$make" ] || (umask 022 && mkdir -p -- "$root" && umask 077 && mkdir -p -- "$root/.runner") 2>/dev/null
 if { [ -f "$root/.runner/format" ] || [ "$make" ]; } && (: >>"$root/.runner/lock") 2>/dev/null; then
   exec 9>>"$root/.runner/lock"
 fi

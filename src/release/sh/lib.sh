@@ -4,9 +4,9 @@
 #   holder  the run that holds its lock, for scripts that write
 
 # Every script begins with this. It sorts and matches bytes, whatever the user's locale, and makes files that the web
-# server can read, whatever the user's umask.
+# server can read and nobody else can write, whatever the user's umask.
 enter() {
-  umask a+rx
+  umask 022
   LC_ALL=C
   export LC_ALL
   cd -- "$root" || refuse "cannot enter \`$root\`"

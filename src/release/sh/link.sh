@@ -32,18 +32,30 @@ check_one() {
 # .runner/seeded lists what this run put into `shared/`, for the undo: the release on the first line, then the seeded
 # paths (`s`) and the directories made for them (`d`).
 remember() {
-  [ "$(head -n 1 .runner/seeded 2>/dev/null)" = "$name" ] || printf '%s\n' "$name" >.runner/seeded || exit
-  printf '%s%s\0' "$1" "$2" | lines >>.runner/seeded
+  seeded=$root/.runner/seeded
+  [ "$(head -n 1 "$seeded" 2>/dev/null)" = "$name" ] || printf '%s\n' "$name" >"$seeded" || exit
+  printf '%s%s\0' "$1" "$2" | lines >>"$seeded" || exit
 }
 
-make_way() {
-  case $1 in */*) ;; *) return 0 ;; esac
-  [ ! -d "shared/${1%/*}" ] || return 0
-  make_way "${1%/*}"
-  set -- "${1%/*}"
-  remember d "$1" || exit
-  mkdir -- "shared/$1" || exit
-}
+# Moves .runner/seed to path $1 of `shared/`, and makes the directories on the way.
+place_seed() (
+  makes=yes
+  way=
+  making() {
+    made=${1#shared/}
+    remember d "${made%"${way:+/$way}"}"
+  }
+  reach "shared/$1" || exit
+  remember s "$1"
+  move_to "$root/.runner/seed" "./$item"
+)
+
+place_link() (
+  makes=yes
+  reach_parent "$1" || exit
+  drop "./$item"
+  ln -s -- "$2" "./$item"
+)
 
 link_one() {
   if [ ! -e "shared/$2" ] && [ ! -L "shared/$2" ]; then
@@ -55,17 +67,13 @@ link_one() {
       mkdir .runner/seed || exit
       say made "$2"
     fi
-    make_way "$2"
-    remember s "$2" || exit
+    place_seed "$2" || exit
     note "$stamp seed $name $2"
-    mv -- .runner/seed "shared/$2" || exit
     # Whatever is written under a seeded path from now on is newer than this file.
     touch .runner/seeded
     say seeded "$2"
   fi
-  drop "$new/$2"
-  case $2 in */*) mkdir -p -- "$new/${2%/*}" || exit ;; esac
-  ln -s -- "$3" "$new/$2" || exit
+  place_link "$new/$2" "$3" || exit
 }
 
 lost() { [ -e "shared/$1" ] || [ -L "shared/$1" ] || say brought "$1"; }

@@ -62,6 +62,13 @@ take() {
   say taken yes
 }
 
+# What others could change in a site of the first versions, or where the umask let them, they can change no more. What
+# belongs to another login stays as it is.
+tighten() {
+  chmod go-w . releases shared cache 2>/dev/null
+  close_records
+}
+
 # Sites of the first versions do not say what they belong to: they belong to the first run that says it.
 identify() {
   [ "$identity" ] || return 0
@@ -74,11 +81,13 @@ esac
 LC_ALL=C
 export LC_ALL
 if [ "$make" ]; then
-  umask a+rx
+  umask 022
   mkdir -p -- "$root" || refuse "cannot create \`$root\`"
-  mkdir -p -- "$root/releases" "$root/shared" "$root/.runner/records" "$root/.runner/manifests" ||
+  mkdir -p -- "$root/releases" "$root/shared" &&
+    (umask 077 && mkdir -p -- "$root/.runner/records" "$root/.runner/manifests") ||
     refuse "cannot write to \`$root\`"
   take && {
+    tighten
     [ -s .runner/format ] || put .runner/format "$format" || refuse "cannot write to \`$root/.runner\`"
     [ -z "$adopt" ] || [ -f ".runner/records/$adopt" ] || {
       record "$adopt" "$adopted" && note "$entry" || refuse "cannot write to \`$root/.runner\`"
@@ -86,5 +95,5 @@ if [ "$make" ]; then
     identify
   }
 elif [ -f "$root/.runner/format" ] && [ -w "$root/.runner" ]; then
-  take && identify
+  take && tighten && identify
 fi

@@ -11,7 +11,7 @@ say user "$(id -un 2>/dev/null || id -u)"
 say uid "$(id -u)"
 say os "$(uname -s)"
 say path "$PATH"
-for program in tar flock setsid sha256sum perl python3; do
+for program in tar flock setsid sha256sum perl python3 setfacl; do
   command -v "$program" >/dev/null 2>&1 && say program "$program"
 done
 # A deploy can do without these: it must not fail because one of them is broken.
@@ -58,6 +58,8 @@ done
 for path in $litter; do
   [ ! -e "$path" ] || { say litter yes && break; }
 done
+# shellcheck disable=SC2012 # these names are ours
+say parts "$(ls -ld . releases shared cache .runner 2>/dev/null)"
 [ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
 [ -f .runner/cache ] && say_line cache .runner/cache
 [ -s .runner/site ] && say_line site .runner/site

@@ -20,16 +20,17 @@ is_shared() {
   [ -f "$1" ] && [ ! -L "$1" ] || return
   [ "$1" -ef "$2" ] || grep -q "^$(stat -c %i -- "$1") " .runner/guard/filled
 }
+put_back() (reach_parent "$2" && mv -f -- "$root/$1" "./$item")
 restore_one() {
   written=releases/$name/$1
   for release in releases/* releases/.[!.]*; do
     if [ "$release" = "releases/$name" ] || ! is_shared "$release/$1" "$written"; then continue; fi
-    cp -p -- ".runner/restore/$1" .runner/restored && mv -f -- .runner/restored "$release/$1" || exit
+    cp -p -- ".runner/restore/$1" .runner/restored && put_back .runner/restored "$release/$1" || exit
   done
   # It has the inode for itself now.
   [ -z "$keeps" ] || return 0
   if [ -d "$written" ] && [ ! -L "$written" ]; then return 0; fi
-  if [ -e "$written" ] || [ -L "$written" ]; then mv -f -- ".runner/restore/$1" "$written" || exit; fi
+  if [ -e "$written" ] || [ -L "$written" ]; then put_back ".runner/restore/$1" "$written" || exit; fi
 }
 restored restore_one
 drop .runner/restore .runner/restored.modes .runner/restored.modes.one

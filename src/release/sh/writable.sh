@@ -4,11 +4,16 @@
 #   name            the release
 #   writable(path)  the directories
 enter
-make_one() {
-  path=releases/$name/$1
-  [ -d "$path" ] || mkdir -p -- "$path" || exit
+makes=yes
+make_one() (
+  reach_directory "releases/$name/$1" || refuse "failed to make \`$1\` writable"
   # A directory of another user is left alone if this user can write to it: its owner has set it up.
-  chmod 2775 "$path/." 2>/dev/null || [ -w "$path/." ] || refuse "failed to make \`$1\` writable"
-}
-writable make_one
+  chmod 2775 . 2>/dev/null || [ -w . ] || {
+    say others "$1"
+    say others_as "$(ls -ld .)"
+  }
+  # What either of the two makes there, the other one can change.
+  setfacl -d -m g::rwx . 2>/dev/null || :
+)
+writable make_one || exit
 say writable yes

@@ -1,10 +1,13 @@
 //! The handshake, and the error if it fails: how far it got, or which algorithms the two sides support.
 
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
+use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::ssh::config::Route;
 use crate::transport::ssh::dial::endpoint::Endpoint;
 use crate::transport::ssh::dial::proxy::ProxyStderr;
@@ -35,10 +38,12 @@ pub fn handshake(
 ) -> Result<(), LoginFailure> {
     let mut session = waiter.session.clone();
     let limit = endpoint.config.connect_timeout.unwrap_or(HANDSHAKE);
-    let Err(stop) = waiter.until_done(limit, || session.handshake()) else {
-        return Ok(());
-    };
     let place = endpoint.config.place();
+    let stop = match guarded(waiter, limit, || waiter.until_done(limit, || session.handshake())) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(stop)) => stop,
+        Err(stop) => stop,
+    };
     let cut = |when: &str| Report::new(format!("{place} hung up {when}, or the network failed"));
     let (is_dropped, report) = match stop.code() {
         _ if matches!(stop, CallFailure::Interrupted) => return Err(LoginFailure::Interrupted),
@@ -66,6 +71,38 @@ pub fn handshake(
         _ => report,
     };
     Err(if is_dropped { LoginFailure::Dropped(report) } else { LoginFailure::Final(report) })
+}
+
+/// Performs a call that libssh2 itself may never end: it reads as long as bytes arrive, and before its version a host may
+/// send whatever it likes (RFC 4253, 4.2). After `limit`, or when the user stops it, the connection is closed; that is the
+/// outer error.
+fn guarded<T>(waiter: &Waiter, limit: Duration, call: impl FnOnce() -> T) -> Result<T, CallFailure> {
+    let end = Instant::now() + limit + POLL_INTERVAL;
+    let (is_over, over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let Waiter { socket, cancel_token, .. } = *waiter;
+        let guard = scope.spawn(move || {
+            while over.recv_timeout(POLL_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let is_cancelled = cancel_token.is_cancelled();
+                if is_cancelled || Instant::now() >= end {
+                    socket.shutdown();
+                    return Some(if is_cancelled {
+                        CallFailure::Interrupted
+                    } else {
+                        CallFailure::Silent(limit)
+                    });
+                }
+            }
+            None
+        });
+        let result = call();
+        drop(is_over);
+        // A guard that panicked has closed nothing.
+        match guard.join().ok().flatten() {
+            Some(failure) => Err(failure),
+            None => Ok(result),
+        }
+    })
 }
 
 /// Whether the host has sent its version. The protocol ignores other lines before it.

@@ -22,7 +22,9 @@ impl ProxyStderr {
         // Ignores errors: the output would only explain another error.
         let _ = self.0.seek(SeekFrom::Start(from)).and_then(|_| self.0.read_to_end(&mut said));
         let said = String::from_utf8_lossy(&said);
-        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // Half a line may be half a secret, which would not be masked.
+        let whole = if from > 0 { said.split_once('\n').map_or("", |(_, rest)| rest) } else { &said };
+        let lines: Vec<&str> = whole.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(5)..].join("\n")
     }
 }

@@ -1,0 +1,342 @@
+//! What the web application, or another login of the server, puts where a deploy looks: none of it makes the deploy open,
+//! make, change or remove something elsewhere.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use support::Test;
+use support::userland::everywhere;
+
+/// The web application.
+const POOL: u32 = 33;
+
+fn settings(more: &str) -> String {
+    format!(
+        "[settings]\nsource = \"source\"\n{more}\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n"
+    )
+}
+
+/// Makes a link as the pool would, by a name that may be there: what it was lies beside it then.
+fn links(test: &Test, path: &str, target: &str) {
+    let path = test.path(path);
+    if fs::symlink_metadata(&path).is_ok() {
+        fs::rename(&path, path.with_extension("was")).unwrap();
+    }
+    symlink(target, &path).unwrap();
+    lchown(&path, Some(POOL), Some(POOL)).unwrap();
+}
+
+fn mode(path: impl AsRef<Path>) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// Something of the deploy user's that is nobody else's business.
+fn victim(test: Test) -> Test {
+    test.write("victim/views/own", "mine").write("victim/notes", "mine").mode("victim", 0o700)
+}
+
+#[track_caller]
+fn is_untouched(test: &Test) {
+    for file in ["victim/views/own", "victim/notes"] {
+        assert_eq!(fs::read_to_string(test.path(file)).unwrap(), "mine");
+    }
+    assert_eq!(mode(test.path("victim")), 0o700);
+    let names = |dir: &str| fs::read_dir(test.path(dir)).unwrap().count();
+    assert_eq!((names("victim"), names("victim/views")), (2, 1));
+}
+
+#[test]
+fn a_directory_that_became_a_link_is_not_made_writable() {
+    for target in ["../../releases", "../../../victim", "/"] {
+        everywhere(|test| {
+            let toml = settings("shared = [\"storage/\"]\nwritable = [\"storage/\", \"storage/logs/\"]");
+            let test = victim(test.source("index", "1").toml(&toml));
+            test.deploy();
+            assert_eq!(mode(test.path("site/shared/storage/logs")), 0o2775);
+            let before = [mode(test.path("site/releases")), mode("/")];
+            links(&test, "site/shared/storage/logs", target);
+            let ran = test.ends(1, &[]);
+            ran.says("task `share` failed")
+                .says("storage/logs` was not followed")
+                .says("can have put `logs`");
+            assert_eq!([mode(test.path("site/releases")), mode("/")], before, "{ran}");
+            is_untouched(&test);
+        });
+    }
+}
+
+#[test]
+fn nothing_is_made_behind_a_link_in_the_middle_of_a_path() {
+    everywhere(|test| {
+        let toml = settings("shared = [\"storage/\"]\nwritable = [\"storage/\", \"storage/framework/new/\"]");
+        let test = victim(test.source("index", "1").toml(&toml));
+        test.deploy();
+        links(&test, "site/shared/storage/framework", "../../../victim");
+        test.ends(1, &[]).says("storage/framework/new` was not followed");
+        is_untouched(&test);
+    });
+}
+
+#[test]
+fn nothing_is_removed_behind_a_link() {
+    everywhere(|test| {
+        let toml = settings("writable = [\"st/\", \"st/fw/\"]\ngenerated = [\"st/fw/views/\"]");
+        let test = victim(test.source("index", "1").toml(&toml));
+        test.deploy();
+        test.deploy();
+        let live = test.live("site").unwrap();
+        links(&test, &format!("site/releases/{live}/st/fw"), "../../../../victim");
+        test.run(&[]);
+        is_untouched(&test);
+        assert_eq!(test.serves("site", "index"), "1");
+    });
+}
+
+#[test]
+fn what_a_failed_run_put_into_shared_is_not_removed_behind_a_link() {
+    everywhere(|test| {
+        let toml = settings("shared = [\"up/\", \"up/views/\"]\nwritable = [\"up/\"]");
+        let test = victim(test.source("up/views/own", "sent").toml(&toml));
+        let attack = "mv up ../../up.was && ln -s ../../../victim ../../shared/up; false";
+        let recipe = format!("task(\"prepare\", |host| host.run(\"{attack}\"));\n");
+        test.recipe(&recipe).run(&[]);
+    });
+}
+
+/// A pull request must not reach further than the release.
+#[test]
+fn a_link_that_came_with_the_source_leads_nowhere_else() {
+    everywhere(|test| {
+        let recipe = "task(\"prepare\", |host| host.write(\"data/notes\", \"new\"));\n";
+        let test = test.source("index", "1").toml(&settings("include = [\"/data\"]")).recipe(recipe);
+        for target in ["../../../victim".to_owned(), test.path("victim").display().to_string()] {
+            let test = &test;
+            symlink(&target, test.path("source/data")).unwrap();
+            fs::create_dir_all(test.path("victim/views")).unwrap();
+            fs::write(test.path("victim/views/own"), "mine").unwrap();
+            fs::write(test.path("victim/notes"), "mine").unwrap();
+            fs::set_permissions(test.path("victim"), fs::Permissions::from_mode(0o700)).unwrap();
+            test.ends(1, &[]).says("data` was not followed");
+            is_untouched(test);
+            fs::remove_file(test.path("source/data")).unwrap();
+        }
+        // Within the release it may.
+        let test = test.source("real/.keep", "").link("real", "source/data");
+        test.deploy();
+        assert_eq!(test.serves("site", "real/notes"), "new");
+    });
+}
+
+#[test]
+fn a_link_that_nobody_else_can_have_made_is_followed() {
+    everywhere(|test| {
+        let toml = settings("shared = [\"uploads/\"]\nwritable = [\"uploads/\", \"uploads/new/\"]");
+        let test = test.source("index", "1").toml(&toml);
+        test.deploy();
+        // As an administrator does it who has a disk for that.
+        let test = test
+            .shell("mkdir mnt && mv site/shared/uploads mnt/")
+            .link("../../mnt/uploads", "site/shared/uploads");
+        test.deploy();
+        test.deploy();
+        assert_eq!(mode(test.path("mnt/uploads/new")), 0o2775);
+        // But not where others can put something in its way.
+        let test = test.mode("mnt", 0o777);
+        test.ends(1, &[]).says("was not followed").says("can have put `uploads`");
+    });
+}
+
+#[test]
+fn a_file_is_written_over_no_link_that_somebody_put_there() {
+    everywhere(|test| {
+        let toml = settings("shared = [\"up/\"]\nwritable = [\"up/\"]");
+        let recipe = r#"
+            task("prepare", |host| {
+                host.write("up/version.txt", "new");
+                host.write(host.path + "/shared/up/absolute.txt", "new");
+            });
+        "#;
+        let test = victim(test.source("index", "1").toml(&toml).recipe(recipe));
+        test.deploy();
+        let test = test.mode("site/shared/up/version.txt", 0o640);
+        for name in ["version.txt.new", "absolute.txt.new", "absolute.txt"] {
+            links(&test, &format!("site/shared/up/{name}"), "../../../victim/notes");
+        }
+        test.deploy();
+        is_untouched(&test);
+        for name in ["version.txt", "absolute.txt"] {
+            let path = test.path("site/shared/up").join(name);
+            assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{name}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        }
+        // The mode of what was there stays.
+        assert_eq!(mode(test.path("site/shared/up/version.txt")), 0o640);
+        // And not behind one.
+        let test = test.recipe("task(\"prepare\", |host| host.write(\"up/deep/notes\", \"new\"));\n");
+        links(&test, "site/shared/up/deep", "../../../victim");
+        test.ends(1, &[]).says("failed to write `up/deep/notes`").says("was not followed");
+        is_untouched(&test);
+    });
+}
+
+#[test]
+fn a_file_is_read_through_no_link_that_somebody_put_there() {
+    everywhere(|test| {
+        let toml = settings("shared = [\"up/\"]\nwritable = [\"up/\"]");
+        let test = victim(test.source("index", "1").toml(&toml));
+        test.deploy();
+        links(&test, "site/shared/up/notes", "../../../victim/notes");
+        let test = test.recipe("task(\"prepare\", |host| print(host.read(\"up/notes\")));\n");
+        test.ends(1, &[]).says("failed to read `up/notes`").says("was not followed").says_not("mine");
+        let test = test.shell("mkfifo site/shared/up/fifo; chmod 666 site/shared/up/fifo");
+        let test = test.recipe("task(\"prepare\", |host| print(host.read(\"up/fifo\")));\n");
+        test.ends(1, &[]).says("it is not a regular file");
+        // What is ours is read through ours.
+        let test = test.write("site/shared/own.ini", "ours").link("../own.ini", "site/shared/up.ini");
+        let test =
+            test.recipe("task(\"prepare\", |host| print(host.read(host.path + \"/shared/up.ini\")));\n");
+        let test = test.shell("rm site/shared/up.ini && ln -s own.ini site/shared/up.ini");
+        test.ends(0, &[]).says("ours");
+    });
+}
+
+#[test]
+fn a_file_gets_the_mode_that_is_asked_for_and_one_with_a_secret_is_private() {
+    let recipe = r#"
+        task("prepare", |host| {
+            host.write("open", "x");
+            host.write("asked", "x", #{ mode: "0751" });
+            let key = secret("KEY");
+            host.write("private", `key=${key}`);
+            host.write("given", `key=${key}`, #{ mode: "0640" });
+        });
+    "#;
+    let test = Test::new()
+        .source("index", "1")
+        .recipe(recipe)
+        .env("RUNNER_SECRET_KEY", "hidden away")
+        .env("KEY", "hidden away");
+    test.deploy();
+    for (name, want) in [("open", 0o644), ("asked", 0o751), ("private", 0o600), ("given", 0o640)] {
+        assert_eq!(mode(test.path("site/current").canonicalize().unwrap().join(name)), want, "{name}");
+    }
+    let test = test.recipe("task(\"prepare\", |host| host.write(\"a\", \"b\", #{ mode: \"rw\" }));\n");
+    test.ends(1, &[]).says("option `mode` must be a text of 3 or 4 octal digits");
+}
+
+/// Whatever the umask of the login, and also on a site that was made before.
+#[test]
+fn nobody_else_can_write_in_a_site() {
+    everywhere(|test| {
+        let toml = settings("writable = [\"open/\"]\nshared = [\"up/\"]");
+        let test =
+            test.source("index", "1").source("deep/er", "1").toml(&toml).around("umask 002; exec \"$@\"");
+        test.deploy();
+        let is_closed = |test: &Test| {
+            for part in ["", "releases", "shared"] {
+                assert_eq!(mode(test.path("site").join(part)) & 0o7022, 0, "{part}");
+            }
+            assert_eq!(mode(test.path("site/.runner")), 0o700);
+            let known = fs::read_dir(test.path("site/.runner")).unwrap().map(|entry| entry.unwrap().path());
+            for file in known.filter(|path| path.is_file()) {
+                assert_eq!(mode(&file) & 0o077, 0, "{}", file.display());
+            }
+            let release = test.path("site/current").canonicalize().unwrap();
+            assert_eq!(mode(&release) & 0o022, 0);
+            assert_eq!(mode(release.join("deep")), 0o755);
+            assert_eq!(mode(release.join("deep/er")) & 0o222, 0);
+            assert_eq!(mode(release.join("open")), 0o2775);
+        };
+        is_closed(&test);
+        let before = "chmod 775 site site/releases site/shared site/.runner site/releases/*; chmod 664 site/.runner/history";
+        let test = test.shell(before);
+        test.deploy().says_not("edited").says_not("changed on the server");
+        is_closed(&test);
+    });
+}
+
+/// The developer's umask may be 002, too.
+#[test]
+fn nothing_of_the_work_tree_can_be_written_by_others() {
+    for copy in ["link", "copy"] {
+        everywhere(|test| {
+            let test = test.toml(&settings(&format!("copy = \"{copy}\"")));
+            let test = test.source("dir/file", "1").source("dir/run", "1").source("open", "1");
+            let test =
+                test.mode("source/dir", 0o777).mode("source/dir/file", 0o664).mode("source/dir/run", 0o775);
+            let test = test.mode("source/open", 0o666);
+            test.deploy();
+            test.deploy().says_not("changed on the server");
+            let release = test.path("site/current").canonicalize().unwrap();
+            for path in ["dir", "dir/file", "dir/run", "open"] {
+                assert_eq!(mode(release.join(path)) & 0o022, 0, "{copy}: {path}");
+            }
+            assert_eq!(mode(release.join("dir/run")) & 0o111, 0o111);
+        });
+    }
+}
+
+/// A line in a log is what the pool adds to what a command began, and the other way round.
+#[test]
+fn the_pool_can_append_to_what_a_command_wrote_first() {
+    let toml = settings("shared = [\"storage/\"]\nwritable = [\"storage/logs/\"]");
+    let recipe = "task(\"prepare\", |host| host.run(\"echo begun >storage/logs/app.log\"));\n";
+    let test = Test::new().unprivileged().source("index", "1").toml(&toml).recipe(recipe);
+    let test = test.around("umask 022; exec \"$@\"");
+    test.deploy();
+    let log = test.path("site/shared/storage/logs/app.log");
+    let group = fs::metadata(&log).unwrap().gid();
+    // A member of the group of the deploy user, as `www-data` is in the documents.
+    let words = format!("echo more >>{} && echo new >{}.1", log.display(), log.display());
+    let status = Command::new("setpriv")
+        .args([
+            &format!("--reuid={POOL}"),
+            &format!("--regid={POOL}"),
+            &format!("--groups={group}"),
+            "sh",
+            "-c",
+            &words,
+        ])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(fs::read_to_string(&log).unwrap(), "begun\nmore\n");
+}
+
+#[test]
+fn a_directory_of_the_pool_is_left_as_it_is_and_told() {
+    let toml = settings("shared = [\"logs/\"]\nwritable = [\"logs/\"]");
+    let test = Test::new().unprivileged().source("index", "1").toml(&toml);
+    test.deploy();
+    let logs = test.path("site/shared/logs");
+    lchown(&logs, Some(POOL), Some(POOL)).unwrap();
+    let test = test.mode("site/shared/logs", 0o755);
+    test.deploy().says("`logs` belongs to `www-data`, which can write in it").says("drwxr-xr-x");
+    // Where not even its owner can write, nobody gets what was asked for.
+    let test = test.mode("site/shared/logs", 0o555);
+    let ran = test.ends(1, &[]);
+    ran.says("`logs` cannot be made writable: it belongs to `www-data`, and its mode is dr-xr-xr-x");
+    ran.says("sudo chown nobody ").says("sudo chmod u+w ");
+}
+
+#[test]
+fn a_site_of_several_logins_is_refused_with_the_cure() {
+    for part in ["releases", "shared", "."] {
+        let test = Test::new().unprivileged().source("index", "1");
+        test.deploy();
+        lchown(test.path("site").join(part), Some(POOL), Some(POOL)).unwrap();
+        let test = test.mode(&format!("site/{part}"), 0o777);
+        for words in [&[][..], &["--plan"], &["rollback"]] {
+            let ran = test.ends(1, words);
+            ran.says("parts of the site belong to another login than `nobody`").says("(`www-data`)");
+            ran.says("sudo chown nobody .");
+        }
+        assert_eq!(test.releases("site").len(), 1);
+    }
+}
