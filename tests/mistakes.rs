@@ -267,13 +267,13 @@ fn an_unknown_method_of_a_host() {
 #[test]
 fn a_method_of_a_host_with_too_many_arguments() {
     refused(
-        r#"task("prepare", |host| host.write("a", "b", "c"));"#,
+        r#"task("prepare", |host| host.download("a", "b", "c"));"#,
         expect![[r#"
-        error: `write` takes 2 arguments, not 3
+        error: `download` takes 2 arguments, not 3
          --> deploy.rhai:1:29
           |
-        1 | task("prepare", |host| host.write("a", "b", "c"));
-          |                             ^^^^^
+        1 | task("prepare", |host| host.download("a", "b", "c"));
+          |                             ^^^^^^^^
     "#]],
     );
 }

@@ -340,3 +340,18 @@ fn a_site_of_several_logins_is_refused_with_the_cure() {
         assert_eq!(test.releases("site").len(), 1);
     }
 }
+
+#[test]
+fn the_doctor_names_what_too_many_can_read_or_change() {
+    let test = Test::new().source("index", "1").toml(&settings("shared = [\"app.env\"]"));
+    let test = test.write("site/shared/app.env", "KEY=x").mode("site/shared/app.env", 0o644);
+    test.ends(0, &["doctor"]).says("can be read by every login of the server").says("chmod o= ");
+    let test = test.mode("site/shared/app.env", 0o646);
+    test.ends(1, &["doctor"]).says("can be changed by every login of the server").says("chmod o-w ");
+    let test = test.mode("site/shared/app.env", 0o640);
+    let test = test.mode("", 0o700);
+    test.ends(0, &["doctor"]).says_not("every login").says("can be entered by its owner and its group alone");
+    // A deploy path below a web root.
+    let test = test.write("index.php", "");
+    test.ends(1, &["doctor"]).says("looks like a web root, and `").says("lies below it");
+}

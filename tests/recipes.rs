@@ -204,7 +204,10 @@ fn the_database_is_migrated_on_one_host_and_caches_are_warmed_on_all() {
     let sites = "[stage.local]\ntransport = \"local\"\nhosts = [\n  { name = \"h1\", path = \"sites/h1\" },\n  \
                  { name = \"h2\", path = \"sites/h2\" },\n]\n";
     let test = project("laravel", &["php"], sites).source("artisan", "").source("public/index.php", "one");
-    let test = test.write("sites/h1/shared/.env", "").write("sites/h2/shared/.env", "");
+    let test = test
+        .source("bootstrap/cache/.gitignore", "*\n")
+        .write("sites/h1/shared/.env", "")
+        .write("sites/h2/shared/.env", "");
     test.deploy();
     let log = log(&test);
     assert_eq!(log.matches("hidden php artisan config:cache\n").count(), 2, "{log}");

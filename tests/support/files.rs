@@ -118,8 +118,11 @@ impl Test {
         let mut all = tree(&self.path("source"));
         for what in all.values_mut() {
             if let Some(mode) = what.strip_prefix("directory ") {
-                // Sent so that whoever owns the release can update and remove it.
-                *what = format!("directory {:o}", u32::from_str_radix(mode, 8).unwrap() | 0o700);
+                // Sent so that whoever owns the release can update and remove it, and nobody else.
+                *what = format!("directory {:o}", u32::from_str_radix(mode, 8).unwrap() & !0o022 | 0o700);
+            }
+            if let Some((mode, content)) = what.strip_prefix("file ").and_then(|rest| rest.split_once(' ')) {
+                *what = format!("file {:o} {content}", u32::from_str_radix(mode, 8).unwrap() & !0o022);
             }
         }
         all

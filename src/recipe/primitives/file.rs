@@ -26,17 +26,18 @@ pub mod api {
 
     /// Writes a text to a file on the host. A relative path starts in the directory of `host.run`. The file's
     /// directory must exist. The file is replaced by a new one in one step, so that other releases keep theirs; its mode
-    /// stays, but a text that has a secret in it gets the mode 0600. The option `mode` sets another one: `"0640"`. A plan
-    /// only lists the file.
-    #[rhai_fn(name = "write", pure, return_raw)]
-    pub fn write_with(host: &mut ScriptHost, path: &str, text: &str, options: Map) -> ScriptResult<()> {
-        let mode = file_mode(options)?;
-        write_file(host, path, text, mode.as_deref())
-    }
-
+    /// stays, but a text that has a secret in it gets the mode 0600. A plan only lists the file.
     #[rhai_fn(pure, return_raw)]
     pub fn write(host: &mut ScriptHost, path: &str, text: &str) -> ScriptResult<()> {
         write_file(host, path, text, None)
+    }
+
+    /// Like `host.write(path, text)`, with options:
+    ///
+    /// - `mode`: the mode of the file, as a text of octal digits: `"0640"`
+    #[rhai_fn(name = "write", pure, return_raw)]
+    pub fn write_with(host: &mut ScriptHost, path: &str, text: &str, options: Map) -> ScriptResult<()> {
+        write_file(host, path, text, file_mode(options)?.as_deref())
     }
 
     /// Whether there is a file, a directory or a link on the host. A relative path starts in the directory of
@@ -53,6 +54,12 @@ pub mod api {
     /// Fills a template and writes it to a file on the host, as `host.write` does. `from` is a file on this machine,
     /// relative to `runner.toml`. Each `{{ name }}` in it is replaced by the value of that name. Fails if a name has
     /// no value.
+    #[rhai_fn(pure, return_raw)]
+    pub fn template(host: &mut ScriptHost, from: &str, to: &str, values: Map) -> ScriptResult<()> {
+        fill_template(host, from, to, &values, None)
+    }
+
+    /// Like `host.template(from, to, values)`, with the options of `host.write`.
     #[rhai_fn(name = "template", pure, return_raw)]
     pub fn template_with(
         host: &mut ScriptHost,
@@ -61,17 +68,7 @@ pub mod api {
         values: Map,
         options: Map,
     ) -> ScriptResult<()> {
-        let mode = file_mode(options)?;
-        let path = host.outcome(host.context.world().directory())?.join(from);
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("failed to read template `{from}`"));
-        let text = host.outcome(text.and_then(|text| fill_in(&text, &values)))?;
-        write_file(host, to, &text, mode.as_deref())
-    }
-
-    #[rhai_fn(pure, return_raw)]
-    pub fn template(host: &mut ScriptHost, from: &str, to: &str, values: Map) -> ScriptResult<()> {
-        template_with(host, from, to, values, Map::new())
+        fill_template(host, from, to, &values, file_mode(options)?.as_deref())
     }
 
     /// Copies a file from the host to this machine. `to` is relative to `runner.toml`. A plan copies nothing.
@@ -88,6 +85,19 @@ pub mod api {
         let written = std::fs::write(&path, bytes).with_context(|| format!("failed to write `{to}`"));
         host.outcome(written)
     }
+}
+
+fn fill_template(
+    host: &ScriptHost,
+    from: &str,
+    to: &str,
+    values: &Map,
+    mode: Option<&str>,
+) -> ScriptResult<()> {
+    let path = host.outcome(host.context.world().directory())?.join(from);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read template `{from}`"));
+    let text = host.outcome(text.and_then(|text| fill_in(&text, values)))?;
+    write_file(host, to, &text, mode)
 }
 
 fn write_file(host: &ScriptHost, path: &str, content: &str, mode: Option<&str>) -> ScriptResult<()> {

@@ -18,7 +18,9 @@ pub enum OptionKind {
 impl OptionKind {
     fn of(name: &str) -> Self {
         match name {
-            "at" | "cwd" | "user" | "host" | "method" | "path" | "strategy" | "settles" => Self::Text,
+            "at" | "cwd" | "user" | "host" | "method" | "path" | "mode" | "strategy" | "settles" => {
+                Self::Text
+            }
             "errexit" | "https" | "allow_apart" | "allow_edited" => Self::Flag,
             "env" | "headers" | "params" | "cache" => Self::Table,
             "max_error_rate" | "max_p99_ms" | "rate" | "seconds" | "min_samples" => Self::Number,
@@ -64,6 +66,7 @@ pub fn options_of(primitive: &str) -> Option<Vec<(&'static str, OptionKind)>> {
         "watch" => (watch::WATCH.into(), OptionKind::Number),
         "http_get" => (fetch::GET.into(), OptionKind::Number),
         "http_post" => (fetch::POST.into(), OptionKind::Number),
+        "write" | "template" => (vec!["mode"], OptionKind::Any),
         "fill" => (vec!["strategy"], OptionKind::Any),
         "rollback" => (vec!["allow_apart", "allow_edited"], OptionKind::Any),
         _ => return None,

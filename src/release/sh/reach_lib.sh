@@ -10,6 +10,7 @@
 # lies in a release leads to the same release or to `shared/`, or it came with the source of somebody else's change.
 # With `$makes`, directories that are missing are made. Fails with 2 if one is missing, else it refuses.
 reach() {
+  [ -d "$root" ] || return 2
   cd -- "$root" || refuse "cannot enter \`$root\`"
   site=$(where)
   way=$1
