@@ -24,7 +24,7 @@ struct HostStatus {
 }
 
 pub fn status(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
-    let store = Store::from_env();
+    let store = Store::from_env().map_err(|error| vec![Report::of(&error)])?;
     let mut all = on_hosts(args, cancel_token, events, |site| ask(site, args.verify.then_some(&store)))?;
     match args.json {
         true => {

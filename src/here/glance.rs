@@ -24,7 +24,7 @@ pub fn problems<P>(
         return Vec::new();
     }
     // Not everything that lies there is sent.
-    let store = Store::from_env();
+    let Ok(store) = Store::from_env() else { return Vec::new() };
     let project = Arc::new(Project::new(directory.to_owned(), &options.directory, None, store.clone()));
     let patterns = Patterns { exclude: options.exclude.clone(), include: options.include.clone() };
     let tree = Source::new(project, patterns, skip, store).tree();

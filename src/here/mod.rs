@@ -61,7 +61,7 @@ impl Here {
     pub fn open(options: HereOptions, mask: Arc<Mask>, cancel_token: &CancelToken) -> Result<Self> {
         let HereOptions { mode, directory, stage, source, env, skip, sends } = options;
         let SourceOptions { directory: below, reference, is_emptied, exclude, include } = source;
-        let store = Store::from_env();
+        let store = Store::from_env()?;
         let project = Arc::new(Project::new(directory, &below, reference, store.clone()));
         let ready = if sends { project.export().map(drop) } else { Ok(()) };
         let revision = match ready.and_then(|()| project.revision()) {

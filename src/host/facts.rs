@@ -10,6 +10,8 @@ pub struct Facts {
     pub path: String,
     /// The installed programs, among those that runner can use.
     pub programs: BTreeSet<String>,
+    /// The tools that every script may need and that are not there.
+    pub lacks: Vec<String>,
     /// Free space of the site's file system, in KiB.
     pub free_kib: Option<u64>,
     /// How many more files it can hold; `None` if it has no such limit.

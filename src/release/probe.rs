@@ -43,6 +43,7 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         n_free_inodes: fields.get("inodes").as_deref().and_then(free_inodes),
         nearest: text("nearest"),
         is_writable: fields.get("writable").is_some(),
+        lacks: fields.list("lacks"),
     };
     if let Some(format) = fields.get("format")
         && format.trim().parse::<u32>().ok().is_none_or(|n| n > FORMAT)

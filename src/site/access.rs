@@ -1,5 +1,7 @@
 //! Whether a run may deploy to a host: its user can write there, and the deploy path is not something else.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 
 use crate::event::{Report, few};
@@ -11,7 +13,8 @@ use crate::site::state::Site;
 /// Fails if this run may not deploy here. Nothing has been made by then.
 pub fn check_access(site: &Site) -> Result<()> {
     let seen = site.seen()?;
-    let refused = unwritable(seen)
+    let refused = lacking(seen)
+        .or_else(|| unwritable(seen))
         .or_else(|| docroot(site, seen))
         .or_else(|| other_application(site, seen))
         .or_else(|| other_logins(seen));
@@ -93,6 +96,26 @@ pub(super) fn note_first_contact(site: &Site) -> Result<()> {
         site.session.note(format!("the site belonged to application `{}` before", identity.application));
     }
     Ok(())
+}
+
+/// A server without a tool that every script may need.
+fn lacking(seen: &Seen) -> Option<Report> {
+    let lacks = &seen.facts.lacks;
+    let packages: BTreeSet<&str> = lacks
+        .iter()
+        .map(|program| match program.as_str() {
+            "cmp" => "diffutils",
+            "find" | "xargs" => "findutils",
+            "awk" => "mawk",
+            "grep" | "sed" => program,
+            _ => "coreutils",
+        })
+        .collect();
+    let packages: Vec<&str> = packages.into_iter().collect();
+    let report = Report::new(format!("the server has no {}", few(lacks)));
+    let report = report.note(format!("its `PATH` is `{}`", seen.facts.path));
+    let report = report.hint(format!("on Debian: `sudo apt-get install {}`", packages.join(" ")));
+    (!lacks.is_empty()).then_some(report)
 }
 
 /// One account deploys a site: what belongs to another login, that login can replace.

@@ -17,6 +17,7 @@ pub mod index;
 pub mod left;
 pub mod manifest;
 pub mod member;
+pub mod owner;
 pub mod pack;
 pub mod path;
 pub mod problems;

@@ -1,23 +1,26 @@
 //! The cache on this machine: manifests by their digest, so that a redeploy need not fetch them from the server, and
 //! the hashes of each source's files from the last walk.
 //!
-//! A problem with the cache makes a run slower, but never makes it fail.
+//! A problem with the cache makes a run slower, but never makes it fail; except that a cache of another user is refused.
 
 use std::collections::VecDeque;
 use std::env;
 use std::fs::{self, DirEntry, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use etcetera::BaseStrategy;
 
 use super::hash::Hash;
 use super::index::Index;
 use super::manifest::Manifest;
+use super::owner::is_ours;
+use crate::event::Report;
 
 /// The maximum number of manifests, and of sources whose index is kept.
 const KEPT: usize = 200;
@@ -36,14 +39,21 @@ pub struct Store {
 }
 
 impl Store {
-    /// The cache of this user: `$RUNNER_CACHE`, else a directory in the XDG cache directory.
-    pub fn from_env() -> Self {
+    /// The cache of this user: `$RUNNER_CACHE`, else a directory in the XDG cache directory. Fails if another user owns it:
+    /// what it says of a source, and the exports in it, are believed.
+    pub fn from_env() -> Result<Self> {
         let set = env::var_os("RUNNER_CACHE").filter(|path| !path.is_empty());
         let cache = match set {
             Some(path) => Some(PathBuf::from(path)),
             None => etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("runner")),
         };
-        Self { directory: cache, recent: Arc::default() }
+        if let Some(path) =
+            cache.as_ref().filter(|path| fs::metadata(path).is_ok_and(|meta| !is_ours(meta.uid())))
+        {
+            let report = Report::new(format!("the cache `{}` belongs to another user", path.display()));
+            bail!(report.hint("set `RUNNER_CACHE` to a directory of your own"));
+        }
+        Ok(Self { directory: cache, recent: Arc::default() })
     }
 
     #[cfg(test)]

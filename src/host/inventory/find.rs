@@ -1,12 +1,14 @@
 //! Finds `runner.toml`, and how messages name it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::missing::example;
 use crate::event::{Excerpt, Report};
+use crate::tree::owner::is_ours;
 
 const FILE: &str = "runner.toml";
 
@@ -44,9 +46,26 @@ fn in_directory(cwd: &Path, dir: &Path) -> Result<PathBuf> {
 
 fn in_parents(cwd: &Path) -> Result<PathBuf> {
     let mut files = cwd.ancestors().map(|dir| dir.join(FILE));
-    files.find(|file| file.is_file()).ok_or_else(|| {
-        Report::new(format!("no `{FILE}` in `{}` or above it", cwd.display())).hint(example()).into()
-    })
+    let Some(file) = files.find(|file| file.is_file()) else {
+        let report = Report::new(format!("no `{FILE}` in `{}` or above it", cwd.display()));
+        bail!(report.hint(example()));
+    };
+    if is_strange(&file, cwd) {
+        let report = Report::new(format!(
+            "`{}` belongs to another user, and what it says would run as you",
+            file.display()
+        ));
+        bail!(report.hint("if you trust it, name its directory with the option `-C`"));
+    }
+    Ok(file)
+}
+
+/// Whether somebody else may have put the file where this user works without knowing of it: in a directory above, or in
+/// one where everybody can write. ssh and git refuse such files, too (`StrictModes`, `safe.directory`).
+fn is_strange(file: &Path, cwd: &Path) -> bool {
+    let is_open = |dir: &Path| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o002 != 0);
+    let is_chosen = file.parent().is_some_and(|dir| dir == cwd && !is_open(dir));
+    !is_chosen && fs::metadata(file).is_ok_and(|meta| !is_ours(meta.uid()))
 }
 
 /// The path relative to `cwd`, if that is shorter than the absolute one.

@@ -14,6 +14,11 @@ say path "$PATH"
 for program in tar flock setsid sha256sum perl python3 setfacl; do
   command -v "$program" >/dev/null 2>&1 && say program "$program"
 done
+# Without one of these, a script would fail half-way.
+for program in awk cat chmod cmp cp cut date df env find grep head id ln ls mkdir mv readlink rm rmdir sed sleep sort touch \
+  tr wc xargs; do
+  command -v "$program" >/dev/null 2>&1 || say lacks "$program"
+done
 # A deploy can do without these: it must not fail because one of them is broken.
 for program in zstd gzip; do
   "$program" -c </dev/null 2>/dev/null | "$program" -dc >/dev/null 2>&1 && say program "$program"
