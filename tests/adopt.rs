@@ -317,7 +317,7 @@ fn a_plan_of_an_adopted_site_knows_that_its_own_files_become_shared() {
         .says("`shared/missing.ini` is missing: a deploy would fail")
         .says_not("`shared/.env` is missing");
     test.ends(1, &["doctor"])
-        .says("looked at the source and the room for it, `shared/.env`, `shared/missing.ini`")
+        .says("looked at the source and the free space, `shared/.env`, `shared/missing.ini`")
         .says("site/shared/missing.ini` not found: a deployment would fail")
         .says_not("shared/.env` not found");
     test.ends(1, &[]).says("missing.ini");
@@ -342,9 +342,9 @@ fn the_doctor_finds_a_command_that_sudo_refuses() {
         .ends(1, &["doctor"])
         .says("2 problems found")
         .says("`sudo -n systemctl reload none` would fail")
-        .says("NOPASSWD: systemctl reload none")
+        .says("/systemctl reload none")
         .says("`sudo systemctl reload app` would fail")
-        .says("NOPASSWD: systemctl reload app")
+        .says("root ALL=(root) NOPASSWD: /")
         .says("`sudo -n may do`")
         .says_not("x y")
         .says_not("here");

@@ -184,6 +184,14 @@ struct Ran {
     said: String,
 }
 
+impl Ran {
+    /// Whether it was cut off while hosts are told, one right after the other, that the release is good: who has heard it keeps
+    /// it, and the next run that ends well brings all together. The program, if it lives, says that it does not know.
+    fn was_confirming(&self) -> bool {
+        matches!(self.code, None | Some(4)) && self.said.contains("watch        ok")
+    }
+}
+
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "--- {}: exit {:?}\n{}", self.what, self.code, self.said.trim_end())
@@ -601,6 +609,7 @@ impl Matrix {
         let mut story = format!("at `{}`\n{ran}", sprung.as_deref().unwrap_or("nothing"));
         let mut rest = self.stays_whole(point, fleet, &ran).with_context(|| story.clone())?;
         let mut may_be = BTreeSet::from([old, new]);
+        let mut is_apart = ran.was_confirming();
 
         match point.twist {
             Twist::None | Twist::All => trap.disarm(),
@@ -636,8 +645,10 @@ impl Matrix {
                 for site in fleet.sites() {
                     served(&site, &self.versions).with_context(|| story.clone())?;
                 }
+                is_apart |= ran.was_confirming();
                 if random & 128 == 0 {
-                    rest = rest.max(self.comes_to_rest(fleet).with_context(|| story.clone())?);
+                    let took = if is_apart { is_at_rest(fleet) } else { self.comes_to_rest(fleet) };
+                    rest = rest.max(took.with_context(|| story.clone())?);
                 }
             }
         }
@@ -672,9 +683,7 @@ impl Matrix {
         if matches!(point.twist, Twist::Late | Twist::All) || point.scenario.n_hosts == 1 {
             return Ok(Duration::ZERO);
         }
-        // Cut off while hosts are told, one right after the other, that the release is good: who has heard it keeps it, and the
-        // next run brings all together. The program, if it lives, says that it does not know.
-        if matches!(ran.code, None | Some(4)) && ran.said.contains("watch        ok") {
+        if ran.was_confirming() {
             return is_at_rest(fleet);
         }
         self.comes_to_rest(fleet)

@@ -9,7 +9,7 @@ mod servers;
 mod support;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -131,8 +131,7 @@ impl Shop {
     fn as_deployer<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         let uid = fs::metadata(self.server.home()).unwrap().uid();
         if rustix::process::geteuid().is_root() {
-            let group = Command::new("id").arg("-g").arg(uid.to_string()).output().unwrap().stdout;
-            command.uid(uid).gid(String::from_utf8(group).unwrap().trim().parse().unwrap());
+            command.uid(uid).gid(group_of(&self.server.home()));
         }
         command
     }
@@ -150,6 +149,13 @@ impl Shop {
         let at = SystemTime::UNIX_EPOCH + Duration::new(meta.ctime() as u64, meta.ctime_nsec() as u32);
         (at, to.file_name().unwrap().to_str().unwrap().to_owned())
     }
+}
+
+/// The first group of the user who has a home.
+fn group_of(home: &Path) -> u32 {
+    let uid = fs::metadata(home).unwrap().uid();
+    let group = Command::new("id").arg("-g").arg(uid.to_string()).output().unwrap().stdout;
+    String::from_utf8(group).unwrap().trim().parse().unwrap()
 }
 
 /// For how long after a swap somebody who asked after it was answered from a release that had been replaced by then. `swaps` are those of
@@ -265,6 +271,101 @@ fn a_release_that_is_broken_never_gets_a_request_and_one_that_breaks_later_is_ta
     println!("{} requests, {} wrong", heard.n, heard.wrong.len());
     assert_eq!(heard.wrong, Vec::<String>::new());
     assert_eq!(shop.serves(), "good");
+}
+
+/// Somebody who has taken the application over tries what a shell can try, as the pool's user: on a site as the documents set it
+/// up, two releases old.
+#[test]
+fn a_pool_of_a_locked_site_serves_it_and_writes_what_is_writable_and_nothing_else() {
+    const POOL: u32 = 33;
+    let shop = Shop::with(1, "$realpath_root", |home| {
+        // The site is in it here, and web servers pass.
+        fs::set_permissions(home, fs::Permissions::from_mode(0o711)).unwrap();
+        Fpm::locked(POOL, group_of(home))
+    });
+    for version in ["v1", "v2"] {
+        shop.version(version);
+        shop.test.deploy().says("smoke        ok").says_not("warning");
+        assert_eq!(shop.serves(), version);
+    }
+    let site = shop.sites[0].path();
+    let group = group_of(&shop.server.home());
+    let as_pool = |text: &str| {
+        let words =
+            [&format!("--reuid={POOL}"), &format!("--regid={group}"), "--clear-groups", "sh", "-c", text];
+        Command::new("setpriv").args(words).current_dir(site).output().unwrap().status.success()
+    };
+    for path in ["storage/logs/laravel.log", "storage/app/public/photo", "storage/framework/views/x.php"] {
+        assert!(as_pool(&format!("echo x >>current/{path}")), "{path}");
+    }
+    // All but what is below writable directories.
+    let closed = || {
+        let is_closed = |path: &[u8]| {
+            let path = String::from_utf8_lossy(path);
+            !path.contains("storage/framework/views/") && !path.starts_with("shared/storage/")
+        };
+        tree(site).into_iter().filter(|(path, _)| is_closed(path)).collect::<Vec<_>>()
+    };
+    let before = closed();
+    let mut gained = Vec::new();
+    for attempt in [
+        "echo x >>current/public/index.php",
+        "echo x >current/public/x.php",
+        "echo x >current/bootstrap/cache/config.php",
+        "echo x >current/bootstrap/cache/x.php",
+        "mv current/bootstrap current/b",
+        "rm -rf releases/*",
+        "ln -sfn /tmp current",
+        "mv current c",
+        "mkdir releases/20990101000000",
+        "mv shared/storage shared/s",
+        "mv shared/.env shared/e",
+        "echo x >>shared/.env",
+        "ln -s /tmp shared/x",
+        "ls .runner",
+        "cat .runner/lock",
+        "timeout 1 flock -x .runner/lock true",
+        "echo x >>.runner/history",
+        "mkdir .runner/fill",
+        "chmod -R g+w current/",
+        "setfacl -m u:33:rwx current/",
+    ] {
+        if as_pool(attempt) {
+            gained.push(attempt);
+        }
+    }
+    assert_eq!(gained, Vec::<&str>::new());
+    assert!(closed() == before, "something outside of writable directories has changed");
+    // What it may write, it turns into links and gates before the next deploy.
+    let home = shop.server.home();
+    let own = home.join("own");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("key"), "private").unwrap();
+    let given =
+        Command::new("chown").arg("-R").arg(format!("--reference={}", home.display())).arg(&own).status();
+    assert!(given.unwrap().success());
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).unwrap();
+    let own_before = tree(&own);
+    let storage = "shared/storage";
+    for trap in [
+        format!(
+            "mv {storage}/logs/laravel.log {storage}/logs/l; ln -s {}/key {storage}/logs/laravel.log",
+            own.display()
+        ),
+        format!("mkfifo {storage}/logs/fifo"),
+        format!(
+            "rm -rf {storage}/framework/cache/data; ln -s {} {storage}/framework/cache/data",
+            own.display()
+        ),
+        format!("cd current/storage/framework && rm -rf views && ln -s {} views", own.display()),
+    ] {
+        as_pool(&trap);
+        shop.version("v3");
+        let ran = shop.test.run(&[]);
+        println!("{trap}: exit {:?}", ran.code);
+        assert_eq!(tree(&own), own_before, "{trap}\n{ran}");
+        assert!(matches!(ran.code, Some(0 | 1)), "{ran}");
+    }
 }
 
 /// Debian's nginx passes it, and opcache knows a script by that name.

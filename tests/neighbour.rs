@@ -62,9 +62,7 @@ fn a_directory_that_became_a_link_is_not_made_writable() {
             let before = [mode(test.path("site/releases")), mode("/")];
             links(&test, "site/shared/storage/logs", target);
             let ran = test.ends(1, &[]);
-            ran.says("task `share` failed")
-                .says("storage/logs` was not followed")
-                .says("can have put `logs`");
+            ran.says("task `share` failed").says("refused to follow `").says("can replace `logs`");
             assert_eq!([mode(test.path("site/releases")), mode("/")], before, "{ran}");
             is_untouched(&test);
         });
@@ -78,7 +76,7 @@ fn nothing_is_made_behind_a_link_in_the_middle_of_a_path() {
         let test = victim(test.source("index", "1").toml(&toml));
         test.deploy();
         links(&test, "site/shared/storage/framework", "../../../victim");
-        test.ends(1, &[]).says("storage/framework/new` was not followed");
+        test.ends(1, &[]).says("refused to follow `").says("storage/framework/new`");
         is_untouched(&test);
     });
 }
@@ -122,7 +120,7 @@ fn a_link_that_came_with_the_source_leads_nowhere_else() {
             fs::write(test.path("victim/views/own"), "mine").unwrap();
             fs::write(test.path("victim/notes"), "mine").unwrap();
             fs::set_permissions(test.path("victim"), fs::Permissions::from_mode(0o700)).unwrap();
-            test.ends(1, &[]).says("data` was not followed");
+            test.ends(1, &[]).says("refused to follow `").says("/data`");
             is_untouched(test);
             fs::remove_file(test.path("source/data")).unwrap();
         }
@@ -148,7 +146,7 @@ fn a_link_that_nobody_else_can_have_made_is_followed() {
         assert_eq!(mode(test.path("mnt/uploads/new")), 0o2775);
         // But not where others can put something in its way.
         let test = test.mode("mnt", 0o777);
-        test.ends(1, &[]).says("was not followed").says("can have put `uploads`");
+        test.ends(1, &[]).says("refused to follow").says("can replace `uploads`");
     });
 }
 
@@ -180,7 +178,7 @@ fn a_file_is_written_over_no_link_that_somebody_put_there() {
         // And not behind one.
         let test = test.recipe("task(\"prepare\", |host| host.write(\"up/deep/notes\", \"new\"));\n");
         links(&test, "site/shared/up/deep", "../../../victim");
-        test.ends(1, &[]).says("failed to write `up/deep/notes`").says("was not followed");
+        test.ends(1, &[]).says("failed to write `up/deep/notes`").says("refused to follow");
         is_untouched(&test);
     });
 }
@@ -193,7 +191,7 @@ fn a_file_is_read_through_no_link_that_somebody_put_there() {
         test.deploy();
         links(&test, "site/shared/up/notes", "../../../victim/notes");
         let test = test.recipe("task(\"prepare\", |host| print(host.read(\"up/notes\")));\n");
-        test.ends(1, &[]).says("failed to read `up/notes`").says("was not followed").says_not("mine");
+        test.ends(1, &[]).says("failed to read `up/notes`").says("refused to follow").says_not("mine");
         let test = test.shell("mkfifo site/shared/up/fifo; chmod 666 site/shared/up/fifo");
         let test = test.recipe("task(\"prepare\", |host| print(host.read(\"up/fifo\")));\n");
         test.ends(1, &[]).says("it is not a regular file");
@@ -227,7 +225,7 @@ fn a_file_gets_the_mode_that_is_asked_for_and_one_with_a_secret_is_private() {
         assert_eq!(mode(test.path("site/current").canonicalize().unwrap().join(name)), want, "{name}");
     }
     let test = test.recipe("task(\"prepare\", |host| host.write(\"a\", \"b\", #{ mode: \"rw\" }));\n");
-    test.ends(1, &[]).says("option `mode` must be a text of 3 or 4 octal digits");
+    test.ends(1, &[]).says("option `mode` must be 3 or 4 octal digits in quotes");
 }
 
 /// Whatever the umask of the login, and also on a site that was made before.
@@ -317,12 +315,12 @@ fn a_directory_of_the_pool_is_left_as_it_is_and_told() {
     let logs = test.path("site/shared/logs");
     lchown(&logs, Some(POOL), Some(POOL)).unwrap();
     let test = test.mode("site/shared/logs", 0o755);
-    test.deploy().says("`logs` belongs to `www-data`, which can write in it").says("drwxr-xr-x");
+    test.deploy().says("left the mode of `logs` unchanged (drwxr-xr-x").says("it belongs to `www-data`");
     // Where not even its owner can write, nobody gets what was asked for.
     let test = test.mode("site/shared/logs", 0o555);
     let ran = test.ends(1, &[]);
     ran.says("`logs` cannot be made writable: it belongs to `www-data`, and its mode is dr-xr-xr-x");
-    ran.says("sudo chown nobody ").says("sudo chmod u+w ");
+    ran.says("sudo chown nobody ").says("/site/shared/logs`");
 }
 
 #[test]
@@ -334,8 +332,8 @@ fn a_site_of_several_logins_is_refused_with_the_cure() {
         let test = test.mode(&format!("site/{part}"), 0o777);
         for words in [&[][..], &["--plan"], &["rollback"]] {
             let ran = test.ends(1, words);
-            ran.says("parts of the site belong to another login than `nobody`").says("(`www-data`)");
-            ran.says("sudo chown nobody .");
+            ran.says("these directories of the site do not belong to `nobody`").says("(`www-data`)");
+            ran.says("sudo chown nobody /").says("log in as `www-data`");
         }
         assert_eq!(test.releases("site").len(), 1);
     }
@@ -345,13 +343,88 @@ fn a_site_of_several_logins_is_refused_with_the_cure() {
 fn the_doctor_names_what_too_many_can_read_or_change() {
     let test = Test::new().source("index", "1").toml(&settings("shared = [\"app.env\"]"));
     let test = test.write("site/shared/app.env", "KEY=x").mode("site/shared/app.env", 0o644);
-    test.ends(0, &["doctor"]).says("can be read by every login of the server").says("chmod o= ");
+    test.ends(0, &["doctor"]).says("every user of the server can read `").says("chmod 640 ");
     let test = test.mode("site/shared/app.env", 0o646);
-    test.ends(1, &["doctor"]).says("can be changed by every login of the server").says("chmod o-w ");
+    test.ends(1, &["doctor"]).says("every user of the server can change `").says("chmod o-w ");
     let test = test.mode("site/shared/app.env", 0o640);
     let test = test.mode("", 0o700);
-    test.ends(0, &["doctor"]).says_not("every login").says("can be entered by its owner and its group alone");
+    test.ends(0, &["doctor"])
+        .says_not("every user")
+        .says("can enter it; if the web server is neither: chmod o+x ");
     // A deploy path below a web root.
     let test = test.write("index.php", "");
     test.ends(1, &["doctor"]).says("looks like a web root, and `").says("lies below it");
+}
+
+/// Else the pool could put links into what a fill writes, copies and opens.
+#[test]
+fn nobody_else_enters_a_release_before_it_is_whole() {
+    for strategy in ["copy-previous", "cache"] {
+        let toml = settings(&format!("strategy = \"{strategy}\"\nwritable = [\"up/\"]"));
+        let tar = "#!/bin/sh\nstat -c '%a %n' ../../releases/* ./releases/* 2>/dev/null >>\"$HOME/seen\"\nexec /usr/bin/tar \"$@\"\n";
+        let test = Test::new().unprivileged().source("up/.keep", "").source("index", "1").toml(&toml);
+        let test = test.write("bin/tar", tar).mode("bin/tar", 0o755);
+        let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+        let test = test.env("PATH", &path);
+        test.deploy();
+        // What a command or the pool left is copied.
+        let test = test.shell("echo x >site/current/up/left").source("index", "2");
+        test.deploy();
+        let live = test.live("site").unwrap();
+        let seen = fs::read_to_string(test.path("seen")).unwrap();
+        let modes: Vec<&str> = seen.lines().filter(|line| line.ends_with(&live)).collect();
+        assert!(!modes.is_empty(), "{seen}");
+        assert!(modes.iter().all(|line| line.starts_with("700 ")), "{seen}");
+        assert_eq!(mode(test.path("site/releases").join(&live)), 0o755);
+        assert_eq!(mode(test.path("site/releases").join(&live).join("up")), 0o2775);
+        assert!(test.has(format!("site/releases/{live}/up/left")) || strategy == "cache");
+    }
+}
+
+#[test]
+fn the_mode_of_a_file_of_the_pool_says_nothing() {
+    everywhere(|test| {
+        let toml = settings("shared = [\"up/\"]\nwritable = [\"up/\"]");
+        let recipe =
+            "task(\"prepare\", |host| { host.write(\"up/a\", \"x\"); host.write(\"up/b\", \"x\"); });\n";
+        let test = test.source("index", "1").toml(&toml).recipe(recipe);
+        test.deploy();
+        lchown(test.path("site/shared/up/a"), Some(POOL), Some(POOL)).unwrap();
+        let test = test.mode("site/shared/up/a", 0o4777).mode("site/shared/up/b", 0o4777);
+        test.deploy();
+        assert_eq!(mode(test.path("site/shared/up/a")), 0o644);
+        assert_eq!(mode(test.path("site/shared/up/b")) & 0o7022, 0);
+        let left = fs::read_dir(test.path("site/shared/up")).unwrap().count();
+        assert_eq!(left, 2, "a temporary directory is left");
+    });
+}
+
+/// A link of root's on the way makes no difference.
+#[test]
+fn a_link_of_the_source_leads_nowhere_else_by_way_of_links_of_the_system() {
+    let test = victim(Test::new().source("index", "1").toml(&settings("include = [\"/data\"]")));
+    let outside = format!("/bin/../..{}", test.path("victim").display());
+    let test = test.link(&outside, "source/data");
+    let test = test.recipe("task(\"prepare\", |host| host.write(\"data/notes\", \"new\"));\n");
+    test.ends(1, &[]).says("refused to follow `");
+    is_untouched(&test);
+}
+
+/// Whoever could write in a deploy path before the first run here may have made a `.runner`.
+#[test]
+fn nothing_of_a_site_that_somebody_else_prepared_is_opened() {
+    let trap = "mkdir -p site/.runner site/releases site/shared && echo 1 >site/.runner/format && ln -s ../../victim/notes site/.runner/lock \
+                && ln -s ../../victim/made site/.runner/site.new && chmod -R 777 site";
+    for is_theirs in [true, false] {
+        let test = victim(Test::new().unprivileged().source("index", "1").shell(trap));
+        if is_theirs {
+            lchown(test.path("site/.runner"), Some(POOL), Some(POOL)).unwrap();
+        }
+        if is_theirs {
+            test.ends(1, &[]).says("do not belong to `nobody`");
+        } else {
+            test.deploy();
+        }
+        is_untouched(&test);
+    }
 }

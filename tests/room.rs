@@ -277,7 +277,7 @@ fn the_doctor_finds_that_a_deployment_would_have_no_room() {
             let (mount, test) = small(options);
             let test = test.source("large", &"x".repeat(200_000)).source("more/and/more", "");
             test.ends(0, &["doctor"])
-                .says("looked at the files of the live release, the source and the room for it");
+                .says("looked at the files of the live release, the source and the free space");
             fault.begins(&mount);
             let ran = test.ends(1, &["doctor"]);
             ran.says("1 problem found")

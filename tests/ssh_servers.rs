@@ -353,7 +353,7 @@ fn open_directory() -> TempDir {
 #[test]
 fn whatever_the_umask_a_release_has_its_modes_and_a_web_server_can_read_it() {
     needs_root();
-    for (umask, releases) in [("077", 0o755), ("027", 0o755), ("002", 0o775), ("000", 0o777)] {
+    for umask in ["077", "027", "002", "000"] {
         let line = format!("ForceCommand umask {umask}; eval \"$SSH_ORIGINAL_COMMAND\"");
         let server = Sshd::with("sh", &line);
         let dir = open_directory();
@@ -371,7 +371,7 @@ fn whatever_the_umask_a_release_has_its_modes_and_a_web_server_can_read_it() {
             assert_eq!(mode(&release.join("public/index.html")), 0o444, "{umask}");
             assert_eq!(mode(&release.join("var")), 0o2775, "{umask}");
             for made in ["", "releases", "shared", "shared/public", "shared/public/media"] {
-                assert_eq!(mode(&site.path().join(made)), releases, "{umask}: {made}");
+                assert_eq!(mode(&site.path().join(made)), 0o755, "{umask}: {made}");
             }
             let read = Command::new("setpriv")
                 .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--", "cat"])

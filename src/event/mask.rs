@@ -16,10 +16,9 @@ pub fn check(name: &str, secret: &str) -> Result<(), Report> {
     if secret.is_empty() || secret.len() >= SHORTEST {
         return Ok(());
     }
-    let report = Report::new(format!(
-        "secret `{name}` has fewer than {SHORTEST} characters: it could not be hidden in output"
-    ));
-    Err(report.hint("set a longer one; what is no secret can be a setting"))
+    let report =
+        Report::new(format!("secret `{name}` is too short to be masked: it has fewer than {SHORTEST} bytes"));
+    Err(report.hint("use a longer secret; if the value is not secret, make it a setting"))
 }
 
 pub struct Mask {

@@ -9,13 +9,24 @@ use crate::tree::TreePath;
 /// The fields of an answer, in their order.
 pub struct Fields(Vec<(String, Vec<u8>)>);
 
+/// The report of `reach_lib.sh` that a path was not followed, if a script refused for that reason.
+pub fn unfollowed(why: &str) -> Option<Report> {
+    let hint = match why.contains("leads outside it") {
+        true => "let the link point inside the release, or share the path",
+        false => {
+            "on the server: if it should be no link, make a directory of it; otherwise let nobody else write in the directories on the way (`chmod go-w`)"
+        }
+    };
+    why.contains("refused to follow `").then(|| Report::new(why).hint(hint))
+}
+
 impl Fields {
     /// Reads the answer of a script whose last field is `end`. It is an error if the script refused, failed or ended
     /// early.
     pub fn read(answer: &Answer, end: &str) -> Result<Self> {
         let fields = Self::parse(&answer.stdout);
         if let Some(why) = fields.get("refused") {
-            return Err(failed(&why, answer));
+            return Err(unfollowed(&why).map_or_else(|| failed(&why, answer), Into::into));
         }
         if !answer.exit.is_success() {
             return Err(failed(&format!("a script on the server {}", answer.exit), answer));

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
+use crate::release::answer::unfollowed;
 use crate::release::command::CommandPlace;
-use crate::release::scripts::{FILE, REACH};
+use crate::release::scripts::{FILE, REACH, flag};
 use crate::shell::{Answer, Effect, Exit, Script, Step};
 
 /// Reads a file on the server: nothing but a regular one, and through no link that somebody else may have made.
@@ -23,18 +24,20 @@ pub struct WrittenFile<'a> {
     /// Below a directory of the site, or absolute.
     pub path: &'a str,
     pub content: &'a str,
-    /// In octal, as for `chmod`. Without it, the mode of the file before stays, and a new file gets what the umask of the
-    /// login leaves.
+    /// In octal, as for `chmod`. Without it, the mode of the file before stays, and a new file gets 644.
     pub mode: Option<&'a str>,
+    /// Whether directories that are missing are made.
+    pub makes_directories: bool,
 }
 
-/// Replaces a file on the server by one rename. `nonce` is a text that nobody can foresee, new for each step.
+/// Replaces a file on the server by one rename. `nonce` is a text that nobody can predict, new for each step.
 pub fn write(root: &str, place: &CommandPlace, file: WrittenFile, nonce: &str) -> Step<()> {
-    let WrittenFile { path, content, mode } = file;
+    let WrittenFile { path, content, mode, makes_directories } = file;
     let shown = path.to_owned();
     let script = file_script(root, place, path, include_str!("sh/file_write.sh"))
         .var("content", content)
         .var("mode", mode.unwrap_or_default())
+        .var("directories", flag(makes_directories))
         .var("temporary", format!(".{nonce}.new"));
     Step::new("write", Effect::Writes, script, move |answer| {
         succeeded(answer, || format!("failed to write `{shown}`"))
@@ -68,5 +71,6 @@ fn succeeded(answer: &Answer, what: impl Fn() -> String) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&answer.stderr);
-    Err(anyhow::anyhow!("{}: {}", what(), said.trim()))
+    let why = format!("{}: {}", what(), said.trim());
+    Err(unfollowed(&why).map_or_else(|| anyhow::anyhow!("{why}"), Into::into))
 }

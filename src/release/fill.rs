@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
 use crate::release::plan::{Plan, Strategy};
-use crate::release::scripts::{CREATE, FILL, KINDS, LOCK, flag, paths, rows, word};
+use crate::release::scripts::{CREATE, FILL, KINDS, LOCK, REACH, flag, paths, rows, word};
 use crate::release::survey::{self, Directory, Survey};
 use crate::release::{Record, ReleaseName};
 use crate::shell::{Answer, Effect, Script, Step};
@@ -115,6 +115,7 @@ pub fn unpack(lock: &Lock, name: &ReleaseName, packing: Option<Packing>) -> Step
     let script = lock
         .script(include_str!("sh/unpack.sh"))
         .with(LOCK)
+        .with(REACH)
         .with(FILL)
         .var("name", name)
         .var("expand", expand(packing));
@@ -148,6 +149,7 @@ fn script(
     survey::places(lock.script(body).with(LOCK), unchecked, &options.unchecked.touched)
         .with(CREATE)
         .with(KINDS)
+        .with(REACH)
         .with(FILL)
         .var("stage", stage)
         .var("expand", expand(packing))

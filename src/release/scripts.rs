@@ -10,8 +10,10 @@ pub(super) const LIB: &str =
 /// Behind `LIB` or `SAY`, for scripts that use the lock or wait for other processes.
 pub(super) const LOCK: &str = include_str!("sh/lock_lib.sh");
 pub(super) const SWAP: &str = include_str!("sh/swap_lib.sh");
-/// How a step gets to a path that others may have put a link on. Behind `PUT`, or a `refuse` of its own.
-pub(super) const REACH: &str = include_str!("sh/reach_lib.sh");
+/// Whose a directory is.
+pub(super) const OURS: &str = include_str!("sh/ours_lib.sh");
+/// How a step reaches a path that others may have put a link on. Behind `PUT`, or a `refuse` of its own.
+pub(super) const REACH: &str = concat!(include_str!("sh/ours_lib.sh"), include_str!("sh/reach_lib.sh"));
 /// Behind `REACH`; it has a `refuse` of its own.
 pub(super) const FILE: &str = include_str!("sh/file_lib.sh");
 /// Behind `LIB` and `REACH`.

@@ -100,10 +100,22 @@ pub fn own(root: &str, name: &ReleaseName, asked: &[TreePath]) -> Step<Vec<(InRe
     })
 }
 
-/// The undo of `link`: removes what it seeded, unless something was written there since. Returns what stays.
-pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Vec<String>> {
+/// What the undo of `link` has left in `shared/`.
+#[derive(Debug, Default)]
+pub struct Unseeded {
+    /// Something was written there since.
+    pub kept: Vec<String>,
+    /// Somebody else may have put a link on the way.
+    pub strange: Vec<String>,
+}
+
+/// The undo of `link`: removes what it seeded.
+pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Unseeded> {
     let script = lock.script(include_str!("sh/unseed.sh")).with(UNSEED).with(REACH).var("name", name);
-    Step::new("unseed", Effect::Writes, script, |answer| Ok(Fields::read(answer, "unseeded")?.list("kept")))
+    Step::new("unseed", Effect::Writes, script, |answer| {
+        let fields = Fields::read(answer, "unseeded")?;
+        Ok(Unseeded { kept: fields.list("kept"), strange: fields.list("strange") })
+    })
 }
 
 /// Makes directories writable for their owner and group. Returns those that belong to another login, whose group this user

@@ -9,7 +9,7 @@ use crate::release::history::HistoryEntry;
 use crate::release::identity::Identity;
 use crate::release::lock::{Lock, Owner};
 use crate::release::probe::{self, FORMAT};
-use crate::release::scripts::{LOCK, PUT, SAY, flag};
+use crate::release::scripts::{LOCK, OURS, PUT, SAY, flag};
 use crate::release::seen::Seen;
 use crate::release::{Record, SharedPath};
 use crate::shell::{Answer, Effect, Script, Step, Word};
@@ -84,6 +84,7 @@ fn requested(root: &str, request: &LockRequest, makes: &'static str) -> Script {
     let owner = serde_json::to_string(request.owner).unwrap_or_default();
     let tenths = u64::try_from(request.timeout.as_millis() / 100).unwrap_or(u64::MAX);
     Script::new(TAKE)
+        .with(OURS)
         .var("root", root)
         .var("make", makes)
         .var("holder", &request.owner.run)
@@ -113,7 +114,7 @@ fn read(answer: &Answer) -> Result<LockReply> {
 
 /// Opens descriptor 9 on the lock's file, in the shell that will hold the lock.
 fn keep(root: &str, makes: &'static str) -> Script {
-    Script::new(include_str!("sh/keep.sh")).var("root", root).var("make", makes)
+    Script::new(include_str!("sh/keep.sh")).with(OURS).var("root", root).var("make", makes)
 }
 
 /// Ends the run that holds the lock. Returns its owner.

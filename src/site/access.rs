@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::event::{Report, few};
 use crate::release::current::Current;
-use crate::release::seen::Seen;
+use crate::release::seen::{Seen, SitePart};
 use crate::shell::Word;
 use crate::site::state::Site;
 
@@ -17,14 +17,14 @@ pub fn check_access(site: &Site) -> Result<()> {
         .or_else(|| unwritable(seen))
         .or_else(|| docroot(site, seen))
         .or_else(|| other_application(site, seen))
-        .or_else(|| other_logins(seen));
+        .or_else(|| other_owners(seen));
     if let Some(report) = refused {
         bail!(report.at(site.host().places.path.clone()));
     }
     for part in seen.parts.iter().filter(|part| part.owner == "root" && part.is_open && !seen.is_roots()) {
-        let path = Word::shown(&seen.path_of(part));
+        let (path, user) = (Word::shown(&seen.path_of(part)), Word::shown(&seen.facts.user));
         site.session.warn(format!(
-            "others than root can write in `{path}`, and so replace what is deployed; on the server: `sudo chmod go-w {path}`"
+            "users other than root can write in {path}, so they can replace what is deployed; on the server: `sudo chown {user} {path} && sudo chmod go-w {path}`"
         ));
     }
     if matches!(seen.current, Current::Dangling { .. }) {
@@ -112,30 +112,27 @@ fn lacking(seen: &Seen) -> Option<Report> {
         })
         .collect();
     let packages: Vec<&str> = packages.into_iter().collect();
-    let report = Report::new(format!("the server has no {}", few(lacks)));
+    let report = Report::new(format!("the server lacks required programs: {}", few(lacks)));
     let report = report.note(format!("its `PATH` is `{}`", seen.facts.path));
     let report = report.hint(format!("on Debian: `sudo apt-get install {}`", packages.join(" ")));
     (!lacks.is_empty()).then_some(report)
 }
 
-/// One account deploys a site: what belongs to another login, that login can replace.
-fn other_logins(seen: &Seen) -> Option<Report> {
+/// One user deploys a site: the owner of a directory can replace what is in it.
+fn other_owners(seen: &Seen) -> Option<Report> {
     let user = &seen.facts.user;
-    let others = seen.parts.iter().filter(|part| part.owner != *user && part.owner != "root");
+    let others: Vec<&SitePart> =
+        seen.parts.iter().filter(|part| part.owner != *user && part.owner != "root").collect();
+    let owner = &others.first()?.owner;
     let shown: Vec<String> =
-        others.map(|part| format!("{} (`{}`)", seen.path_of(part), part.owner)).collect();
-    if shown.is_empty() {
-        return None;
-    }
+        others.iter().map(|part| format!("`{}` (`{}`)", seen.path_of(part), part.owner)).collect();
+    let paths: Vec<String> = others.iter().map(|part| Word::shown(&seen.path_of(part))).collect();
     let report =
-        Report::new(format!("parts of the site belong to another login than `{user}`: {}", shown.join(", ")));
-    let root = Word::shown(&seen.root);
-    let parts: Vec<&str> = seen.parts.iter().map(|part| part.name.as_str()).collect();
-    Some(report.note("who owns a directory can replace what is in it").hint(format!(
-        "deploy as that login; or on the server: `cd {root} && sudo chown {} {}`",
-        Word::shown(user),
-        parts.join(" ")
-    )))
+        Report::new(format!("these directories of the site do not belong to `{user}`: {}", shown.join(", ")));
+    let report = report.note("the owner of a directory can replace its contents");
+    let report =
+        report.note(format!("if `{owner}` is the user who should deploy this site, log in as `{owner}`"));
+    Some(report.hint(format!("on the server: `sudo chown {} {}`", Word::shown(user), paths.join(" "))))
 }
 
 fn unwritable(seen: &Seen) -> Option<Report> {
@@ -143,8 +140,10 @@ fn unwritable(seen: &Seen) -> Option<Report> {
     let (nearest, user) = (&facts.nearest, &facts.user);
     let report = Report::new(format!("`{nearest}` is not writable by `{user}`")).hint(
         match nearest.starts_with(root) {
-            true => format!("on the server: `sudo chown -R {user} {}`", Word::shown(root)),
-            false => format!("on the server: `sudo install -d -o {user} {}`", Word::shown(root)),
+            true => format!("on the server: `sudo chown -R {} {}`", Word::shown(user), Word::shown(root)),
+            false => {
+                format!("on the server: `sudo install -d -o {} {}`", Word::shown(user), Word::shown(root))
+            }
         },
     );
     (!facts.is_writable).then_some(report)

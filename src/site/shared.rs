@@ -7,7 +7,7 @@ use crate::event::{Report, few};
 use crate::release::contradiction::against_source;
 use crate::release::path_kinds::{FoundShared, InRelease, InShared, Misfit, SourceKinds};
 use crate::release::seen::{Seen, SitePart};
-use crate::release::share::{self, LinkReport};
+use crate::release::share::{self, LinkReport, Unseeded};
 use crate::release::unfit::{PathOwner, Unfit};
 use crate::release::{ReleaseName, SharedPath};
 use crate::shell::Word;
@@ -53,9 +53,14 @@ impl Site {
 
     pub fn unseed(&mut self, name: &ReleaseName) -> Result<()> {
         let lock = self.session.locked()?;
-        let kept = self.session.act(share::unseed(&lock, name))?;
-        for path in kept.unwrap_or_default() {
+        let Unseeded { kept, strange } = self.session.act(share::unseed(&lock, name))?.unwrap_or_default();
+        for path in kept {
             self.session.note(format!("`shared/{path}` has changed since it was created; kept"));
+        }
+        for path in strange {
+            self.session.warn(format!(
+                "did not remove `shared/{path}`: another user may have put a link in its place"
+            ));
         }
         Ok(())
     }
@@ -69,9 +74,9 @@ impl Site {
         self.make_release()?;
         let others = self.session.act(share::writable(&lock, &name, paths))?.unwrap_or_default();
         for (path, SitePart { owner, mode, .. }) in others.iter().filter(|(_, part)| part.is_owners()) {
-            let text =
-                format!("`{path}` belongs to `{owner}`, which can write in it; left as it is ({mode})");
-            self.session.note(text);
+            self.session.note(format!(
+                "left the mode of `{path}` unchanged ({mode}): it belongs to `{owner}`, and this user cannot change it"
+            ));
         }
         match others.into_iter().find(|(_, part)| !part.is_owners()) {
             Some((path, part)) => bail!(not_writable(&self.root()?, &path, &part, &self.seen()?.facts.user)),
@@ -86,7 +91,7 @@ fn not_writable(root: &str, path: &str, part: &SitePart, user: &str) -> Report {
         "`{path}` cannot be made writable: it belongs to `{owner}`, and its mode is {mode}"
     ));
     let path = Word::shown(&format!("{root}/shared/{path}"));
-    report.hint(format!("on the server: `sudo chown {user} {path}`; or `sudo chmod u+w {path}`"))
+    report.hint(format!("on the server: `sudo chown {} {path}`", Word::shown(user)))
 }
 
 fn report_linked(session: &Session, linked: &LinkReport) {

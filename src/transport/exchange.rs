@@ -278,7 +278,10 @@ fn read(
         }
     }
     match kept.len() > OUTPUT_MAX {
-        true => Err(io::Error::other(format!("it printed more than {} MiB", OUTPUT_MAX / 1024 / 1024))),
+        true => Err(io::Error::other(format!(
+            "the script printed more than {} MiB; redirect the output of its command to a file on the server",
+            OUTPUT_MAX / 1024 / 1024
+        ))),
         false => Ok(true),
     }
 }

@@ -51,6 +51,7 @@ impl Store {
             cache.as_ref().filter(|path| fs::metadata(path).is_ok_and(|meta| !is_ours(meta.uid())))
         {
             let report = Report::new(format!("the cache `{}` belongs to another user", path.display()));
+            let report = report.note("that user could change what is deployed");
             bail!(report.hint("set `RUNNER_CACHE` to a directory of your own"));
         }
         Ok(Self { directory: cache, recent: Arc::default() })

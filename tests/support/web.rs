@@ -61,13 +61,19 @@ pub struct Fpm {
 impl Fpm {
     /// `lines` are more of the pool's configuration.
     pub fn start(home: &Path, lines: &str) -> Self {
-        Self::new(home, "", lines, |_, _| {})
+        let owner = fs::metadata(home).unwrap();
+        Self::new((owner.uid(), owner.gid()), "", lines, |_, _| {})
+    }
+
+    /// The processes are another user's, with the group of who deploys.
+    pub fn locked(user: u32, group: u32) -> Self {
+        Self::new((user, group), "", "", |_, _| {})
     }
 
     /// The master is the owner of `home`, too, who may reload it then; `global` are more lines of its configuration.
     pub fn of_owner(home: &Path, global: &str, lines: &str) -> Self {
-        Self::new(home, global, lines, |command, dir| {
-            let owner = fs::metadata(home).unwrap();
+        let owner = fs::metadata(home).unwrap();
+        Self::new((owner.uid(), owner.gid()), global, lines, |command, dir| {
             if rustix::process::geteuid().is_root() {
                 std::os::unix::fs::chown(dir, Some(owner.uid()), Some(owner.gid())).unwrap();
                 command.uid(owner.uid()).gid(owner.gid());
@@ -75,15 +81,19 @@ impl Fpm {
         })
     }
 
-    fn new(home: &Path, global: &str, lines: &str, prepare: impl Fn(&mut Command, &Path)) -> Self {
+    fn new(
+        (user, group): (u32, u32),
+        global: &str,
+        lines: &str,
+        prepare: impl Fn(&mut Command, &Path),
+    ) -> Self {
         let dir = room();
         let socket = dir.path().join("fpm.sock");
-        let owner = fs::metadata(home).unwrap();
         let config = format!(
             "[global]\npid = {dir}/pid\nerror_log = {dir}/errors\ndaemonize = no\n{global}\n[www]\nuser = {}\ngroup = {}\n\
              listen = {}\nlisten.mode = 0666\npm = static\npm.max_children = 2\ncatch_workers_output = yes\n{lines}\n",
-            owner.uid(),
-            owner.gid(),
+            user,
+            group,
             socket.display(),
             dir = dir.path().display(),
         );

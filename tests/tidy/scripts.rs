@@ -325,7 +325,7 @@ impl Samples {
 
     fn of_files(&self) -> Vec<Act> {
         let place = CommandPlace::Current;
-        let written = WrittenFile { path: "a", content: "b", mode: None };
+        let written = WrittenFile { path: "a", content: "b", mode: None, makes_directories: false };
         vec![
             file::read("/srv", &place, "a").act,
             file::exists("/srv", &place, "a").act,

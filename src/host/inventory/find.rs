@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::missing::example;
 use crate::event::{Excerpt, Report};
+use crate::shell::Word;
 use crate::tree::owner::is_ours;
 
 const FILE: &str = "runner.toml";
@@ -52,10 +53,11 @@ fn in_parents(cwd: &Path) -> Result<PathBuf> {
     };
     if is_strange(&file, cwd) {
         let report = Report::new(format!(
-            "`{}` belongs to another user, and what it says would run as you",
+            "`{}` belongs to another user, and its commands would run as you",
             file.display()
         ));
-        bail!(report.hint("if you trust it, name its directory with the option `-C`"));
+        let directory = file.parent().unwrap_or(cwd).display().to_string();
+        bail!(report.hint(format!("if you trust it: `runner -C {} ...`", Word::shown(&directory))));
     }
     Ok(file)
 }

@@ -25,19 +25,21 @@ pub mod api {
     }
 
     /// Writes a text to a file on the host. A relative path starts in the directory of `host.run`. The file's
-    /// directory must exist. The file is replaced by a new one in one step, so that other releases keep theirs; its mode
-    /// stays, but a text that has a secret in it gets the mode 0600. A plan only lists the file.
+    /// directory must exist. The file is replaced by a new one in one step, so that other releases keep theirs. It keeps
+    /// its mode; a new file gets 0644. If the text has a secret in it, the mode is 0600 in any case. A plan only lists the
+    /// file.
     #[rhai_fn(pure, return_raw)]
     pub fn write(host: &mut ScriptHost, path: &str, text: &str) -> ScriptResult<()> {
-        write_file(host, path, text, None)
+        write_file(host, path, text, &FileOptions::default())
     }
 
     /// Like `host.write(path, text)`, with options:
     ///
     /// - `mode`: the mode of the file, as a text of octal digits: `"0640"`
+    /// - `mkdir`: whether to create directories that are missing
     #[rhai_fn(name = "write", pure, return_raw)]
     pub fn write_with(host: &mut ScriptHost, path: &str, text: &str, options: Map) -> ScriptResult<()> {
-        write_file(host, path, text, file_mode(options)?.as_deref())
+        write_file(host, path, text, &file_options(options)?)
     }
 
     /// Whether there is a file, a directory or a link on the host. A relative path starts in the directory of
@@ -56,7 +58,7 @@ pub mod api {
     /// no value.
     #[rhai_fn(pure, return_raw)]
     pub fn template(host: &mut ScriptHost, from: &str, to: &str, values: Map) -> ScriptResult<()> {
-        fill_template(host, from, to, &values, None)
+        fill_template(host, from, to, &values, &FileOptions::default())
     }
 
     /// Like `host.template(from, to, values)`, with the options of `host.write`.
@@ -68,7 +70,7 @@ pub mod api {
         values: Map,
         options: Map,
     ) -> ScriptResult<()> {
-        fill_template(host, from, to, &values, file_mode(options)?.as_deref())
+        fill_template(host, from, to, &values, &file_options(options)?)
     }
 
     /// Copies a file from the host to this machine. `to` is relative to `runner.toml`. A plan copies nothing.
@@ -92,39 +94,57 @@ fn fill_template(
     from: &str,
     to: &str,
     values: &Map,
-    mode: Option<&str>,
+    options: &FileOptions,
 ) -> ScriptResult<()> {
     let path = host.outcome(host.context.world().directory())?.join(from);
     let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read template `{from}`"));
     let text = host.outcome(text.and_then(|text| fill_in(&text, values)))?;
-    write_file(host, to, &text, mode)
+    write_file(host, to, &text, options)
 }
 
-fn write_file(host: &ScriptHost, path: &str, content: &str, mode: Option<&str>) -> ScriptResult<()> {
+fn write_file(host: &ScriptHost, path: &str, content: &str, options: &FileOptions) -> ScriptResult<()> {
     let mask = &host.context.run().here.mask;
     let has_secret = mask.masked(content) != content;
-    let mode = mode.or(has_secret.then_some("0600"));
-    let written = file::write(&mut host.site(), WrittenFile { path, content, mode });
+    let mode = options.mode.as_deref().or(has_secret.then_some("0600"));
+    let file = WrittenFile { path, content, mode, makes_directories: options.mkdir };
+    let written = file::write(&mut host.site(), file);
     host.outcome(written)
 }
 
-/// Reads `#{mode}`.
-fn file_mode(options: Map) -> ScriptResult<Option<String>> {
-    let mut mode = None;
-    for (key, value) in options {
-        if key != "mode" {
-            let near = Suggestion::new(&key, ["mode"]);
-            return Err(mistake_text(format!("unknown option `{key}`{near}")));
+#[derive(Default)]
+struct FileOptions {
+    mode: Option<String>,
+    mkdir: bool,
+}
+
+/// The names of these options.
+pub const OPTIONS: [&str; 2] = ["mkdir", "mode"];
+
+/// Reads `#{mkdir, mode}`.
+fn file_options(map: Map) -> ScriptResult<FileOptions> {
+    let mut options = FileOptions::default();
+    for (key, value) in map {
+        match key.as_str() {
+            "mkdir" => {
+                let wrong = |_| mistake_text("option `mkdir` must be true or false");
+                options.mkdir = value.as_bool().map_err(wrong)?;
+            }
+            "mode" => {
+                let text = value.into_string().unwrap_or_default();
+                if !matches!(text.len(), 3 | 4) || !text.bytes().all(|digit| matches!(digit, b'0'..=b'7')) {
+                    return Err(mistake_text(
+                        "option `mode` must be 3 or 4 octal digits in quotes, such as \"0640\"",
+                    ));
+                }
+                options.mode = Some(text);
+            }
+            other => {
+                let near = Suggestion::new(other, OPTIONS);
+                return Err(mistake_text(format!("unknown option `{other}`{near}")));
+            }
         }
-        let text = value.into_string().unwrap_or_default();
-        if !matches!(text.len(), 3 | 4) || !text.bytes().all(|digit| matches!(digit, b'0'..=b'7')) {
-            return Err(mistake_text(
-                "option `mode` must be a text of 3 or 4 octal digits, such as \"0640\"",
-            ));
-        }
-        mode = Some(text);
     }
-    Ok(mode)
+    Ok(options)
 }
 
 /// Replaces every `{{ name }}`; a name without a value is an error.

@@ -41,8 +41,9 @@ pub mod api {
         Ok(!matches!(comparison, Comparison::Unknown))
     }
 
-    /// Compares the source with the host as `host.fill` does, for the flow `doctor`: it keeps as findings what a deployment
-    /// would be refused for, such as too little room. Returns whether the source could be read; a build may make it first.
+    /// Compares the source with the host as `host.fill` does, for the flow `doctor`. Records a finding for each reason to
+    /// refuse a deployment, such as too little free space. Returns false if the source could not be read, for example
+    /// because a build has to make it first.
     #[rhai_fn(pure, return_raw)]
     pub fn examine_source(host: &mut ScriptHost, strategy: &str) -> ScriptResult<bool> {
         let strategy = host.outcome(Strategy::parse(strategy))?;
@@ -53,15 +54,15 @@ pub mod api {
                 true
             }
             Refusals::Unknown(why) => {
-                let text = format!("the source was not compared with the host: {why}");
+                let text = format!("could not compare the source with the host: {why}");
                 host.context.run().events.event(Event::Note { host: Some(host.name()), text });
                 false
             }
         })
     }
 
-    /// The commands of the recipe for hosts that begin with `sudo`, as far as their texts are constant, without those that
-    /// have the option `user`; for the flow `doctor`.
+    /// The commands that tasks run on hosts with `sudo`, for the flow `doctor`. Commands that are computed, or that have the
+    /// option `user`, are left out.
     #[rhai_fn(pure)]
     pub fn sudo_commands(host: &mut ScriptHost) -> Array {
         let commands = commands::with_sudo(&host.context.world().trees);

@@ -1,7 +1,7 @@
 //! The options that primitives take in a table, with their types: the static check reads them here.
 
 use crate::recipe::literal::LiteralType;
-use crate::recipe::primitives::{command, fetch, watch, web};
+use crate::recipe::primitives::{command, fetch, file, watch, web};
 
 /// What an option may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl OptionKind {
             "at" | "cwd" | "user" | "host" | "method" | "path" | "mode" | "strategy" | "settles" => {
                 Self::Text
             }
-            "errexit" | "https" | "allow_apart" | "allow_edited" => Self::Flag,
+            "errexit" | "https" | "mkdir" | "allow_apart" | "allow_edited" => Self::Flag,
             "env" | "headers" | "params" | "cache" => Self::Table,
             "max_error_rate" | "max_p99_ms" | "rate" | "seconds" | "min_samples" => Self::Number,
             _ => Self::Any,
@@ -66,7 +66,7 @@ pub fn options_of(primitive: &str) -> Option<Vec<(&'static str, OptionKind)>> {
         "watch" => (watch::WATCH.into(), OptionKind::Number),
         "http_get" => (fetch::GET.into(), OptionKind::Number),
         "http_post" => (fetch::POST.into(), OptionKind::Number),
-        "write" | "template" => (vec!["mode"], OptionKind::Any),
+        "write" | "template" => (file::OPTIONS.into(), OptionKind::Any),
         "fill" => (vec!["strategy"], OptionKind::Any),
         "rollback" => (vec!["allow_apart", "allow_edited"], OptionKind::Any),
         _ => return None,

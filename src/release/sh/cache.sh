@@ -33,7 +33,7 @@ prepare() {
   [ -n "$base" ] || : >"$manifest"
   list cache | unmanaged "$manifest" >"$run/others" || refuse 'failed to list `cache`'
   clear_out cache "$run/others"
-  change cache "$manifest" cache
+  change cache "$manifest"
 }
 
 if [ "$stage" = last ]; then begin_beside; else prepare; fi

@@ -31,8 +31,15 @@ link_all() {
     # `-t` is GNU's.
     case $(cp --version 2>/dev/null) in *coreutils*) link_by_several && return ;; esac
   fi
-  cp -al -- "releases/$base/." "$new/"
+  copy_all -al
 }
+
+# Copies all that is in the release, but not its own mode: until it is whole, nobody else may enter the new one.
+copy_all() (
+  cd -- "releases/$base" || exit
+  # shellcheck disable=SC2016 # the inner shell expands them
+  find . ! -name . -prune -exec sh -c 'words=$1 to=$2; shift 2; exec cp $words -- "$@" "$to"' sh "$1" "$root/$new/" {} +
+)
 
 # Several processes link at once, each a share of the top directory's items. A directory at the top that holds a large
 # part of all files is divided in the same way.
@@ -60,23 +67,22 @@ is_alike() {
 link_shares() (
   cd -- "$from/$1" && to=$to/$1 && shift && find . -mindepth 1 -maxdepth 1 "$@" -print0 >"$shares" || exit
   n=$(tr -cd '\0' <"$shares" | wc -c)
-  xargs -0 -r -n $((n / 16 + 1)) -P 4 cp -al -t "$to" -- <"$shares" && chmod "$(stat -c %a .)" "$to"
+  xargs -0 -r -n $((n / 16 + 1)) -P 4 cp -al -t "$to" -- <"$shares" || exit
+  [ "$to" -ef "$here/$new" ] || chmod "$(stat -c %a .)" "$to"
 )
 
 duplicate() {
   case $copy in
     link) link_all 2>"$run/errors" ;;
     reflink)
-      cp -a --reflink=always -- "releases/$base/." "$new/" 2>"$run/errors" || {
+      copy_all '-a --reflink=always' 2>"$run/errors" || {
         # A failed attempt leaves empty files, and a plain copy could not open those that are read-only.
-        drop "$new" && mkdir -- "$new" || exit
+        empty_release
         false
       }
       ;;
     *) false ;;
-  esac || cp -RpP -- "releases/$base/." "$new/" 2>"$run/errors" || :
-  # Its own mode came along; in sites of the first versions, others could write in it.
-  chmod go-w -- "$new" || exit
+  esac || copy_all -RpP 2>"$run/errors" || :
   # What could not be copied belongs to another user: it is reported below, or the check at the end misses it.
   clear_out "$new" "$run/others"
 }
@@ -162,7 +168,7 @@ carry() {
         fi
         ;;
     esac
-    set -- "$@" "releases/$base/$path"
+    set -- "$@" "./${path##*/}"
   done <"$run/chosen"
   copy "$@"
   say carried "$n"
@@ -176,14 +182,22 @@ carry() {
 }
 
 make_one() {
+  release_kind "$path" "$new"
+  case $kind in link | below_*) return 0 ;; esac
   mkdir -p -- "$new/$path" || exit
   chmod "$(stat -c %a -- "releases/$base/$path")" "$new/$path" 2>/dev/null || :
 }
 
+# From within the directory: what has become a link meanwhile is missed, not followed.
 copy() {
   [ $# -gt 0 ] || return 0
+  release_kind "$into." "$new"
+  case $kind in link | below_*) failed=yes && return ;; esac
   [ -d "$new/$into" ] || mkdir -p -- "$new/$into" || exit
-  cp -RpP -- "$@" "$new/$into" 2>>"$run/errors" || failed=yes
+  (
+    refuse() { exit 1; }
+    reach_directory "releases/$base/$into" && cp -RpP -- "$@" "$root/$new/$into"
+  ) 2>>"$run/errors" || failed=yes
 }
 
 # Runs while the plan is checked. The list is made first: what disappears meanwhile must not stay in the copy.
@@ -203,7 +217,7 @@ prepare() {
   wait "$!" || exit
   [ -z "$stale" ] || { empty_release && give_up; }
   written_anew drop_generated
-  change "$new" "$manifest" "releases/$base"
+  change "$new" "$manifest"
 }
 
 if [ "$stage" = last ]; then begin_beside; else prepare; fi

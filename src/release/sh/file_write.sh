@@ -3,24 +3,37 @@
 #   root, place  the site, and a directory of it
 #   file         a path below that, or an absolute one
 #   content      the new content
-#   mode         its mode; nothing: that of the file before, or what the umask leaves
-#   temporary    a name that nobody can foresee
+#   mode         its mode; nothing: that of the file before, or 644
+#   temporary    a name that nobody can predict
+#   directories  yes if those that are missing are made
+makes=$directories
+umask 022
 go reach_parent
 [ ! -d "./$item" ] || refuse 'it is a directory'
-# Files that releases share have no write bits; this one is shared no more.
-writable=
-if [ -z "$mode" ] && [ -f "./$item" ] && [ ! -L "./$item" ]; then
-  mode=$(stat -c %a -- "./$item" 2>/dev/null)
-  writable=u+w
+# The mode of a file of another user says nothing: who can write here chose it. Files that releases share have no write
+# bits; this one is shared no more.
+if [ -z "$mode" ]; then
+  mode=644
+  if [ -f "./$item" ] && [ ! -L "./$item" ] && is_ours "./$item"; then
+    was=$(stat -c %a -- "./$item" 2>/dev/null)
+    case $was in [0-7][0-7][0-7]) mode=$was ;; esac
+  fi
+  writable=u+w,go-w
+else
+  writable=
 fi
-# Makes a new file, or fails: it opens nothing that somebody put there.
-set -C
-(
-  [ -z "$mode" ] || umask 077
-  printf %s "$content" >"./$temporary"
-) && { [ -z "$mode" ] || chmod "$mode" "./$temporary"; } &&
-  { [ -z "$writable" ] || chmod "$writable" "./$temporary"; } &&
-  mv -f -- "./$temporary" "./$item" || {
-  rm -f -- "./$temporary"
-  exit 1
-}
+# In a directory of its own, which nobody else can enter, whatever the rights of this one are: its files get them, too.
+make_file() (
+  umask 077
+  mkdir -m 700 "./$temporary" || exit
+  item=$temporary
+  step_into "$file" && is_ours . || exit
+  set -C
+  printf %s "$content" >./new && chmod "$mode" ./new && { [ -z "$writable" ] || chmod "$writable" ./new; } || exit
+  mv -fT ./new "../$name" 2>/dev/null || { [ ! -d "../$name" ] && mv -f ./new "../$name"; }
+)
+name=$item
+make_file
+status=$?
+rm -rf -- "./$temporary"
+exit "$status"

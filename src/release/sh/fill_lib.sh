@@ -36,17 +36,17 @@ begin() {
     '') make_release ;;
     half) empty_release ;;
   esac
-  rm -rf -- "$run" && mkdir -- "$run" || exit
+  # Nobody else enters it until it is whole: commands made some of its directories writable for others.
+  chmod 700 -- "$new" && rm -rf -- "$run" && mkdir -- "$run" || exit
 }
 
-empty_release() { drop "$new" && mkdir -- "$new" || exit; }
+empty_release() { drop "$new" && mkdir -m 700 -- "$new" || exit; }
 
 # The plan of this fill relies on the state of directories. If that state is another one, `$stale` is set: then nothing
 # may be filled, and the client makes a new plan.
 check_plan() {
   scratch=$run
   stale=
-  settled=
   places survey_one
 }
 
@@ -86,13 +86,10 @@ settle() {
   clear_out "$1" "$run/misplaced"
 }
 
-# Updates directory $1, which manifest $2 describes, from the pack: removes what is gone, unpacks the rest. $1 is $3 or
-# a copy of it.
+# Updates directory $1, which manifest $2 describes, from the pack: removes what is gone, unpacks the rest.
 change() {
-  case $settled in
-    *" $3 "*) ;;
-    *) settle "$1" "$2" ;;
-  esac
+  # Also what is as expected: it was looked at where it is copied from, and the web application may have changed it since.
+  settle "$1" "$2"
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
   # The first versions left what the work tree let others write.
   ! grep -q "$open_modes" "$2" || chmod -R go-w -- "$1" || exit
@@ -150,14 +147,22 @@ start_shared() {
   [ -e "$old" ] || return 0
   if [ ! -e "$new/$1" ] && [ ! -L "$new/$1" ]; then
     case $1 in */*) mkdir -p -- "$new/${1%/*}" || exit ;; esac
-    cp -RpP -- "$old" "$new/$1" 2>>"$run/errors" || say_missed "$old" "$new/$1" "$1"
+    copy_own "$1" || say_missed "$old" "$new/$1" "$1"
   elif [ -d "$old" ] && [ -d "$new/$1" ] && [ ! -L "$new/$1" ]; then
     mv -- "$new/$1" "$run/brought" || exit
-    cp -RpP -- "$old" "$new/$1" 2>>"$run/errors" || say_missed "$old" "$new/$1" "$1"
+    copy_own "$1" || say_missed "$old" "$new/$1" "$1"
     (umask 0 && (cd -- "$run/brought" && tar -cf - .) | (cd -- "$new/$1" && tar -xpof -)) ||
       refuse "failed to copy the files of the source into \`$1\` of the previous release"
     drop "$run/brought"
   fi
+}
+
+# Copies path $1 of the previous release, from within its directory.
+copy_own() {
+  (
+    refuse() { exit 1; }
+    reach_parent "releases/$last/$1" && cp -RpP -- "./$item" "$root/$new/$1"
+  ) 2>>"$run/errors"
 }
 
 # Copies a link of the previous release, where the new one has nothing.
@@ -203,6 +208,7 @@ finish() {
   fi
   rm -rf .runner/guard && mkdir .runner/guard || exit
   [ -z "$guarded" ] || watch ".runner/manifests/$name"
+  chmod 755 -- "$new" || exit
   record "$name" "$record" && rm -rf -- "$run" && say filled yes
 }
 

@@ -13,6 +13,8 @@
 #   renames         yes if it replaces the application that the site belongs to
 take() {
   cd -- "$root" || refuse "cannot enter \`$root\`"
+  # The probe that follows says whose it is.
+  (close_site) || return 1
   boot=$(boot_id)
   parent=
   [ ! -r /proc/self/stat ] || stat_of "$PPID"

@@ -1,18 +1,24 @@
-# How a step gets to a path below a release or `shared/`, where the web application, or another user, may have put a
-# link. POSIX sh. The working directory changes: call it in a subshell.
+# Reaches a path below a release or `shared/`, where the web application, or another user, may have put a link. POSIX
+# sh. The working directory changes: call it in a subshell.
 # Given:
 #   root  the site
+makes=
 
 # Goes to the directory that has what path $1 of the site leads to, and sets `$item` to its name there, which is no
-# link. One name at a time: a name that becomes a link meanwhile is noticed. A link is followed only if nobody but root
-# and this user can have put it there, or can put another in its way: it, the directory that it lies in, and every
-# directory on the way to its target belong to one of them, and nobody else can write in these directories. One that
-# lies in a release leads to the same release or to `shared/`, or it came with the source of somebody else's change.
+# link. It goes one name at a time, and notices a name that becomes a link meanwhile. A link is followed only if each of
+# these belongs to root or this user, and nobody else can write in it:
+# - the link itself
+# - the directory that it is in
+# - every directory on the way to its target, but not the target
+# Otherwise somebody else could have made the link, or could put another one in its way. A link in a release must also
+# lead to the same release or to `shared/`: a pull request could have added it.
 # With `$makes`, directories that are missing are made. Fails with 2 if one is missing, else it refuses.
 reach() {
   [ -d "$root" ] || return 2
   cd -- "$root" || refuse "cannot enter \`$root\`"
-  site=$(where)
+  # Each may be a link of the administrator.
+  releases=$(cd releases 2>/dev/null && where) || releases=/dev/null
+  shared=$(cd shared 2>/dev/null && where) || shared=/dev/null
   way=$1
   target=
   hops=0
@@ -39,13 +45,14 @@ reach() {
     [ -z "$is_target" ] || is_ours . || distrust "$1"
     if [ -L "./$item" ]; then
       is_ours . && is_ours "./$item" && [ "$((hops = hops + 1))" -le 40 ] || distrust "$1"
-      fence=
       here=$(where)
-      case $here in
-        "$site"/releases/?*)
-          fence=${here#"$site"/releases/}
-          fence=$site/releases/${fence%%/*}
+      case $here/ in
+        "$releases"/?*/*)
+          fence=${here#"$releases"/}
+          fence=$releases/${fence%%/*}
           ;;
+        # Who could make a link there decides.
+        "$shared"/*) fence= ;;
       esac
       link=$(readlink "./$item" && echo .)
       link=${link%??}
@@ -88,32 +95,14 @@ step_into() {
 }
 making() { :; }
 
-# The shell's own `pwd` may remember what was asked for.
-where() { env pwd -P; }
-
-# Whether directory or link $1 belongs to root or this user, and nobody else can write in it.
-is_ours() {
-  uid=${uid:-$(id -u)}
-  # shellcheck disable=SC2012,SC2046 # the mode and the owner come before the name
-  set -- $(ls -ldn -- "$1")
-  case $3 in
-    0 | "$uid") ;;
-    *) return 1 ;;
-  esac
-  case $1 in
-    l*) ;;
-    ?????w* | ????????w*) return 1 ;;
-  esac
-}
-
 stay_inside() {
   [ "$fence" ] || return 0
   case $(where)/ in
-    "$fence"/* | "$site"/shared/*) ;;
-    *) refuse "\`$1\` was not followed: a link of the release leads out of it, to \`$(where)\`" ;;
+    "$fence"/* | "$shared"/*) ;;
+    *) refuse "refused to follow \`$1\`: a link in the release leads outside it, to \`$(where)\`" ;;
   esac
 }
 
 distrust() {
-  refuse "\`$1\` was not followed: somebody else than root and \`$(id -un)\` can have put \`$item\` in \`$(where)\`, or can replace it"
+  refuse "refused to follow \`$1\`: users other than root and \`$(id -un)\` can replace \`$item\` in \`$(where)\`"
 }

@@ -20,7 +20,12 @@ is_shared() {
   [ -f "$1" ] && [ ! -L "$1" ] || return
   [ "$1" -ef "$2" ] || grep -q "^$(stat -c %i -- "$1") " .runner/guard/filled
 }
-put_back() (reach_parent "$2" && mv -f -- "$root/$1" "./$item")
+put_back() (
+  reach_parent "$2" || exit
+  # Into what a link leads to, nothing is moved.
+  [ ! -L "./$item" ] || rm -f -- "./$item"
+  mv -fT -- "$root/$1" "./$item" 2>/dev/null || mv -f -- "$root/$1" "./$item"
+)
 restore_one() {
   written=releases/$name/$1
   for release in releases/* releases/.[!.]*; do

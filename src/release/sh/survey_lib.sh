@@ -5,8 +5,7 @@
 
 # $1 is the directory, $2 the name of its manifest, $3 how to compare files (`stat`, `hash` or `not`), $4 whether to
 # print the manifest. $5 is the digest of the manifest that a fill relies on, or nothing. `$stale` is set if the
-# directory differs from that manifest, not counting files that commands are known to have replaced. `$settled` collects
-# the directories that match their manifest in everything.
+# directory differs from that manifest, not counting files that commands are known to have replaced.
 survey_one() {
   say place "$1"
   kept=.runner/manifests/$2
@@ -19,20 +18,10 @@ survey_one() {
     [ "${found%% *}" = "$5" ] || stale=${stale:-$5}
   fi
   names df "$kept" >"$scratch/names"
-  is_settled=
-  if [ "$3" != hash ] && stats "%f $file_stats" "$1" <"$scratch/names" | all_match df "$kept"; then
-    is_settled=yes
-  else
+  if [ "$3" = hash ] || ! stats "%f $file_stats" "$1" <"$scratch/names" | all_match df "$kept"; then
     look_closer "$@"
   fi
-  if has_kind l "$kept"; then
-    say_links "$1"
-    is_settled=
-  elif has_kind g "$kept"; then
-    # The state of generated files was not compared.
-    is_settled=
-  fi
-  [ -z "$is_settled" ] || settled="$settled $1 "
+  ! has_kind l "$kept" || say_links "$1"
 }
 
 # Half of a manifest is hashes. The rest is paths, which compress to a fifth.
@@ -75,6 +64,11 @@ modes_of() { if [ "$1" = f ]; then drop_write_bits; else cat; fi; }
 
 compare_content() {
   expected_sums "$kept" >"$scratch/expected"
-  (cd -- "$1" && xargs -0 sha256sum -- <"$scratch/names" 2>/dev/null) >"$scratch/now"
+  # A pipe in place of a file would never end.
+  lines <"$scratch/names" | while IFS= read -r path; do
+    decode "$1"
+    if [ -f "$1/$path" ] && [ ! -L "$1/$path" ]; then printf '%s\0' "$path"; fi
+  done >"$scratch/regular"
+  (cd -- "$1" && xargs -0 sha256sum -- 2>/dev/null) <"$scratch/regular" >"$scratch/now"
   without "$scratch/now" <"$scratch/expected" | sed 's/^[^ ]*  //' | say_each differs
 }

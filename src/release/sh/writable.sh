@@ -7,6 +7,11 @@ enter
 makes=yes
 make_one() (
   reach_directory "releases/$name/$1" || refuse "failed to make \`$1\` writable"
+  # Not the code of a release, nor all of `shared/`, that a link leads to.
+  case $(where) in
+    "$releases/$name/$1") ;;
+    "$releases" | "$releases"/* | "$shared") refuse "refused to make \`$1\` writable: a link leads to \`$(where)\`" ;;
+  esac
   # A directory of another user is left alone if this user can write to it: its owner has set it up.
   chmod 2775 . 2>/dev/null || [ -w . ] || {
     say others "$1"
