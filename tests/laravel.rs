@@ -338,14 +338,14 @@ fn a_pool_of_a_locked_site_serves_it_and_writes_what_is_writable_and_nothing_els
     assert!(closed() == before, "something outside of writable directories has changed");
     // What it may write, it turns into links and gates before the next deploy.
     let home = shop.server.home();
-    let own = home.join("own");
-    fs::create_dir(&own).unwrap();
+    let private = tempfile::Builder::new().prefix("own-").tempdir_in(&home).unwrap();
+    let own = private.path();
     fs::write(own.join("key"), "private").unwrap();
     let given =
-        Command::new("chown").arg("-R").arg(format!("--reference={}", home.display())).arg(&own).status();
+        Command::new("chown").arg("-R").arg(format!("--reference={}", home.display())).arg(own).status();
     assert!(given.unwrap().success());
-    fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).unwrap();
-    let own_before = tree(&own);
+    fs::set_permissions(own, fs::Permissions::from_mode(0o700)).unwrap();
+    let own_before = tree(own);
     let storage = "shared/storage";
     for trap in [
         format!(
@@ -363,7 +363,7 @@ fn a_pool_of_a_locked_site_serves_it_and_writes_what_is_writable_and_nothing_els
         shop.version("v3");
         let ran = shop.test.run(&[]);
         println!("{trap}: exit {:?}", ran.code);
-        assert_eq!(tree(&own), own_before, "{trap}\n{ran}");
+        assert_eq!(tree(own), own_before, "{trap}\n{ran}");
         assert!(matches!(ran.code, Some(0 | 1)), "{ran}");
     }
 }

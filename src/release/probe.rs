@@ -74,7 +74,7 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         intents: intents(fields)?,
         has_litter: fields.get("litter").is_some(),
         webroot: fields.list("webroot"),
-        parts: text("parts").lines().filter_map(SitePart::parse).collect(),
+        parts: fields.list("part").iter().filter_map(|line| SitePart::parse(line)).collect(),
         foreign: fields.list("foreign"),
         identity: fields.get("site").map(|text| Identity::parse(&text)).transpose()?,
         owner: fields.get("owner").and_then(|text| Owner::parse(&text)),

@@ -7,8 +7,10 @@ case $root in
   '~/'*) root=$HOME/${root#'~/'} ;;
 esac
 say root "$root"
-say user "$(id -un 2>/dev/null || id -u)"
-say uid "$(id -u)"
+me=$(id -u)
+user=$(id -un 2>/dev/null || echo "$me")
+say user "$user"
+say uid "$me"
 say os "$(uname -s)"
 say path "$PATH"
 for program in tar flock setsid sha256sum perl python3 setfacl; do
@@ -63,8 +65,12 @@ done
 for path in $litter; do
   [ ! -e "$path" ] || { say litter yes && break; }
 done
+# By number: busybox cuts names off.
 # shellcheck disable=SC2012 # these names are ours
-say parts "$(ls -ld . releases shared cache .runner 2>/dev/null)"
+ls -ldn . releases shared cache .runner 2>/dev/null | while read -r mode links owner rest; do
+  if [ "$owner" = "$me" ]; then owner=$user; else owner=$(id -un "$owner" 2>/dev/null || echo "$owner"); fi
+  say part "$mode $links $owner ${rest##* }"
+done
 [ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
 [ -f .runner/cache ] && say_line cache .runner/cache
 [ -s .runner/site ] && say_line site .runner/site

@@ -15,7 +15,9 @@ make_one() (
   # A directory of another user is left alone if this user can write to it: its owner has set it up.
   chmod 2775 . 2>/dev/null || [ -w . ] || {
     say others "$1"
-    say others_as "$(ls -ld .)"
+    # shellcheck disable=SC2012,SC2046 # the mode and the owner come before the name
+    set -- $(ls -ldn .)
+    say others_as "$1 $2 $(id -un "$3" 2>/dev/null || echo "$3") ."
   }
   # What either of the two makes there, the other one can change.
   setfacl -d -m g::rwx . 2>/dev/null || :
