@@ -22,8 +22,6 @@ mod fill;
 mod flow;
 #[path = "lock.rs"]
 mod lock;
-#[path = "rollback.rs"]
-mod rollback;
 mod support;
 
 use std::fs;

@@ -24,6 +24,8 @@ mod neighbour;
 mod outcome;
 #[path = "recipes.rs"]
 mod recipes;
+#[path = "rollback.rs"]
+mod rollback;
 #[path = "shared.rs"]
 mod shared;
 mod support;
