@@ -255,15 +255,14 @@ fn a_server_with_one_session_a_connection_is_refused_with_the_reason() {
 }
 
 /// What scripts of ours may need on a server.
-const TOOLS: [&str; 32] = [
-    "sh",
-    "tar",
+const TOOLS: [&str; 35] = [
     "awk",
     "cat",
     "chmod",
     "cmp",
     "cp",
     "cut",
+    "date",
     "df",
     "env",
     "find",
@@ -272,6 +271,7 @@ const TOOLS: [&str; 32] = [
     "head",
     "id",
     "ln",
+    "ls",
     "mkdir",
     "mktemp",
     "mv",
@@ -280,14 +280,17 @@ const TOOLS: [&str; 32] = [
     "rmdir",
     "sed",
     "setsid",
+    "sh",
     "sha256sum",
     "sleep",
     "sort",
     "stat",
     "tail",
+    "tar",
     "touch",
     "tr",
     "uname",
+    "wc",
 ];
 
 /// A directory of links to these tools but those, for a search path of nothing else.
