@@ -147,7 +147,7 @@ fn a_command_that_prints_without_end_is_left_with_bounded_memory() {
     let test = Test::new().source("index", "1").recipe(recipe);
     let ran = test.run(&[]);
     assert_eq!(ran.code, Some(1), "{ran}");
-    ran.says("printed more than 64 MiB").says("removed the unfinished release");
+    ran.says("printed more than 128 MiB").says("removed the unfinished release");
 }
 
 #[test]

@@ -16,7 +16,7 @@ const BUFFER: usize = 64 * 1024;
 /// How much of the last output a `TransportError` quotes.
 const WORDS_MAX: usize = 1024;
 /// The most that a script may print: all of it is in memory. The largest answers are manifests, compressed.
-const OUTPUT_MAX: usize = 64 * 1024 * 1024;
+const OUTPUT_MAX: usize = 128 * 1024 * 1024;
 
 /// The input of a script: a text, and maybe a payload after it. After a payload, standard input is closed.
 pub struct Input<'a> {
