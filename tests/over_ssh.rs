@@ -16,8 +16,6 @@ mod bad_host;
 mod commands;
 #[path = "deploy.rs"]
 mod deploy;
-#[path = "fill.rs"]
-mod fill;
 #[path = "flow.rs"]
 mod flow;
 #[path = "lock.rs"]

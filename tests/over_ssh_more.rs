@@ -10,6 +10,8 @@
 mod adopt;
 #[path = "bad_input.rs"]
 mod bad_input;
+#[path = "fill.rs"]
+mod fill;
 #[path = "fleet.rs"]
 mod fleet;
 #[path = "guard.rs"]
