@@ -885,7 +885,7 @@ fn whatever_is_killed_wherever_what_is_served_is_whole_and_the_next_run_heals() 
     for (scenario, template) in &matrix.templates {
         eprintln!("  {scenario}: {} starts of tools, {} bytes", template.n_started, template.n_bytes);
     }
-    let points = sample(all, 20, &mut random);
+    let points = sample(all, 16, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
     // They wait for most of their time; a long run has the machine to itself.
     let at_once = if points.len() > 500 { 12 } else { 8 };
@@ -1022,7 +1022,7 @@ fn whatever_is_killed_behind_an_sshd_what_is_served_is_whole_and_the_next_run_he
     let matrix = Matrix::shared();
     let of = over_ssh();
     let points = matrix.points().into_iter().filter(|point| of.contains(&point.scenario)).collect();
-    let points = sample(points, 6, &mut random);
+    let points = sample(points, 4, &mut random);
     let points: Vec<(Point, u64)> = points.into_iter().map(|point| (point, random.next())).collect();
     let labs: Vec<Lab> = (0..3).map(|_| Lab::new(&matrix)).collect();
     let free = Mutex::new(labs.iter().collect::<Vec<_>>());
