@@ -22,10 +22,10 @@ pub fn everywhere(test: impl Fn(Test)) {
     let thread = std::thread::current();
     let sum: usize = thread.name().unwrap_or_default().bytes().map(usize::from).sum();
     let is_long = std::env::var_os("RUNNER_LONG").is_some();
-    if is_long || sum % 2 == 0 {
+    if is_long || sum.is_multiple_of(2) {
         test(first);
     }
-    if is_long || sum % 2 == 1 {
+    if is_long || !sum.is_multiple_of(2) {
         test(Test::new().busybox().unprivileged());
     }
 }
