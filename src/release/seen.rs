@@ -61,7 +61,8 @@ impl SitePart {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [mode, owner, name] =
             [words.first()?, words.get(2)?, words.last()?].map(|word| (*word).to_owned());
-        let has = |at: usize| mode.as_bytes().get(at) == Some(&b'w');
+        // A link has all bits, and they mean nothing.
+        let has = |at: usize| !mode.starts_with('l') && mode.as_bytes().get(at) == Some(&b'w');
         Some(Self { is_open: has(5) || has(8), name, owner, mode })
     }
 

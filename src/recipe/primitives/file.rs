@@ -26,8 +26,7 @@ pub mod api {
 
     /// Writes a text to a file on the host. A relative path starts in the directory of `host.run`. The file's
     /// directory must exist. The file is replaced by a new one in one step, so that other releases keep theirs. It keeps
-    /// its mode; a new file gets 0644. If the text has a secret in it, the mode is 0600 in any case. A plan only lists the
-    /// file.
+    /// its mode; a new file gets 0644. If the text has a secret in it, the mode is 0600. A plan only lists the file.
     #[rhai_fn(pure, return_raw)]
     pub fn write(host: &mut ScriptHost, path: &str, text: &str) -> ScriptResult<()> {
         write_file(host, path, text, &FileOptions::default())
@@ -35,7 +34,7 @@ pub mod api {
 
     /// Like `host.write(path, text)`, with options:
     ///
-    /// - `mode`: the mode of the file, as a text of octal digits: `"0640"`
+    /// - `mode`: the mode of the file, also of one with a secret in it, as a text of octal digits: `"0640"`
     /// - `mkdir`: whether to create directories that are missing
     #[rhai_fn(name = "write", pure, return_raw)]
     pub fn write_with(host: &mut ScriptHost, path: &str, text: &str, options: Map) -> ScriptResult<()> {

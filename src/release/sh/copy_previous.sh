@@ -183,7 +183,7 @@ carry() {
 
 make_one() {
   release_kind "$path" "$new"
-  case $kind in link | below_*) return 0 ;; esac
+  case $kind in link | below_*) failed=yes && return ;; esac
   mkdir -p -- "$new/$path" || exit
   chmod "$(stat -c %a -- "releases/$base/$path")" "$new/$path" 2>/dev/null || :
 }

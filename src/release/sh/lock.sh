@@ -67,7 +67,10 @@ take() {
 # What others could change in a site of the first versions, or where the umask let them, they can change no more. What
 # belongs to another login stays as it is.
 tighten() {
-  chmod go-w . releases shared cache 2>/dev/null
+  for part in . releases shared cache; do
+    # What a link leads to is up to whoever made it.
+    [ -L "$part" ] || chmod go-w "$part" 2>/dev/null
+  done
   close_records
 }
 

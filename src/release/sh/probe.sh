@@ -69,6 +69,8 @@ done
 # shellcheck disable=SC2012 # these names are ours
 ls -ldn . releases shared cache .runner 2>/dev/null | while read -r mode links owner rest; do
   if [ "$owner" = "$me" ]; then owner=$user; else owner=$(id -un "$owner" 2>/dev/null || echo "$owner"); fi
+  # Of a link, the name without its target.
+  rest=${rest%% -> *}
   say part "$mode $links $owner ${rest##* }"
 done
 [ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
