@@ -30,7 +30,7 @@ use support::Test;
 fn a_server_that_nobody_knows_is_refused_unless_the_project_takes_new_ones() {
     let test = Test::new().source("index", "one");
     fs::write(test.known_hosts(), "").unwrap();
-    test.ends(1, &[]).says("is not known").says("ssh-keyscan");
+    test.ends(1, &[]).says("is not known").says("run `echo '");
     assert!(!test.has("site"));
     test.ends(0, &["--set", "host_keys=accept-new"]);
     assert_eq!(test.serves("site", "index"), "one");

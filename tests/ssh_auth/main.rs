@@ -7,6 +7,7 @@ mod lab;
 mod passwords;
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod restrictions;
 mod routes;
 #[path = "../support/sshd.rs"]
 mod sshd;

@@ -57,12 +57,12 @@ fn an_unknown_host_is_refused_with_what_to_type() {
     let lab = lab("");
     let (port, at) = (lab.sshd.port, lab.at());
     lab.knows(&format!("[127.0.0.1]:1 {}", lab.host_key()));
-    let fingerprint = fingerprint(&lab, "host.pub");
+    let (fingerprint, key) = (fingerprint(&lab, "host.pub"), lab.host_key());
     let why = lab.refused(KEY);
     let want = format!(
         "the host key of `[127.0.0.1]:{port}` is not known\n = the host presents ssh-ed25519 {fingerprint}\n = not found in \
          `{at}/known_hosts`\n = to see its real key, run `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` \
-         on the server\nhint: if they are the same, run `ssh-keyscan -p {port} -t ed25519 127.0.0.1 >> {at}/known_hosts`"
+         on the server\nhint: if they are the same, run `echo '[127.0.0.1]:{port} {key}' >> {at}/known_hosts`"
     );
     assert_eq!(why, want);
     // What the hint says is enough.

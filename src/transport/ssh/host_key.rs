@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
-use crate::transport::ssh::config::{Config, Route};
+use crate::shell::Word;
+use crate::transport::ssh::config::Config;
 use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts, KnownName, LinePlace, append};
 use crate::transport::ssh::public_key::PublicKey;
 
@@ -35,9 +36,10 @@ impl<'a> HostKeys<'a> {
     }
 
     /// Makes the host present a known key, if it has one.
-    pub fn prefer(&self, session: &Session) -> Result<String, ssh2::Error> {
-        let preferences = self.known.preferences(&session.supported_algs(MethodType::HostKey)?);
-        session.method_pref(MethodType::HostKey, &preferences)?;
+    pub fn prefer(&self, session: &Session) -> Result<String, Report> {
+        let failed = |error: ssh2::Error| Report::new(error.message().to_owned());
+        let preferences = self.known.preferences(&self.config.allowed.offered(session, MethodType::HostKey)?);
+        session.method_pref(MethodType::HostKey, &preferences).map_err(failed)?;
         Ok(preferences)
     }
 
@@ -45,6 +47,10 @@ impl<'a> HostKeys<'a> {
     pub fn check(&self, key: &PublicKey) -> Result<(), Report> {
         if let Some((place, _)) = self.revoked.iter().find(|(_, revoked)| revoked == key) {
             return Err(self.refuse_revoked(key, place));
+        }
+        if let Some(why) = self.config.allowed.weakness(key) {
+            return Err(Report::new(format!("the host key of {} is too short: {why}", self.host()))
+                .hint("make a longer one on the server: `sudo ssh-keygen -A` makes an Ed25519 key where there is none"));
         }
         let verdict = match self.known.verdict(key) {
             KeyVerdict::Unknown { authority: None } if self.config.accept_new => self.remember(key)?,
@@ -90,23 +96,18 @@ impl<'a> HostKeys<'a> {
         };
         let report = report.note(format!(
             "to see its real key, run `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` on the server",
-            scan_kind(key)
+            file_kind(key)
         ));
         report.hint(format!("if they are the same, run `{}`", self.command_to_add(key)))
     }
 
-    /// A command that adds the host.
+    /// A command that adds the key as it was seen. `ssh-keyscan` would ask again, and somebody else may answer then.
     fn command_to_add(&self, key: &PublicKey) -> String {
-        let Config { host, port, user_known_hosts, route, host_key_alias, .. } = self.config;
-        let file = user_known_hosts.first().cloned().unwrap_or_else(|| PathBuf::from("~/.ssh/known_hosts"));
-        match (route, host_key_alias) {
-            (Route::Direct, None) => {
-                let kind = scan_kind(key);
-                format!("ssh-keyscan -p {port} -t {kind} {host} >> {}", file.display())
-            }
-            // ssh-keyscan supports neither proxies nor aliases.
-            _ => format!("echo '{} {}' >> {}", self.name.name, key.line(), file.display()),
-        }
+        let file = match self.config.user_known_hosts.first() {
+            Some(file) => Word::shown(&file.display().to_string()),
+            None => "~/.ssh/known_hosts".to_owned(),
+        };
+        format!("echo {} >> {file}", Word::shown(&format!("{} {}", self.name.name, key.line())))
     }
 
     fn refuse_changed(&self, key: &PublicKey, place: &LinePlace, known: &PublicKey) -> Report {
@@ -117,9 +118,9 @@ impl<'a> HostKeys<'a> {
                 "either the server was reinstalled, or another machine answers in its place: ask its administrator",
             );
         report.hint(format!(
-            "if it was reinstalled, run `ssh-keygen -f {} -R '{}'`, then add the new key",
-            place.file.display(),
-            self.name.name
+            "if it was reinstalled, run `ssh-keygen -f {} -R {}`, then add the new key",
+            Word::shown(&place.file.display().to_string()),
+            Word::shown(&self.name.name)
         ))
     }
 
@@ -150,8 +151,8 @@ fn revoked(file: &PathBuf) -> Result<Vec<(LinePlace, PublicKey)>, Report> {
     Ok(keys.collect())
 }
 
-/// The key type for `ssh-keyscan -t`, which is also in the names of sshd's key files.
-fn scan_kind(key: &PublicKey) -> &str {
+/// The key type in the names of sshd's key files.
+fn file_kind(key: &PublicKey) -> &str {
     match key.kind() {
         "ssh-ed25519" => "ed25519",
         "ssh-rsa" => "rsa",

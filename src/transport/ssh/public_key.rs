@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::transport::ssh::wire::{Wire, put_string};
 
-const CERTIFICATE: &str = "-cert-v01@openssh.com";
+/// The end of the names of certificates.
+pub const CERTIFICATE: &str = "-cert-v01@openssh.com";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
@@ -64,6 +65,19 @@ impl PublicKey {
             put_string(&mut blob, wire.string()?);
         }
         Some(PublicKey { kind: kind.to_owned(), blob })
+    }
+
+    /// The size of an RSA key, or of the one that a certificate certifies, in bits; `None` for other types.
+    pub fn rsa_size(&self) -> Option<u32> {
+        let certified = self.certified();
+        let mut wire = Wire(certified.as_ref().map_or(&self.blob, |key| &key.blob));
+        if wire.text()? != "ssh-rsa" {
+            return None;
+        }
+        let (_exponent, modulus) = (wire.string()?, wire.string()?);
+        let first = modulus.iter().position(|byte| *byte != 0)?;
+        let n_bits = (modulus.len() - first) * 8;
+        Some(u32::try_from(n_bits).ok()? - modulus[first].leading_zeros())
     }
 
     /// `SHA256:` and the digest, like `ssh-keygen -l`.

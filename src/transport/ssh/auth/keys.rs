@@ -40,11 +40,28 @@ impl Keys {
             }
         }
         add_certificates(&mut files, config, attempts);
+        files.retain_mut(|file| {
+            file.certificates.retain(|certificate| config.allowed.forbids(certificate).is_none());
+            let why = file.public.as_ref().and_then(|key| config.allowed.forbids(key));
+            if let Some(why) = &why {
+                attempts.note(format!("key `{}`: {why}", file.path.display()));
+            }
+            why.is_none()
+        });
         let agent = match &config.agent {
             None => None,
             // A missing agent is not an error, but one that does not answer is.
             Some(path) => match Agent::open(path, waiter.session, waiter.cancel_token)? {
-                Ok(agent) => Some(agent),
+                Ok(mut agent) => {
+                    agent.keys.retain(|held| {
+                        let why = config.allowed.forbids(&held.key);
+                        if let Some(why) = &why {
+                            attempts.note(format!("{}: {why}", held.name()));
+                        }
+                        why.is_none()
+                    });
+                    Some(agent)
+                }
                 Err(why) => {
                     attempts.note(why);
                     None

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,16 @@ pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, Log
         return Err(LoginFailure::Final(report.note(String::from_utf8_lossy(&said).trim())));
     }
     Ok(String::from_utf8_lossy(&printed).into_owned())
+}
+
+/// What `ssh -G` prints where nothing is configured; empty if it fails, so that each list of algorithms counts as set.
+pub fn defaults() -> &'static str {
+    static DEFAULTS_OF_SSH: OnceLock<String> = OnceLock::new();
+    DEFAULTS_OF_SSH.get_or_init(|| {
+        let output =
+            Command::new("ssh").args(["-F", "/dev/null", "-G", "localhost"]).stdin(Stdio::null()).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+    })
 }
 
 fn failed(error: io::Error) -> LoginFailure {

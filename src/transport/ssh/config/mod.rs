@@ -1,18 +1,21 @@
 //! The ssh configuration of a host. It comes from `ssh -G`, so that Include, Match and the rest mean the same as for
 //! ssh.
 
+mod allowed;
 mod answers;
 mod ask;
 mod tokens;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::event::report::Report;
 use crate::transport::CancelToken;
 use crate::transport::ssh::SshTarget;
+use crate::transport::ssh::config::allowed::Allowed;
 use crate::transport::ssh::config::answers::ConfigAnswers;
-use crate::transport::ssh::config::ask::ask;
+use crate::transport::ssh::config::ask::{ask, defaults};
 pub use crate::transport::ssh::config::tokens::Tokens;
 use crate::transport::ssh::failure::LoginFailure;
 
@@ -60,6 +63,8 @@ pub struct Config {
     /// How long a host may be silent.
     pub silence: Option<Duration>,
     pub family: Family,
+    /// The address of this machine to connect from.
+    pub bind_address: Option<IpAddr>,
     /// The name of the host in `known_hosts`, instead of its host name and port.
     pub host_key_alias: Option<String>,
     /// New hosts are added to the first file.
@@ -68,6 +73,7 @@ pub struct Config {
     pub revoked_host_keys: Option<PathBuf>,
     pub accept_new: bool,
     pub hash_known_hosts: bool,
+    pub allowed: Allowed,
     /// Key files. Some may not exist.
     pub identities: Vec<PathBuf>,
     pub certificates: Vec<PathBuf>,
@@ -93,23 +99,25 @@ pub enum Family {
 impl Config {
     pub fn of(target: &SshTarget, cancel_token: &CancelToken) -> Result<Self, LoginFailure> {
         let env = |name: &str| std::env::var(name).ok();
-        Self::parse(&ask(target, cancel_token)?, target, &env).map_err(LoginFailure::Final)
+        let text = ask(target, cancel_token)?;
+        Self::parse(&text, defaults(), target, &env).map_err(LoginFailure::Final)
     }
 
-    /// Parses the output of `ssh -G`.
+    /// Parses the output of `ssh -G`. `defaults` is its output without any configuration.
     pub fn parse(
         text: &str,
+        defaults: &str,
         target: &SshTarget,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Report> {
         let answers = ConfigAnswers::parse(text);
         let host = answers.get("hostname").unwrap_or(&target.address).to_ascii_lowercase();
         let port = answers.get("port").and_then(|port| port.parse().ok()).or(target.port).unwrap_or(22);
-        if answers.is("proxyusefdpass", false) {
-            return Err(Report::new(format!(
-                "`{}` uses `ProxyUseFdpass`, which is not supported",
-                target.address
-            )));
+        let unsupported = ["ProxyUseFdpass", "BindInterface"].into_iter().find(|name| {
+            answers.get(&name.to_ascii_lowercase()).is_some_and(|value| !matches!(value, "no" | "false"))
+        });
+        if let Some(name) = unsupported {
+            return Err(Report::new(format!("`{}` uses `{name}`, which is not supported", target.address)));
         }
         let local_user = || env("LOGNAME").or_else(|| env("USER"));
         let user = answers.get("user").map(str::to_owned).or_else(|| target.user.clone()).or_else(local_user);
@@ -133,6 +141,8 @@ impl Config {
             connect_timeout: answers.get("connecttimeout").and_then(seconds),
             silence: silence(&answers),
             family: family(&answers),
+            bind_address: bind_address(&answers)?,
+            allowed: Allowed::parse(&answers, &ConfigAnswers::parse(defaults)),
             user_known_hosts: paths("userknownhostsfile"),
             global_known_hosts: paths("globalknownhostsfile"),
             revoked_host_keys: answers.get("revokedhostkeys").map(path),
@@ -213,6 +223,13 @@ fn family(answers: &ConfigAnswers) -> Family {
     }
 }
 
+fn bind_address(answers: &ConfigAnswers) -> Result<Option<IpAddr>, Report> {
+    let Some(text) = answers.get("bindaddress") else { return Ok(None) };
+    let wrong =
+        |_| Report::new(format!("ssh's `BindAddress {text}` is not an IP address, which alone is supported"));
+    text.parse().map(Some).map_err(wrong)
+}
+
 /// Respects `StrictHostKeyChecking no` as far as that is safe: a changed key is refused nevertheless.
 fn accepts_new(answers: &ConfigAnswers) -> bool {
     matches!(answers.get("stricthostkeychecking"), Some("accept-new" | "no" | "false" | "off"))
@@ -241,7 +258,7 @@ mod tests {
             "SOCK" => Some("/run/other".to_owned()),
             _ => None,
         };
-        Config::parse(text, &SshTarget::new("web1", "web1"), &env).unwrap()
+        Config::parse(text, "", &SshTarget::new("web1", "web1"), &env).unwrap()
     }
 
     #[test]

@@ -43,8 +43,8 @@ impl Endpoint<'_> {
     }
 
     fn open_directly(&self, limit: Duration) -> Result<Socket, LoginFailure> {
-        let Config { host, port, family, .. } = self.config;
-        let result = tcp::reach(host, *port, *family, limit, self.cancel_token);
+        let Config { host, port, family, bind_address, .. } = self.config;
+        let result = tcp::reach(host, *port, *family, *bind_address, limit, self.cancel_token);
         result.map(Socket::Tcp).map_err(|error| match error {
             NoConnection::Interrupted => LoginFailure::Interrupted,
             NoConnection::Unresolved(why) => LoginFailure::Final(Report::new(why).hint(format!(

@@ -114,7 +114,7 @@ fn has_greeted(session: &Session) -> bool {
 /// algorithms, or that is not the cause.
 fn nothing_in_common(session: &Session, endpoint: &Endpoint, preferences: &str) -> Option<Report> {
     let offer = endpoint.offer().algorithms?;
-    let known = |kind| session.supported_algs(kind).unwrap_or_default();
+    let known = |kind| endpoint.config.allowed.offered(session, kind).unwrap_or_default();
     let ciphers = known(MethodType::CryptSc);
     // An authenticated cipher needs no separate message authentication.
     let cipher = ciphers.iter().find(|name| offer.cipher.iter().any(|theirs| theirs == *name));
@@ -147,7 +147,7 @@ fn nothing_in_common(session: &Session, endpoint: &Endpoint, preferences: &str) 
     Some(
         Report::new(format!("no {kind} algorithm in common with {}", endpoint.config.place()))
             .note(format!("the host offers: {}", list(&mut theirs.iter().map(String::as_str))))
-            .note(format!("libssh2 supports: {}", list(&mut ours.iter().copied())))
+            .note(format!("this machine offers: {}", list(&mut ours.iter().copied())))
             .note("`transport = \"openssh\"` will support what the system's ssh supports, but is not available yet")
             .hint(format!("add to the host's sshd_config: {remedy}")),
     )

@@ -136,8 +136,8 @@ fn attempt(endpoint: &Endpoint) -> Result<Connection, LoginFailure> {
     let host_keys = HostKeys::read(config).map_err(LoginFailure::Final)?;
     let (socket, stderr) = endpoint.open()?;
     let mut session = Session::new().map_err(|error| LoginFailure::message(error.message()))?;
-    let preferences = host_keys.prefer(&session);
-    let preferences = preferences.map_err(|error| LoginFailure::message(error.message()))?;
+    let preferences = host_keys.prefer(&session).map_err(LoginFailure::Final)?;
+    config.allowed.limit(&session).map_err(LoginFailure::Final)?;
     socket
         .give_to(&mut session)
         .map_err(|error| LoginFailure::message(format!("failed to share the socket: {error}")))?;

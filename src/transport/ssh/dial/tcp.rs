@@ -1,12 +1,12 @@
 //! Makes a TCP connection to the first address of a host that answers.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketType, connect, ipproto, sockopt};
+use rustix::net::{AddressFamily, SocketType, bind, connect, ipproto, sockopt};
 
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
 use crate::transport::ssh::config::Family;
@@ -33,11 +33,12 @@ pub enum NoConnection {
     },
 }
 
-/// Connects to `host`. Waits at most `limit` for each address.
+/// Connects to `host`, from the address `from` of this machine. Waits at most `limit` for each address.
 pub fn reach(
     host: &str,
     port: u16,
     family: Family,
+    from: Option<IpAddr>,
     limit: Duration,
     cancel_token: &CancelToken,
 ) -> Result<TcpStream, NoConnection> {
@@ -47,12 +48,13 @@ pub fn reach(
         Family::V4 => address.is_ipv4(),
         Family::V6 => address.is_ipv6(),
     });
+    addresses.retain(|address| from.is_none_or(|from| from.is_ipv4() == address.is_ipv4()));
     if addresses.is_empty() {
         return Err(NoConnection::Unresolved(format!(
-            "`{host}` has no address of the family that `AddressFamily` requires"
+            "`{host}` has no address of the family that `AddressFamily` or `BindAddress` requires"
         )));
     }
-    let stream = race(&addresses, limit, cancel_token)?;
+    let stream = race(&addresses, from, limit, cancel_token)?;
     // Sends small packets at once (without Nagle's algorithm, which would delay them).
     let configured = stream.set_nodelay(true).and_then(|()| keep_alive(&stream));
     configured.map_err(|error| failed(&addresses, &error.to_string()))?;
@@ -94,6 +96,7 @@ struct Attempt {
 /// Tries the addresses in order. Each has a head start over the next.
 fn race(
     addresses: &[SocketAddr],
+    from: Option<IpAddr>,
     limit: Duration,
     cancel_token: &CancelToken,
 ) -> Result<TcpStream, NoConnection> {
@@ -102,7 +105,7 @@ fn race(
     let mut failures: Vec<(SocketAddr, io::Error)> = Vec::new();
     loop {
         if running.last().is_none_or(|last| last.since.elapsed() >= HEAD_START) {
-            match next.next().map(|address| (address, start(*address))) {
+            match next.next().map(|address| (address, start(*address, from))) {
                 Some((_, Ok(attempt))) => running.push(attempt),
                 Some((address, Err(error))) => failures.push((*address, error)),
                 None if running.is_empty() => break,
@@ -131,9 +134,12 @@ fn race(
     Err(NoConnection::Failed { why, is_passing })
 }
 
-fn start(address: SocketAddr) -> io::Result<Attempt> {
+fn start(address: SocketAddr, from: Option<IpAddr>) -> io::Result<Attempt> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = open(family)?;
+    if let Some(from) = from {
+        bind(&socket, &SocketAddr::new(from, 0))?;
+    }
     match connect(&socket, &address) {
         Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(Attempt { address, socket, since: Instant::now() }),
         Err(error) => Err(error.into()),
@@ -188,7 +194,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn try_reach(host: &str, port: u16, family: Family) -> Result<TcpStream, NoConnection> {
-        reach(host, port, family, Duration::from_secs(5), &CancelToken::default())
+        reach(host, port, family, None, Duration::from_secs(5), &CancelToken::default())
     }
 
     #[test]
@@ -197,7 +203,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let addresses = [SocketAddr::from(([127, 0, 0, 2], port)), SocketAddr::from(([127, 0, 0, 1], port))];
-        let stream = race(&addresses, Duration::from_secs(5), &CancelToken::default()).unwrap();
+        let stream = race(&addresses, None, Duration::from_secs(5), &CancelToken::default()).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
         assert!(try_reach("localhost", port, Family::V4).unwrap().nodelay().unwrap());
     }
@@ -222,7 +228,7 @@ mod tests {
         // TEST-NET-1 (RFC 5737) never answers. If there is no route, that is the error instead.
         let cancel_token = CancelToken::default();
         cancel_token.cancel();
-        let reached = reach("192.0.2.1", 22, Family::Any, Duration::from_secs(60), &cancel_token);
+        let reached = reach("192.0.2.1", 22, Family::Any, None, Duration::from_secs(60), &cancel_token);
         assert!(
             matches!(reached, Err(NoConnection::Interrupted | NoConnection::Failed { .. })),
             "{reached:?}"
