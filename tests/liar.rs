@@ -194,3 +194,22 @@ fn a_server_without_a_tool_is_told_before_anything_is_made() {
         assert!(!test.has("site"));
     }
 }
+
+/// What was a file when it was deployed may be something else now, on the server and on the way there.
+#[test]
+fn a_difference_shows_no_file_behind_a_link_and_waits_for_no_pipe() {
+    let test = Test::new().source("note", "one\n").source("own", "one\n").write("private", "the key\n");
+    test.deploy();
+    let live = test.live("site").unwrap();
+    let note = test.path("site/releases").join(&live).join("note");
+    let test = test.source("note", "two\n").source("own", "two\n");
+    for make in ["ln -s ../../../private", "mkfifo", "ln -s /dev/zero", "mkdir"] {
+        fs::remove_file(&note).or_else(|_| fs::remove_dir(&note)).unwrap();
+        let test = &test;
+        let status =
+            std::process::Command::new("sh").arg("-c").arg(format!("{make} {}", note.display())).status();
+        assert!(status.unwrap().success());
+        let ran = test.ends(0, &["--diff"]);
+        ran.says_not("the key").says("no difference of `note` is shown: ").says("+two");
+    }
+}

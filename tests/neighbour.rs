@@ -449,3 +449,64 @@ fn nothing_of_a_site_that_somebody_else_prepared_is_opened() {
         is_untouched(&test);
     }
 }
+
+/// What the pool left in a release that it may write in.
+fn left_by_the_pool(test: &Test, release: &str) {
+    let dir = test.path("site/releases").join(release).join("cache/page");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("a"), "x").unwrap();
+    for path in [dir.join("a"), dir] {
+        lchown(path, Some(POOL), Some(POOL)).unwrap();
+    }
+}
+
+#[test]
+fn releases_that_only_others_can_empty_are_told_in_one_warning_and_removed_by_a_command() {
+    let text = |more: &str| {
+        settings(&format!("keep_releases = 1\ngenerated = [\"cache/\"]\nwritable = [\"cache/\"]\n{more}"))
+    };
+    let test = Test::new().unprivileged().source("index", "1").toml(&text(""));
+    test.deploy();
+    let first = test.live("site").unwrap();
+    left_by_the_pool(&test, &first);
+    let test = test.source("index", "2");
+    let root = test.path("site").canonicalize().unwrap().display().to_string();
+    let how =
+        format!("run `sudo rm -rf {root}/.runner/trash.*` on the host, and see the setting `prune_command`");
+    test.deploy().says(&format!(
+        "release `{first}` could not be removed completely: 2 files and directories of www-data are left, "
+    ));
+    let second = test.live("site").unwrap();
+    left_by_the_pool(&test, &second);
+    let test = test.source("index", "3");
+    let ran = test.deploy();
+    ran.says(&format!("releases `{first}`, `{second}` could not be removed completely: 4 files ")).says(&how);
+    assert_eq!(ran.err.matches("could not be removed").count(), 1, "{ran}");
+
+    // A command that does nothing is told; one that may do it, as `sudo -u www-data find . -delete` may, empties both.
+    let test =
+        test.toml(&text("prune_command = \"echo 'a password is required' >&2; false\"")).source("index", "4");
+    test.deploy().says(" KiB in all; `prune_command` failed: a password is required; run `sudo ");
+    let (asks, answers) = (test.path("asks"), test.path("answers"));
+    for fifo in [&asks, &answers] {
+        let status = Command::new("mkfifo").args(["-m", "666"]).arg(fifo).status().unwrap();
+        assert!(status.success());
+    }
+    let command = format!("pwd >{}; cat {}", asks.display(), answers.display());
+    let test = test.toml(&text(&format!("prune_command = \"{command}\""))).source("index", "5");
+    let owner = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let dir = fs::read_to_string(&asks).unwrap();
+            assert!(dir.contains("/.runner/trash."), "{dir}");
+            fs::remove_dir_all(Path::new(dir.trim()).join("cache/page")).unwrap();
+            fs::write(&answers, "").unwrap();
+        }
+    });
+    test.deploy().says_not("could not be removed");
+    owner.join().unwrap();
+    let is_trash = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("trash");
+    let rest = fs::read_dir(test.path("site/.runner"))
+        .unwrap()
+        .filter(|entry| is_trash(&entry.as_ref().unwrap().file_name()));
+    assert_eq!((rest.count(), test.releases("site").len()), (0, 1));
+}

@@ -194,6 +194,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         accepts_new_keys: reader.text("host_keys", accepts_new_keys).unwrap_or(false),
         confirm_within: reader.positive("confirm_within", " second"),
         revert_command: reader.text("revert_command", |text| Ok(text.to_owned())).unwrap_or_default(),
+        prune_command: reader.text("prune_command", |text| Ok(text.to_owned())).unwrap_or_default(),
         duplicate: reader.text("copy", Duplicate::parse).unwrap_or(Duplicate::Link),
         drift: reader.text("drift", Drift::parse).unwrap_or(Drift::Report),
         is_durable: reader.is_set("durable"),

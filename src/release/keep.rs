@@ -1,17 +1,39 @@
-//! Which releases a prune removes: a pure decision over the records.
+//! Which release a rollback goes to, and which ones a prune removes: pure decisions over the records.
 
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
+use anyhow::{Result, bail};
+
+use crate::event::Report;
 use crate::release::seen::Seen;
 use crate::release::{Record, ReleaseName, State};
 
+/// The complete releases that are older than the live one and were served, the last served one first. A rollback
+/// without a name goes to the first: a release that an earlier rollback skipped was skipped on purpose.
+pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
+    let live = seen.live().and_then(|name| seen.record(name));
+    let Some(live) = live else {
+        bail!(Report::new("no release is live, so there is nothing to roll back").hint("deploy first"));
+    };
+    let is_older = |record: &&Record| (record.created, &record.name) < (live.created, &live.name);
+    let mut earlier: Vec<&Record> = seen.complete().filter(is_older).collect();
+    earlier.retain(|record| record.served().is_some());
+    earlier.sort_by_key(|record| Reverse((record.served(), record.created)));
+    Ok(earlier.into_iter().map(|record| record.name.clone()).collect())
+}
+
 /// All but the `keep` complete releases that were served last: a rollback without a name goes to these. One that was not
-/// served yet counts from when it was created. The live release stays, whatever its state. Failed and bad releases are
+/// served yet counts from when it was created, but takes the place neither of the live release nor of the one before it.
+/// The live release stays, whatever its state. Failed and bad releases are
 /// removed and not counted. A release that is being built belongs to a run and stays.
 pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
     let mut complete: Vec<&Record> = seen.complete().collect();
-    complete.sort_by_key(|record| Reverse((record.served().unwrap_or(record.created), record.created)));
+    let way_back = earlier_releases(seen).unwrap_or_default().into_iter().next();
+    complete.sort_by_key(|record| {
+        let rank = [seen.live(), way_back.as_ref()].map(|name| name == Some(&record.name));
+        Reverse((rank, record.served().unwrap_or(record.created), record.created))
+    });
     let kept: Vec<&ReleaseName> = complete.iter().take(keep.get()).map(|record| &record.name).collect();
     seen.records
         .iter()
@@ -27,7 +49,8 @@ mod tests {
     use super::*;
     use crate::release::current::Current;
 
-    /// Releases as `name+state`, oldest first; `*` marks the live one, `r` one that a rollback went to.
+    /// Releases as `name+state`, oldest first; `*` marks the live one, `s` one that was served when it was made, `r` one that
+    /// a rollback went to.
     #[track_caller]
     fn case(releases: &str, keep: usize, want: &str) {
         let mut seen = Seen::default();
@@ -46,6 +69,7 @@ mod tests {
             }
             let mut record = Record::building(name, created, "me").with_state(state);
             let rolled_back_at = jiff::Timestamp::from_second(100 + n as i64).unwrap();
+            record.first_served = word.contains('s').then_some(created);
             record.last_served = word.contains('r').then_some(rolled_back_at);
             seen.records.push(record);
         }
@@ -63,5 +87,14 @@ mod tests {
         case("1 2 3u 4*", 1, "1 2");
         case("1 2 3b*", 1, "1");
         case("1r 2 3 4b 5*", 3, "2 4");
+    }
+
+    /// As runs leave them that die between `seal` and `swap`.
+    #[test]
+    fn releases_that_were_never_served_take_no_place_of_the_way_back() {
+        case("1s 2 3 4s*", 3, "2");
+        case("1s 2s 3 4 5 6s*", 3, "1 3 4");
+        case("1s 2 3s*", 1, "1 2");
+        case("1s 2 3s*", 2, "2");
     }
 }

@@ -59,8 +59,22 @@ pub struct Finish<'a> {
     pub confirms: Option<(&'a Watch, &'a Intent)>,
     /// Removes releases, and adds a line to the history.
     pub prunes: Option<(&'a [ReleaseName], Option<&'a HistoryEntry>)>,
+    /// Runs in a release that could not be removed. May be empty.
+    pub prune_command: &'a str,
     /// Releases the lock.
     pub releases_lock: bool,
+}
+
+/// What could not be removed, now or earlier.
+#[derive(Debug, Default)]
+pub struct PruneRest {
+    pub releases: Vec<String>,
+    /// The files of other users in them, and who these are.
+    pub n_files: u64,
+    pub users: String,
+    pub kib: u64,
+    /// The last line that `prune_command` printed.
+    pub error: Option<String>,
 }
 
 /// The outcome of the last step.
@@ -69,8 +83,7 @@ pub struct FinishReport {
     /// The swap was not confirmed in time: the server has swapped back by itself. Nothing else was done.
     pub is_expired: bool,
     pub removed: Vec<String>,
-    /// Releases that could not be removed.
-    pub stayed: Vec<String>,
+    pub rest: PruneRest,
     /// Releases in which a process is working.
     pub occupied: Vec<String>,
     /// Why the prune was not done.
@@ -90,6 +103,7 @@ pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
         .var("to", intent.map(Intent::to).unwrap_or_default())
         .var("prunes", flag(finish.prunes.is_some()))
         .var("frees", flag(finish.releases_lock))
+        .var("prune_command", finish.prune_command)
         .var("entry", entry)
         .rows("releases", names.iter().map(|name| [Word::from(name)]));
     Step::new("end", Effect::Writes, script, |answer| {
@@ -101,10 +115,17 @@ pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
             Some(_) => said,
             None => Fields::read(answer, "ended")?,
         };
+        let number = |name| fields.get(name).and_then(|n| n.trim().parse().ok()).unwrap_or_default();
         Ok(FinishReport {
             is_expired: false,
             removed: fields.list("pruned"),
-            stayed: fields.list("stayed"),
+            rest: PruneRest {
+                releases: fields.list("stayed"),
+                n_files: number("rest_files"),
+                users: fields.get("rest_users").unwrap_or_default(),
+                kib: number("rest_kib"),
+                error: fields.list("prune_error").pop(),
+            },
             occupied: fields.list("occupied"),
             unpruned: fields.get("refused"),
         })

@@ -7,7 +7,7 @@ use crate::release::command::CommandPlace;
 use crate::run::Run;
 use crate::run::source_change::SourceChange;
 use crate::site::{Site, carried, file};
-use crate::tree::{Kind, text_diff};
+use crate::tree::{Kind, hash, text_diff};
 
 /// How many changed files a plan lists.
 const PLANNED_FILES: usize = 200;
@@ -48,14 +48,26 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
     let files = files.filter(|entry| entry.kind == Kind::File && entry.size <= DIFF_BYTES);
     for entry in files.take(DIFF_FILES) {
         let old = match plan.base.manifest.get(&entry.path) {
-            None => Vec::new(),
+            None => Ok(Vec::new()),
             Some(line) if line.entry.size > DIFF_BYTES => continue,
             Some(_) => {
                 let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
-                file::read_from(site, &place, &format!("{below}{path}")).unwrap_or_default()
+                file::read_from(site, &place, &format!("{below}{path}"))
             }
         };
-        let new = std::fs::read(entry.local_path(&sent.root)).unwrap_or_default();
+        // Either may have become a link or a pipe since it was listed.
+        let new = hash::read_file(&entry.local_path(&sent.root), DIFF_BYTES);
+        let (old, new) = match (old, new) {
+            (Ok(old), Ok(new)) => (old, new),
+            (Err(error), _) => {
+                planned(format!("no difference of `{}` is shown: {}", entry.path, error));
+                continue;
+            }
+            (_, Err(error)) => {
+                planned(format!("no difference of `{}` is shown: here, {error}", entry.path));
+                continue;
+            }
+        };
         if let Some(text) = text_diff(&entry.path.to_string(), &old, &new) {
             run.events.event(Event::Diff { host: host.clone(), text });
         }

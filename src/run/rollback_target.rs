@@ -5,8 +5,8 @@ use anyhow::{Result, bail};
 use crate::event::{Event, Hint, Report};
 use crate::fleet::Fleet;
 use crate::release::ReleaseName;
+use crate::release::keep::earlier_releases;
 use crate::run::Run;
-use crate::site::earlier_releases;
 
 /// The complete release that all of `hosts` have, that is older than the live one of each, and that was live last.
 pub fn rollback_target(run: &Run, hosts: &[usize], may_be_apart: bool) -> Result<ReleaseName> {

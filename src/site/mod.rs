@@ -33,7 +33,7 @@ pub use build::Fill;
 pub use command::CommandRequest;
 pub use lease::unlock;
 pub use options::{Drift, Options};
-pub use serve::{SwapRequest, earlier_releases};
+pub use serve::SwapRequest;
 pub use shared::{check_kinds, kind_problems};
 pub use state::Site;
 pub use verify::{Comparison, compare};

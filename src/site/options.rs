@@ -25,6 +25,8 @@ pub struct Options {
     pub confirm_within: u64,
     /// The command that the server runs after it has swapped back by itself.
     pub revert_command: String,
+    /// Runs on the host in a pruned release that it cannot remove.
+    pub prune_command: String,
     /// What visitors request, unless a function of the recipe computes it.
     pub visit: Option<Visit>,
     /// Whether the key of an unknown host is accepted and remembered.
@@ -57,6 +59,7 @@ impl Default for Options {
             allows_unlinked: false,
             confirm_within: 60,
             revert_command: String::new(),
+            prune_command: String::new(),
             visit: None,
             accepts_new_keys: false,
             identity: None,

@@ -1,18 +1,16 @@
 //! Changes what a host serves: swap, swap back, rollback; and prunes old releases.
 
-use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
-use crate::event::{Report, few};
+use crate::event::few;
 use crate::release::current::Target;
 use crate::release::guard::Guarded;
 use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::intent::Intent;
 use crate::release::lifecycle::{self, Finish};
-use crate::release::seen::Seen;
 use crate::release::swap::{self, Phase, Swap, Watching};
 use crate::release::{Record, ReleaseName, SharedPath, State, keep, survey};
 use crate::shell::Word;
@@ -216,8 +214,9 @@ impl Site {
         let lock = self.session.locked()?;
         let names = keep::to_prune(self.seen()?, keep);
         let entry = names.last().map(|name| HistoryEntry::new(now, HistoryEvent::Prune, name, by));
-        let step =
-            lifecycle::finish(&lock, &Finish { prunes: Some((&names, entry.as_ref())), ..Finish::default() });
+        let prunes = Some((names.as_slice(), entry.as_ref()));
+        let prune_command = self.options().prune_command.as_str();
+        let step = lifecycle::finish(&lock, &Finish { prunes, prune_command, ..Finish::default() });
         if self.session.plans(&step.act.op, step.act.effect) {
             return Ok(Vec::new());
         }
@@ -252,20 +251,6 @@ impl Site {
     pub fn serves_new(&self) -> bool {
         matches!(&self.swapping, Swapping::Made { swap } if swap.intent.is_new)
     }
-}
-
-/// The complete releases that are older than the live one and were served, the last served one first. A rollback
-/// without a name goes to the first: a release that an earlier rollback skipped was skipped on purpose.
-pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
-    let live = seen.live().and_then(|name| seen.record(name));
-    let Some(live) = live else {
-        bail!(Report::new("no release is live, so there is nothing to roll back").hint("deploy first"));
-    };
-    let is_older = |record: &&Record| (record.created, &record.name) < (live.created, &live.name);
-    let mut earlier: Vec<&Record> = seen.complete().filter(is_older).collect();
-    earlier.retain(|record| record.served().is_some());
-    earlier.sort_by_key(|record| Reverse((record.served(), record.created)));
-    Ok(earlier.into_iter().map(|record| record.name.clone()).collect())
 }
 
 /// A link into `shared/`: its path and its text.

@@ -129,6 +129,17 @@ pub fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Reads a regular file of at most `limit` bytes.
+pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let (file, _) = open_file(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => Err(io::Error::other(format!("it is larger than {limit} bytes"))),
+        false => Ok(bytes),
+    }
+}
+
 /// Opens a regular file. If a symlink or pipe has replaced it since the walk, does not follow it or wait for it.
 pub fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;

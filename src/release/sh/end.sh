@@ -6,6 +6,7 @@
 #   watch, to       if it is: the watch over the swap, and the text of `current` after it
 #   prunes          yes if releases are removed
 #   releases(name)  the releases to remove
+#   prune_command   runs in a release that could not be removed, or nothing
 #   entry           the line for the history, or nothing
 #   frees           yes if the lock is released
 enter
@@ -31,17 +32,29 @@ prune_one() {
 # Up to this many files are removed at once, in the foreground.
 many=2000
 
-# Reports each path that could not be removed, once.
-told=
 cut_down() {
   for path in .runner/trash.*; do
     [ -e "$path" ] || [ -L "$path" ] || continue
     drop "$path" 2>/dev/null
-    [ -e "$path" ] || continue
-    case $told in *" $path "*) continue ;; esac
-    told="$told $path "
-    say stayed "${path#.runner/trash.}"
+    [ -d "$path" ] && [ ! -L "$path" ] && [ "$prune_command" ] || continue
+    # Other users cannot enter `.runner`, so the command begins in the release.
+    why=$(cd "$path" && sh -c "$prune_command" </dev/null 2>&1 9>&- | tail -n 1)
+    drop "$path" 2>/dev/null
+    [ ! -e "$path" ] || [ -z "$why" ] || say prune_error "$why"
   done
+}
+
+# Reports what could not be removed: releases, and how many files of whom are in them.
+report_rest() {
+  set -- .runner/trash.*
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  for path in "$@"; do say stayed "${path#.runner/trash.}"; done
+  say rest_kib "$(du -sk -- "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')"
+  find "$@" ! -user "$(id -u)" -exec ls -ld {} + 2>/dev/null |
+    awk '{ n++; if (!($3 in told)) { told[$3]; users = users (users == "" ? "" : ",") $3 } } END { print n + 0; print users }' | {
+    read -r n_files && say rest_files "$n_files"
+    read -r users && say rest_users "$users"
+  }
 }
 
 prune() {
@@ -50,14 +63,14 @@ prune() {
   # The working directories of processes, as far as this user may see them.
   # shellcheck disable=SC2012 # names with other bytes are no releases of ours
   places=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | sed 's|$|/|')
-  # What an earlier prune did not finish, or could not remove.
-  cut_down
   releases prune_one
   if [ "$confirms" ] && [ "$n_files" -gt "$many" ]; then
     # The user need not wait for that.
     (trap '' HUP && cut_down) </dev/null >/dev/null 2>&1 9>&- &
   else
+    # Also what an earlier prune did not finish, or could not remove.
     cut_down
+    report_rest
   fi
   # What this run put into `shared/` stays from now on.
   rm -f .runner/seeded
