@@ -76,6 +76,27 @@ fn every_login_shell_is_deployed_to_however_much_its_start_files_say() {
     }
 }
 
+/// `pkill -f WORD` in a recipe must not end the shells that run it: no word of a script is in their argument lists.
+#[test]
+fn no_process_of_a_run_has_words_of_its_scripts_in_its_arguments() {
+    needs_root();
+    for shell in ["sh", "bash", "zsh", "fish", "csh"] {
+        let server = Sshd::with(shell, "");
+        let (test, _) = project(&server);
+        let parents = r#"p=$$; while [ "$p" -gt 1 ]; do tr "\\000" " " <"/proc/$p/cmdline"; echo; p=$(sed -n "s/^PPid:[[:space:]]*//p" "/proc/$p/status"); done"#;
+        let test = test
+            .source("index.html", "1")
+            .recipe(&format!("task(\"prepare\", |host| print(host.run(`{parents}`)));\n"));
+        let ran = test.deploy();
+        let is_first = |line: &&str| *line == "sh" || line.starts_with("sh ") && !line.starts_with("share ");
+        let lines = ran.err.lines().chain(ran.out.lines()).map(str::trim).skip_while(|line| !is_first(line));
+        let ours: Vec<&str> = lines.take_while(|line| !line.starts_with("sshd")).collect();
+        assert!(!ours.is_empty(), "{ran}");
+        let are_general = ours.iter().all(|line| matches!(*line, "sh" | "sh -c IFS= read -r s; eval \"$s\""));
+        assert!(are_general, "{shell}: {ours:?}\n{ran}");
+    }
+}
+
 #[test]
 fn a_router_with_dropbear_and_busybox_is_deployed_to() {
     let server = Sshd::dropbear();

@@ -196,12 +196,13 @@ impl Link for Ssh {
 }
 
 /// Prepares a command for the login shell. bash, zsh, fish (since 3.0), csh and any `sh` replace themselves with
-/// `command`; rbash refuses `exec` and runs it directly. A long command is not repeated: most shells replace
-/// themselves with the last command anyway.
+/// `command`; rbash refuses `exec` and runs it directly. A login shell that stayed would have the command in its
+/// argument list: there, `pkill -f` of a recipe would find words of scripts, and end the run. A long command, which
+/// holds a script, is not repeated for that: rbash does not run it, and a short one is sent in its place.
 fn for_login_shell(command: &str) -> String {
     match command.len() {
         0..=REPEATED_MAX => format!("exec {command} || {command}"),
-        _ => command.to_owned(),
+        _ => format!("exec {command}"),
     }
 }
 
@@ -223,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn a_short_command_is_said_twice() {
+    fn only_a_short_command_is_said_twice() {
         assert_eq!(for_login_shell("sh"), "exec sh || sh");
         let long = format!("sh -c '{}'", ":".repeat(REPEATED_MAX));
-        assert_eq!(for_login_shell(&long), long);
+        assert_eq!(for_login_shell(&long), format!("exec {long}"));
     }
 }
