@@ -524,3 +524,34 @@ fn a_configuration_that_is_named_is_not_ignored_where_nothing_can_read_it() {
     test.ends(1, &[]).says("`ssh` not found on this machine").says("RUNNER_SSH_CONFIG");
     assert!(!site.path().exists());
 }
+
+/// What the login shell says instead of running a command is in the message.
+#[test]
+fn a_login_shell_that_lets_nobody_in_is_quoted() {
+    needs_root();
+    let server = Sshd::with("sh", "ForceCommand /usr/sbin/nologin");
+    let (test, _) = project(&server);
+    let ran = test.source("index.html", "1").ends(1, &[]);
+    eprintln!("{ran}");
+    ran.says("This account is currently not available.");
+}
+
+/// As a start file does that waits for an answer: Ctrl-C ends it at once.
+#[test]
+fn a_login_shell_that_asks_can_be_left() {
+    needs_root();
+    let server = Sshd::with("sh", "LogLevel VERBOSE\nForceCommand echo 'which version?' >&2; read -r answer");
+    let (test, _) = project(&server);
+    let test = test.source("index.html", "1");
+    let child = test.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !server.log().contains("Starting session") {
+        std::thread::yield_now();
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .unwrap();
+    let began = std::time::Instant::now();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    eprintln!("{:?} {ran}", began.elapsed());
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}

@@ -14,6 +14,8 @@ use crate::transport::{Listener, Silent, TransportError};
 
 /// How long to wait for the script to begin, so that its processes are known, and for its end to be reported.
 const LIMIT: Duration = Duration::from_secs(5);
+/// The same where the host has not answered anything yet: its login shell may wait for an answer of ours.
+const FIRST_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sends TERM to all processes of `$pid`, waits half a second, then sends KILL. Before that, it stops all of them, so
 /// that none continues when another one is gone: when one ends, another one may reach the end of its input, and would
@@ -82,7 +84,8 @@ pub fn end(
     listener: &mut dyn Listener,
 ) -> Result<(), TransportError> {
     exchange.stop_payload();
-    advance_until(link, exchange, None, listener, |exchange, _| exchange.process().is_some())?;
+    let limit = if shell.has_answered { LIMIT } else { FIRST_LIMIT };
+    advance_until(link, exchange, None, limit, listener, |exchange, _| exchange.process().is_some())?;
     let Some((pid, way)) = exchange.process().filter(|_| exchange.status().is_none()) else {
         return Ok(());
     };
@@ -92,14 +95,14 @@ pub fn end(
         Some(killer) => (killer, true),
         None => (on_a_channel(link, &act)?, false),
     };
-    let ended = advance_until(link, exchange, Some(&mut killer), listener, |_, killer| {
+    let ended = advance_until(link, exchange, Some(&mut killer), LIMIT, listener, |_, killer| {
         killer.is_some_and(|killer| killer.status().is_some())
     });
     if !is_in_shell {
         link.close(killer.channel);
     }
     ended?;
-    advance_until(link, exchange, None, listener, |_, _| false)
+    advance_until(link, exchange, None, LIMIT, listener, |_, _| false)
 }
 
 fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, TransportError> {
@@ -109,17 +112,18 @@ fn on_a_channel(link: &mut impl Link, act: &Act) -> Result<Exchange<'static>, Tr
     Ok(Exchange::new(channel, &mark, Input::text(line)))
 }
 
-/// Advances both exchanges until `is_done`, until the first is over and there is no second, or until the time limit.
+/// Advances both exchanges until `is_done`, until the first is over and there is no second, or until `limit`.
 /// Keeps reading the first one: a script that cleans up may print much.
 fn advance_until(
     link: &mut impl Link,
     exchange: &mut Exchange,
     mut killer: Option<&mut Exchange>,
+    limit: Duration,
     listener: &mut dyn Listener,
     is_done: impl Fn(&Exchange, Option<&Exchange>) -> bool,
 ) -> Result<(), TransportError> {
     let start = Instant::now();
-    while start.elapsed() < LIMIT {
+    while start.elapsed() < limit {
         let mut moved = exchange.advance(link, listener)?;
         let mut channels = vec![exchange.channel];
         if let Some(killer) = &mut killer {

@@ -231,6 +231,10 @@ impl<'a> Exchange<'a> {
     /// The error that the script was lost because of `why`, with its last output.
     pub fn lost(&self, why: &str) -> TransportError {
         let words = match self.err.kept.as_slice() {
+            // A login shell that lets nobody in may say so on either stream.
+            [] if self.out.scanner.begin().is_none() && self.err.scanner.stray().is_empty() => {
+                self.out.scanner.stray()
+            }
             [] => self.err.scanner.stray(),
             words => words,
         };

@@ -52,13 +52,18 @@ impl<L: Link> FramedRemote<L> {
         if let Some(mut turn) = self.shell.bootstrap(&mut self.link, act)? {
             let end = self.finish(&mut turn, listener);
             if !is_unknown(&turn.exchange, &end) {
-                return answer(turn.exchange, end?);
+                return self.answered(answer(turn.exchange, end?));
             }
             self.close_shell();
         }
         let mut turn = self.shell.start(&mut self.link, act)?;
         let end = self.finish(&mut turn, listener)?;
-        answer(turn.exchange, end)
+        self.answered(answer(turn.exchange, end))
+    }
+
+    fn answered(&mut self, answer: Result<Answer, TransportError>) -> Result<Answer, TransportError> {
+        self.shell.has_answered |= answer.is_ok();
+        answer
     }
 
     /// Waits for an act in the shell, or ends it if it runs too long.

@@ -14,6 +14,8 @@ pub struct Shell {
     open: Option<OpenShell>,
     /// An act that was sent ahead: its mark, and the part that is not written yet.
     sent_ahead: Option<(Mark, Vec<u8>)>,
+    /// The host has performed an act.
+    pub has_answered: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -26,7 +28,7 @@ struct OpenShell {
 impl Shell {
     /// A shell that the first act opens.
     pub fn new() -> Self {
-        Self { nonce: Nonce::random(), n_marks: 0, open: None, sent_ahead: None }
+        Self { nonce: Nonce::random(), n_marks: 0, open: None, sent_ahead: None, has_answered: false }
     }
 
     pub fn is_open(&self) -> bool {
