@@ -948,3 +948,60 @@ fn a_setting_and_a_template_have_no_nothing_in_their_texts() {
     let ran = project("let x = ();\nset(\"note\", `a${x}`);").ends(2, &["check"]);
     ran.says("`x` is `()`").says("--> deploy.rhai:2:17");
 }
+
+/// Rhai takes a closure for one of the file whose function calls it.
+#[test]
+fn a_closure_that_fails_in_a_function_of_another_file_is_shown_in_its_own() {
+    let lib = "// one\nfn each_of(list, what) {\n    for item in list { what.call(item); }\n}\n\n\n// seven\n";
+    let used = |what: &str| {
+        let recipe = format!("import \"./lib.rhai\" as lib;\n\n\n\ntask(\"prepare\", |host| {{\n{what}\n}});\n");
+        project(&recipe).write("lib.rhai", lib)
+    };
+    fails(
+        &used("    lib::each_of([3], |n| {\n        host.run(`exit ${n}`);\n    });"),
+        expect![[r#"
+            error: task `prepare` failed on `localhost`: `exit 3` exited with status 3
+             --> deploy.rhai:7:14
+              |
+            7 |         host.run(`exit ${n}`);
+              |              ^^^
+              = a closure called at lib.rhai:3:29
+              = `each_of` called at deploy.rhai:6:10
+              = `prepare` is declared at deploy.rhai:5
+        "#]],
+    );
+    fails(
+        &used("    lib::each_of([3], |n| { throw `no ${n}`; });"),
+        expect![[r#"
+            error: task `prepare` failed on `localhost`: no 3
+             --> deploy.rhai:6:29
+              |
+            6 |     lib::each_of([3], |n| { throw `no ${n}`; });
+              |                             ^^^^^
+              = a closure called at lib.rhai:3:29
+              = `each_of` called at deploy.rhai:6:10
+              = `prepare` is declared at deploy.rhai:5
+        "#]],
+    );
+}
+
+#[test]
+fn a_closure_of_another_file_is_not_called_here_and_the_report_says_how_to() {
+    let lib = "fn make() { |host| host.run(\"true\") }\n";
+    let used = |recipe: &str| {
+        project(&format!("import \"./lib.rhai\" as lib;\n{recipe}")).write("lib.rhai", lib)
+    };
+    fails(
+        &used("task(\"prepare\", |host| { let made = lib::make(); made.call(host); });\n"),
+        expect![[r#"
+            error: task `prepare` failed on `localhost`: a closure of another file cannot be called here
+             --> deploy.rhai:2:55
+              |
+            2 | task("prepare", |host| { let made = lib::make(); made.call(host); });
+              |                                                       ^^^^
+            hint: make it a function there, and call that in a closure of this file: `|host| name::check(host)`
+        "#]],
+    );
+    used("task(\"prepare\", lib::make());\n").ends(2, &[]).says("a closure of another file cannot be called here");
+    used("task(\"prepare\", |host| lib::make());\n").deploy();
+}

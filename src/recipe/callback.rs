@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, NativeCallContext, Position};
 
 use crate::event::Report;
+use crate::recipe::closure::{foreign_closure, is_closure};
 use crate::recipe::uncaught;
 
 /// A function pointer of Rhai is a name and captured values. `world` is the state of Rhai that knows the name.
@@ -31,8 +32,10 @@ impl Callback {
             let n_params = module.iter_script_fn_info().find(|(_, _, known, ..)| *known == name)?.3;
             Some((n_params.saturating_sub(curried), module.id().map(Into::into)))
         });
-        let (arity, file) =
-            found.ok_or_else(|| Report::new(format!("`{name}` is not a function of this file")))?;
+        let (arity, file) = found.ok_or_else(|| match is_closure(name) {
+            true => foreign_closure(),
+            false => Report::new(format!("`{name}` is not a function of this file")),
+        })?;
         let caller = world.source.as_deref().unwrap_or_default().to_owned();
         if file.is_some() {
             world.source = file;

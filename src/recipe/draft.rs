@@ -1,6 +1,6 @@
 //! What scripts declare while they are evaluated: settings, tasks, flows, hooks, each with its place.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -106,6 +106,8 @@ pub enum Content {
 #[derive(Default)]
 pub struct Declared {
     pub sources: Vec<RecipeSource>,
+    /// The file of each closure, by the name that Rhai gives it.
+    pub closures: HashMap<String, String>,
     /// The importing file, the path that it wrote, and the file that was found.
     pub imports: Vec<(String, String, String)>,
     pub settings: IndexMap<String, SettingDraft>,

@@ -3,6 +3,7 @@
 mod body;
 mod callback;
 mod check;
+mod closure;
 mod context;
 mod docs;
 mod draft;

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use rhai::{AST, ASTNode, Dynamic, Expr, Stmt};
 
 use crate::event::{Excerpt, Report};
+use crate::recipe::closure::is_closure;
 use crate::recipe::draft::{Content, Declaration, Declared};
 use crate::recipe::sources::RecipeSource;
 
@@ -96,10 +97,6 @@ fn combined(report: Report, last: &[&Declaration], aliases: &[&str], root: &str)
         _ => report,
     };
     report.hint(format!("combine them in `{root}`:\n    {}", lines.replace('\n', "\n    ")))
-}
-
-fn is_closure(function: &str) -> bool {
-    function.starts_with("anon$")
 }
 
 /// A name that functions can have.

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
 
 use crate::event::{Report, Suggestion};
+use crate::recipe::closure::is_closure;
 use crate::recipe::draft::Draft;
 use crate::recipe::failure::mistake;
 use crate::recipe::sources::{self, Origin, RecipeSource};
 use crate::recipe::syntax;
+
 use crate::recipe::uncaught;
 
 type Loaded = Result<Shared<Module>, Box<EvalAltResult>>;
@@ -55,6 +57,9 @@ impl Resolver {
         let mut ast =
             engine.compile(&source.text).map_err(|error| mistake(syntax::report(&source, &error)))?;
         ast.set_source(source.name.as_str());
+        let closures = ast.iter_functions().filter(|function| is_closure(function.name));
+        let closures = closures.map(|function| (function.name.to_owned(), source.name.clone()));
+        self.draft.lock().closures.extend(closures);
         let mut state = self.lock();
         state.open.push(source.clone());
         state.trees.push((source.clone(), ast.clone()));

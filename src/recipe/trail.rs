@@ -5,6 +5,7 @@ use rhai::{Dynamic, Engine, EvalAltResult};
 use crate::event::report::{Frame, Provenance};
 use crate::event::{Excerpt, Report, Suggestion};
 use crate::recipe::check::shapes::no_property;
+use crate::recipe::closure::{foreign_closure, is_closure};
 use crate::recipe::draft::Declared;
 use crate::recipe::failure::Failure;
 use crate::recipe::functions::{FunctionDoc, functions};
@@ -25,7 +26,7 @@ pub fn report(engine: &Engine, declared: &Declared, outer: &str, error: &EvalAlt
         report.excerpt = declared.excerpt(&source, innermost.position());
         if let Some(place) = place_of_mistake(declared, innermost) {
             report.excerpt = Some(place);
-        } else if let Some(raised) = raised(declared, innermost)
+        } else if let Some(raised) = raised(declared, &source, innermost)
             && let Some(thrown) = report.excerpt.replace(raised)
             && report.excerpt.as_ref() != Some(&thrown)
         {
@@ -65,14 +66,16 @@ fn innermost<'a>(
     match error {
         EvalAltResult::ErrorInFunctionCall(name, callee, inner, position) => {
             if let Some(excerpt) = declared.excerpt(outer, *position) {
-                let who = match name.starts_with("anon$") {
+                let who = match is_closure(name) {
                     true => "a closure".to_owned(),
                     false => format!("`{name}`"),
                 };
                 let text = format!("{who} called at {}:{}", excerpt.place, excerpt.place.column);
                 trail.push(frame(text, &excerpt));
             }
-            let source = if callee.is_empty() { outer } else { callee };
+            // Rhai takes a closure for one of the file that calls it.
+            let own = declared.closures.get(name).map(String::as_str);
+            let source = own.unwrap_or(if callee.is_empty() { outer } else { callee });
             innermost(declared, source, inner, trail)
         }
         EvalAltResult::ErrorInModule(file, inner, position) => {
@@ -161,19 +164,22 @@ fn place_of_mistake(declared: &Declared, error: &EvalAltResult) -> Option<Excerp
     declared.excerpt(&file, position)
 }
 
-/// Where a command failed, even if a script caught the failure and threw it again.
-fn raised(declared: &Declared, error: &EvalAltResult) -> Option<Excerpt> {
-    let EvalAltResult::ErrorRuntime(value, _) = error else {
+/// Where a command failed, even if a script caught the failure and threw it again. `source` is the file where it arose.
+fn raised(declared: &Declared, source: &str, error: &EvalAltResult) -> Option<Excerpt> {
+    let EvalAltResult::ErrorRuntime(value, at) = error else {
         return None;
     };
     let (file, position) = value.read_lock::<Failure>()?.raised.clone()?;
-    declared.excerpt(&file, position)
+    declared.excerpt(if position == *at { source } else { &file }, position)
 }
 
 /// `signature` is `name (Type, Type)`.
 fn no_function(engine: &Engine, signature: &str) -> Report {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
     let types: Vec<String> = types.trim_end_matches(')').split(", ").map(plain_type).collect();
+    if is_closure(name) {
+        return foreign_closure();
+    }
     let known = functions(engine);
     let same: Vec<&FunctionDoc> = known.iter().filter(|function| function.name == name).collect();
     if same.is_empty() {
