@@ -435,3 +435,40 @@ fn a_team_hears_of_each_flow_by_a_webhook() {
     let gone = test.recipe(example).env("SLACK_URL", "http://127.0.0.1:1/services/x");
     gone.deploy().says("warning: ").says("` failed: ").says_not("/services/");
 }
+
+/// Who answers at an address must not learn, by a redirect, what is meant for another.
+#[test]
+fn a_redirect_to_another_origin_takes_no_secret_along() {
+    let other = Server::start(|_| says("200 OK", "it is other"));
+    let (away, back) = (other.url("/b"), other.url("/back"));
+    let server = Server::start(move |request| match request.split(' ').nth(1).unwrap_or_default() {
+        "/away" => moved("302 Found", &away),
+        "/near" => moved("302 Found", "end"),
+        "/round" => moved("302 Found", &back),
+        _ => says("200 OK", "it is up"),
+    });
+    let ask = |url: &str| {
+        let body = format!(
+            "let key = secret(\"KEY\"); let headers = #{{ \"X-Token\": `t ${{key}}`, Cookie: \"id=1\", \"X-Plain\": \"yes\" }};
+             print(http_get(\"{url}\", #{{ headers: headers }}).body);"
+        );
+        task(test().env("KEY", "open-sesame"), &body).deploy()
+    };
+    ask(&server.url("/near"));
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    for request in asked {
+        let request = request.to_lowercase();
+        assert!(request.contains("x-token: t open-sesame") && request.contains("cookie: id=1"), "{request}");
+    }
+    // With a user in the address.
+    let url = server.url("/away").replace("http://", "http://ann:wonderland@");
+    ask(&url).says("it is other");
+    let first = server.asked().concat().to_lowercase();
+    assert!(first.contains("authorization: basic ") && first.contains("x-token: "), "{first}");
+    let second = other.asked().concat().to_lowercase();
+    assert!(second.contains("x-plain: yes"), "{second}");
+    for kept in ["open-sesame", "authorization", "cookie", "wonderland"] {
+        assert!(!second.contains(kept), "{second}");
+    }
+}

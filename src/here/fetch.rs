@@ -9,12 +9,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ureq::Agent;
-use ureq::config::RedirectAuthHeaders;
 use ureq::http::{self, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::event::{Event, Report};
-use crate::here::{Here, NAME};
+use crate::here::{Here, NAME, redirect};
 use crate::site::RequestOutcome;
 use crate::transport::cancel::POLL_INTERVAL;
 use crate::web::http::{BODY_MAX, check_size, encoded};
@@ -68,7 +67,10 @@ impl Here {
         let (began, timeout) = (Instant::now(), fetch.timeout);
         let (sender, receiver) = mpsc::channel();
         // Fails only if nobody waits any longer.
-        let work = move || drop(sender.send(answer(&fetch, &uri).map_err(|error| reason(error, timeout))));
+        let may_cross =
+            |(name, value): &(String, String)| redirect::may_cross(name, self.mask.masked(value) != *value);
+        let public: Vec<_> = fetch.headers.iter().filter(|header| may_cross(header)).cloned().collect();
+        let work = move || drop(sender.send(followed(&fetch, &uri, &public, began + timeout)));
         thread::Builder::new().spawn(work).with_context(|| format!("failed to send `{title}`"))?;
         loop {
             if self.cancel_token.is_cancelled() {
@@ -143,14 +145,45 @@ fn credentials(uri: &Uri) -> Option<String> {
     Some(STANDARD.encode(decoded))
 }
 
-fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
+/// The response at the end of all redirects. Another origin gets the `public` headers alone, even if it leads back.
+fn followed(
+    fetch: &Fetch,
+    first: &Uri,
+    public: &[(String, String)],
+    end: Instant,
+) -> Result<Response, String> {
+    let (mut uri, mut headers) = (first.clone(), fetch.headers.as_slice());
+    for _ in 0..=REDIRECTIONS_MAX {
+        let left = end.saturating_duration_since(Instant::now());
+        let response = answer(fetch, &uri, headers, left).map_err(|error| reason(error, fetch.timeout))?;
+        let is_redirect = fetch.follows && matches!(response.status, 301..=303 | 307 | 308);
+        let Some(location) = response.header("location").filter(|_| is_redirect) else {
+            return Ok(response);
+        };
+        let next = redirect::target(&uri, location);
+        let next = next.ok_or_else(|| format!("the server redirects to `{location}`, which is no address"))?;
+        if uri.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
+            return Err("the server redirects from https to http".to_owned());
+        }
+        if redirect::origin(&next) != redirect::origin(&uri) {
+            headers = public;
+        }
+        uri = next;
+    }
+    Err("too many redirects".to_owned())
+}
+
+fn answer(
+    fetch: &Fetch,
+    uri: &Uri,
+    headers: &[(String, String)],
+    timeout: Duration,
+) -> Result<Response, ureq::Error> {
     let agent: Agent = Agent::config_builder()
-        .timeout_global(Some(fetch.timeout))
+        .timeout_global(Some(timeout))
         .http_status_as_error(false)
-        // Never follow a redirect from https to http.
-        .https_only(uri.scheme_str() == Some("https"))
-        .max_redirects(if fetch.follows { REDIRECTIONS_MAX } else { 0 })
-        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+        // `followed` follows them.
+        .max_redirects(0)
         // Such as PURGE, for caches.
         .allow_non_standard_methods(true)
         .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
@@ -159,7 +192,7 @@ fn answer(fetch: &Fetch, uri: &Uri) -> Result<Response, ureq::Error> {
         .build()
         .into();
     let mut request = http::Request::builder().method(fetch.method.as_str()).uri(uri);
-    for (name, value) in &fetch.headers {
+    for (name, value) in headers {
         request = request.header(name, value);
     }
     let has_body = !fetch.body.is_empty() || matches!(fetch.method.as_str(), "POST" | "PUT" | "PATCH");
@@ -184,8 +217,6 @@ fn reason(error: ureq::Error, timeout: Duration) -> String {
     match error {
         ureq::Error::Timeout(_) => timeout_message(timeout),
         ureq::Error::Io(error) => error.to_string(),
-        // Its own message contains the URL, with user and password.
-        ureq::Error::RequireHttpsOnly(_) => "the server redirects from https to http".to_owned(),
         error => error.to_string(),
     }
 }

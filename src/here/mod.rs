@@ -12,6 +12,7 @@ pub mod once;
 pub mod options;
 pub mod project;
 pub mod question;
+mod redirect;
 mod remarks;
 pub mod revision;
 pub mod source;
