@@ -952,9 +952,11 @@ fn a_setting_and_a_template_have_no_nothing_in_their_texts() {
 /// Rhai takes a closure for one of the file whose function calls it.
 #[test]
 fn a_closure_that_fails_in_a_function_of_another_file_is_shown_in_its_own() {
-    let lib = "// one\nfn each_of(list, what) {\n    for item in list { what.call(item); }\n}\n\n\n// seven\n";
+    let lib =
+        "// one\nfn each_of(list, what) {\n    for item in list { what.call(item); }\n}\n\n\n// seven\n";
     let used = |what: &str| {
-        let recipe = format!("import \"./lib.rhai\" as lib;\n\n\n\ntask(\"prepare\", |host| {{\n{what}\n}});\n");
+        let recipe =
+            format!("import \"./lib.rhai\" as lib;\n\n\n\ntask(\"prepare\", |host| {{\n{what}\n}});\n");
         project(&recipe).write("lib.rhai", lib)
     };
     fails(
@@ -988,9 +990,8 @@ fn a_closure_that_fails_in_a_function_of_another_file_is_shown_in_its_own() {
 #[test]
 fn a_closure_of_another_file_is_not_called_here_and_the_report_says_how_to() {
     let lib = "fn make() { |host| host.run(\"true\") }\n";
-    let used = |recipe: &str| {
-        project(&format!("import \"./lib.rhai\" as lib;\n{recipe}")).write("lib.rhai", lib)
-    };
+    let used =
+        |recipe: &str| project(&format!("import \"./lib.rhai\" as lib;\n{recipe}")).write("lib.rhai", lib);
     fails(
         &used("task(\"prepare\", |host| { let made = lib::make(); made.call(host); });\n"),
         expect![[r#"
@@ -1002,6 +1003,8 @@ fn a_closure_of_another_file_is_not_called_here_and_the_report_says_how_to() {
             hint: make it a function there, and call that in a closure of this file: `|host| name::check(host)`
         "#]],
     );
-    used("task(\"prepare\", lib::make());\n").ends(2, &[]).says("a closure of another file cannot be called here");
+    used("task(\"prepare\", lib::make());\n")
+        .ends(2, &[])
+        .says("a closure of another file cannot be called here");
     used("task(\"prepare\", |host| lib::make());\n").deploy();
 }

@@ -161,7 +161,8 @@ fn followed(
             return Ok(response);
         };
         let next = redirect::target(&uri, location);
-        let next = next.ok_or_else(|| format!("the server redirects to `{location}`, which is no address"))?;
+        let next =
+            next.ok_or_else(|| format!("the server redirects to `{location}`, which is no address"))?;
         if uri.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
             return Err("the server redirects from https to http".to_owned());
         }

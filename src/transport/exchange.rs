@@ -103,6 +103,8 @@ pub struct Exchange<'a> {
     started: Option<Instant>,
     /// When the channel last accepted bytes, or was opened.
     last_accepted: Instant,
+    /// When the end mark arrived on one of the streams alone, and when something last arrived since then.
+    half_ended: Option<(Instant, Instant)>,
     buffer: Vec<u8>,
 }
 
@@ -115,6 +117,7 @@ impl<'a> Exchange<'a> {
             // Without input, it has started already.
             started: input.is_empty().then(Instant::now),
             last_accepted: Instant::now(),
+            half_ended: None,
             input,
             buffer: vec![0; BUFFER],
         }
@@ -132,6 +135,13 @@ impl<'a> Exchange<'a> {
         for capture in [&mut self.out, &mut self.err] {
             moved |= read(link, self.channel, capture, &mut self.buffer, listener)
                 .map_err(|error| TransportError::broken(&error, sent))?;
+        }
+        let is_half_ended = self.out.scanner.end().is_some() != self.err.scanner.end().is_some();
+        match (is_half_ended, &mut self.half_ended) {
+            (false, _) => {}
+            (true, None) => self.half_ended = Some((Instant::now(), Instant::now())),
+            (true, Some((_, last))) if moved => *last = Instant::now(),
+            (true, Some(_)) => {}
         }
         Ok(moved)
     }
@@ -186,6 +196,12 @@ impl<'a> Exchange<'a> {
     /// How long ago the channel last accepted bytes, if the script has not begun yet; zero if it has.
     pub fn stalled(&self) -> Duration {
         self.out.scanner.begin().map_or_else(|| self.last_accepted.elapsed(), |_| Duration::ZERO)
+    }
+
+    /// If one of the streams has ended and the other one has not: how long ago that was, and for how long nothing has
+    /// arrived.
+    pub fn half_ended(&self) -> Option<(Duration, Duration)> {
+        self.half_ended.map(|(since, last)| (since.elapsed(), last.elapsed()))
     }
 
     pub fn sent(&self) -> u64 {

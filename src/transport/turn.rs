@@ -12,6 +12,11 @@ use crate::transport::{Listener, TransportError};
 /// How long to read the output of a process that has ended, if other processes keep writing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long to wait for the second end mark, and for anything at all before it. The shell prints both at once; before the
+/// second, no more can be on its way than the host holds back for us, a few MiB.
+const SECOND_MARK: Duration = Duration::from_secs(30);
+const SECOND_MARK_SILENCE: Duration = Duration::from_secs(10);
+
 /// Limits that end an exchange, in addition to the timeout of its act.
 pub struct TurnLimits {
     pub cancel_token: CancelToken,
@@ -86,6 +91,11 @@ impl<'a> Turn<'a> {
         }
         if self.exchange.stalled() >= limits.start {
             return Err(self.never_began(limits.start));
+        }
+        let half_ended = self.exchange.half_ended();
+        if half_ended.is_some_and(|(since, silent)| since >= SECOND_MARK || silent >= SECOND_MARK_SILENCE) {
+            let why = "the shell reported the end of the script on one of its two outputs only";
+            return Err(self.exchange.lost(why));
         }
         // Processes that outlive a killed shell may keep printing, so this does not wait for them to be silent.
         if !has_moved || self.looked.elapsed() > POLL_INTERVAL {

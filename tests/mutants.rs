@@ -1,0 +1,200 @@
+//! A server and a web server that lie at random: no panic, no wait beyond the time limits, bounded memory, and never "done" where
+//! something else is served.
+//!
+//! `tests/run` takes a sample, `.ci/long mutants` 2,000 of each. The seed is printed; `RUNNER_SEED` chooses it.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Ran, Test, repeats, tree};
+
+/// No run with a server that lies takes longer: a script may take 120 s to begin.
+const LIMIT: Duration = Duration::from_secs(170);
+/// The most memory of a run in KiB: an answer of 128 MiB, once more while it is read, and the program itself.
+const MEMORY: u64 = 420 * 1024;
+
+/// A generator that is the same everywhere (splitmix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+
+    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[self.below(all.len() as u64) as usize]
+    }
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("RUNNER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20261130);
+    println!("RUNNER_SEED={seed}");
+    seed
+}
+
+/// Runs the program within the limits. Returns what it said, its peak memory in KiB (proc(5)) and how long it took.
+fn limited(mut command: Command, what: &str) -> (Ran, u64, Duration) {
+    let began = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let readers = [Box::new(out) as Box<dyn Read + Send>, Box::new(err)].map(|mut stream| {
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            stream.read_to_end(&mut text).unwrap();
+            text
+        })
+    });
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let code = loop {
+        let line = fs::read_to_string(&status).unwrap_or_default();
+        let line = line.lines().find_map(|line| line.strip_prefix("VmHWM:").map(str::to_owned));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        peak = peak.max(kib.unwrap_or_default());
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        if began.elapsed() > LIMIT {
+            child.kill().unwrap();
+            panic!("it does not end: {what}");
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    let [out, err] = readers.map(|reader| String::from_utf8_lossy(&reader.join().unwrap()).into_owned());
+    (Ran { code, out, err }, peak, began.elapsed())
+}
+
+/// Does `n` things, several at a time; `RUNNER_MUTANT=17` does the 17th alone.
+fn each(n: usize, act: impl Fn(usize) + Sync) {
+    if let Some(only) = std::env::var("RUNNER_MUTANT").ok().and_then(|only| only.parse().ok()) {
+        return act(only);
+    }
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    if i >= n {
+                        return;
+                    }
+                    act(i);
+                }
+            });
+        }
+    });
+}
+
+const SETTINGS: &str = "[settings]\nsource = \"source\"\nconfirm_within = 2\nshared = [\"up/\"]\n\
+                        [stage.local]\npath = \"site\"\ntransport = \"local\"\n";
+
+fn version(test: Test, version: &str) -> Test {
+    let test = test.toml(SETTINGS).source("index", version).source("a/b c", version).source("same", "same");
+    let files = (0..20).fold(test, |test, n| test.source(&format!("n/{n}"), &format!("{n}")));
+    files.recipe("task(\"prepare\", |host| { host.write(\"note\", host.run(\"echo 5\")); });\n")
+}
+
+/// What a whole release of that version is, but for the link to `shared/`.
+fn wanted(version: &str) -> BTreeMap<Vec<u8>, String> {
+    let mut files: BTreeMap<Vec<u8>, String> = BTreeMap::new();
+    for (path, text) in [("index", version), ("a/b c", version), ("same", "same"), ("note", "5")] {
+        files.insert(path.into(), text.to_owned());
+    }
+    files.extend((0..20).map(|n| (format!("n/{n}").into(), n.to_string())));
+    files
+}
+
+fn served(test: &Test) -> BTreeMap<Vec<u8>, String> {
+    let root = test.path("site/current");
+    let files = tree(&root).into_keys();
+    let texts = files.filter_map(|path| {
+        let at = root.join(Path::new(std::str::from_utf8(&path).unwrap()));
+        at.is_file().then(|| (path, fs::read_to_string(at).unwrap()))
+    });
+    texts.collect()
+}
+
+#[test]
+fn a_shell_that_lies_is_never_believed_to_have_done_what_it_did_not() {
+    let seed = seed();
+    let base = version(Test::new(), "1");
+    base.deploy();
+    let base = version(base, "2");
+    base.deploy();
+    let (n_well, n_told, peak, longest) =
+        (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    each(repeats(40, 2000), |i| {
+        let mut chance = Chance(seed.wrapping_add(i as u64 * 7919));
+        let which = if chance.below(10) < 7 { 0 } else { 1 + chance.below(4) };
+        let stream = if chance.below(10) < 8 { "out" } else { "err" };
+        let modes = [
+            "bit", "noise", "digits", "drop", "again", "insert", "lines", "huge", "cut", "bit", "bit",
+            "endless",
+        ];
+        let mode = chance.of(&modes);
+        let is_early = chance.below(3) == 0;
+        let at = chance.below(if is_early { 200 } else { 4000 });
+        let words: &[&str] = match chance.below(10) {
+            0 => &["rollback"],
+            1 => &["status"],
+            2 => &["releases"],
+            3 => &["--plan"],
+            4 => &["doctor"],
+            _ => &[],
+        };
+        let mutant = format!("{which} {stream} {mode} {at} {}", chance.below(1 << 31));
+        let what = format!("{i}: {words:?}, MUTANT={mutant}");
+        let test = version(Test::new(), "3");
+        let copied = Command::new("cp").arg("-a").arg(base.path("site")).arg(test.path("site")).status();
+        assert!(copied.unwrap().success());
+        let test = test.write("bin/sh", include_str!("support/mutant.pl")).mode("bin/sh", 0o755);
+        let mut command = test.command(words);
+        let path = format!("{}:{}", test.path("bin").display(), std::env::var("PATH").unwrap());
+        command.env("PATH", path).env("MUTANT", &mutant);
+        let (ran, kib, took) = limited(command, &what);
+        peak.fetch_max(kib, Ordering::Relaxed);
+        longest.fetch_max(took.as_millis() as u64, Ordering::Relaxed);
+        assert!(matches!(ran.code, Some(0 | 1 | 3 | 4)), "{what}\n{ran}");
+        ran.says_not("panicked");
+        assert!(kib < MEMORY, "{what}: {kib} KiB\n{ran}");
+        let now = served(&test);
+        let is = ["1", "2", "3"].into_iter().find(|version| wanted(version) == now);
+        assert!(is.is_some(), "{what}: half of a release is served\n{now:?}\n{ran}");
+        match (ran.code, words) {
+            (Some(0), []) => assert_eq!(is, Some("3"), "{what}\n{ran}"),
+            (Some(0), ["rollback"]) => assert_eq!(is, Some("1"), "{what}\n{ran}"),
+            (_, [] | ["rollback"]) => {}
+            _ => assert_eq!(is, Some("2"), "{what}\n{ran}"),
+        }
+        let count = if ran.code == Some(0) { &n_well } else { &n_told };
+        count.fetch_add(1, Ordering::Relaxed);
+        // Whatever it was led to do, the next run goes on.
+        if words.is_empty() && ran.code != Some(0) {
+            let next = test.run(&["--wait"]);
+            assert_eq!(next.code, Some(0), "{what}\n{ran}\n{next}");
+            assert_eq!(served(&test), wanted("3"), "{what}\n{ran}\n{next}");
+        }
+    });
+    println!(
+        "{} runs were well, {} told that something is wrong; at most {} MiB, {:.1} s",
+        n_well.into_inner(),
+        n_told.into_inner(),
+        peak.into_inner() / 1024,
+        longest.into_inner() as f64 / 1000.0
+    );
+}
