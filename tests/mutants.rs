@@ -138,7 +138,7 @@ fn a_shell_that_lies_is_never_believed_to_have_done_what_it_did_not() {
     base.deploy();
     let (n_well, n_told, peak, longest) =
         (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    each(repeats(40, 2000), |i| {
+    each(repeats(20, 2000), |i| {
         let mut chance = Chance(seed.wrapping_add(i as u64 * 7919));
         let which = if chance.below(10) < 7 { 0 } else { 1 + chance.below(4) };
         let stream = if chance.below(10) < 8 { "out" } else { "err" };
@@ -194,6 +194,155 @@ fn a_shell_that_lies_is_never_believed_to_have_done_what_it_did_not() {
         "{} runs were well, {} told that something is wrong; at most {} MiB, {:.1} s",
         n_well.into_inner(),
         n_told.into_inner(),
+        peak.into_inner() / 1024,
+        longest.into_inner() as f64 / 1000.0
+    );
+}
+
+/// A response of a web server, as it should be.
+fn response(chance: &mut Chance) -> Vec<u8> {
+    let body = "so it goes\n".repeat(chance.below(400) as usize);
+    let text = match chance.below(6) {
+        0 => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX-A: b\r\n\r\n{body}", body.len()),
+        1 => format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len().max(1)
+        ),
+        2 => format!(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+        3 => format!("HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n{body}"),
+        4 => "HTTP/1.1 204 No Content\r\nDate: today\r\n\r\n".to_owned(),
+        _ => "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".to_owned(),
+    };
+    text.into_bytes()
+}
+
+/// The same of a FastCGI pool (its specification, 3.3 and 5).
+fn fastcgi_response(chance: &mut Chance) -> Vec<u8> {
+    let record = |kind: u8, content: &[u8]| {
+        let length = (content.len() as u16).to_be_bytes();
+        [&[1, kind, 0, 1, length[0], length[1], 0, 0][..], content].concat()
+    };
+    let body = "so it goes\n".repeat(chance.below(400) as usize);
+    let text = format!("Status: 200 OK\r\nContent-Type: text/html\r\n\r\n{body}");
+    let records = [record(6, text.as_bytes()), record(7, b"a warning"), record(6, b""), record(3, &[0; 8])];
+    records.concat()
+}
+
+/// Says such a response, changed; `false` once the other side has gone.
+fn lies(stream: &mut TcpStream, chance: &mut Chance, is_fastcgi: bool) -> bool {
+    let mut bytes = if is_fastcgi { fastcgi_response(chance) } else { response(chance) };
+    let at = chance.below(bytes.len() as u64) as usize;
+    let endless = |stream: &mut TcpStream, block: &[u8]| while stream.write_all(block).is_ok() {};
+    match chance.below(12) {
+        0 => bytes[at] ^= 1 << chance.below(8),
+        1 => bytes[at..].iter_mut().for_each(|byte| {
+            if chance.below(20) == 0 {
+                *byte = chance.below(256) as u8
+            }
+        }),
+        2 => bytes[at..].iter_mut().filter(|byte| byte.is_ascii_digit()).for_each(|byte| *byte = b'9'),
+        3 => drop(bytes.drain(at..(at + 1 + chance.below(40) as usize).min(bytes.len()))),
+        4 => bytes.extend_from_within(at..),
+        5 => drop(bytes.splice(at..at, b"\r\n\r\n\0".repeat(20))),
+        6 => drop(bytes.splice(at..at, b"A".repeat(5_000_000))),
+        7 => bytes.truncate(at),
+        8 => {
+            bytes.truncate(at);
+            let _ = stream.write_all(&bytes);
+            endless(stream, &b"X-Header: so it goes on\r\n".repeat(3000));
+            return false;
+        }
+        9 => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            endless(stream, &b"1\r\nx\r\n".repeat(10_000));
+            return false;
+        }
+        10 => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n");
+            endless(stream, &b"x".repeat(50_000));
+            return false;
+        }
+        // It says nothing more, and waits.
+        _ => {
+            let _ = stream.write_all(&bytes[..at]);
+            let _ = stream.read_to_end(&mut Vec::new());
+            return false;
+        }
+    }
+    stream.write_all(&bytes).is_ok()
+}
+
+/// Answers each request by the number in its path.
+fn web_server(seed: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // It ends with the test.
+    thread::spawn(move || {
+        let mut n_all = 0;
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            n_all += 1;
+            thread::spawn(move || {
+                let mut request = [0; 2048];
+                let n = stream.read(&mut request).unwrap_or_default();
+                let text = String::from_utf8_lossy(&request[..n]).into_owned();
+                let number = text.split(['/', ' ']).find_map(|word| word.parse().ok()).unwrap_or(n_all);
+                lies(&mut stream, &mut Chance(seed.wrapping_add(number * 7919)), request[0] == 1);
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_web_server_that_lies_is_left_in_time() {
+    const EACH: usize = 20;
+    let seed = seed();
+    let port = web_server(seed);
+    let (n_answers, n_failures, peak, longest) =
+        (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    each(repeats(3, 100), |i| {
+        let from = i * EACH;
+        let recipe = format!(
+            "task(\"preflight\", |host| {{
+                 let answers = 0;
+                 for n in {from}..{} {{
+                     let options = #{{ timeout: 1, expect: [] }};
+                     try {{
+                         switch n % 4 {{
+                             0 => http_get(`http://127.0.0.1:{port}/${{n}}`, options),
+                             1 => host.http(`https://127.0.0.1:{port}/${{n}}`, options),
+                             2 => host.fastcgi(`127.0.0.1:{port}`, `/${{n}}/index.php`, options),
+                             _ => host.http(`http://127.0.0.1:{port}/${{n}}`, options),
+                         }}
+                         answers += 1;
+                     }} catch (error) {{ }}
+                 }}
+                 print(`answers: ${{answers}}`);
+             }});",
+            from + EACH
+        );
+        let test = Test::new().source("index", "1").recipe(&recipe);
+        let what = format!("{i}");
+        let (ran, kib, took) = limited(test.command(&[]), &what);
+        assert_eq!(ran.code, Some(0), "{what}\n{ran}");
+        ran.says_not("panicked");
+        assert!(kib < MEMORY, "{what}: {kib} KiB");
+        // A request takes its second, and little more.
+        assert!(took < Duration::from_secs(3 * EACH as u64), "{what}: {took:?}\n{ran}");
+        let n = ran.err.lines().find_map(|line| line.trim().strip_prefix("answers: ")?.parse().ok());
+        let n: u64 = n.unwrap_or_else(|| panic!("{ran}"));
+        n_answers.fetch_add(n, Ordering::Relaxed);
+        n_failures.fetch_add(EACH as u64 - n, Ordering::Relaxed);
+        peak.fetch_max(kib, Ordering::Relaxed);
+        longest.fetch_max(took.as_millis() as u64, Ordering::Relaxed);
+    });
+    println!(
+        "{} answers were taken, {} requests failed; at most {} MiB, {:.1} s for {EACH} requests",
+        n_answers.into_inner(),
+        n_failures.into_inner(),
         peak.into_inner() / 1024,
         longest.into_inner() as f64 / 1000.0
     );
