@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use support::Test;
-use support::userland::everywhere;
+use support::userland::{everywhere, tools_without};
 
 /// The web application.
 const POOL: u32 = 33;
@@ -509,4 +509,32 @@ fn releases_that_only_others_can_empty_are_told_in_one_warning_and_removed_by_a_
         .unwrap()
         .filter(|entry| is_trash(&entry.as_ref().unwrap().file_name()));
     assert_eq!((rest.count(), test.releases("site").len()), (0, 1));
+}
+
+/// With processes of its own, so that pools of other tests are not seen.
+#[test]
+fn the_doctor_says_which_set_up_a_site_has() {
+    let toml = settings("writable = [\"up/\"]");
+    for (pools, deployer, want) in [
+        (&[POOL][..], 0, "*locked*: the application does not run as `root`"),
+        (&[POOL], POOL, "*self-updating*: the application runs as `www-data`, who deploys"),
+        (&[POOL, 1], POOL, "pools run as `daemon`, `www-data`; if the one of this site runs as `www-data`"),
+        (&[], 0, ""),
+    ] {
+        let test = Test::new().source("index", "1").toml(&toml);
+        fs::copy("/bin/sleep", test.path("php-fpm8.2")).unwrap();
+        let test = test.shell(&format!("chown -R {deployer} ."));
+        let by = |user: u32| format!("setpriv --reuid {user} --regid {user} --clear-groups");
+        let start: String = pools.iter().map(|pool| format!("{} ./php-fpm8.2 600 & ", by(*pool))).collect();
+        let inner = format!("{start} {} \"$@\"", by(deployer));
+        let test = test.around(&format!("exec unshare -fp --mount-proc sh -c '{inner}' sh \"$@\""));
+        let ran = test.ends(0, &["doctor"]);
+        ran.says(want).says_not("setfacl");
+        assert_eq!(ran.err.matches("docs/security.md").count(), usize::from(!want.is_empty()), "{ran}");
+    }
+    let test = Test::new().source("index", "1").toml(&toml);
+    let path = tools_without(&test, &["setfacl"]);
+    let test = test.env("PATH", &path);
+    test.ends(0, &["doctor"]).says("`setfacl` not found").says("install the package `acl`");
+    test.ends(0, &["--plan"]).says("`setfacl` not found on this host");
 }

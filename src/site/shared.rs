@@ -72,6 +72,13 @@ impl Site {
             return Ok(());
         }
         self.make_release()?;
+        if self.session.is_planning() && !self.seen()?.facts.has("setfacl") {
+            self.session.note(
+                "`setfacl` not found on this host: what the application creates in `writable` directories, the user who \
+                 deploys may not be able to change, and the other way round"
+                    .to_owned(),
+            );
+        }
         let others = self.session.act(share::writable(&lock, &name, paths))?.unwrap_or_default();
         for (path, SitePart { owner, mode, .. }) in others.iter().filter(|(_, part)| part.is_owners()) {
             self.session.note(format!(
