@@ -1,5 +1,6 @@
 //! Steps that create, seal and discard a release, and the step that ends a run.
 
+use crate::event::few;
 use crate::release::answer::Fields;
 use crate::release::guard::{self, Guarded};
 use crate::release::history::HistoryEntry;
@@ -75,6 +76,24 @@ pub struct PruneRest {
     pub kib: u64,
     /// The last line that `prune_command` printed.
     pub error: Option<String>,
+}
+
+impl PruneRest {
+    pub fn warning(&self, root: &str) -> String {
+        let releases = if self.releases.len() == 1 { "release" } else { "releases" };
+        let left = match (self.n_files, self.kib) {
+            (0, kib) => format!("{kib} KiB are left"),
+            (n, kib) => format!("{n} files and directories of {} are left, {kib} KiB in all", self.users),
+        };
+        let why =
+            self.error.as_ref().map(|why| format!("; `prune_command` failed: {why}")).unwrap_or_default();
+        format!(
+            "{releases} {} could not be removed completely: {left}{why}; run `sudo rm -rf {}/trash.*` on the host, and see \
+             the setting `prune_command`",
+            few(&self.releases),
+            Word::shown(&format!("{root}/.runner"))
+        )
+    }
 }
 
 /// The outcome of the last step.

@@ -37,9 +37,17 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
     if n_more > 0 {
         planned(format!("and {n_more} more"));
     }
-    if !with_diff {
-        return Ok(());
+    if with_diff {
+        show_differences(run, site, change);
     }
+    Ok(())
+}
+
+/// Shows how the files that would be sent differ from those on the host.
+fn show_differences(run: &Run, site: &mut Site, change: &SourceChange) {
+    let SourceChange { plan, tree: sent, send, .. } = change;
+    let host = site.host().name.clone();
+    let planned = |text: String| run.events.event(Event::Planned { host: host.clone(), text });
     let (place, below) = match &plan.base.release {
         Some(base) => (CommandPlace::Release(base.clone()), ""),
         None => (CommandPlace::Site, "cache/"),
@@ -60,7 +68,7 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
         let (old, new) = match (old, new) {
             (Ok(old), Ok(new)) => (old, new),
             (Err(error), _) => {
-                planned(format!("no difference of `{}` is shown: {}", entry.path, error));
+                planned(format!("no difference of `{}` is shown: {error}", entry.path));
                 continue;
             }
             (_, Err(error)) => {
@@ -72,5 +80,4 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
             run.events.event(Event::Diff { host: host.clone(), text });
         }
     }
-    Ok(())
 }

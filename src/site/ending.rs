@@ -5,8 +5,8 @@ use anyhow::{Result, bail};
 
 use crate::release::Lock;
 use crate::release::history::{self, HistoryEntry};
-use crate::release::lifecycle::{self, Finish, FinishReport, PruneRest};
-use crate::shell::{Act, Answer, Step, Word};
+use crate::release::lifecycle::{self, Finish, FinishReport};
+use crate::shell::{Act, Answer, Step};
 use crate::site::session::{Backlog, Session};
 use crate::site::swapping::UnconfirmedSwap;
 use crate::transport::{Remote, TransportError};
@@ -149,36 +149,15 @@ impl Session {
         if let Some(why) = &ended.unpruned {
             self.warn(format!("old releases were not pruned: {why}"));
         }
-        if let Some(text) = self.rest_of_prune(&ended.rest) {
-            self.warn(text);
+        if !ended.rest.releases.is_empty() {
+            let root = self.view.seen().map(|seen| seen.root.clone()).unwrap_or_default();
+            self.warn(ended.rest.warning(&root));
         }
         for name in &ended.occupied {
             self.warn(format!("a process still runs in release `{name}`; it is kept until the next prune"));
         }
         self.view.pruned(&ended.removed);
         ended.removed
-    }
-
-    /// The warning about releases that could not be removed.
-    fn rest_of_prune(&self, rest: &PruneRest) -> Option<String> {
-        let names: Vec<String> = rest.releases.iter().map(|name| format!("`{name}`")).collect();
-        let releases = match names.as_slice() {
-            [] => return None,
-            [name] => format!("release {name}"),
-            names => format!("releases {}", names.join(", ")),
-        };
-        let left = match (rest.n_files, rest.kib) {
-            (0, kib) => format!("{kib} KiB are left"),
-            (n, kib) => format!("{n} files and directories of {} are left, {kib} KiB in all", rest.users),
-        };
-        let why =
-            rest.error.as_ref().map(|why| format!("; `prune_command` failed: {why}")).unwrap_or_default();
-        let root = self.view.seen().map(|seen| seen.root.clone()).unwrap_or_default();
-        let trash = Word::shown(&format!("{root}/.runner"));
-        Some(format!(
-            "{releases} could not be removed completely: {left}{why}; run `sudo rm -rf {trash}/trash.*` on the host, and see \
-             the setting `prune_command`"
-        ))
     }
 
     /// The history of the site.

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use crate::shell::{Answer, Exit};
-use crate::transport::frame::Scanner;
+use crate::transport::frame::{Scanner, last_lines};
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::mark::Mark;
 use crate::transport::{Listener, Stream, TransportError};
@@ -13,8 +13,6 @@ use crate::transport::{Listener, Stream, TransportError};
 /// How much of a payload is in memory at once.
 const BLOCK: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
-/// How much of the last output a `TransportError` quotes.
-const WORDS_MAX: usize = 1024;
 /// The most that a script may print: all of it is in memory. The largest answers are manifests, compressed.
 const OUTPUT_MAX: usize = 128 * 1024 * 1024;
 
@@ -260,17 +258,6 @@ impl<'a> Exchange<'a> {
             words => format!("{why}: {words}"),
         };
         TransportError::Gone { why, sent: self.input.sent }
-    }
-}
-
-/// The last lines. A line is whole or left out: what is left of a secret that is cut in two would not be masked.
-fn last_lines(words: &[u8]) -> &[u8] {
-    match words.len().checked_sub(WORDS_MAX) {
-        None | Some(0) => words,
-        Some(from) => {
-            let line = words[from - 1..].iter().position(|byte| *byte == b'\n');
-            line.map_or(&[], |at| &words[from + at..])
-        }
     }
 }
 

@@ -40,26 +40,13 @@ impl Keys {
             }
         }
         add_certificates(&mut files, config, attempts);
-        files.retain_mut(|file| {
-            file.certificates.retain(|certificate| config.allowed.forbids(certificate).is_none());
-            let why = file.public.as_ref().and_then(|key| config.allowed.forbids(key));
-            if let Some(why) = &why {
-                attempts.note(format!("key `{}`: {why}", file.path.display()));
-            }
-            why.is_none()
-        });
+        leave_out_forbidden(&mut files, config, attempts);
         let agent = match &config.agent {
             None => None,
             // A missing agent is not an error, but one that does not answer is.
             Some(path) => match Agent::open(path, waiter.session, waiter.cancel_token)? {
                 Ok(mut agent) => {
-                    agent.keys.retain(|held| {
-                        let why = config.allowed.forbids(&held.key);
-                        if let Some(why) = &why {
-                            attempts.note(format!("{}: {why}", held.name()));
-                        }
-                        why.is_none()
-                    });
+                    agent.keys.retain(|held| is_allowed(&held.key, &held.name(), config, attempts));
                     Some(agent)
                 }
                 Err(why) => {
@@ -221,6 +208,25 @@ fn sign(
 
 fn is_default(path: &Path, home: &Path) -> bool {
     DEFAULT_KEYS.iter().any(|name| home.join(".ssh").join(name) == path)
+}
+
+/// Whether the configuration allows a key. Notes why not.
+fn is_allowed(key: &PublicKey, name: &str, config: &Config, attempts: &mut LoginAttempts) -> bool {
+    let why = config.allowed.forbids(key);
+    if let Some(why) = &why {
+        attempts.note(format!("{name}: {why}"));
+    }
+    why.is_none()
+}
+
+fn leave_out_forbidden(files: &mut Vec<KeyFile>, config: &Config, attempts: &mut LoginAttempts) {
+    for file in &mut *files {
+        file.certificates.retain(|certificate| config.allowed.forbids(certificate).is_none());
+    }
+    files.retain(|file| {
+        let name = format!("key `{}`", file.path.display());
+        file.public.as_ref().is_none_or(|key| is_allowed(key, &name, config, attempts))
+    });
 }
 
 /// Adds each certificate of the configuration to the file with its private key.
