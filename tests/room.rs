@@ -260,6 +260,26 @@ fn a_file_system_that_is_read_only_from_any_task_on_is_named_and_changes_nothing
     });
 }
 
+/// busybox' `flock` and redirections say it in their own way, or not at all.
+#[test]
+fn with_busybox_a_site_that_cannot_be_written_is_not_mistaken_for_a_locked_one() {
+    with_mounts("with_busybox_a_site_that_cannot_be_written_is_not_mistaken_for_a_locked_one", || {
+        for fault in [Fault::ReadOnly, Fault::Denied, Fault::Full(0), Fault::NoInodes(0)] {
+            let (mount, test) = small("size=8m,nr_inodes=300");
+            let test = test.busybox().version("1");
+            fault.begins(&mount);
+            let ran = test.ends(1, &[]);
+            let is_named =
+                fault.words().iter().chain(&["cannot write to"]).any(|words| ran.err.contains(words));
+            assert!(is_named, "{fault:?}\n{ran}");
+            ran.says_not("holds the lock");
+            assert_eq!(serves_whole(&test), "0");
+            fault.ends(&mount);
+            test.deploy();
+        }
+    });
+}
+
 #[test]
 fn a_site_that_may_not_be_written_from_any_task_on_is_named_and_not_changed() {
     with_mounts("a_site_that_may_not_be_written_from_any_task_on_is_named_and_not_changed", || {

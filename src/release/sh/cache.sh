@@ -33,6 +33,7 @@ prepare() {
   [ -n "$base" ] || : >"$manifest"
   list cache | unmanaged "$manifest" >"$run/others" || refuse 'failed to list `cache`'
   clear_out cache "$run/others"
+  settle cache "$manifest"
   change cache "$manifest"
 }
 

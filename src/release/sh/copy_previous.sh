@@ -204,8 +204,10 @@ copy() {
 take_over() {
   list "releases/$base" | unmanaged "$manifest" >"$run/others" || refuse 'failed to list what commands left in the previous release'
   # In an adopted release nothing is managed. Later steps find what could not be copied or removed here.
-  [ ! -s "$manifest" ] || duplicate
-  return 0
+  [ -s "$manifest" ] || return 0
+  duplicate
+  # Also what is as expected: it was looked at where it is copied from, and the web application may have changed it since.
+  settle "$new" "$manifest"
 }
 
 prepare() {

@@ -78,18 +78,16 @@ clear_out() {
   done <"$2"
 }
 
-# Removes from directory $1 what is of another kind than manifest $2 says. Above all a link in place of a directory:
-# nothing may be removed or unpacked through it. Directories are made writable.
+# Removes from directory $1, in which nobody else can write, what is of another kind than manifest $2 says. Above all a link in
+# place of a directory: nothing may be removed or unpacked through it. Directories are made writable.
 settle() {
   list "$1" -type d \( -perm -700 -o -exec chmod u+rwx {} \; \) | misplaced "$2" >"$run/misplaced" ||
     refuse 'failed to list directories'
   clear_out "$1" "$run/misplaced"
 }
 
-# Updates directory $1, which manifest $2 describes, from the pack: removes what is gone, unpacks the rest.
+# Updates directory $1, which is settled and which manifest $2 describes, from the pack: removes what is gone, unpacks the rest.
 change() {
-  # Also what is as expected: it was looked at where it is copied from, and the web application may have changed it since.
-  settle "$1" "$2"
   (cd -- "$1" && gone_files rm -f -- && gone_directories remove_directories) || exit
   # The first versions left what the work tree let others write.
   ! grep -q "$open_modes" "$2" || chmod -R go-w -- "$1" || exit
