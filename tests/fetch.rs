@@ -204,7 +204,7 @@ fn what_goes_wrong_is_said() {
             format!("http_get(\"{}\", #{{ expect: \"down\" }})", url("/up")),
             vec!["the body does not contain `down`"],
         ),
-        (format!("http_get(\"{}\")", url("/round")), vec!["` failed: too many redirects"]),
+        (format!("http_get(\"{}\")", url("/round")), vec!["` failed: stopped after 5 redirects"]),
         (format!("http_get(\"http://{free}/\")"), vec!["` failed: Connection refused"]),
         (
             format!("http_get(\"http://u:pass@{free}/\")"),
@@ -322,7 +322,7 @@ fn only_a_certificate_that_this_machine_trusts_is_believed() {
     test = task(test, &format!("http_get(\"https://localhost:{port}/\");"));
     test.ends(1, &[]).says("` failed: invalid peer certificate: ");
     test = task(test, &format!("http_get(\"https://127.0.0.1:{port}/plain\");"));
-    test.ends(1, &[]).says("` failed: the server redirects from https to http").says_not("pass");
+    test.ends(1, &[]).says("` failed: refused to follow a redirect from https to http").says_not("pass");
     let test = test.env("SSL_CERT_FILE", "/dev/null");
     test.ends(1, &[]).says("No CA certificates were loaded from the system");
 }
@@ -436,7 +436,7 @@ fn a_team_hears_of_each_flow_by_a_webhook() {
     gone.deploy().says("warning: ").says("` failed: ").says_not("/services/");
 }
 
-/// Who answers at an address must not learn, by a redirect, what is meant for another.
+/// A redirect must not hand credentials for one server to another.
 #[test]
 fn a_redirect_to_another_origin_takes_no_secret_along() {
     let other = Server::start(|_| says("200 OK", "it is other"));

@@ -949,7 +949,7 @@ fn a_setting_and_a_template_have_no_nothing_in_their_texts() {
     ran.says("`x` is `()`").says("--> deploy.rhai:2:17");
 }
 
-/// Rhai takes a closure for one of the file whose function calls it.
+/// Rhai attributes a closure to the file that calls it.
 #[test]
 fn a_closure_that_fails_in_a_function_of_another_file_is_shown_in_its_own() {
     let lib =
@@ -988,23 +988,23 @@ fn a_closure_that_fails_in_a_function_of_another_file_is_shown_in_its_own() {
 }
 
 #[test]
-fn a_closure_of_another_file_is_not_called_here_and_the_report_says_how_to() {
+fn a_closure_from_another_file_is_refused_with_a_hint() {
     let lib = "fn make() { |host| host.run(\"true\") }\n";
     let used =
         |recipe: &str| project(&format!("import \"./lib.rhai\" as lib;\n{recipe}")).write("lib.rhai", lib);
     fails(
         &used("task(\"prepare\", |host| { let made = lib::make(); made.call(host); });\n"),
         expect![[r#"
-            error: task `prepare` failed on `localhost`: a closure of another file cannot be called here
+            error: task `prepare` failed on `localhost`: a closure from another file cannot be called here
              --> deploy.rhai:2:55
               |
             2 | task("prepare", |host| { let made = lib::make(); made.call(host); });
               |                                                       ^^^^
-            hint: make it a function there, and call that in a closure of this file: `|host| name::check(host)`
+            hint: make it a function in that file, and call it from a closure in this file: `|host| name::check(host)`
         "#]],
     );
     used("task(\"prepare\", lib::make());\n")
         .ends(2, &[])
-        .says("a closure of another file cannot be called here");
+        .says("a closure from another file cannot be called here");
     used("task(\"prepare\", |host| lib::make());\n").deploy();
 }

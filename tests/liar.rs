@@ -195,9 +195,9 @@ fn a_server_without_a_tool_is_told_before_anything_is_made() {
     }
 }
 
-/// What was a file when it was deployed may be something else now, on the server and on the way there.
+/// A file of the live release may since have been replaced by a link, a pipe or a directory.
 #[test]
-fn a_difference_shows_no_file_behind_a_link_and_waits_for_no_pipe() {
+fn a_diff_follows_no_link_and_waits_for_no_pipe() {
     let test = Test::new().source("note", "one\n").source("own", "one\n").write("private", "the key\n");
     test.deploy();
     let live = test.live("site").unwrap();
@@ -210,6 +210,6 @@ fn a_difference_shows_no_file_behind_a_link_and_waits_for_no_pipe() {
             std::process::Command::new("sh").arg("-c").arg(format!("{make} {}", note.display())).status();
         assert!(status.unwrap().success());
         let ran = test.ends(0, &["--diff"]);
-        ran.says_not("the key").says("no difference of `note` is shown: ").says("+two");
+        ran.says_not("the key").says("cannot show the diff of `note`: ").says("+two");
     }
 }

@@ -1,5 +1,4 @@
-//! A server and a web server that lie at random: no panic, no wait beyond the time limits, bounded memory, and never "done" where
-//! something else is served.
+//! Fuzzing: shells and web servers that send corrupted output: no panic, no hang, bounded memory, no false success.
 //!
 //! `tests/run` takes a sample, `.ci/long mutants` 2,000 of each. The seed is printed; `RUNNER_SEED` chooses it.
 
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use support::{Ran, Test, repeats, tree};
 
-/// No run with a server that lies takes longer: a script may take 120 s to begin.
+/// The limit for a run: a script may take 120 s to begin.
 const LIMIT: Duration = Duration::from_secs(170);
 /// The most memory of a run in KiB: an answer of 128 MiB, once more while it is read, and the program itself.
 const MEMORY: u64 = 420 * 1024;
@@ -71,7 +70,7 @@ fn limited(mut command: Command, what: &str) -> (Ran, u64, Duration) {
         }
         if began.elapsed() > LIMIT {
             child.kill().unwrap();
-            panic!("it does not end: {what}");
+            panic!("no exit within {LIMIT:?}: {what}");
         }
         thread::sleep(Duration::from_millis(2));
     };
@@ -79,7 +78,7 @@ fn limited(mut command: Command, what: &str) -> (Ran, u64, Duration) {
     (Ran { code, out, err }, peak, began.elapsed())
 }
 
-/// Does `n` things, several at a time; `RUNNER_MUTANT=17` does the 17th alone.
+/// Calls `act` for 0..n on four threads. `RUNNER_MUTANT=17` calls it for 17 only.
 fn each(n: usize, act: impl Fn(usize) + Sync) {
     if let Some(only) = std::env::var("RUNNER_MUTANT").ok().and_then(|only| only.parse().ok()) {
         return act(only);
@@ -109,7 +108,7 @@ fn version(test: Test, version: &str) -> Test {
     files.recipe("task(\"prepare\", |host| { host.write(\"note\", host.run(\"echo 5\")); });\n")
 }
 
-/// What a whole release of that version is, but for the link to `shared/`.
+/// The files of a complete release, without the link to `shared/`.
 fn wanted(version: &str) -> BTreeMap<Vec<u8>, String> {
     let mut files: BTreeMap<Vec<u8>, String> = BTreeMap::new();
     for (path, text) in [("index", version), ("a/b c", version), ("same", "same"), ("note", "5")] {
@@ -130,7 +129,7 @@ fn served(test: &Test) -> BTreeMap<Vec<u8>, String> {
 }
 
 #[test]
-fn a_shell_that_lies_is_never_believed_to_have_done_what_it_did_not() {
+fn corrupted_shell_output_never_causes_a_false_success() {
     let seed = seed();
     let base = version(Test::new(), "1");
     base.deploy();
@@ -174,7 +173,7 @@ fn a_shell_that_lies_is_never_believed_to_have_done_what_it_did_not() {
         assert!(kib < MEMORY, "{what}: {kib} KiB\n{ran}");
         let now = served(&test);
         let is = ["1", "2", "3"].into_iter().find(|version| wanted(version) == now);
-        assert!(is.is_some(), "{what}: half of a release is served\n{now:?}\n{ran}");
+        assert!(is.is_some(), "{what}: the served files are no complete release\n{now:?}\n{ran}");
         match (ran.code, words) {
             (Some(0), []) => assert_eq!(is, Some("3"), "{what}\n{ran}"),
             (Some(0), ["rollback"]) => assert_eq!(is, Some("1"), "{what}\n{ran}"),
@@ -183,7 +182,7 @@ fn a_shell_that_lies_is_never_believed_to_have_done_what_it_did_not() {
         }
         let count = if ran.code == Some(0) { &n_well } else { &n_told };
         count.fetch_add(1, Ordering::Relaxed);
-        // Whatever it was led to do, the next run goes on.
+        // Whatever happened, the next run succeeds.
         if words.is_empty() && ran.code != Some(0) {
             let next = test.run(&["--wait"]);
             assert_eq!(next.code, Some(0), "{what}\n{ran}\n{next}");
@@ -191,7 +190,7 @@ fn a_shell_that_lies_is_never_believed_to_have_done_what_it_did_not() {
         }
     });
     println!(
-        "{} runs were well, {} told that something is wrong; at most {} MiB, {:.1} s",
+        "{} runs succeeded, {} reported an error; at most {} MiB, {:.1} s",
         n_well.into_inner(),
         n_told.into_inner(),
         peak.into_inner() / 1024,
@@ -231,7 +230,7 @@ fn fastcgi_response(chance: &mut Chance) -> Vec<u8> {
     records.concat()
 }
 
-/// Says such a response, changed; `false` once the other side has gone.
+/// Sends a corrupted response. Returns false once the client has closed the connection.
 fn lies(stream: &mut TcpStream, chance: &mut Chance, is_fastcgi: bool) -> bool {
     let mut bytes = if is_fastcgi { fastcgi_response(chance) } else { response(chance) };
     let at = chance.below(bytes.len() as u64) as usize;
@@ -297,7 +296,7 @@ fn web_server(seed: u64) -> u16 {
 }
 
 #[test]
-fn a_web_server_that_lies_is_left_in_time() {
+fn a_corrupted_response_never_hangs_a_run() {
     const EACH: usize = 20;
     let seed = seed();
     let port = web_server(seed);
@@ -340,7 +339,7 @@ fn a_web_server_that_lies_is_left_in_time() {
         longest.fetch_max(took.as_millis() as u64, Ordering::Relaxed);
     });
     println!(
-        "{} answers were taken, {} requests failed; at most {} MiB, {:.1} s for {EACH} requests",
+        "{} responses accepted, {} requests failed; at most {} MiB, {:.1} s for {EACH} requests",
         n_answers.into_inner(),
         n_failures.into_inner(),
         peak.into_inner() / 1024,

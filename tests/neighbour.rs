@@ -461,7 +461,7 @@ fn left_by_the_pool(test: &Test, release: &str) {
 }
 
 #[test]
-fn releases_that_only_others_can_empty_are_told_in_one_warning_and_removed_by_a_command() {
+fn one_warning_lists_releases_with_files_of_others_and_prune_command_removes_them() {
     let text = |more: &str| {
         settings(&format!("keep_releases = 1\ngenerated = [\"cache/\"]\nwritable = [\"cache/\"]\n{more}"))
     };
@@ -471,22 +471,25 @@ fn releases_that_only_others_can_empty_are_told_in_one_warning_and_removed_by_a_
     left_by_the_pool(&test, &first);
     let test = test.source("index", "2");
     let root = test.path("site").canonicalize().unwrap().display().to_string();
-    let how =
-        format!("run `sudo rm -rf {root}/.runner/trash.*` on the host, and see the setting `prune_command`");
+    let how = format!(
+        "on the host, run `sudo sh -c 'rm -rf {root}/.runner/trash.*'`; the setting `prune_command` can"
+    );
     test.deploy().says(&format!(
-        "release `{first}` could not be removed completely: 2 files and directories of www-data are left, "
+        "could not completely remove release `{first}`: 2 files or directories of `www-data` are left ("
     ));
     let second = test.live("site").unwrap();
     left_by_the_pool(&test, &second);
     let test = test.source("index", "3");
     let ran = test.deploy();
-    ran.says(&format!("releases `{first}`, `{second}` could not be removed completely: 4 files ")).says(&how);
-    assert_eq!(ran.err.matches("could not be removed").count(), 1, "{ran}");
+    ran.says(&format!("could not completely remove releases `{first}`, `{second}`: 4 files ")).says(&how);
+    assert_eq!(ran.err.matches("could not completely remove").count(), 1, "{ran}");
 
-    // A command that does nothing is told; one that may do it, as `sudo -u www-data find . -delete` may, empties both.
+    // A failing command is quoted; one with the right to delete the files, as with `sudo -u www-data`, empties both.
     let test =
         test.toml(&text("prune_command = \"echo 'a password is required' >&2; false\"")).source("index", "4");
-    test.deploy().says(" KiB in all; `prune_command` failed: a password is required; run `sudo ");
+    test.deploy().says(
+        " KiB); `prune_command` failed: a password is required, exit status 1; on the host, run `sudo ",
+    );
     let (asks, answers) = (test.path("asks"), test.path("answers"));
     for fifo in [&asks, &answers] {
         let status = Command::new("mkfifo").args(["-m", "666"]).arg(fifo).status().unwrap();
@@ -502,7 +505,7 @@ fn releases_that_only_others_can_empty_are_told_in_one_warning_and_removed_by_a_
             fs::write(&answers, "").unwrap();
         }
     });
-    test.deploy().says_not("could not be removed");
+    test.deploy().says_not("could not completely remove");
     owner.join().unwrap();
     let is_trash = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("trash");
     let rest = fs::read_dir(test.path("site/.runner"))
@@ -516,9 +519,17 @@ fn releases_that_only_others_can_empty_are_told_in_one_warning_and_removed_by_a_
 fn the_doctor_says_which_set_up_a_site_has() {
     let toml = settings("writable = [\"up/\"]");
     for (pools, deployer, want) in [
-        (&[POOL][..], 0, "*locked*: the application does not run as `root`"),
-        (&[POOL], POOL, "*self-updating*: the application runs as `www-data`, who deploys"),
-        (&[POOL, 1], POOL, "pools run as `daemon`, `www-data`; if the one of this site runs as `www-data`"),
+        (
+            &[POOL][..],
+            0,
+            "*locked*, if this site uses PHP-FPM or Apache: neither runs as `root`, the user who deploys",
+        ),
+        (&[POOL], POOL, "*self-updating*: PHP-FPM or Apache runs as `www-data`, the user who deploys"),
+        (
+            &[POOL, 1],
+            POOL,
+            "web applications on this host run as `daemon`, `www-data`; this site is *self-updating* if its own runs as `www-data`",
+        ),
         (&[], 0, ""),
     ] {
         let test = Test::new().source("index", "1").toml(&toml);
@@ -536,5 +547,5 @@ fn the_doctor_says_which_set_up_a_site_has() {
     let path = tools_without(&test, &["setfacl"]);
     let test = test.env("PATH", &path);
     test.ends(0, &["doctor"]).says("`setfacl` not found").says("install the package `acl`");
-    test.ends(0, &["--plan"]).says("`setfacl` not found on this host");
+    test.ends(0, &["--plan"]).says("`setfacl` not found: in `writable`");
 }

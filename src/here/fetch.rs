@@ -66,10 +66,10 @@ impl Here {
         self.events.event(Event::Command { host: NAME.to_owned(), text: title.to_owned() });
         let (began, timeout) = (Instant::now(), fetch.timeout);
         let (sender, receiver) = mpsc::channel();
-        // Fails only if nobody waits any longer.
         let may_cross =
             |(name, value): &(String, String)| redirect::may_cross(name, self.mask.masked(value) != *value);
         let public: Vec<_> = fetch.headers.iter().filter(|header| may_cross(header)).cloned().collect();
+        // Fails only if nobody waits any longer.
         let work = move || drop(sender.send(followed(&fetch, &uri, &public, began + timeout)));
         thread::Builder::new().spawn(work).with_context(|| format!("failed to send `{title}`"))?;
         loop {
@@ -145,7 +145,7 @@ fn credentials(uri: &Uri) -> Option<String> {
     Some(STANDARD.encode(decoded))
 }
 
-/// The response at the end of all redirects. Another origin gets the `public` headers alone, even if it leads back.
+/// Follows redirects to the final response. After a redirect to another origin, sends only the `public` headers.
 fn followed(
     fetch: &Fetch,
     first: &Uri,
@@ -162,16 +162,16 @@ fn followed(
         };
         let next = redirect::target(&uri, location);
         let next =
-            next.ok_or_else(|| format!("the server redirects to `{location}`, which is no address"))?;
+            next.ok_or_else(|| format!("the server redirects to `{location}`, which is not a valid URL"))?;
         if uri.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
-            return Err("the server redirects from https to http".to_owned());
+            return Err("refused to follow a redirect from https to http".to_owned());
         }
         if redirect::origin(&next) != redirect::origin(&uri) {
             headers = public;
         }
         uri = next;
     }
-    Err("too many redirects".to_owned())
+    Err(format!("stopped after {REDIRECTIONS_MAX} redirects"))
 }
 
 fn answer(
@@ -183,7 +183,7 @@ fn answer(
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(timeout))
         .http_status_as_error(false)
-        // `followed` follows them.
+        // `followed` does: it decides which headers go along.
         .max_redirects(0)
         // Such as PURGE, for caches.
         .allow_non_standard_methods(true)

@@ -1,8 +1,8 @@
-//! Where a redirect leads (RFC 9110 §10.2.2), and what of a request may go there.
+//! The target of a redirect (RFC 9110 §10.2.2), and the headers that may go to it.
 
 use ureq::http::Uri;
 
-/// What names a user at an origin, besides what a recipe marks as secret.
+/// Headers that carry credentials even if the recipe did not mark them as secret.
 const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// Whether a header may be sent to another origin, too.
@@ -17,7 +17,7 @@ pub fn origin(uri: &Uri) -> (String, String, u16) {
     (scheme, uri.host().unwrap_or_default().to_ascii_lowercase(), port)
 }
 
-/// The address that `location` means in a response from `uri`.
+/// Resolves a `Location` header of a response from `uri`. `None` if it is not a valid URL.
 pub fn target(uri: &Uri, location: &str) -> Option<Uri> {
     let scheme = uri.scheme_str()?;
     let authority = uri.authority()?.as_str().rsplit('@').next()?;

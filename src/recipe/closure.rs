@@ -1,4 +1,4 @@
-//! Closures, which Rhai makes to functions with names of its own.
+//! Closures. Rhai turns each into a function named `anon$...`.
 
 use crate::event::Report;
 
@@ -7,8 +7,8 @@ pub fn is_closure(function: &str) -> bool {
     function.starts_with("anon$")
 }
 
-/// The mistake of calling a closure that a function of another file returned.
+/// The error for calling a closure that a function of another file returned.
 pub fn foreign_closure() -> Report {
-    Report::new("a closure of another file cannot be called here")
-        .hint("make it a function there, and call that in a closure of this file: `|host| name::check(host)`")
+    Report::new("a closure from another file cannot be called here")
+        .hint("make it a function in that file, and call it from a closure in this file: `|host| name::check(host)`")
 }

@@ -12,7 +12,6 @@ use crate::recipe::draft::Draft;
 use crate::recipe::failure::mistake;
 use crate::recipe::sources::{self, Origin, RecipeSource};
 use crate::recipe::syntax;
-
 use crate::recipe::uncaught;
 
 type Loaded = Result<Shared<Module>, Box<EvalAltResult>>;

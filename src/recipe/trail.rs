@@ -73,7 +73,7 @@ fn innermost<'a>(
                 let text = format!("{who} called at {}:{}", excerpt.place, excerpt.place.column);
                 trail.push(frame(text, &excerpt));
             }
-            // Rhai takes a closure for one of the file that calls it.
+            // Rhai attributes a closure to the file that calls it.
             let own = declared.closures.get(name).map(String::as_str);
             let source = own.unwrap_or(if callee.is_empty() { outer } else { callee });
             innermost(declared, source, inner, trail)
@@ -164,7 +164,8 @@ fn place_of_mistake(declared: &Declared, error: &EvalAltResult) -> Option<Excerp
     declared.excerpt(&file, position)
 }
 
-/// Where a command failed, even if a script caught the failure and threw it again. `source` is the file where it arose.
+/// Where a command failed, even if a script caught the failure and threw it again. At the place of the error itself,
+/// `source` is right, and the recorded file may be the one of the caller.
 fn raised(declared: &Declared, source: &str, error: &EvalAltResult) -> Option<Excerpt> {
     let EvalAltResult::ErrorRuntime(value, at) = error else {
         return None;

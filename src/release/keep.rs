@@ -23,15 +23,14 @@ pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
     Ok(earlier.into_iter().map(|record| record.name.clone()).collect())
 }
 
-/// All but the `keep` complete releases that were served last: a rollback without a name goes to these. One that was not
-/// served yet counts from when it was created, but takes the place neither of the live release nor of the one before it.
-/// The live release stays, whatever its state. Failed and bad releases are
+/// All but `keep` complete releases. Keeps the live one, then the one that a rollback would go to, then those served last.
+/// A release that was never served counts from its creation. The live release stays, whatever its state. Failed and bad releases are
 /// removed and not counted. A release that is being built belongs to a run and stays.
 pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
     let mut complete: Vec<&Record> = seen.complete().collect();
-    let way_back = earlier_releases(seen).unwrap_or_default().into_iter().next();
+    let rollback_target = earlier_releases(seen).unwrap_or_default().into_iter().next();
     complete.sort_by_key(|record| {
-        let rank = [seen.live(), way_back.as_ref()].map(|name| name == Some(&record.name));
+        let rank = [seen.live(), rollback_target.as_ref()].map(|name| name == Some(&record.name));
         Reverse((rank, record.served().unwrap_or(record.created), record.created))
     });
     let kept: Vec<&ReleaseName> = complete.iter().take(keep.get()).map(|record| &record.name).collect();
@@ -89,9 +88,9 @@ mod tests {
         case("1r 2 3 4b 5*", 3, "2 4");
     }
 
-    /// As runs leave them that die between `seal` and `swap`.
+    /// Runs that die between `seal` and `swap` leave such releases.
     #[test]
-    fn releases_that_were_never_served_take_no_place_of_the_way_back() {
+    fn unserved_releases_do_not_displace_the_rollback_target() {
         case("1s 2 3 4s*", 3, "2");
         case("1s 2s 3 4 5 6s*", 3, "1 3 4");
         case("1s 2 3s*", 1, "1 2");

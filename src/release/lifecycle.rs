@@ -68,30 +68,37 @@ pub struct Finish<'a> {
 
 /// What could not be removed, now or earlier.
 #[derive(Debug, Default)]
-pub struct PruneRest {
+pub struct PruneLeftovers {
     pub releases: Vec<String>,
-    /// The files of other users in them, and who these are.
+    /// How many files in them belong to other users, and to whom.
     pub n_files: u64,
     pub users: String,
     pub kib: u64,
-    /// The last line that `prune_command` printed.
-    pub error: Option<String>,
+    /// The last lines that `prune_command` printed, and how it ended.
+    pub errors: Vec<String>,
 }
 
-impl PruneRest {
+impl PruneLeftovers {
     pub fn warning(&self, root: &str) -> String {
         let releases = if self.releases.len() == 1 { "release" } else { "releases" };
-        let left = match (self.n_files, self.kib) {
-            (0, kib) => format!("{kib} KiB are left"),
-            (n, kib) => format!("{n} files and directories of {} are left, {kib} KiB in all", self.users),
+        let left = match self.n_files {
+            0 => format!("{} KiB are left", self.kib),
+            1 => format!("1 file or directory of {} is left ({} KiB)", self.users, self.kib),
+            n => format!("{n} files or directories of {} are left ({} KiB)", self.users, self.kib),
         };
-        let why =
-            self.error.as_ref().map(|why| format!("; `prune_command` failed: {why}")).unwrap_or_default();
+        let mut errors = self.errors.clone();
+        errors.dedup();
+        let errors = match errors.as_slice() {
+            [] => String::new(),
+            lines => format!("; `prune_command` failed: {}", lines.join(", ")),
+        };
+        // As root, because nobody else can read the directory.
+        let command = format!("rm -rf {}/trash.*", Word::shown(&format!("{root}/.runner")));
         format!(
-            "{releases} {} could not be removed completely: {left}{why}; run `sudo rm -rf {}/trash.*` on the host, and see \
-             the setting `prune_command`",
+            "could not completely remove {releases} {}: {left}{errors}; on the host, run `sudo sh -c {}`; the setting \
+             `prune_command` can do this at each prune",
             few(&self.releases),
-            Word::shown(&format!("{root}/.runner"))
+            Word::shown(&command)
         )
     }
 }
@@ -102,7 +109,9 @@ pub struct FinishReport {
     /// The swap was not confirmed in time: the server has swapped back by itself. Nothing else was done.
     pub is_expired: bool,
     pub removed: Vec<String>,
-    pub rest: PruneRest,
+    pub leftovers: PruneLeftovers,
+    /// Releases that could not be moved out of `releases/`.
+    pub unmoved: Vec<String>,
     /// Releases in which a process is working.
     pub occupied: Vec<String>,
     /// Why the prune was not done.
@@ -138,12 +147,13 @@ pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
         Ok(FinishReport {
             is_expired: false,
             removed: fields.list("pruned"),
-            rest: PruneRest {
+            unmoved: fields.list("unmoved"),
+            leftovers: PruneLeftovers {
                 releases: fields.list("stayed"),
                 n_files: number("rest_files"),
                 users: fields.get("rest_users").unwrap_or_default(),
                 kib: number("rest_kib"),
-                error: fields.list("prune_error").pop(),
+                errors: fields.list("prune_error"),
             },
             occupied: fields.list("occupied"),
             unpruned: fields.get("refused"),

@@ -68,11 +68,14 @@ fn show_differences(run: &Run, site: &mut Site, change: &SourceChange) {
         let (old, new) = match (old, new) {
             (Ok(old), Ok(new)) => (old, new),
             (Err(error), _) => {
-                planned(format!("no difference of `{}` is shown: {error}", entry.path));
+                planned(format!("cannot show the diff of `{}`: {error}", entry.path));
                 continue;
             }
             (_, Err(error)) => {
-                planned(format!("no difference of `{}` is shown: here, {error}", entry.path));
+                planned(format!(
+                    "cannot show the diff of `{}`: failed to read it on this machine: {error}",
+                    entry.path
+                ));
                 continue;
             }
         };

@@ -149,9 +149,14 @@ impl Session {
         if let Some(why) = &ended.unpruned {
             self.warn(format!("old releases were not pruned: {why}"));
         }
-        if !ended.rest.releases.is_empty() {
+        for name in &ended.unmoved {
+            self.warn(format!(
+                "could not move release `{name}` out of `releases/`; it is kept until the next prune"
+            ));
+        }
+        if !ended.leftovers.releases.is_empty() {
             let root = self.view.seen().map(|seen| seen.root.clone()).unwrap_or_default();
-            self.warn(ended.rest.warning(&root));
+            self.warn(ended.leftovers.warning(&root));
         }
         for name in &ended.occupied {
             self.warn(format!("a process still runs in release `{name}`; it is kept until the next prune"));

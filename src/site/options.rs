@@ -25,7 +25,7 @@ pub struct Options {
     pub confirm_within: u64,
     /// The command that the server runs after it has swapped back by itself.
     pub revert_command: String,
-    /// Runs on the host in a pruned release that it cannot remove.
+    /// The command that the host runs in a pruned release that cannot be removed.
     pub prune_command: String,
     /// What visitors request, unless a function of the recipe computes it.
     pub visit: Option<Visit>,

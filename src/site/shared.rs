@@ -73,11 +73,9 @@ impl Site {
         }
         self.make_release()?;
         if self.session.is_planning() && !self.seen()?.facts.has("setfacl") {
-            self.session.note(
-                "`setfacl` not found on this host: what the application creates in `writable` directories, the user who \
-                 deploys may not be able to change, and the other way round"
-                    .to_owned(),
-            );
+            let why = "in `writable` directories, the application and the user who deploys may not be able to change \
+                       each other's files; install the package `acl` on the host";
+            self.session.note(format!("`setfacl` not found: {why}"));
         }
         let others = self.session.act(share::writable(&lock, &name, paths))?.unwrap_or_default();
         for (path, SitePart { owner, mode, .. }) in others.iter().filter(|(_, part)| part.is_owners()) {

@@ -14,7 +14,7 @@ use crate::transport::{Listener, Silent, TransportError};
 
 /// How long to wait for the script to begin, so that its processes are known, and for its end to be reported.
 const LIMIT: Duration = Duration::from_secs(5);
-/// The same where the host has not answered anything yet: its login shell may wait for an answer of ours.
+/// The same before the host's first answer: until then, its login shell may be waiting for input.
 const FIRST_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sends TERM to all processes of `$pid`, waits half a second, then sends KILL. Before that, it stops all of them, so

@@ -92,6 +92,13 @@ impl Capture {
     }
 }
 
+/// Only one of the streams has its end mark.
+#[derive(Debug, Clone, Copy)]
+pub struct HalfEnded {
+    pub since: Instant,
+    pub last_output: Instant,
+}
+
 /// A script in progress.
 pub struct Exchange<'a> {
     pub channel: ChannelId,
@@ -101,8 +108,7 @@ pub struct Exchange<'a> {
     started: Option<Instant>,
     /// When the channel last accepted bytes, or was opened.
     last_accepted: Instant,
-    /// When the end mark arrived on one of the streams alone, and when something last arrived since then.
-    half_ended: Option<(Instant, Instant)>,
+    half_ended: Option<HalfEnded>,
     buffer: Vec<u8>,
 }
 
@@ -135,11 +141,13 @@ impl<'a> Exchange<'a> {
                 .map_err(|error| TransportError::broken(&error, sent))?;
         }
         let is_half_ended = self.out.scanner.end().is_some() != self.err.scanner.end().is_some();
-        match (is_half_ended, &mut self.half_ended) {
-            (false, _) => {}
-            (true, None) => self.half_ended = Some((Instant::now(), Instant::now())),
-            (true, Some((_, last))) if moved => *last = Instant::now(),
-            (true, Some(_)) => {}
+        match &mut self.half_ended {
+            Some(half) if moved => half.last_output = Instant::now(),
+            None if is_half_ended => {
+                let now = Instant::now();
+                self.half_ended = Some(HalfEnded { since: now, last_output: now });
+            }
+            _ => {}
         }
         Ok(moved)
     }
@@ -196,10 +204,8 @@ impl<'a> Exchange<'a> {
         self.out.scanner.begin().map_or_else(|| self.last_accepted.elapsed(), |_| Duration::ZERO)
     }
 
-    /// If one of the streams has ended and the other one has not: how long ago that was, and for how long nothing has
-    /// arrived.
-    pub fn half_ended(&self) -> Option<(Duration, Duration)> {
-        self.half_ended.map(|(since, last)| (since.elapsed(), last.elapsed()))
+    pub fn half_ended(&self) -> Option<HalfEnded> {
+        self.half_ended
     }
 
     pub fn sent(&self) -> u64 {
@@ -245,7 +251,7 @@ impl<'a> Exchange<'a> {
     /// The error that the script was lost because of `why`, with its last output.
     pub fn lost(&self, why: &str) -> TransportError {
         let words = match self.err.kept.as_slice() {
-            // A login shell that lets nobody in may say so on either stream.
+            // `nologin` explains itself on stdout.
             [] if self.out.scanner.begin().is_none() && self.err.scanner.stray().is_empty() => {
                 self.out.scanner.stray()
             }

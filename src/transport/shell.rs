@@ -14,7 +14,7 @@ pub struct Shell {
     open: Option<OpenShell>,
     /// An act that was sent ahead: its mark, and the part that is not written yet.
     sent_ahead: Option<(Mark, Vec<u8>)>,
-    /// The host has performed an act.
+    /// Whether the host has completed an act.
     pub has_answered: bool,
 }
 

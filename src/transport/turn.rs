@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::shell::Exit;
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
-use crate::transport::exchange::Exchange;
+use crate::transport::exchange::{Exchange, HalfEnded};
 use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::{Listener, TransportError};
@@ -12,8 +12,8 @@ use crate::transport::{Listener, TransportError};
 /// How long to read the output of a process that has ended, if other processes keep writing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long to wait for the second end mark, and for anything at all before it. The shell prints both at once; before the
-/// second, no more can be on its way than the host holds back for us, a few MiB.
+/// The limits for the second end mark: in total, and without any output. The shell prints both marks at once, so only
+/// buffered output, a few MiB, can precede the second.
 const SECOND_MARK: Duration = Duration::from_secs(30);
 const SECOND_MARK_SILENCE: Duration = Duration::from_secs(10);
 
@@ -92,9 +92,11 @@ impl<'a> Turn<'a> {
         if self.exchange.stalled() >= limits.start {
             return Err(self.never_began(limits.start));
         }
-        let half_ended = self.exchange.half_ended();
-        if half_ended.is_some_and(|(since, silent)| since >= SECOND_MARK || silent >= SECOND_MARK_SILENCE) {
-            let why = "the shell reported the end of the script on one of its two outputs only";
+        let is_late = |half: HalfEnded| {
+            half.since.elapsed() >= SECOND_MARK || half.last_output.elapsed() >= SECOND_MARK_SILENCE
+        };
+        if self.exchange.half_ended().is_some_and(is_late) {
+            let why = "the shell marked the end of the script on only one of stdout and stderr";
             return Err(self.exchange.lost(why));
         }
         // Processes that outlive a killed shell may keep printing, so this does not wait for them to be silent.

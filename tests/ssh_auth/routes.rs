@@ -319,7 +319,7 @@ fn algorithms_that_are_not_common_are_named() {
         &[
             "no key exchange algorithm in common",
             "the host offers: sntrup761x25519-sha512@openssh.com\n",
-            "this machine offers: ",
+            "`runner` offers: ",
             "curve25519-sha256",
             "hint: add to the host's sshd_config: `KexAlgorithms +curve25519-sha256`",
         ],

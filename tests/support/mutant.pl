@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# Stands in for `sh` of a server that lies: the shell that is started as the WHICHth says something else than it did. MUTANT is
-# "WHICH STREAM MODE AT SEED"; from byte AT of that stream on, MODE changes it.
+# Stands in for `sh` on a server and corrupts the output of the WHICHth shell (from 0). MUTANT is "WHICH STREAM MODE AT SEED";
+# from byte AT of that stream on, MODE changes it.
 use strict;
 use warnings;
 

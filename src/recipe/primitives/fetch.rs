@@ -54,8 +54,8 @@ fn post_it(call: &NativeCallContext, url: &str, body: Dynamic, mut options: Map)
 
 #[export_module]
 pub mod api {
-    /// Requests a URL from this machine, not through a host, by `https` or `http`. It follows up to 5 redirects; a header with a
-    /// secret in it goes to no other origin.
+    /// Requests a URL from this machine, not through a host, by `https` or `http`. It follows up to 5 redirects.
+    /// A redirect to another origin drops `Authorization`, `Cookie` and headers that contain a secret.
     /// Returns and fails as `host.http` does. A plan sends the request, too.
     #[rhai_fn(return_raw)]
     pub fn http_get(call: NativeCallContext, url: &str) -> ScriptResult<Dynamic> {

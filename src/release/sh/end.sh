@@ -22,7 +22,7 @@ prune_one() {
     drop ".runner/trash.$1"
     # A directory without write permission cannot be moved to another directory.
     [ -w "releases/$1" ] || chmod u+w "releases/$1" 2>/dev/null
-    mv -- "releases/$1" ".runner/trash.$1" || { say stayed "$1"; return 0; }
+    mv -- "releases/$1" ".runner/trash.$1" || { say unmoved "$1"; return 0; }
   fi
   [ ! -f ".runner/manifests/$1" ] || n_files=$((n_files + $(wc -l <".runner/manifests/$1")))
   rm -f ".runner/records/$1" ".runner/manifests/$1"
@@ -37,21 +37,21 @@ cut_down() {
     [ -e "$path" ] || [ -L "$path" ] || continue
     drop "$path" 2>/dev/null
     [ -d "$path" ] && [ ! -L "$path" ] && [ "$prune_command" ] || continue
-    # Other users cannot enter `.runner`, so the command begins in the release.
-    why=$(cd "$path" && sh -c "$prune_command" </dev/null 2>&1 9>&- | tail -n 1)
+    # Starts in the release, because other users cannot enter `.runner` themselves.
+    why=$({ (cd "$path" && exec sh -c "$prune_command") </dev/null 2>&1 9>&- || echo "exit status $?"; } | tail -n 2)
     drop "$path" 2>/dev/null
-    [ ! -e "$path" ] || [ -z "$why" ] || say prune_error "$why"
+    [ ! -e "$path" ] || printf '%s\n' "${why:-it left files}" | say_each prune_error
   done
 }
 
-# Reports what could not be removed: releases, and how many files of whom are in them.
+# Reports what could not be removed: the releases, and the number and owners of other users' files.
 report_rest() {
   set -- .runner/trash.*
   [ -e "$1" ] || [ -L "$1" ] || return 0
   for path in "$@"; do say stayed "${path#.runner/trash.}"; done
   say rest_kib "$(du -sk -- "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')"
   find "$@" ! -user "$(id -u)" -exec ls -ld {} + 2>/dev/null |
-    awk '{ n++; if (!($3 in told)) { told[$3]; users = users (users == "" ? "" : ",") $3 } } END { print n + 0; print users }' | {
+    awk '{ n++; if (!($3 in told)) { told[$3]; users = users (users == "" ? "" : ", ") "`" $3 "`" } } END { print n + 0; print users }' | {
     read -r n_files && say rest_files "$n_files"
     read -r users && say rest_users "$users"
   }

@@ -8,6 +8,7 @@ use ssh2::{MethodType, Session};
 use crate::event::report::Report;
 use crate::shell::Word;
 use crate::transport::ssh::config::Config;
+use crate::transport::ssh::config::allowed::not_chosen;
 use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts, KnownName, LinePlace, append};
 use crate::transport::ssh::public_key::PublicKey;
 
@@ -37,9 +38,8 @@ impl<'a> HostKeys<'a> {
 
     /// Makes the host present a known key, if it has one.
     pub fn prefer(&self, session: &Session) -> Result<String, Report> {
-        let failed = |error: ssh2::Error| Report::new(error.message().to_owned());
         let preferences = self.known.preferences(&self.config.allowed.offered(session, MethodType::HostKey)?);
-        session.method_pref(MethodType::HostKey, &preferences).map_err(failed)?;
+        session.method_pref(MethodType::HostKey, &preferences).map_err(not_chosen)?;
         Ok(preferences)
     }
 
@@ -49,8 +49,9 @@ impl<'a> HostKeys<'a> {
             return Err(self.refuse_revoked(key, place));
         }
         if let Some(why) = self.config.allowed.weakness(key) {
-            return Err(Report::new(format!("the host key of {} is too short: {why}", self.host()))
-                .hint("make a longer one on the server: `sudo ssh-keygen -A` makes an Ed25519 key where there is none"));
+            return Err(Report::new(format!("the host key of {} is {why}", self.host())).hint(
+                "on the server, run `sudo ssh-keygen -A` to create an Ed25519 host key, then restart sshd",
+            ));
         }
         let verdict = match self.known.verdict(key) {
             KeyVerdict::Unknown { authority: None } if self.config.accept_new => self.remember(key)?,
@@ -101,7 +102,7 @@ impl<'a> HostKeys<'a> {
         report.hint(format!("if they are the same, run `{}`", self.command_to_add(key)))
     }
 
-    /// A command that adds the key as it was seen. `ssh-keyscan` would ask again, and somebody else may answer then.
+    /// A command that adds exactly this key. `ssh-keyscan` would fetch one again, perhaps from another machine.
     fn command_to_add(&self, key: &PublicKey) -> String {
         let file = match self.config.user_known_hosts.first() {
             Some(file) => Word::shown(&file.display().to_string()),

@@ -196,9 +196,9 @@ impl Link for Ssh {
 }
 
 /// Prepares a command for the login shell. bash, zsh, fish (since 3.0), csh and any `sh` replace themselves with
-/// `command`; rbash refuses `exec` and runs it directly. A login shell that stayed would have the command in its
-/// argument list: there, `pkill -f` of a recipe would find words of scripts, and end the run. A long command, which
-/// holds a script, is not repeated for that: rbash does not run it, and a short one is sent in its place.
+/// `command`; rbash refuses `exec` and runs it directly. Without `exec`, the script would stay in the login shell's
+/// arguments, and a `pkill -f` in a recipe could match it and end the run. A long command contains a script, so it is
+/// not repeated: rbash rejects it, and `runner` then sends a short one.
 fn for_login_shell(command: &str) -> String {
     match command.len() {
         0..=REPEATED_MAX => format!("exec {command} || {command}"),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_short_command_is_said_twice() {
+    fn only_a_short_command_has_a_fallback() {
         assert_eq!(for_login_shell("sh"), "exec sh || sh");
         let long = format!("sh -c '{}'", ":".repeat(REPEATED_MAX));
         assert_eq!(for_login_shell(&long), format!("exec {long}"));

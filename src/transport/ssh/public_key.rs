@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::transport::ssh::wire::{Wire, put_string};
 
-/// The end of the names of certificates.
+/// The suffix of the type of a certificate.
 pub const CERTIFICATE: &str = "-cert-v01@openssh.com";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl PublicKey {
         Some(PublicKey { kind: kind.to_owned(), blob })
     }
 
-    /// The size of an RSA key, or of the one that a certificate certifies, in bits; `None` for other types.
+    /// The size in bits of an RSA key, or of the RSA key in a certificate; `None` for other types.
     pub fn rsa_size(&self) -> Option<u32> {
         let certified = self.certified();
         let mut wire = Wire(certified.as_ref().map_or(&self.blob, |key| &key.blob));

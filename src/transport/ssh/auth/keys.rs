@@ -46,7 +46,7 @@ impl Keys {
             // A missing agent is not an error, but one that does not answer is.
             Some(path) => match Agent::open(path, waiter.session, waiter.cancel_token)? {
                 Ok(mut agent) => {
-                    agent.keys.retain(|held| is_allowed(&held.key, &held.name(), config, attempts));
+                    agent.keys.retain(|held| allow_or_note(&held.key, &held.name(), config, attempts));
                     Some(agent)
                 }
                 Err(why) => {
@@ -210,8 +210,8 @@ fn is_default(path: &Path, home: &Path) -> bool {
     DEFAULT_KEYS.iter().any(|name| home.join(".ssh").join(name) == path)
 }
 
-/// Whether the configuration allows a key. Notes why not.
-fn is_allowed(key: &PublicKey, name: &str, config: &Config, attempts: &mut LoginAttempts) -> bool {
+/// Returns whether the configuration allows a key. If not, adds a note with the reason.
+fn allow_or_note(key: &PublicKey, name: &str, config: &Config, attempts: &mut LoginAttempts) -> bool {
     let why = config.allowed.forbids(key);
     if let Some(why) = &why {
         attempts.note(format!("{name}: {why}"));
@@ -220,12 +220,13 @@ fn is_allowed(key: &PublicKey, name: &str, config: &Config, attempts: &mut Login
 }
 
 fn leave_out_forbidden(files: &mut Vec<KeyFile>, config: &Config, attempts: &mut LoginAttempts) {
-    for file in &mut *files {
-        file.certificates.retain(|certificate| config.allowed.forbids(certificate).is_none());
-    }
-    files.retain(|file| {
+    files.retain_mut(|file| {
         let name = format!("key `{}`", file.path.display());
-        file.public.as_ref().is_none_or(|key| is_allowed(key, &name, config, attempts))
+        let of_certificate = format!("certificate of {name}");
+        file.certificates.retain(|certificate| allow_or_note(certificate, &of_certificate, config, attempts));
+        let is_allowed = file.public.as_ref().is_none_or(|key| allow_or_note(key, &name, config, attempts));
+        // Its certificate may be of another type.
+        is_allowed || !file.certificates.is_empty()
     });
 }
 

@@ -7,7 +7,7 @@ use crate::event::report::Report;
 use crate::transport::ssh::config::answers::ConfigAnswers;
 use crate::transport::ssh::public_key::{CERTIFICATE, PublicKey};
 
-/// Names that announce extensions, where others name algorithms of a key exchange.
+/// Prefixes of names in the key exchange list that announce extensions (RFC 8308), not algorithms.
 const ANNOUNCEMENTS: [&str; 2] = ["kex-strict-", "ext-info-"];
 
 const OPTIONS: [&str; 5] = ["KexAlgorithms", "HostKeyAlgorithms", "Ciphers", "MACs", OF_USER_KEYS];
@@ -24,12 +24,12 @@ fn option_of(kind: MethodType) -> Option<&'static str> {
     }
 }
 
-/// What a configuration allows. An option that has ssh's own default restricts nothing: libssh2 and ssh may be of
-/// different years, and each knows which algorithms of its time are safe.
+/// What a configuration allows. A list equal to ssh's default restricts nothing, because libssh2 may be newer or older
+/// than ssh and has defaults of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed {
     lists: Vec<(&'static str, Vec<String>)>,
-    /// In bits; 0 where nothing is required.
+    /// The minimum size in bits; 0 if there is none.
     rsa_size: u32,
 }
 
@@ -45,12 +45,17 @@ impl Allowed {
         Self { lists: lists.collect(), rsa_size: rsa_size.unwrap_or_default() }
     }
 
+    /// The option that restricts a kind of algorithms, if it is set.
+    pub fn restriction(&self, kind: MethodType) -> Option<&'static str> {
+        option_of(kind).filter(|option| self.lists.iter().any(|(of, _)| of == option))
+    }
+
     fn allows(&self, option: &str, name: &str) -> bool {
         let list = self.lists.iter().find(|(of, _)| *of == option);
         list.is_none_or(|(_, names)| names.iter().any(|allowed| allowed == name))
     }
 
-    /// Those of `names` that an option allows, in their order: that is libssh2's, which puts what it does fastest first.
+    /// The `names` that an option allows, in libssh2's order, which prefers fast algorithms.
     fn choose<'a>(&self, option: &str, names: &[&'a str]) -> Result<Vec<&'a str>, Report> {
         let is_announcement = |name: &str| ANNOUNCEMENTS.iter().any(|start| name.starts_with(start));
         let is_meant = |name: &&str| is_announcement(name) || self.allows(option, name);
@@ -58,27 +63,30 @@ impl Allowed {
         match chosen.iter().all(|name| is_announcement(name)) {
             true => {
                 let message =
-                    format!("`{option}` in ssh's configuration allows nothing that libssh2 supports");
-                Err(Report::new(message).note(format!("libssh2 supports: {}", names.join(", "))))
+                    format!("`{option}` in ssh's configuration has no algorithm that libssh2 supports");
+                Err(Report::new(message)
+                    .note(format!("libssh2 supports: {}", names.join(", ")))
+                    .hint(format!("add one of these to `{option}` for this host in ~/.ssh/config")))
             }
             false => Ok(chosen),
         }
     }
 
-    /// What to offer to the host: of what libssh2 supports, what is allowed.
+    /// The algorithms to offer: those that libssh2 supports and the configuration allows.
     pub fn offered(&self, session: &Session, kind: MethodType) -> Result<Vec<&'static str>, Report> {
-        let failed = |error: ssh2::Error| Report::new(error.message().to_owned());
-        let supported = session.supported_algs(kind).map_err(failed)?;
-        option_of(kind).map_or_else(|| Ok(supported.clone()), |option| self.choose(option, &supported))
+        let supported = session.supported_algs(kind).map_err(not_chosen)?;
+        match option_of(kind) {
+            Some(option) => self.choose(option, &supported),
+            None => Ok(supported),
+        }
     }
 
-    /// Limits what the session offers to the host, but for the types of its key.
+    /// Limits the algorithms of the session, except those of host keys: see `HostKeys::prefer`.
     pub fn limit(&self, session: &Session) -> Result<(), Report> {
-        let failed = |error: ssh2::Error| Report::new(error.message().to_owned());
         let kinds =
             [MethodType::Kex, MethodType::CryptCs, MethodType::CryptSc, MethodType::MacCs, MethodType::MacSc];
         for kind in kinds {
-            session.method_pref(kind, &self.offered(session, kind)?.join(",")).map_err(failed)?;
+            session.method_pref(kind, &self.offered(session, kind)?.join(",")).map_err(not_chosen)?;
         }
         Ok(())
     }
@@ -86,16 +94,21 @@ impl Allowed {
     /// Why a key is too weak, if it is.
     pub fn weakness(&self, key: &PublicKey) -> Option<String> {
         let size = key.rsa_size().filter(|size| *size < self.rsa_size)?;
-        Some(format!("it has {size} bits, and `RequiredRSASize` is {}", self.rsa_size))
+        Some(format!("too short: {size} bits, and `RequiredRSASize` is {}", self.rsa_size))
     }
 
-    /// Why a key of the user must not be offered to the host, if that is so.
+    /// Why a key of the user must not be offered; `None` if it may.
     pub fn forbids(&self, key: &PublicKey) -> Option<String> {
         if !signatures(key.kind()).iter().any(|name| self.allows(OF_USER_KEYS, name)) {
-            return Some(format!("`{OF_USER_KEYS}` in ssh's configuration does not allow it"));
+            return Some(format!("not allowed by `{OF_USER_KEYS}` in ssh's configuration"));
         }
         self.weakness(key)
     }
+}
+
+/// The error if libssh2 does not take a choice of algorithms.
+pub fn not_chosen(error: ssh2::Error) -> Report {
+    Report::new(format!("failed to choose algorithms: {}", error.message()))
 }
 
 /// The signature algorithms of a type of key. RSA has several (RFC 8332).
@@ -134,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_restricts_and_announcements_stay() {
+    fn a_configured_list_restricts_but_keeps_announcements() {
         case("kexalgorithms l,k\n", "KexAlgorithms", "k ext-info-c");
         case("ciphers b,a\n", "Ciphers", "a ext-info-c");
         case("ciphers a\n", "KexAlgorithms", "new a k ext-info-c");
@@ -145,13 +158,13 @@ mod tests {
         case(
             "ciphers b\n",
             "Ciphers",
-            "`Ciphers` in ssh's configuration allows nothing that libssh2 supports",
+            "`Ciphers` in ssh's configuration has no algorithm that libssh2 supports",
         );
-        case("macs x\n", "MACs", "`MACs` in ssh's configuration allows nothing that libssh2 supports");
+        case("macs x\n", "MACs", "`MACs` in ssh's configuration has no algorithm that libssh2 supports");
     }
 
     #[test]
-    fn keys_of_rsa_are_named_by_their_signatures() {
+    fn rsa_keys_match_by_signature_algorithm() {
         #[track_caller]
         fn case(list: &str, kind: &str, want: bool) {
             let allowed = allowed(&format!("pubkeyacceptedalgorithms {list}\n"));

@@ -73,7 +73,8 @@ pub fn ask(target: &SshTarget, cancel_token: &CancelToken) -> Result<String, Log
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
-/// What `ssh -G` prints where nothing is configured; empty if it fails, so that each list of algorithms counts as set.
+/// The output of `ssh -G` without any configuration, which the program that is installed decides alone. Empty if ssh fails:
+/// then every list counts as configured.
 pub fn defaults() -> &'static str {
     static DEFAULTS_OF_SSH: OnceLock<String> = OnceLock::new();
     DEFAULTS_OF_SSH.get_or_init(|| {

@@ -1,7 +1,7 @@
 //! The ssh configuration of a host. It comes from `ssh -G`, so that Include, Match and the rest mean the same as for
 //! ssh.
 
-mod allowed;
+pub mod allowed;
 mod answers;
 mod ask;
 mod tokens;
@@ -63,7 +63,7 @@ pub struct Config {
     /// How long a host may be silent.
     pub silence: Option<Duration>,
     pub family: Family,
-    /// The address of this machine to connect from.
+    /// The local address to connect from (`BindAddress`).
     pub bind_address: Option<IpAddr>,
     /// The name of the host in `known_hosts`, instead of its host name and port.
     pub host_key_alias: Option<String>,
@@ -225,8 +225,10 @@ fn family(answers: &ConfigAnswers) -> Family {
 
 fn bind_address(answers: &ConfigAnswers) -> Result<Option<IpAddr>, Report> {
     let Some(text) = answers.get("bindaddress") else { return Ok(None) };
-    let wrong =
-        |_| Report::new(format!("ssh's `BindAddress {text}` is not an IP address, which alone is supported"));
+    let wrong = |_| {
+        Report::new(format!("`BindAddress` in ssh's configuration must be an IP address, not `{text}`"))
+            .hint(format!("use the address of `{text}`"))
+    };
     text.parse().map(Some).map_err(wrong)
 }
 

@@ -50,6 +50,9 @@ impl Endpoint<'_> {
             NoConnection::Unresolved(why) => LoginFailure::Final(Report::new(why).hint(format!(
                 "is `{host}` spelt right? If only ssh's configuration knows it, its `HostName` must be there"
             ))),
+            NoConnection::Unbound(why) => LoginFailure::Final(
+                Report::new(why).hint("change `BindAddress` for this host in ~/.ssh/config"),
+            ),
             NoConnection::Failed { why, is_passing } => {
                 let report = Report::new(format!("failed to connect to {}", self.config.place()));
                 let notes = why.iter().map(|(address, why)| format!("{address}: {why}"));

@@ -121,22 +121,30 @@ fn nothing_in_common(session: &Session, endpoint: &Endpoint, preferences: &str) 
     let needs_mac =
         !cipher.is_some_and(|name| name.contains("gcm@") || name.starts_with("chacha20-poly1305"));
     let kinds = [
-        ("key exchange", known(MethodType::Kex), &offer.key_exchange, "`KexAlgorithms +curve25519-sha256`"),
+        (
+            "key exchange",
+            MethodType::Kex,
+            known(MethodType::Kex),
+            &offer.key_exchange,
+            "`KexAlgorithms +curve25519-sha256`",
+        ),
         (
             "host key",
+            MethodType::HostKey,
             preferences.split(',').collect(),
             &offer.host_key,
             "a `HostKey` made by `ssh-keygen -A`",
         ),
-        ("cipher", ciphers.clone(), &offer.cipher, "`Ciphers +aes256-gcm@openssh.com`"),
+        ("cipher", MethodType::CryptSc, ciphers.clone(), &offer.cipher, "`Ciphers +aes256-gcm@openssh.com`"),
         (
             "message authentication",
+            MethodType::MacSc,
             known(MethodType::MacSc),
             &offer.mac,
             "`MACs +hmac-sha2-256-etm@openssh.com`",
         ),
     ];
-    let (kind, ours, theirs, remedy) = kinds.into_iter().find(|(kind, ours, theirs, _)| {
+    let (kind, method, ours, theirs, remedy) = kinds.into_iter().find(|(kind, _, ours, theirs, _)| {
         let is_needed = needs_mac || *kind != "message authentication";
         is_needed && !theirs.iter().any(|name| ours.contains(&name.as_str()))
     })?;
@@ -144,11 +152,15 @@ fn nothing_in_common(session: &Session, endpoint: &Endpoint, preferences: &str) 
     let is_algorithm = |name: &&str| !name.starts_with("kex-strict-") && !name.starts_with("ext-info-");
     let list =
         |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");
-    Some(
-        Report::new(format!("no {kind} algorithm in common with {}", endpoint.config.place()))
-            .note(format!("the host offers: {}", list(&mut theirs.iter().map(String::as_str))))
-            .note(format!("this machine offers: {}", list(&mut ours.iter().copied())))
+    let report = Report::new(format!("no {kind} algorithm in common with {}", endpoint.config.place()))
+        .note(format!("the host offers: {}", list(&mut theirs.iter().map(String::as_str))))
+        .note(format!("`runner` offers: {}", list(&mut ours.iter().copied())));
+    Some(match endpoint.config.allowed.restriction(method) {
+        Some(option) => report
+            .note(format!("`{option}` in ssh's configuration limits what `runner` offers"))
+            .hint(format!("allow one of the host's algorithms with `{option}` in ~/.ssh/config")),
+        None => report
             .note("`transport = \"openssh\"` will support what the system's ssh supports, but is not available yet")
             .hint(format!("add to the host's sshd_config: {remedy}")),
-    )
+    })
 }

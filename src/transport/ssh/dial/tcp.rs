@@ -26,6 +26,8 @@ pub enum NoConnection {
     Interrupted,
     /// The host name has no address.
     Unresolved(String),
+    /// There is no way from the local address to the host.
+    Unbound(String),
     /// The error of each address. `is_passing` if sshd may only be starting or busy.
     Failed {
         why: Vec<(SocketAddr, String)>,
@@ -33,7 +35,7 @@ pub enum NoConnection {
     },
 }
 
-/// Connects to `host`, from the address `from` of this machine. Waits at most `limit` for each address.
+/// Connects to `host`, from the local address `from` if there is one. Waits at most `limit` for each address.
 pub fn reach(
     host: &str,
     port: u16,
@@ -48,10 +50,17 @@ pub fn reach(
         Family::V4 => address.is_ipv4(),
         Family::V6 => address.is_ipv6(),
     });
+    let n_before = addresses.len();
     addresses.retain(|address| from.is_none_or(|from| from.is_ipv4() == address.is_ipv4()));
+    if let Some(from) = from.filter(|_| addresses.is_empty() && n_before > 0) {
+        let version = if from.is_ipv4() { "IPv4" } else { "IPv6" };
+        return Err(NoConnection::Unbound(format!(
+            "`{host}` has no {version} address, which `BindAddress {from}` in ssh's configuration requires"
+        )));
+    }
     if addresses.is_empty() {
         return Err(NoConnection::Unresolved(format!(
-            "`{host}` has no address of the family that `AddressFamily` or `BindAddress` requires"
+            "`{host}` has no address of the family that `AddressFamily` requires"
         )));
     }
     let stream = race(&addresses, from, limit, cancel_token)?;
@@ -138,7 +147,11 @@ fn start(address: SocketAddr, from: Option<IpAddr>) -> io::Result<Attempt> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = open(family)?;
     if let Some(from) = from {
-        bind(&socket, &SocketAddr::new(from, 0))?;
+        bind(&socket, &SocketAddr::new(from, 0)).map_err(|error| {
+            io::Error::other(format!(
+                "cannot connect from `BindAddress {from}` of ssh's configuration: {error}"
+            ))
+        })?;
     }
     match connect(&socket, &address) {
         Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(Attempt { address, socket, since: Instant::now() }),
