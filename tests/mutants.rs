@@ -280,9 +280,7 @@ fn web_server(seed: u64) -> u16 {
     let port = listener.local_addr().unwrap().port();
     // It ends with the test.
     thread::spawn(move || {
-        let mut n_all = 0;
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            n_all += 1;
+        for (n_all, mut stream) in (0..).zip(listener.incoming().map_while(Result::ok)) {
             thread::spawn(move || {
                 let mut request = [0; 2048];
                 let n = stream.read(&mut request).unwrap_or_default();

@@ -522,13 +522,17 @@ fn the_doctor_says_which_set_up_a_site_has() {
         (
             &[POOL][..],
             0,
-            "*locked*, if this site uses PHP-FPM or Apache: neither runs as `root`, the user who deploys",
+            "PHP-FPM or Apache runs as `www-data`, not as `root`, the user who deploys. If it serves this site, the site is *locked*",
         ),
-        (&[POOL], POOL, "*self-updating*: PHP-FPM or Apache runs as `www-data`, the user who deploys"),
+        (
+            &[POOL],
+            POOL,
+            "PHP-FPM or Apache runs as `www-data`, the user who deploys. If it serves this site, the site is *self-updating*",
+        ),
         (
             &[POOL, 1],
             POOL,
-            "web applications on this host run as `daemon`, `www-data`; this site is *self-updating* if its own runs as `www-data`",
+            "PHP-FPM or Apache runs as `daemon`, `www-data`. If this site is served as `www-data`",
         ),
         (&[], 0, ""),
     ] {
@@ -548,4 +552,29 @@ fn the_doctor_says_which_set_up_a_site_has() {
     let test = test.env("PATH", &path);
     test.ends(0, &["doctor"]).says("`setfacl` not found").says("install the package `acl`");
     test.ends(0, &["--plan"]).says("`setfacl` not found: in `writable`");
+}
+
+/// busybox' `rm` goes by path, so it must not be used where the pool owns a directory.
+#[test]
+fn a_release_that_the_pool_has_left_directories_in_is_removed_without_following_its_links() {
+    for userland in [Test::busybox, |test| test] as [fn(Test) -> Test; 2] {
+        let toml = settings("keep_releases = 1\ngenerated = [\"cache/\"]\nwritable = [\"cache/\"]");
+        let test = userland(victim(Test::new().unprivileged().source("index", "1").toml(&toml)));
+        test.deploy();
+        let cache = test.path("site/releases").join(test.live("site").unwrap()).join("cache");
+        let deep = cache.join("page/deep/.hidden");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("-rf"), "x").unwrap();
+        for (link, target) in [("views", "victim/views"), ("deep/views", "victim")] {
+            symlink(test.path(target), cache.join("page").join(link)).unwrap();
+        }
+        for dir in ["page", "page/deep", "page/deep/.hidden"] {
+            lchown(cache.join(dir), Some(POOL), Some(POOL)).unwrap();
+            fs::set_permissions(cache.join(dir), fs::Permissions::from_mode(0o777)).unwrap();
+        }
+        let test = test.source("index", "2");
+        test.deploy().says_not("could not completely remove");
+        is_untouched(&test);
+        assert_eq!(test.releases("site").len(), 1);
+    }
 }

@@ -161,8 +161,7 @@ fn followed(
             return Ok(response);
         };
         let next = redirect::target(&uri, location);
-        let next =
-            next.ok_or_else(|| format!("the server redirects to `{location}`, which is not a valid URL"))?;
+        let next = next.ok_or("the server redirects to an address that is not a valid URL")?;
         if uri.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
             return Err("refused to follow a redirect from https to http".to_owned());
         }

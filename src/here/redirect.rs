@@ -33,7 +33,12 @@ pub fn target(uri: &Uri, location: &str) -> Option<Uri> {
         _ if location.starts_with('?') => format!("{scheme}://{authority}{}{location}", uri.path()),
         _ => format!("{scheme}://{authority}{}/{location}", directory()),
     };
-    text.parse().ok().filter(|uri: &Uri| uri.host().is_some_and(|host| !host.is_empty()))
+    // A user there would be one that the server chose.
+    let (scheme, rest) = text.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    let uri: Uri = format!("{scheme}://{server}{path}").parse().ok()?;
+    uri.host().is_some_and(|host| !host.is_empty()).then_some(uri)
 }
 
 #[cfg(test)]
@@ -49,6 +54,7 @@ mod tests {
             ("//b.example/c", "https://b.example/c"),
             ("HTTP://b.example", "http://b.example/"),
             ("https://", ""),
+            ("https://eve:pass@b.example/c@d", "https://b.example/c@d"),
             ("", "https://a.example:8443/x/"),
         ] {
             let from: Uri = "https://ann:pass@a.example:8443/x/y?z".parse().unwrap();

@@ -72,7 +72,7 @@ pub struct PruneLeftovers {
     pub releases: Vec<String>,
     /// How many files in them belong to other users, and to whom.
     pub n_files: u64,
-    pub users: String,
+    pub users: Vec<String>,
     pub kib: u64,
     /// The last lines that `prune_command` printed, and how it ended.
     pub errors: Vec<String>,
@@ -81,13 +81,18 @@ pub struct PruneLeftovers {
 impl PruneLeftovers {
     pub fn warning(&self, root: &str) -> String {
         let releases = if self.releases.len() == 1 { "release" } else { "releases" };
+        let users = if self.users.is_empty() { "other users".to_owned() } else { few(&self.users) };
         let left = match self.n_files {
             0 => format!("{} KiB are left", self.kib),
-            1 => format!("1 file or directory of {} is left ({} KiB)", self.users, self.kib),
-            n => format!("{n} files or directories of {} are left ({} KiB)", self.users, self.kib),
+            1 => format!("1 file or directory of {users} is left ({} KiB)", self.kib),
+            n => format!("{n} files or directories of {users} are left ({} KiB)", self.kib),
         };
-        let mut errors = self.errors.clone();
-        errors.dedup();
+        let mut errors: Vec<&str> = Vec::new();
+        for line in &self.errors {
+            if !errors.contains(&line.as_str()) {
+                errors.push(line);
+            }
+        }
         let errors = match errors.as_slice() {
             [] => String::new(),
             lines => format!("; `prune_command` failed: {}", lines.join(", ")),
@@ -151,7 +156,7 @@ pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
             leftovers: PruneLeftovers {
                 releases: fields.list("stayed"),
                 n_files: number("rest_files"),
-                users: fields.get("rest_users").unwrap_or_default(),
+                users: fields.list("rest_user"),
                 kib: number("rest_kib"),
                 errors: fields.list("prune_error"),
             },

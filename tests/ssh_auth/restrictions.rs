@@ -38,6 +38,9 @@ fn a_host_with_nothing_but_what_is_forbidden_is_refused() {
         ("Ciphers aes256-gcm@openssh.com", "no cipher algorithm in common"),
         ("KexAlgorithms curve25519-sha256", "no key exchange algorithm in common"),
         ("Ciphers 3des-cbc", "libssh2"),
+        ("Ciphers -*", "`Ciphers` in ssh's configuration has no algorithm"),
+        ("PubkeyAcceptedAlgorithms -*", "not allowed by `PubkeyAcceptedAlgorithms`"),
+        ("PreferredAuthentications none", "failed to log in"),
         ("HostKeyAlgorithms rsa-sha2-512", "no host key algorithm in common"),
         (
             "HostKeyAlgorithms sk-ssh-ed25519@openssh.com",
@@ -72,9 +75,12 @@ fn short_rsa_keys_are_neither_accepted_nor_offered() {
 
 #[test]
 fn forbidden_key_types_are_not_offered() {
-    let lab = lab("");
+    let lab = lab("LogLevel DEBUG1\n");
     lab.welcome("rsa", "-t rsa -b 2048");
     lab.enters("PubkeyAcceptedAlgorithms rsa-sha2-256\nIdentityFile $D/rsa\n");
+    // The signature is of that algorithm, too.
+    let log = lab.sshd.log();
+    assert!(log.contains("pkalg rsa-sha2-256") && !log.contains("pkalg rsa-sha2-512"), "{log}");
     let why = lab.refused("PubkeyAcceptedAlgorithms ssh-ed25519\nIdentityFile $D/rsa\n");
     assert!(why.contains("rsa`: not allowed by `PubkeyAcceptedAlgorithms` in ssh's configuration"), "{why}");
     assert!(!lab.sshd.log().contains("Failed publickey"), "{}", lab.sshd.log());

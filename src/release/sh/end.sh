@@ -38,7 +38,7 @@ cut_down() {
     drop "$path" 2>/dev/null
     [ -d "$path" ] && [ ! -L "$path" ] && [ "$prune_command" ] || continue
     # Starts in the release, because other users cannot enter `.runner` themselves.
-    why=$({ (cd "$path" && exec sh -c "$prune_command") </dev/null 2>&1 9>&- || echo "exit status $?"; } | tail -n 2)
+    why=$({ (cd "$path" && exec sh -c "$prune_command") </dev/null 2>&1 9>&- || echo "exit status $?"; } | sed -n '1p;$p')
     drop "$path" 2>/dev/null
     [ ! -e "$path" ] || printf '%s\n' "${why:-it left files}" | say_each prune_error
   done
@@ -50,11 +50,8 @@ report_rest() {
   [ -e "$1" ] || [ -L "$1" ] || return 0
   for path in "$@"; do say stayed "${path#.runner/trash.}"; done
   say rest_kib "$(du -sk -- "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')"
-  find "$@" ! -user "$(id -u)" -exec ls -ld {} + 2>/dev/null |
-    awk '{ n++; if (!($3 in told)) { told[$3]; users = users (users == "" ? "" : ", ") "`" $3 "`" } } END { print n + 0; print users }' | {
-    read -r n_files && say rest_files "$n_files"
-    read -r users && say rest_users "$users"
-  }
+  say rest_files "$(find "$@" ! -user "$(id -u)" -print0 2>/dev/null | tr -cd '\0' | wc -c)"
+  find "$@" ! -user "$(id -u)" -exec stat -c %U {} + 2>/dev/null | sort -u | say_each rest_user
 }
 
 prune() {

@@ -54,7 +54,8 @@ place_link() (
   makes=yes
   reach_parent "$1" || exit
   drop "./$item"
-  ln -s -- "$2" "./$item"
+  # Not into a directory that somebody has put there meanwhile.
+  ln -sn -- "$2" "./$item"
 )
 
 link_one() {

@@ -157,7 +157,7 @@ try() {
   fi
   # Without a file of its own it could wait for ever for a lock that nobody holds.
   [ -f ".runner/mine.$$" ] || why=$({ printf '%s\n' "$mine" >".runner/mine.$$"; } 2>&1) ||
-    refuse "cannot write to \`$root/.runner\`${why:+: ${why##*: }}"
+    refuse "cannot write to \`.runner\`${why:+: ${why##*: }}"
   claim .runner/lock.owner
   tried=$?
   rm -f ".runner/mine.$$"

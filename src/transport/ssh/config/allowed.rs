@@ -11,6 +11,7 @@ use crate::transport::ssh::public_key::{CERTIFICATE, PublicKey};
 const ANNOUNCEMENTS: [&str; 2] = ["kex-strict-", "ext-info-"];
 
 const OPTIONS: [&str; 5] = ["KexAlgorithms", "HostKeyAlgorithms", "Ciphers", "MACs", OF_USER_KEYS];
+const RSA_SIGNATURES: [&str; 3] = ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"];
 const OF_USER_KEYS: &str = "PubkeyAcceptedAlgorithms";
 
 /// The option of ssh for a kind of algorithms, if there is one.
@@ -37,7 +38,13 @@ impl Allowed {
     /// `defaults` are the answers of ssh without any configuration.
     pub fn parse(answers: &ConfigAnswers, defaults: &ConfigAnswers) -> Self {
         let lists = OPTIONS.into_iter().filter_map(|option| {
-            let answer = |of: &ConfigAnswers| of.get(&option.to_ascii_lowercase()).map(str::to_owned);
+            let answer = |of: &ConfigAnswers| {
+                let name = option.to_ascii_lowercase();
+                // OpenSSH before 8.5 has another name for one of them.
+                let old = if option == OF_USER_KEYS { "pubkeyacceptedkeytypes" } else { &name };
+                // An empty list allows nothing.
+                of.first(&name).or_else(|| of.first(old)).map(str::to_owned)
+            };
             let set = answer(answers).filter(|set| Some(set) != answer(defaults).as_ref())?;
             Some((option, set.split(',').map(str::to_owned).collect()))
         });
@@ -88,6 +95,12 @@ impl Allowed {
         for kind in kinds {
             session.method_pref(kind, &self.offered(session, kind)?.join(",")).map_err(not_chosen)?;
         }
+        // How keys of RSA sign. Where none of these is allowed, no key of RSA is offered.
+        let hashes: Vec<&str> =
+            RSA_SIGNATURES.into_iter().filter(|name| self.allows(OF_USER_KEYS, name)).collect();
+        if !hashes.is_empty() && hashes.len() < RSA_SIGNATURES.len() {
+            session.method_pref(MethodType::SignAlgo, &hashes.join(",")).map_err(not_chosen)?;
+        }
         Ok(())
     }
 
@@ -113,10 +126,9 @@ pub fn not_chosen(error: ssh2::Error) -> Report {
 
 /// The signature algorithms of a type of key. RSA has several (RFC 8332).
 fn signatures(kind: &str) -> Vec<String> {
-    let hashes = ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"];
     match kind.strip_suffix(CERTIFICATE) {
-        Some("ssh-rsa") => hashes.iter().map(|name| format!("{name}{CERTIFICATE}")).collect(),
-        None if kind == "ssh-rsa" => hashes.iter().map(|name| (*name).to_owned()).collect(),
+        Some("ssh-rsa") => RSA_SIGNATURES.iter().map(|name| format!("{name}{CERTIFICATE}")).collect(),
+        None if kind == "ssh-rsa" => RSA_SIGNATURES.iter().map(|name| (*name).to_owned()).collect(),
         _ => vec![kind.to_owned()],
     }
 }

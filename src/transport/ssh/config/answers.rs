@@ -26,6 +26,11 @@ impl ConfigAnswers {
         self.all(name).next()
     }
 
+    /// The first value as it is printed, which may be empty.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.first().map(String::as_str)
+    }
+
     /// Whether the option is set to `none`.
     pub fn is_none(&self, name: &str) -> bool {
         self.0.contains_key(name) && self.get(name).is_none()

@@ -209,6 +209,7 @@ fn methods(answers: &ConfigAnswers) -> Vec<AuthMethod> {
     };
     let named = |name: &str| AuthMethod::ALL.into_iter().find(|method| method.as_str() == name.trim());
     let methods = match answers.get("preferredauthentications") {
+        None if answers.is_none("preferredauthentications") => Vec::new(),
         None => AuthMethod::ALL.to_vec(),
         Some(names) => names.split(',').filter_map(named).collect(),
     };

@@ -120,47 +120,58 @@ fn nothing_in_common(session: &Session, endpoint: &Endpoint, preferences: &str) 
     let cipher = ciphers.iter().find(|name| offer.cipher.iter().any(|theirs| theirs == *name));
     let needs_mac =
         !cipher.is_some_and(|name| name.contains("gcm@") || name.starts_with("chacha20-poly1305"));
-    let kinds = [
-        (
-            "key exchange",
-            MethodType::Kex,
-            known(MethodType::Kex),
-            &offer.key_exchange,
-            "`KexAlgorithms +curve25519-sha256`",
-        ),
-        (
+    let need = |name, method, ours, theirs, remedy| CommonNeed { name, method, ours, theirs, remedy };
+    let key_types = preferences.split(',').collect();
+    let needs = [
+        need("key exchange", MethodType::Kex, known(MethodType::Kex), &offer.key_exchange, KEX_REMEDY),
+        need(
             "host key",
             MethodType::HostKey,
-            preferences.split(',').collect(),
+            key_types,
             &offer.host_key,
             "a `HostKey` made by `ssh-keygen -A`",
         ),
-        ("cipher", MethodType::CryptSc, ciphers.clone(), &offer.cipher, "`Ciphers +aes256-gcm@openssh.com`"),
-        (
-            "message authentication",
-            MethodType::MacSc,
-            known(MethodType::MacSc),
-            &offer.mac,
-            "`MACs +hmac-sha2-256-etm@openssh.com`",
-        ),
+        need("cipher", MethodType::CryptSc, ciphers, &offer.cipher, "`Ciphers +aes256-gcm@openssh.com`"),
+        need(MAC, MethodType::MacSc, known(MethodType::MacSc), &offer.mac, MAC_REMEDY),
     ];
-    let (kind, method, ours, theirs, remedy) = kinds.into_iter().find(|(kind, _, ours, theirs, _)| {
-        let is_needed = needs_mac || *kind != "message authentication";
-        is_needed && !theirs.iter().any(|name| ours.contains(&name.as_str()))
-    })?;
-    // Some names are not algorithms, but announce extensions.
-    let is_algorithm = |name: &&str| !name.starts_with("kex-strict-") && !name.starts_with("ext-info-");
-    let list =
-        |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");
-    let report = Report::new(format!("no {kind} algorithm in common with {}", endpoint.config.place()))
-        .note(format!("the host offers: {}", list(&mut theirs.iter().map(String::as_str))))
-        .note(format!("`runner` offers: {}", list(&mut ours.iter().copied())));
-    Some(match endpoint.config.allowed.restriction(method) {
-        Some(option) => report
-            .note(format!("`{option}` in ssh's configuration limits what `runner` offers"))
-            .hint(format!("allow one of the host's algorithms with `{option}` in ~/.ssh/config")),
-        None => report
-            .note("`transport = \"openssh\"` will support what the system's ssh supports, but is not available yet")
-            .hint(format!("add to the host's sshd_config: {remedy}")),
-    })
+    let mut needed = needs.iter().filter(|need| needs_mac || need.name != MAC);
+    needed.find(|need| !need.is_met()).map(|need| need.report(endpoint))
+}
+
+const MAC: &str = "message authentication";
+const KEX_REMEDY: &str = "`KexAlgorithms +curve25519-sha256`";
+const MAC_REMEDY: &str = "`MACs +hmac-sha2-256-etm@openssh.com`";
+
+/// A kind of algorithms of which the two sides must have one in common.
+struct CommonNeed<'a> {
+    name: &'static str,
+    method: MethodType,
+    ours: Vec<&'a str>,
+    theirs: &'a [String],
+    remedy: &'static str,
+}
+
+impl CommonNeed<'_> {
+    fn is_met(&self) -> bool {
+        self.theirs.iter().any(|name| self.ours.contains(&name.as_str()))
+    }
+
+    fn report(&self, endpoint: &Endpoint) -> Report {
+        // Some names are not algorithms, but announce extensions.
+        let is_algorithm = |name: &&str| !name.starts_with("kex-strict-") && !name.starts_with("ext-info-");
+        let list =
+            |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");
+        let report =
+            Report::new(format!("no {} algorithm in common with {}", self.name, endpoint.config.place()))
+                .note(format!("the host offers: {}", list(&mut self.theirs.iter().map(String::as_str))))
+                .note(format!("`runner` offers: {}", list(&mut self.ours.iter().copied())));
+        match endpoint.config.allowed.restriction(self.method) {
+            Some(option) => report
+                .note(format!("`{option}` in ssh's configuration limits what `runner` offers"))
+                .hint(format!("allow one of the host's algorithms with `{option}` in ~/.ssh/config")),
+            None => report
+                .note("`transport = \"openssh\"` will support what the system's ssh supports, but is not available yet")
+                .hint(format!("add to the host's sshd_config: {}", self.remedy)),
+        }
+    }
 }
