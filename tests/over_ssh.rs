@@ -10,8 +10,6 @@
     reason = "each file is a crate of its own as well, and has its own `support`"
 )]
 
-#[path = "bad_host.rs"]
-mod bad_host;
 #[path = "commands.rs"]
 mod commands;
 #[path = "deploy.rs"]

@@ -8,6 +8,8 @@
 
 #[path = "adopt.rs"]
 mod adopt;
+#[path = "bad_host.rs"]
+mod bad_host;
 #[path = "bad_input.rs"]
 mod bad_input;
 #[path = "fill.rs"]
