@@ -8,6 +8,8 @@
 
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/random.rs"]
+mod random;
 mod support;
 #[path = "support/trap.rs"]
 mod trap;
@@ -16,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt::{self, Write};
 use std::fs::{self, File};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use proxy::{Fault, Proxy};
+use random::Random;
 use support::files::{noise, sealed};
 use support::sshd::Sshd;
 use support::tree;
@@ -758,36 +760,6 @@ fn over<A>(fleet: &Fleet, point: impl fmt::Display, result: Result<A>) -> Result
 /// What is called for after a run that died: a command of it may be ending.
 fn wait_words() -> Vec<&'static str> {
     vec!["--wait"]
-}
-
-/// Numbers that a seed decides (Steele et al., "Fast splittable pseudorandom number generators", 2014).
-struct Random(u64);
-
-impl Random {
-    /// From `RUNNER_SEED`, else from nowhere. Its first value is said, so that it can be repeated.
-    fn new() -> Self {
-        let given = env::var("RUNNER_SEED").ok();
-        let seed = given.map_or_else(
-            || RandomState::new().build_hasher().finish() % 1_000_000,
-            |seed| seed.parse().expect("RUNNER_SEED is a number"),
-        );
-        eprintln!("RUNNER_SEED={seed}");
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn shuffle<T>(&mut self, all: &mut [T]) {
-        for n in (1..all.len()).rev() {
-            all.swap(n, (self.next() % (n as u64 + 1)) as usize);
-        }
-    }
 }
 
 /// `n` of the points, from each kind and scenario in turn, or as `RUNNER_POINTS` and `RUNNER_POINT` say.

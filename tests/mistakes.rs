@@ -1278,7 +1278,7 @@ fn unknown_settings_and_wrong_types_in_runner_toml() {
           |
         4 | durable = "yes"
           | ^^^^^^^
-          = its default is set at shipped/settings.rhai:43
+          = its default is set at shipped/settings.rhai:46
         error: setting `exclude` must be a list, not a whole number
           --> runner.toml:13:1
            |
@@ -1341,7 +1341,7 @@ fn unknown_settings_and_wrong_types_on_the_command_line() {
               |
               | durable.add=1
               | ^^^^^^^^^^^
-              = its default is set at shipped/settings.rhai:43
+              = its default is set at shipped/settings.rhai:46
         "#]],
     );
 }

@@ -1,9 +1,11 @@
 //! Fuzzing: shells and web servers that send corrupted output: no panic, no hang, bounded memory, no false success.
 //!
-//! `tests/run` takes a sample, `.ci/long mutants` 2,000 of each. The seed is printed; `RUNNER_SEED` chooses it.
+//! `tests/run` takes a sample, `.ci/long mutants` 2,000 of each. `RUNNER_SEED` chooses which.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/random.rs"]
+mod random;
 mod support;
 
 use std::collections::BTreeMap;
@@ -16,35 +18,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use random::Random;
 use support::{Ran, Test, repeats, tree};
 
 /// The limit for a run: a script may take 120 s to begin.
 const LIMIT: Duration = Duration::from_secs(170);
 /// The most memory of a run in KiB: an answer of 128 MiB, once more while it is read, and the program itself.
 const MEMORY: u64 = 420 * 1024;
-
-/// A generator that is the same everywhere (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-
-    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.below(all.len() as u64) as usize]
-    }
-}
-
-fn seed() -> u64 {
-    let seed = std::env::var("RUNNER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20261130);
-    println!("RUNNER_SEED={seed}");
-    seed
-}
 
 /// Runs the program within the limits. Returns what it said, its peak memory in KiB (proc(5)) and how long it took.
 fn limited(mut command: Command, what: &str) -> (Ran, u64, Duration) {
@@ -130,7 +110,7 @@ fn served(test: &Test) -> BTreeMap<Vec<u8>, String> {
 
 #[test]
 fn corrupted_shell_output_never_causes_a_false_success() {
-    let seed = seed();
+    let random = Random::new();
     let base = version(Test::new(), "1");
     base.deploy();
     let base = version(base, "2");
@@ -138,14 +118,14 @@ fn corrupted_shell_output_never_causes_a_false_success() {
     let (n_well, n_told, peak, longest) =
         (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
     each(repeats(20, 2000), |i| {
-        let mut chance = Chance(seed.wrapping_add(i as u64 * 7919));
+        let mut chance = random.of_case(i as u64);
         let which = if chance.below(10) < 7 { 0 } else { 1 + chance.below(4) };
         let stream = if chance.below(10) < 8 { "out" } else { "err" };
         let modes = [
             "bit", "noise", "digits", "drop", "again", "insert", "lines", "huge", "cut", "bit", "bit",
             "endless",
         ];
-        let mode = chance.of(&modes);
+        let mode = chance.one_of(&modes);
         let is_early = chance.below(3) == 0;
         let at = chance.below(if is_early { 200 } else { 4000 });
         let words: &[&str] = match chance.below(10) {
@@ -199,7 +179,7 @@ fn corrupted_shell_output_never_causes_a_false_success() {
 }
 
 /// A response of a web server, as it should be.
-fn response(chance: &mut Chance) -> Vec<u8> {
+fn response(chance: &mut Random) -> Vec<u8> {
     let body = "so it goes\n".repeat(chance.below(400) as usize);
     let text = match chance.below(6) {
         0 => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX-A: b\r\n\r\n{body}", body.len()),
@@ -219,7 +199,7 @@ fn response(chance: &mut Chance) -> Vec<u8> {
 }
 
 /// The same of a FastCGI pool (its specification, 3.3 and 5).
-fn fastcgi_response(chance: &mut Chance) -> Vec<u8> {
+fn fastcgi_response(chance: &mut Random) -> Vec<u8> {
     let record = |kind: u8, content: &[u8]| {
         let length = (content.len() as u16).to_be_bytes();
         [&[1, kind, 0, 1, length[0], length[1], 0, 0][..], content].concat()
@@ -231,7 +211,7 @@ fn fastcgi_response(chance: &mut Chance) -> Vec<u8> {
 }
 
 /// Sends a corrupted response. Returns false once the client has closed the connection.
-fn lies(stream: &mut TcpStream, chance: &mut Chance, is_fastcgi: bool) -> bool {
+fn lies(stream: &mut TcpStream, chance: &mut Random, is_fastcgi: bool) -> bool {
     let mut bytes = if is_fastcgi { fastcgi_response(chance) } else { response(chance) };
     let at = chance.below(bytes.len() as u64) as usize;
     let endless = |stream: &mut TcpStream, block: &[u8]| while stream.write_all(block).is_ok() {};
@@ -286,7 +266,7 @@ fn web_server(seed: u64) -> u16 {
                 let n = stream.read(&mut request).unwrap_or_default();
                 let text = String::from_utf8_lossy(&request[..n]).into_owned();
                 let number = text.split(['/', ' ']).find_map(|word| word.parse().ok()).unwrap_or(n_all);
-                lies(&mut stream, &mut Chance(seed.wrapping_add(number * 7919)), request[0] == 1);
+                lies(&mut stream, &mut Random(seed).of_case(number), request[0] == 1);
             });
         }
     });
@@ -296,8 +276,8 @@ fn web_server(seed: u64) -> u16 {
 #[test]
 fn a_corrupted_response_never_hangs_a_run() {
     const EACH: usize = 20;
-    let seed = seed();
-    let port = web_server(seed);
+    let random = Random::new();
+    let port = web_server(random.0);
     let (n_answers, n_failures, peak, longest) =
         (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     each(repeats(3, 100), |i| {

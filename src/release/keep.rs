@@ -23,17 +23,19 @@ pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
     Ok(earlier.into_iter().map(|record| record.name.clone()).collect())
 }
 
-/// All but `keep` complete releases. Keeps the live one, then the one that a rollback would go to, then those served last.
-/// A release that was never served counts from its creation. The live release stays, whatever its state. Failed and bad releases are
+/// All but the `keep` complete releases that were served last; one that was never served counts from its creation, but does
+/// not displace the one that a rollback would go to. The live release stays, whatever its state. Failed and bad releases are
 /// removed and not counted. A release that is being built belongs to a run and stays.
 pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
     let mut complete: Vec<&Record> = seen.complete().collect();
+    complete.sort_by_key(|record| Reverse((record.served().unwrap_or(record.created), record.created)));
+    let mut kept: Vec<&ReleaseName> = complete.iter().take(keep.get()).map(|record| &record.name).collect();
     let rollback_target = earlier_releases(seen).unwrap_or_default().into_iter().next();
-    complete.sort_by_key(|record| {
-        let rank = [seen.live(), rollback_target.as_ref()].map(|name| name == Some(&record.name));
-        Reverse((rank, record.served().unwrap_or(record.created), record.created))
-    });
-    let kept: Vec<&ReleaseName> = complete.iter().take(keep.get()).map(|record| &record.name).collect();
+    if let Some(target) = rollback_target.as_ref().filter(|target| keep.get() > 1 && !kept.contains(target))
+        && let Some(place) = kept.iter_mut().rev().find(|name| seen.live() != Some(name))
+    {
+        *place = target;
+    }
     seen.records
         .iter()
         .filter(|record| record.state != State::Building)

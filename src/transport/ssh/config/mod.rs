@@ -289,6 +289,7 @@ mod tests {
                     20s,
                 ),
                 family: V6,
+                bind_address: None,
                 host_key_alias: Some(
                     "ali",
                 ),
@@ -304,6 +305,10 @@ mod tests {
                 ),
                 accept_new: true,
                 hash_known_hosts: true,
+                allowed: Allowed {
+                    lists: [],
+                    rsa_size: 0,
+                },
                 identities: [
                     "/root/home/.ssh/web1.example.com_deploy",
                     "/key",
