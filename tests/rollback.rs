@@ -108,7 +108,7 @@ fn releases_with_read_only_directories_are_pruned() {
             .unprivileged();
         for _ in 0..4 {
             test.ends(0, &["--set", "keep_releases=1", "--set", "generated=[\"left\"]"])
-                .says_not("could not be removed");
+                .says_not("could not completely remove");
         }
         assert_eq!(test.releases("site").len(), 1);
         for dir in ["", "left", "left/x", "left/x/y", "a", "a/b"] {
@@ -131,7 +131,7 @@ fn a_release_that_cannot_be_removed_is_a_warning() {
         "mkdir {first}/web; echo x >{first}/web/x; chown -R 1:1 {first}/web; chmod 755 {first}/web"
     ));
     let ran = test.ends(0, &["--set", "keep_releases=1"]);
-    ran.says("warning:").says("could not be removed");
+    ran.says("warning:").says("could not completely remove");
     assert_eq!(test.releases("site").len(), 1);
     test.ends(0, &["--set", "keep_releases=1"]).says("warning:");
     assert_eq!(test.releases("site").len(), 1);
