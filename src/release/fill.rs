@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
 use crate::release::plan::{Plan, Strategy};
-use crate::release::scripts::{CREATE, FILL, KINDS, LOCK, REACH, flag, paths, rows, word};
+use crate::release::scripts::{CREATE, DROP, FILL, KINDS, LOCK, REACH, flag, paths, rows, word};
 use crate::release::survey::{self, Directory, Survey};
 use crate::release::{Record, ReleaseName};
 use crate::shell::{Answer, Effect, Script, Step};
@@ -146,7 +146,7 @@ fn script(
     let shares = plan.strategy == Strategy::CopyPrevious && options.duplicate == Duplicate::Link;
     let unchecked = options.unchecked.directories.iter().map(|(directory, _)| directory);
     let (gone_files, gone_directories) = plan.gone();
-    survey::places(lock.script(body).with(LOCK), unchecked, &options.unchecked.touched)
+    survey::places(lock.script(body).with(LOCK).with(DROP), unchecked, &options.unchecked.touched)
         .with(CREATE)
         .with(KINDS)
         .with(REACH)

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::release::ReleaseName;
 use crate::release::answer::Fields;
 use crate::release::lock::Lock;
-use crate::release::scripts::{INSPECT, LOCK, MANIFEST, REACH, flag, paths};
+use crate::release::scripts::{DROP, INSPECT, LOCK, MANIFEST, REACH, flag, paths};
 use crate::shell::{Answer, Effect, Step};
 use crate::tree::TreePath;
 
@@ -49,6 +49,7 @@ pub fn restore(lock: &Lock, name: &ReleaseName, written: &[TreePath], keeps: boo
     let script = lock
         .script(include_str!("sh/restore.sh"))
         .with(LOCK)
+        .with(DROP)
         .with(MANIFEST)
         .with(REACH)
         .var("name", name)

@@ -8,7 +8,7 @@ use crate::release::answer::Fields;
 use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::intent::Intent;
 use crate::release::lock::Lock;
-use crate::release::scripts::{INSPECT, LITTER, LOCK, REACH, UNSEED, flag};
+use crate::release::scripts::{DROP, INSPECT, LITTER, LOCK, REACH, UNSEED, flag};
 use crate::release::seen::Seen;
 use crate::release::{Record, ReleaseName, State};
 use crate::shell::{Effect, Step, Word};
@@ -138,6 +138,7 @@ pub fn heal(lock: &Lock, healing: &Healing, now: Timestamp, by: &str) -> Step<Ve
     let script = lock
         .script(include_str!("sh/heal.sh"))
         .with(LOCK)
+        .with(DROP)
         .with(UNSEED)
         .with(REACH)
         .with(INSPECT)

@@ -6,7 +6,7 @@ use crate::release::guard::{self, Guarded};
 use crate::release::history::HistoryEntry;
 use crate::release::intent::Intent;
 use crate::release::lock::Lock;
-use crate::release::scripts::{CREATE, LOCK, SWAP, flag};
+use crate::release::scripts::{CREATE, DROP, LOCK, SWAP, flag};
 use crate::release::swap::Watch;
 use crate::release::{Record, ReleaseName, SharedPath, State};
 use crate::shell::{Effect, Step, Word};
@@ -45,6 +45,7 @@ pub fn discard(lock: &Lock, record: &Record, entry: &HistoryEntry) -> Step<()> {
     let script = lock
         .script(include_str!("sh/discard.sh"))
         .with(LOCK)
+        .with(DROP)
         .var("name", &record.name)
         .var("claim", record.claim())
         .var("record", &record.with_state(State::Failed))
@@ -129,6 +130,7 @@ pub fn finish(lock: &Lock, finish: &Finish) -> Step<FinishReport> {
     let script = lock
         .script(include_str!("sh/end.sh"))
         .with(LOCK)
+        .with(DROP)
         .with(SWAP)
         .var("confirms", flag(finish.confirms.is_some()))
         .var("rollout", intent.map_or("", |intent| &intent.rollout))

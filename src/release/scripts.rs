@@ -7,6 +7,8 @@ pub(super) const SAY: &str = include_str!("sh/say.sh");
 pub(super) const PUT: &str = include_str!("sh/put.sh");
 pub(super) const LIB: &str =
     concat!(include_str!("sh/say.sh"), include_str!("sh/put.sh"), include_str!("sh/lib.sh"));
+/// For scripts that remove trees.
+pub(super) const DROP: &str = include_str!("sh/drop_lib.sh");
 /// Behind `LIB` or `SAY`, for scripts that use the lock or wait for other processes.
 pub(super) const LOCK: &str = include_str!("sh/lock_lib.sh");
 pub(super) const SWAP: &str = include_str!("sh/swap_lib.sh");

@@ -7,7 +7,7 @@ use crate::release::answer::Fields;
 use crate::release::history;
 use crate::release::lock::Lock;
 use crate::release::path_kinds::{FoundShared, InRelease, InShared, Misfit, fits};
-use crate::release::scripts::{KINDS, REACH, UNSEED, paths, script};
+use crate::release::scripts::{DROP, KINDS, REACH, UNSEED, paths, script};
 use crate::release::seen::SitePart;
 use crate::release::unfit::{self, PathOwner, Unfit};
 use crate::release::{ReleaseName, SharedKind, SharedPath};
@@ -36,6 +36,7 @@ pub fn link(
 ) -> Step<LinkReport> {
     let script = lock
         .script(include_str!("sh/link.sh"))
+        .with(DROP)
         .with(KINDS)
         .with(REACH)
         .var("name", name)
@@ -111,7 +112,8 @@ pub struct Unseeded {
 
 /// The undo of `link`: removes what it seeded.
 pub fn unseed(lock: &Lock, name: &ReleaseName) -> Step<Unseeded> {
-    let script = lock.script(include_str!("sh/unseed.sh")).with(UNSEED).with(REACH).var("name", name);
+    let script =
+        lock.script(include_str!("sh/unseed.sh")).with(DROP).with(UNSEED).with(REACH).var("name", name);
     Step::new("unseed", Effect::Writes, script, |answer| {
         let fields = Fields::read(answer, "unseeded")?;
         Ok(Unseeded { kept: fields.list("kept"), strange: fields.list("strange") })
