@@ -45,3 +45,17 @@ impl fmt::Display for TransportError {
 }
 
 impl std::error::Error for TransportError {}
+
+/// How much of the last output an error quotes, in bytes.
+const WORDS_MAX: usize = 1024;
+
+/// The last lines. A line is whole or left out: what is left of a secret that is cut in two would not be masked.
+pub fn last_lines(words: &[u8]) -> &[u8] {
+    match words.len().checked_sub(WORDS_MAX) {
+        None | Some(0) => words,
+        Some(from) => {
+            let line = words[from - 1..].iter().position(|byte| *byte == b'\n');
+            line.map_or(&[], |at| &words[from + at..])
+        }
+    }
+}

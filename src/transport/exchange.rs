@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use crate::shell::{Answer, Exit};
-use crate::transport::frame::{Scanner, last_lines};
+use crate::transport::error::last_lines;
+use crate::transport::frame::Scanner;
 use crate::transport::link::{ChannelId, Link, ReadOutcome};
 use crate::transport::mark::Mark;
 use crate::transport::{Listener, Stream, TransportError};
@@ -92,13 +93,6 @@ impl Capture {
     }
 }
 
-/// Only one of the streams has its end mark.
-#[derive(Debug, Clone, Copy)]
-pub struct HalfEnded {
-    pub since: Instant,
-    pub last_output: Instant,
-}
-
 /// A script in progress.
 pub struct Exchange<'a> {
     pub channel: ChannelId,
@@ -108,7 +102,8 @@ pub struct Exchange<'a> {
     started: Option<Instant>,
     /// When the channel last accepted bytes, or was opened.
     last_accepted: Instant,
-    half_ended: Option<HalfEnded>,
+    /// When the end mark arrived on one of the streams, while the other has none.
+    half_ended: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -141,13 +136,8 @@ impl<'a> Exchange<'a> {
                 .map_err(|error| TransportError::broken(&error, sent))?;
         }
         let is_half_ended = self.out.scanner.end().is_some() != self.err.scanner.end().is_some();
-        match &mut self.half_ended {
-            Some(half) if moved => half.last_output = Instant::now(),
-            None if is_half_ended => {
-                let now = Instant::now();
-                self.half_ended = Some(HalfEnded { since: now, last_output: now });
-            }
-            _ => {}
+        if is_half_ended {
+            self.half_ended.get_or_insert_with(Instant::now);
         }
         Ok(moved)
     }
@@ -204,8 +194,9 @@ impl<'a> Exchange<'a> {
         self.out.scanner.begin().map_or_else(|| self.last_accepted.elapsed(), |_| Duration::ZERO)
     }
 
-    pub fn half_ended(&self) -> Option<HalfEnded> {
-        self.half_ended
+    /// How long ago the end mark arrived on one of the streams, if the other has none.
+    pub fn half_ended(&self) -> Duration {
+        self.half_ended.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub fn sent(&self) -> u64 {

@@ -10,9 +10,6 @@ const NOTE_MAX: usize = 32;
 /// How much output before the first mark is kept, to report a shell that failed before it.
 const STRAY_MAX: usize = 4096;
 
-/// How much of the last output a `TransportError` quotes.
-const WORDS_MAX: usize = 1024;
-
 /// The position of a stream relative to its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum StreamPlace {
@@ -124,17 +121,6 @@ impl Scanner {
                 self.is_stray_cut |= last > 0 || excess > 0;
             }
             StreamPlace::Within | StreamPlace::After => {}
-        }
-    }
-}
-
-/// The last lines. A line is whole or left out: what is left of a secret that is cut in two would not be masked.
-pub fn last_lines(words: &[u8]) -> &[u8] {
-    match words.len().checked_sub(WORDS_MAX) {
-        None | Some(0) => words,
-        Some(from) => {
-            let line = words[from - 1..].iter().position(|byte| *byte == b'\n');
-            line.map_or(&[], |at| &words[from + at..])
         }
     }
 }

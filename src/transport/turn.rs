@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::shell::Exit;
 use crate::transport::cancel::{CancelToken, POLL_INTERVAL};
-use crate::transport::exchange::{Exchange, HalfEnded};
+use crate::transport::exchange::Exchange;
 use crate::transport::heartbeat::HeartbeatSender;
 use crate::transport::link::{ChannelId, Link};
 use crate::transport::{Listener, TransportError};
@@ -12,10 +12,9 @@ use crate::transport::{Listener, TransportError};
 /// How long to read the output of a process that has ended, if other processes keep writing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The limits for the second end mark: in total, and without any output. The shell prints both marks at once, so only
-/// buffered output, a few MiB, can precede the second.
-const SECOND_MARK: Duration = Duration::from_secs(30);
-const SECOND_MARK_SILENCE: Duration = Duration::from_secs(10);
+/// How long to wait for the second end mark. The shell prints both at once, so only buffered output, a few MiB, can precede
+/// the second; but a connection may be silent for 45 s meanwhile.
+const SECOND_MARK: Duration = Duration::from_secs(60);
 
 /// Limits that end an exchange, in addition to the timeout of its act.
 pub struct TurnLimits {
@@ -92,10 +91,7 @@ impl<'a> Turn<'a> {
         if self.exchange.stalled() >= limits.start {
             return Err(self.never_began(limits.start));
         }
-        let is_late = |half: HalfEnded| {
-            half.since.elapsed() >= SECOND_MARK || half.last_output.elapsed() >= SECOND_MARK_SILENCE
-        };
-        if self.exchange.half_ended().is_some_and(is_late) {
+        if self.exchange.half_ended() >= SECOND_MARK {
             let why = "the shell marked the end of the script on only one of stdout and stderr";
             return Err(self.exchange.lost(why));
         }

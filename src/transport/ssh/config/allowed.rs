@@ -7,8 +7,10 @@ use crate::event::report::Report;
 use crate::transport::ssh::config::answers::ConfigAnswers;
 use crate::transport::ssh::public_key::{CERTIFICATE, PublicKey};
 
-/// Prefixes of names in the key exchange list that announce extensions (RFC 8308), not algorithms.
-const ANNOUNCEMENTS: [&str; 2] = ["kex-strict-", "ext-info-"];
+/// Whether a name in the key exchange list announces an extension (RFC 8308) instead of naming an algorithm.
+pub fn is_announcement(name: &str) -> bool {
+    ["kex-strict-", "ext-info-"].iter().any(|start| name.starts_with(start))
+}
 
 const OPTIONS: [&str; 5] = ["KexAlgorithms", "HostKeyAlgorithms", "Ciphers", "MACs", OF_USER_KEYS];
 const RSA_SIGNATURES: [&str; 3] = ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"];
@@ -64,7 +66,6 @@ impl Allowed {
 
     /// The `names` that an option allows, in libssh2's order, which prefers fast algorithms.
     fn choose<'a>(&self, option: &str, names: &[&'a str]) -> Result<Vec<&'a str>, Report> {
-        let is_announcement = |name: &str| ANNOUNCEMENTS.iter().any(|start| name.starts_with(start));
         let is_meant = |name: &&str| is_announcement(name) || self.allows(option, name);
         let chosen: Vec<&str> = names.iter().copied().filter(is_meant).collect();
         match chosen.iter().all(|name| is_announcement(name)) {

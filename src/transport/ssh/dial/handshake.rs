@@ -9,6 +9,7 @@ use ssh2::{MethodType, Session};
 use crate::event::report::Report;
 use crate::transport::cancel::POLL_INTERVAL;
 use crate::transport::ssh::config::Route;
+use crate::transport::ssh::config::allowed::is_announcement;
 use crate::transport::ssh::dial::endpoint::Endpoint;
 use crate::transport::ssh::dial::proxy::ProxyStderr;
 use crate::transport::ssh::failure::LoginFailure;
@@ -157,10 +158,9 @@ impl CommonNeed<'_> {
     }
 
     fn report(&self, endpoint: &Endpoint) -> Report {
-        // Some names are not algorithms, but announce extensions.
-        let is_algorithm = |name: &&str| !name.starts_with("kex-strict-") && !name.starts_with("ext-info-");
-        let list =
-            |names: &mut dyn Iterator<Item = &str>| names.filter(is_algorithm).collect::<Vec<_>>().join(", ");
+        let list = |names: &mut dyn Iterator<Item = &str>| {
+            names.filter(|name| !is_announcement(name)).collect::<Vec<_>>().join(", ")
+        };
         let report =
             Report::new(format!("no {} algorithm in common with {}", self.name, endpoint.config.place()))
                 .note(format!("the host offers: {}", list(&mut self.theirs.iter().map(String::as_str))))
