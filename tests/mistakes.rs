@@ -906,25 +906,11 @@ fn a_misspelt_override() {
 }
 
 #[test]
-fn a_task_named_like_a_verb() {
-    refused(
-        r#"task("status", || local("true")).alone();"#,
-        expect![[r#"
-        error: a task cannot be named `status`: `runner status` is a command
-         --> deploy.rhai:1:6
-          |
-        1 | task("status", || local("true")).alone();
-          |      ^^^^^^^^
-    "#]],
-    );
-}
-
-#[test]
 fn a_flow_named_like_a_verb() {
     refused(
         r#"flow("unlock", ["lock"]);"#,
         expect![[r#"
-        error: a flow cannot be named `unlock`: `runner unlock` is a command
+        error: a flow cannot be named `unlock`: `runner unlock` is a verb
          --> deploy.rhai:1:6
           |
         1 | flow("unlock", ["lock"]);
@@ -1415,15 +1401,13 @@ fn no_runner_toml() {
         Test::new().remove("runner.toml"),
         &[],
         expect![[r#"
-        error: no `runner.toml` in `[project]` or above it
-        hint: a minimal `runner.toml`:
-            recipe = "deploy.rhai"
-
-            [stage.prod]
-            path = "/var/www/shop"
-            user = "deploy"
-            hosts = ["web1.example.com"]
-    "#]],
+            error: no `runner.toml` in `[project]` or above it
+            hint: a minimal `runner.toml`:
+                [stage.prod]
+                path = "/var/www/shop"
+                user = "deploy"
+                hosts = ["web1.example.com"]
+        "#]],
     );
 }
 
@@ -1498,9 +1482,11 @@ fn an_unknown_flow() {
         Test::new(),
         &["rolback"],
         expect![[r#"
-        error: no flow or task named `rolback` (did you mean `rollback`?)
-        hint: `runner tasks` lists them
-    "#]],
+            error: `rolback` is not a verb, flow, task or stage (did you mean `rollback`?)
+             = flows: `deploy`, `doctor`, `rollback`
+             = stages: `local`
+            hint: `runner tasks` lists the tasks, `runner help` the verbs
+        "#]],
     );
 }
 
@@ -1510,10 +1496,10 @@ fn too_many_words() {
         Test::new(),
         &["deploy", "rollback", "now"],
         expect![[r#"
-        error: too many arguments: `deploy rollback now`
-         = `deploy` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name
-        hint: `runner --help`
-    "#]],
+            error: too many arguments: `deploy rollback now`
+             = `deploy` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name
+            hint: `runner help` shows what it takes
+        "#]],
     );
 }
 
@@ -1523,15 +1509,9 @@ fn an_unknown_option() {
         Test::new(),
         &["--stgae", "prod"],
         expect![[r#"
-        error: unexpected argument '--stgae' found
-
-          tip: a similar argument exists: '--stage'
-
-        Usage: runner [OPTIONS] [RECIPE] [FLOW or TASK]
-               runner [OPTIONS] check|releases|status|tasks|docs|unlock [RECIPE]
-
-        For more information, try '--help'.
-    "#]],
+            error: there is no option `--stgae` (did you mean `--stage`?)
+            hint: `runner help` lists the options
+        "#]],
     );
 }
 

@@ -145,6 +145,44 @@ fn a_passphrase_is_typed_unseen_and_ctrl_c_is_no_answer() {
     assert!(!site.0.exists());
 }
 
+/// Asked once, however many connections a run makes; what is confirmed is remembered, anything but a yes is a no.
+#[test]
+fn an_unknown_host_key_is_shown_and_asked_for_once() {
+    let server = Sshd::openssh();
+    let open = format!("Host web1\n IdentityFile {}", server.key().display());
+    let (test, _site) = project(&server, &open);
+    let test = test.write("known_hosts", "");
+    let printed = Command::new("ssh-keygen").arg("-lf").arg(server.dir().join("host.pub")).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let fingerprint = printed.split_whitespace().nth(1).unwrap();
+    let question = "trust it, and add it to";
+    for answer in ["no\n", "\n", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"] {
+        let mut terminal = Terminal::new(&test, "status");
+        terminal.shows(question).types(answer);
+        let shown = terminal.ends(1);
+        assert!(shown.contains(fingerprint) && shown.contains("is not known"), "{shown}");
+        assert_eq!(shown.matches(question).count(), 1, "{shown}");
+        assert_eq!(fs::read_to_string(test.path("known_hosts")).unwrap(), "");
+    }
+    let mut terminal = Terminal::new(&test, "");
+    terminal.shows(question).types("\x03");
+    assert!(terminal.ends(130).contains("interrupted"));
+    for answer in ["yes\n".to_owned(), format!("{fingerprint}\n")] {
+        fs::write(test.path("known_hosts"), "").unwrap();
+        let mut terminal = Terminal::new(&test, "");
+        terminal.shows(question).types(&answer);
+        let shown = terminal.ends(0);
+        assert_eq!(shown.matches(question).count(), 1, "{shown}");
+        let known = fs::read_to_string(test.path("known_hosts")).unwrap();
+        assert_eq!(known.lines().count(), 1, "{known}");
+        assert!(!Terminal::new(&test, "status").ends(0).contains(question));
+    }
+    // Whoever has told ssh to be strict is not asked.
+    let (test, _site) = project(&server, &format!("{open}\nHost *\n StrictHostKeyChecking yes"));
+    let test = test.write("known_hosts", "");
+    assert!(!Terminal::new(&test, "status").ends(1).contains(question));
+}
+
 #[test]
 fn a_question_of_a_recipe_ends_with_ctrl_c() {
     let server = Sshd::openssh();

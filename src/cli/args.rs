@@ -1,29 +1,33 @@
 //! The command line: its options, and what its words mean.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Parser, ValueEnum};
 
+use crate::cli::foreign;
+use crate::cli::verb::is_verb;
 use crate::event::{Hint, Report};
 use crate::host::{HostSelection, Settings};
 use crate::recipe::sources;
+use crate::shell::Word;
 
 /// Deploys an application to servers without downtime, and rolls it back.
 ///
 /// RECIPE is a `.rhai` file or a shipped recipe (laravel, node, wordpress); the default is the one that `runner.toml`
 /// names. FLOW is `deploy` (the default), `rollback`, `doctor` (checks the servers), or any other flow or task of the
-/// recipe.
-///
-/// Verbs: `check` (finds mistakes in the recipe and in `runner.toml`), `releases`, `status`, `tasks`, `docs`,
-/// `unlock`.
+/// recipe. STAGE is a stage of `runner.toml`.
 #[derive(Debug, Parser)]
 #[command(
     name = "runner",
     version,
-    override_usage = "runner [OPTIONS] [RECIPE] [FLOW or TASK]\n       runner [OPTIONS] check|releases|status|tasks|docs|unlock [RECIPE]"
+    disable_help_flag = true,
+    override_usage = "runner [OPTIONS] [RECIPE] [FLOW or TASK] [STAGE]\n       runner [OPTIONS] VERB [...]"
 )]
 pub struct Args {
-    /// A recipe, a flow, a task or a verb
+    /// A recipe, a flow, a task, a stage or a verb
     #[arg(value_name = "WORD", hide = true)]
     words: Vec<String>,
 
@@ -31,7 +35,7 @@ pub struct Args {
     #[arg(short = 'C', value_name = "DIR")]
     pub directory: Option<PathBuf>,
 
-    /// The stage; required if there are several
+    /// The stage, required if there are several; `RUNNER_STAGE` sets a default
     #[arg(long, value_name = "NAME")]
     stage: Option<String>,
 
@@ -76,7 +80,7 @@ pub struct Args {
     pub json: bool,
 
     /// Shows commands and their output
-    #[arg(short, long)]
+    #[arg(short, long, overrides_with = "verbose")]
     pub verbose: bool,
 
     /// Shows only errors and warnings
@@ -86,6 +90,14 @@ pub struct Args {
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
+
+    /// Prints help; `runner help VERB` has more
+    #[arg(short, long)]
+    pub help: bool,
+
+    /// The stage that a word named.
+    #[arg(skip)]
+    named_stage: Arc<OnceLock<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,29 +107,80 @@ pub enum When {
     Never,
 }
 
-/// A verb, or a flow or task to run.
+/// A verb, or what to run.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invocation {
+    Help(Option<String>),
+    Completions(Option<String>),
     Check(Option<String>),
     Tasks(Option<String>),
     Docs(Option<String>),
     Releases,
     Status,
     Unlock,
-    Run { recipe: Option<String>, what: Option<String> },
+    /// `words` name a flow or a task and a stage, in any order: which is which, only `runner.toml` and the recipe know.
+    Run {
+        recipe: Option<String>,
+        words: Vec<String>,
+    },
 }
 
 impl Args {
-    pub fn read() -> Self {
-        Self::parse()
+    /// Parses the arguments of the program. If they make no sense, prints why; the error is the exit code.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            match error.get(ContextKind::InvalidArg) {
+                Some(option) if error.kind() == ErrorKind::UnknownArgument => {
+                    let near = error.get(ContextKind::SuggestedArg);
+                    unknown_option(&option.to_string(), near.map(ToString::to_string).as_deref());
+                }
+                // Fails only if nobody reads it any more.
+                _ => drop(error.print()),
+            }
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        })
     }
 
     pub fn is_plan(&self) -> bool {
         self.plan || self.diff
     }
 
+    /// The stage is the one of `--stage`, else the one that a word names, else the one of `RUNNER_STAGE`.
     pub fn selection(&self) -> HostSelection {
-        HostSelection { stage: self.stage.clone(), hosts: self.hosts.clone(), roles: self.roles.clone() }
+        let stage = self.chosen_stage().map(str::to_owned).or_else(stage_of_environment);
+        HostSelection { stage, hosts: self.hosts.clone(), roles: self.roles.clone() }
+    }
+
+    /// The stage that the command line names.
+    fn chosen_stage(&self) -> Option<&str> {
+        self.stage.as_deref().or_else(|| self.named_stage.get().map(String::as_str))
+    }
+
+    /// Whether only `RUNNER_STAGE` names the stage.
+    pub fn is_stage_of_environment(&self) -> bool {
+        self.chosen_stage().is_none() && stage_of_environment().is_some()
+    }
+
+    /// What hints need to repeat this choice of hosts. `RUNNER_STAGE` is still set when the user types the hint.
+    pub fn shared_choice(&self) -> HostSelection {
+        HostSelection { stage: self.chosen_stage().map(str::to_owned), ..self.selection() }
+    }
+
+    /// Whether `--stage` is given: then no word names a stage.
+    pub fn has_stage(&self) -> bool {
+        self.stage.is_some()
+    }
+
+    /// Notes the stage that a word names.
+    pub fn choose_stage(&self, word: &str) -> Result<(), Report> {
+        match self.chosen_stage() {
+            Some(stage) if stage != word => Err(Report::new(format!("two stages: `{stage}` and `{word}`"))
+                .hint(format!("name one: `--stage {}`", Word::shown(stage)))),
+            _ => {
+                let _ = self.named_stage.set(word.to_owned());
+                Ok(())
+            }
+        }
     }
 
     pub fn settings(&self) -> anyhow::Result<Settings> {
@@ -145,31 +208,21 @@ impl Args {
 
     pub fn invocation(&self) -> Result<Invocation, Report> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let recipe = |word: &&str| (*word).to_owned();
+        if self.help {
+            return Ok(Invocation::Help(words.into_iter().find(|word| *word != "help").map(str::to_owned)));
+        }
         let invocation = match words.as_slice() {
-            ["check", rest @ ..] if rest.len() < 2 => Invocation::Check(rest.first().map(recipe)),
-            ["tasks", rest @ ..] if rest.len() < 2 => Invocation::Tasks(rest.first().map(recipe)),
-            ["docs", rest @ ..] if rest.len() < 2 => Invocation::Docs(rest.first().map(recipe)),
-            ["releases"] => Invocation::Releases,
-            ["status"] => Invocation::Status,
-            ["unlock"] => Invocation::Unlock,
-            [] => Invocation::Run { recipe: None, what: None },
-            [word] if is_recipe(word) => Invocation::Run { recipe: Some(recipe(word)), what: None },
-            [word] => Invocation::Run { recipe: None, what: Some(recipe(word)) },
-            [word, what] if is_recipe(word) => {
-                Invocation::Run { recipe: Some(recipe(word)), what: Some(recipe(what)) }
+            [] => Invocation::Run { recipe: None, words: Vec::new() },
+            [verb] if is_verb(verb) => self.verb(verb, None)?,
+            [verb, word] if is_verb(verb) => self.verb(verb, Some(word))?,
+            [recipe, rest @ ..] if is_recipe(recipe) && rest.len() < 3 => Invocation::Run {
+                recipe: Some((*recipe).to_owned()),
+                words: rest.iter().map(|word| (*word).to_owned()).collect(),
+            },
+            [first, rest @ ..] if rest.len() < 2 && !is_verb(first) => {
+                Invocation::Run { recipe: None, words: self.words.clone() }
             }
-            [word, name] if name.len() == 14 && name.bytes().all(|byte| byte.is_ascii_digit()) => {
-                return Err(Report::new(format!("too many arguments: `{}`", words.join(" ")))
-                    .hint(Hint::runner([word, "--release", name], " selects that release")));
-            }
-            [word, ..] => {
-                return Err(Report::new(format!("too many arguments: `{}`", words.join(" ")))
-                    .note(format!(
-                        "`{word}` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name"
-                    ))
-                    .hint("`runner --help`"));
-            }
+            [first, ..] => return Err(self.too_many(first)),
         };
         match self.verify && invocation != Invocation::Status {
             true => Err(Report::new("`--verify` is an option of `status`").hint(Hint::runner(
@@ -179,6 +232,54 @@ impl Args {
             false => Ok(invocation),
         }
     }
+
+    /// A verb with the word after it.
+    fn verb(&self, verb: &str, word: Option<&str>) -> Result<Invocation, Report> {
+        let text = word.map(str::to_owned);
+        let on_stage = |invocation| {
+            word.map_or(Ok(()), |word| self.choose_stage(word))?;
+            Ok(invocation)
+        };
+        match verb {
+            "check" => Ok(Invocation::Check(text)),
+            "tasks" => Ok(Invocation::Tasks(text)),
+            "docs" => Ok(Invocation::Docs(text)),
+            "completions" => Ok(Invocation::Completions(text)),
+            "releases" => on_stage(Invocation::Releases),
+            "status" => on_stage(Invocation::Status),
+            "unlock" => on_stage(Invocation::Unlock),
+            _ => Ok(Invocation::Help(text)),
+        }
+    }
+
+    fn too_many(&self, first: &str) -> Report {
+        let report = Report::new(format!("too many arguments: `{}`", self.words.join(" ")));
+        if let Some(hint) = foreign::hint(first) {
+            return report.hint(hint);
+        }
+        match is_verb(first) {
+            true => report.hint(Hint::runner(["help", first], " shows what it takes")),
+            false => report
+                .note(format!(
+                    "`{first}` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name"
+                ))
+                .hint(Hint::runner(["help"], " shows what it takes")),
+        }
+    }
+}
+
+/// Prints that there is no such option. No renderer exists before the command line is understood.
+fn unknown_option(option: &str, near: Option<&str>) {
+    let meant = foreign::option(option);
+    let near =
+        near.filter(|_| meant.is_none()).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+    eprintln!("error: there is no option `{option}`{near}");
+    eprintln!("hint: {}", meant.unwrap_or("`runner help` lists the options"));
+}
+
+/// The default stage that the environment sets.
+fn stage_of_environment() -> Option<String> {
+    std::env::var("RUNNER_STAGE").ok().filter(|name| !name.is_empty())
 }
 
 fn is_recipe(word: &str) -> bool {
@@ -195,18 +296,36 @@ mod tests {
     }
 
     #[test]
-    fn the_first_word_is_a_verb_or_a_recipe_or_a_flow() {
-        let run = |recipe: Option<&str>, what: Option<&str>| Invocation::Run {
+    fn the_first_word_is_a_verb_or_a_recipe_or_what_to_run() {
+        let run = |recipe: Option<&str>, words: &[&str]| Invocation::Run {
             recipe: recipe.map(str::to_owned),
-            what: what.map(str::to_owned),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
         };
-        case(&[], run(None, None));
-        case(&["rollback"], run(None, Some("rollback")));
-        case(&["a.rhai"], run(Some("a.rhai"), None));
-        case(&["laravel", "rollback"], run(Some("laravel"), Some("rollback")));
-        case(&["./x/deploy", "--plan", "t"], run(Some("./x/deploy"), Some("t")));
+        case(&[], run(None, &[]));
+        case(&["rollback"], run(None, &["rollback"]));
+        case(&["rollback", "prod"], run(None, &["rollback", "prod"]));
+        case(&["a.rhai"], run(Some("a.rhai"), &[]));
+        case(&["laravel", "rollback"], run(Some("laravel"), &["rollback"]));
+        case(&["laravel", "prod", "rollback"], run(Some("laravel"), &["prod", "rollback"]));
+        case(&["./x/deploy", "--plan", "t"], run(Some("./x/deploy"), &["t"]));
         case(&["check", "a.rhai"], Invocation::Check(Some("a.rhai".to_owned())));
         case(&["status"], Invocation::Status);
+        case(&["status", "--help"], Invocation::Help(Some("status".to_owned())));
+        case(&["help"], Invocation::Help(None));
+    }
+
+    #[test]
+    fn a_stage_is_named_once() {
+        let stage = |words: &[&str]| {
+            let args = Args::of(words);
+            args.invocation().map(|_| args.chosen_stage().map(str::to_owned)).map_err(|report| report.message)
+        };
+        assert_eq!(stage(&["status", "prod"]), Ok(Some("prod".to_owned())));
+        assert_eq!(stage(&["status", "prod", "--stage", "prod"]), Ok(Some("prod".to_owned())));
+        assert_eq!(
+            stage(&["status", "prod", "--stage", "dev"]),
+            Err("two stages: `dev` and `prod`".to_owned())
+        );
     }
 
     #[test]

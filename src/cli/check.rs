@@ -8,9 +8,11 @@ use crate::cli::out;
 use crate::cli::project;
 use crate::cli::report::size;
 use crate::cli::verb::{VerbError, VerbResult};
+use crate::cli::words;
 use crate::event::{Event, Report, Sink};
 use crate::here::glance;
 use crate::host::{Inventory, Settings};
+use crate::recipe::sources;
 use crate::recipe::{Recipe, Settled};
 use crate::site::{Options, kind_problems};
 use crate::transport::CancelToken;
@@ -42,6 +44,8 @@ pub fn check(
     let cli = args.settings()?;
     problems.extend(recipe.check_settings(&[&cli]));
     let inventory = project::inventory_if_any(args)?;
+    let (hidden, behind_verbs) = words::hidden(&recipe, inventory.as_ref(), &sources::recipe_names());
+    problems.extend(hidden);
     for problem in inventory.iter().flat_map(|inventory| project_problems(&recipe, inventory, &cli)) {
         if !problems.contains(&problem) {
             problems.push(problem);
@@ -51,7 +55,7 @@ pub fn check(
         return Err(problems.into());
     }
     let secrets = recipe.missing_secrets(None).warnings;
-    let remarks = recipe.remarks().into_iter().chain(secrets).map(Report::warning);
+    let remarks = recipe.remarks().into_iter().chain(secrets).chain(behind_verbs).map(Report::warning);
     remarks.for_each(|report| events.event(Event::Failed { report }));
     let n_stages = inventory.map_or(0, |inventory| inventory.stages.len());
     if args.json {

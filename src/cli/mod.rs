@@ -2,7 +2,10 @@
 
 mod args;
 mod check;
+mod completions;
 mod docs;
+mod foreign;
+mod help;
 mod out;
 mod project;
 mod prompt;
@@ -15,6 +18,7 @@ mod table;
 mod tasks;
 mod unlock;
 mod verb;
+mod words;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,7 +30,11 @@ use crate::transport::CancelToken;
 use crate::transport::mark::Nonce;
 
 pub fn main() -> ExitCode {
-    let args = Args::read();
+    completions::answer_if_asked();
+    let args = Arc::new(match Args::read() {
+        Ok(args) => args,
+        Err(code) => return code,
+    });
     report::choose_colour(args.color);
     // Unique to this run.
     let id = Nonce::random().to_string();
@@ -41,12 +49,14 @@ pub fn main() -> ExitCode {
 fn perform(args: &Args, id: &str, events: &Arc<dyn Sink>) -> VerbResult {
     let cancel_token = CancelToken::default();
     match args.invocation()? {
+        Invocation::Help(word) => help::help(args, word, &cancel_token, events),
+        Invocation::Completions(shell) => completions::completions(shell.as_deref()),
         Invocation::Check(recipe) => check::check(args, recipe, &cancel_token, events),
         Invocation::Tasks(recipe) => tasks::tasks(args, recipe, &cancel_token, events),
         Invocation::Docs(recipe) => docs::docs(args, recipe, &cancel_token, events),
         Invocation::Releases => releases::releases(args, &cancel_token, events),
         Invocation::Status => status::status(args, &cancel_token, events),
         Invocation::Unlock => unlock::unlock(args, &cancel_token, events),
-        Invocation::Run { recipe, what } => run::run(args, recipe, what, id, &cancel_token, events),
+        Invocation::Run { recipe, words } => run::run(args, recipe, &words, id, &cancel_token, events),
     }
 }

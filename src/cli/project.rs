@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::args::Args;
 use crate::event::{Report, Sink};
 use crate::fleet::access::missing_transport;
-use crate::host::{Inventory, TransportKind};
+use crate::host::{Inventory, SelectedHosts, TransportKind};
 use crate::recipe::sources::{self, RecipeSource};
 use crate::recipe::{LoadContext, Recipe};
 use crate::transport::CancelToken;
@@ -33,6 +33,19 @@ fn is_absent(args: &Args) -> bool {
         Some(_) => !directory.join("runner.toml").exists(),
         None => directory.ancestors().all(|parent| !parent.join("runner.toml").exists()),
     }
+}
+
+/// The stage and the hosts that the command line selects.
+pub fn select(args: &Args, inventory: &Inventory) -> Result<SelectedHosts, Report> {
+    let selection = args.selection();
+    inventory.select(&selection).map_err(|error| {
+        let is_known = |name: &String| inventory.stages.iter().any(|stage| stage.name == *name);
+        let report = Report::of(&error);
+        match args.is_stage_of_environment() && !selection.stage.as_ref().is_some_and(is_known) {
+            true => report.note("`RUNNER_STAGE` names this stage"),
+            false => report,
+        }
+    })
 }
 
 /// The recipe to use, in this order: the one on the command line, the one that `runner.toml` names, `deploy.rhai`

@@ -39,7 +39,7 @@ pub fn on_hosts<A: Send>(
     act: impl Fn(&mut Site) -> anyhow::Result<A> + Sync,
 ) -> Result<HostAnswers<A>, VerbError> {
     let inventory = Inventory::find(args.directory.as_deref())?;
-    let selected = inventory.select(&args.selection())?;
+    let selected = project::select(args, &inventory)?;
     let options = options(args, &inventory, &selected, cancel_token, events)?;
     cancel_on_signals(cancel_token)?;
     let access = Access {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::Args;
 use crate::cli::signals::cancel_on_signals;
 use crate::cli::verb::{VerbError, VerbResult};
-use crate::cli::{project, prompt};
+use crate::cli::{project, prompt, words};
 use crate::event::mask::Mask;
 use crate::event::{Event, Hint, Report, Sink};
 use crate::fleet::Fleet;
@@ -28,14 +28,14 @@ const DEFAULT: &str = "deploy";
 pub fn run(
     args: &Args,
     recipe: Option<String>,
-    what: Option<String>,
+    words: &[String],
     id: &str,
     cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
     let mask = Arc::new(Mask::new(events.clone()));
     let masked: Arc<dyn Sink> = mask.clone();
-    let config = RunConfig::read(args, recipe, what, cancel_token, &masked)?;
+    let config = RunConfig::read(args, recipe, words, cancel_token, &masked)?;
     cancel_on_signals(cancel_token)?;
     let here =
         Here::open(config.here(args), mask, cancel_token).map_err(|error| stop(error, cancel_token))?;
@@ -63,27 +63,28 @@ impl RunConfig {
     fn read(
         args: &Args,
         recipe: Option<String>,
-        what: Option<String>,
+        words: &[String],
         cancel_token: &CancelToken,
         events: &Arc<dyn Sink>,
     ) -> Result<Self, VerbError> {
         let inventory = Inventory::find(args.directory.as_deref())?;
-        let selected = inventory.select(&args.selection())?;
+        if words.is_empty() {
+            // Before the recipe is read: its mistakes are not the first thing to tell.
+            project::select(args, &inventory)?;
+        }
         let cli = args.settings()?;
         let wanted = args.release.as_deref().map(ReleaseName::new).transpose()?;
         let source = project::source(Some(&inventory), recipe.as_deref())?;
         let recipe = project::load(source, &inventory.dir, cancel_token, events)?;
-        let goal = recipe.goal(what.as_deref().unwrap_or(DEFAULT))?;
+        let what = words::meaning(args, words, &recipe, &inventory)?;
+        let selected = project::select(args, &inventory)?;
+        let what = what.as_deref().unwrap_or(DEFAULT);
+        let goal = recipe.goal(what).ok_or_else(|| words::unknown(what, &recipe, Some(&inventory)))?;
         let mut problems = recipe.check(Some(&goal));
         problems.extend(recipe.check_roles(&inventory.stages, &[&selected.stage]));
         let secrets = recipe.missing_secrets(Some(&goal));
         problems.extend(secrets.mistakes);
-        if let Some(wanted) = wanted.as_ref().filter(|_| sends(&recipe, &goal)) {
-            let report =
-                Report::new("`--release` selects a release to roll back to, but this flow makes a new one");
-            let hint = Hint::runner(["rollback", "--release", wanted.as_str()], " rolls back to it");
-            problems.push(report.hint(hint));
-        }
+        problems.extend(wanted.as_ref().filter(|_| sends(&recipe, &goal)).map(not_to_be_made));
         match recipe.settle(&inventory.settings, &selected.stage.settings, &selected.hosts, &cli) {
             Ok(settled) if problems.is_empty() => {
                 let warnings = secrets.warnings.into_iter().map(Report::warning);
@@ -145,6 +146,12 @@ impl RunConfig {
             waits: args.wait,
         }
     }
+}
+
+/// The error for `--release` with a flow that sends a release.
+fn not_to_be_made(wanted: &ReleaseName) -> Report {
+    Report::new("`--release` selects a release to roll back to, but this flow makes a new one")
+        .hint(Hint::runner(["rollback", "--release", wanted.as_str()], " rolls back to it"))
 }
 
 fn sends(recipe: &Recipe, goal: &Goal) -> bool {

@@ -1,4 +1,4 @@
-//! The result of a verb: an exit code, or errors with an exit code.
+//! The verbs of the command line, and the result of one: an exit code, or errors with an exit code.
 
 use crate::event::Report;
 
@@ -43,3 +43,99 @@ impl From<anyhow::Error> for VerbError {
 }
 
 pub type VerbResult = Result<u8, VerbError>;
+
+/// What `runner help` says about a verb.
+pub struct VerbHelp {
+    pub name: &'static str,
+    /// The words after it.
+    pub takes: &'static str,
+    /// One line, without a final period.
+    pub about: &'static str,
+    /// Paragraphs below that, one a line.
+    pub more: &'static [&'static str],
+    /// The options that matter to it, by their long names.
+    pub options: &'static [&'static str],
+}
+
+const CHOICE: &[&str] = &["directory", "stage", "hosts", "roles", "json", "color"];
+
+/// In the order in which `runner help` lists them.
+pub const VERBS: &[VerbHelp] = &[
+    VerbHelp {
+        name: "check",
+        takes: "[RECIPE]",
+        about: "Finds mistakes in the recipe and in `runner.toml`; contacts no host",
+        more: &["`runner doctor` checks the servers."],
+        options: &["directory", "set", "json", "color"],
+    },
+    VerbHelp {
+        name: "releases",
+        takes: "[STAGE]",
+        about: "Lists the releases of each host, and which one is live",
+        more: &["`runner rollback --release NAME` goes to one of them."],
+        options: CHOICE,
+    },
+    VerbHelp {
+        name: "status",
+        takes: "[STAGE]",
+        about: "Shows what each host serves, since when, and from which revision",
+        more: &["With the setting `url`, it also shows what visitors get."],
+        options: &["directory", "stage", "hosts", "roles", "verify", "json", "color"],
+    },
+    VerbHelp {
+        name: "unlock",
+        takes: "[STAGE]",
+        about: "Ends the run that holds the lock of a site, and says whose run that was",
+        more: &["A lock whose run is dead ends by itself: the next run needs no `unlock`."],
+        options: CHOICE,
+    },
+    VerbHelp {
+        name: "tasks",
+        takes: "[RECIPE]",
+        about: "Lists the flows and tasks of the recipe",
+        more: &["`runner help TASK` describes one of them."],
+        options: &["directory", "json", "color"],
+    },
+    VerbHelp {
+        name: "docs",
+        takes: "[RECIPE]",
+        about: "Describes the settings of the recipe, and all functions for recipes",
+        more: &[],
+        options: &["directory", "json", "color"],
+    },
+    VerbHelp {
+        name: "completions",
+        takes: "SHELL",
+        about: "Prints the completions of the command line, for bash, zsh, fish, elvish or powershell",
+        more: &[
+            "They know the stages, flows and tasks of the project in which you type.",
+            "bash: add `source <(runner completions bash)` to ~/.bashrc",
+            "zsh: add `source <(runner completions zsh)` to ~/.zshrc, below `compinit`",
+            "fish: `runner completions fish > ~/.config/fish/completions/runner.fish`",
+        ],
+        options: &["color"],
+    },
+    VerbHelp {
+        name: "help",
+        takes: "[VERB, FLOW or TASK]",
+        about: "Describes the command line, a verb, or a flow or task of the recipe",
+        more: &[],
+        options: &["directory", "color"],
+    },
+];
+
+pub fn is_verb(word: &str) -> bool {
+    VERBS.iter().any(|verb| verb.name == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::statement;
+
+    #[test]
+    fn recipes_know_the_names_that_flows_cannot_have() {
+        let names: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
+        assert_eq!(names, statement::VERBS);
+    }
+}

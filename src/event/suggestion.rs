@@ -14,6 +14,11 @@ impl<'a> Suggestion<'a> {
             .min();
         Self(best.map(|(_, name)| name))
     }
+
+    /// The similar name itself.
+    pub fn name(&self) -> Option<&'a str> {
+        self.0
+    }
 }
 
 impl fmt::Display for Suggestion<'_> {

@@ -33,6 +33,7 @@ impl Access {
                     port: host.port,
                     user: host.user.clone(),
                     accept_new,
+                    host_keys: host.host_keys.clone(),
                     config: std::env::var_os("RUNNER_SSH_CONFIG").map(PathBuf::from),
                     logins: self.logins.clone(),
                     ..SshTarget::new(&host.name, &host.address)

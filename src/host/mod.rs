@@ -30,6 +30,8 @@ pub struct Host {
     pub port: Option<u16>,
     /// `None`: the user in `~/.ssh/config`, else the local user.
     pub user: Option<String>,
+    /// The fingerprints of keys that the host may have. If empty, `known_hosts` decides.
+    pub host_keys: Vec<String>,
     pub path: DeployPath,
     /// `None`: the host has every role.
     pub roles: Option<Vec<String>>,

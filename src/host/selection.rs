@@ -30,6 +30,14 @@ impl SelectedHosts {
     }
 }
 
+/// What people call the same stage.
+const STAGE_NAMES: [&[&str]; 4] = [
+    &["prod", "production", "live"],
+    &["staging", "stage", "stg", "preprod"],
+    &["dev", "develop", "development"],
+    &["test", "testing", "qa"],
+];
+
 impl Inventory {
     pub fn select(&self, selection: &HostSelection) -> Result<SelectedHosts> {
         let stage = self.stage(selection.stage.as_deref())?;
@@ -55,13 +63,30 @@ impl Inventory {
             (None, _) => {
                 Err(Report::new(format!("choose a stage with `--stage`: {}", List::new(names()))).into())
             }
-            (Some(name), stages) => stages.iter().find(|stage| stage.name == name).ok_or_else(|| {
-                let suggestion = Suggestion::new(name, names());
-                Report::new(format!("no stage named `{name}`{suggestion}"))
-                    .note(format!("stages of `{}`: {}", self.file, List::new(names())))
-                    .into()
-            }),
+            (Some(name), stages) => {
+                let found = stages.iter().find(|stage| stage.name == name);
+                found.ok_or_else(|| self.no_such_stage(name).into())
+            }
         }
+    }
+
+    /// The error for a stage that does not exist.
+    pub fn no_such_stage(&self, name: &str) -> Report {
+        let names = self.stages.iter().map(|stage| stage.name.as_str());
+        let near = self.near_stage(name).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+        Report::new(format!("no stage named `{name}`{near}")).note(format!(
+            "stages of `{}`: {}",
+            self.file,
+            List::new(names)
+        ))
+    }
+
+    /// The stage that somebody means by `name`: one with a similar name, or with another name for the same thing.
+    pub fn near_stage(&self, name: &str) -> Option<&str> {
+        let names = || self.stages.iter().map(|stage| stage.name.as_str());
+        let alike = STAGE_NAMES.iter().find(|alike| alike.contains(&name));
+        let same = names().find(|stage| alike.is_some_and(|alike| alike.contains(stage)));
+        same.or_else(|| Suggestion::new(name, names()).name())
     }
 
     fn refuse_unknown_host(&self, stage: &Stage, name: &str) -> Result<()> {
@@ -195,6 +220,17 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
     }
 
     #[test]
+    fn another_name_for_a_stage_is_understood_as_a_typo() {
+        refused(
+            TWO_STAGES,
+            "production",
+            expect![[r#"
+            no stage named `production` (did you mean `prod`?)
+             = stages of `runner.toml`: `dev`, `prod`"#]],
+        );
+    }
+
+    #[test]
     fn a_choice_that_cannot_be_meant_is_refused() {
         refused(TWO_STAGES, "", expect!["choose a stage with `--stage`: `dev`, `prod`"]);
         refused(
@@ -254,8 +290,6 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
             expect![[r#"
             `runner.toml` has no stage
             hint: a minimal `runner.toml`:
-                recipe = "deploy.rhai"
-
                 [stage.prod]
                 path = "/var/www/shop"
                 user = "deploy"

@@ -5,7 +5,7 @@ mod callback;
 mod check;
 mod closure;
 mod context;
-mod docs;
+pub mod docs;
 mod draft;
 mod engine;
 mod failure;
@@ -24,7 +24,7 @@ mod resolver;
 mod runaway;
 mod settings;
 pub mod sources;
-mod statement;
+pub mod statement;
 mod syntax;
 mod trail;
 mod uncaught;
@@ -35,7 +35,7 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::event::{Hint, Report, Sink, Suggestion};
+use crate::event::{Report, Sink};
 use crate::fleet::dropping::OnHostFailure;
 use crate::flow::{Goal, Playbook};
 use crate::here::options::SourceOptions;
@@ -118,17 +118,11 @@ impl Recipe {
     }
 
     /// The flow or task of that name.
-    pub fn goal(&self, name: &str) -> Result<Goal, Report> {
+    pub fn goal(&self, name: &str) -> Option<Goal> {
         if self.playbook.flows.contains_key(name) {
-            return Ok(Goal::Flow(name.to_owned()));
+            return Some(Goal::Flow(name.to_owned()));
         }
-        if self.playbook.tasks.contains_key(name) {
-            return Ok(Goal::Task(name.to_owned()));
-        }
-        let known = self.playbook.flows.keys().chain(self.playbook.tasks.keys());
-        let near = Suggestion::new(name, known.map(String::as_str));
-        let report = Report::new(format!("no flow or task named `{name}`{near}"));
-        Err(report.hint(Hint::runner(["tasks"], " lists them")))
+        self.playbook.tasks.contains_key(name).then(|| Goal::Task(name.to_owned()))
     }
 
     /// The mistakes in settings that are given outside of the recipe.

@@ -9,8 +9,9 @@ use crate::recipe::draft::{Content, Declaration, Declared, Draft};
 use crate::recipe::failure::{ScriptResult, mistake};
 use crate::recipe::sources;
 
-/// Verbs of the command line: no task or flow can have their names.
-const VERBS: [&str; 6] = ["check", "unlock", "releases", "status", "tasks", "docs"];
+/// The verbs of the command line. A flow with such a name could not be started; a task is mostly started by a flow.
+pub const VERBS: [&str; 8] =
+    ["check", "releases", "status", "unlock", "tasks", "docs", "completions", "help"];
 
 pub struct Statement {
     pub draft: Draft,
@@ -80,8 +81,8 @@ impl Statement {
 
     /// Reports a name that the command line could not use.
     pub fn check_name(&self, kind: &str, name: &str) {
-        if VERBS.contains(&name) {
-            let message = format!("a {kind} cannot be named `{name}`: `runner {name}` is a command");
+        if kind == "flow" && VERBS.contains(&name) {
+            let message = format!("a {kind} cannot be named `{name}`: `runner {name}` is a verb");
             self.refuse_text(name, Report::new(message));
         } else if sources::recipe_names().contains(&name) {
             let message = format!("a {kind} cannot be named `{name}`: a shipped recipe has that name");

@@ -324,6 +324,7 @@ mod tests {
             address: "h1".to_owned(),
             port: None,
             user: None,
+            host_keys: Vec::new(),
             path: DeployPath::remote("/srv/shop").unwrap(),
             roles: None,
             transport: TransportKind::Local,

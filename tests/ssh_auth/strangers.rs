@@ -105,6 +105,43 @@ fn a_changed_key_is_refused_even_where_new_ones_are_accepted() {
     assert!(!log.contains("Accepted") && !log.contains("Failed"), "something was shown to a stranger: {log}");
 }
 
+/// Goes before `known_hosts`, and any of the host's keys may be the one.
+#[test]
+fn a_host_key_of_runner_toml_is_the_only_one_that_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let extra = dir.path().join("rsa");
+    run(Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f"]).arg(&extra));
+    let lab = lab(&format!("HostKey {}", extra.display()));
+    let printed = Command::new("ssh-keygen").arg("-lf").arg(&extra).output().unwrap();
+    let rsa = String::from_utf8(printed.stdout).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    let ed25519 = fingerprint(&lab, "host.pub");
+    let other = format!("SHA256:{}", "A".repeat(43));
+    let pinned = |pins: &[&str]| SshTarget {
+        host_keys: pins.iter().map(|pin| (*pin).to_owned()).collect(),
+        ..lab.target(KEY)
+    };
+    // Whatever is known: nothing, the key, or another one.
+    for known in [String::new(), format!("[127.0.0.1]:{} {}", lab.sshd.port, lab.key("z", "-t ed25519"))] {
+        lab.knows(&known);
+        entered(&pinned(&[&ed25519]));
+        entered(&pinned(&[&rsa]));
+        entered(&pinned(&[&other, &rsa]));
+        assert_eq!(lab.known_hosts().trim(), known.trim());
+    }
+    lab.knows(&format!("[127.0.0.1]:{} {}", lab.sshd.port, lab.host_key()));
+    for accept_new in [false, true] {
+        let why = refused(&SshTarget { accept_new, ..pinned(&[&other]) });
+        assert!(why.contains("has another host key than runner.toml says"), "{why}");
+        for shown in [&other, &rsa, &ed25519] {
+            assert!(why.contains(shown.as_str()), "{why}");
+        }
+    }
+    // A key that is revoked is no key, whoever names it.
+    lab.knows(&format!("@revoked * {}", lab.host_key()));
+    let why = refused(&pinned(&[&ed25519]));
+    assert!(why.contains("is revoked"), "{why}");
+}
+
 #[test]
 fn a_revoked_key_is_refused() {
     let lab = lab("");

@@ -1,34 +1,33 @@
 //! Completes the commands in hints with the options of this run, so that they work as typed.
 
+use std::sync::Arc;
+
 use crate::cli::args::Args;
 use crate::event::{Hint, Report};
 use crate::shell::Word;
 
 /// The options that another command needs for the same project, stage and hosts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// `-C`, for all commands.
     directory: Vec<String>,
-    /// `--stage`, `--host` and `--role`, for commands that contact hosts.
-    selection: Vec<String>,
-    recipe: Option<String>,
+    args: Arc<Args>,
 }
 
 impl CommandLine {
-    pub fn of(args: &Args) -> Self {
+    pub fn of(args: &Arc<Args>) -> Self {
         let directory = args.directory.iter().map(|dir| dir.display().to_string());
-        let selection = args.selection();
+        Self { directory: options("-C", directory).collect(), args: args.clone() }
+    }
+
+    /// `--stage`, `--host` and `--role`, for commands that contact hosts. A word may have named the stage meanwhile.
+    fn selection(&self) -> Vec<String> {
+        let selection = self.args.shared_choice();
         let all = [
             ("--stage", Vec::from_iter(selection.stage)),
             ("--host", selection.hosts),
             ("--role", selection.roles),
         ];
-        let selection = all.into_iter().flat_map(|(option, names)| options(option, names));
-        Self {
-            directory: options("-C", directory).collect(),
-            selection: selection.collect(),
-            recipe: args.recipe(),
-        }
+        all.into_iter().flat_map(|(option, names)| options(option, names)).collect()
     }
 
     /// Completes the hints of a report.
@@ -53,11 +52,12 @@ impl CommandLine {
 
     /// Adds the options to the words of a command, and the recipe if the command accepts one.
     fn words(&self, words: Vec<String>) -> Vec<String> {
-        let (mut all, recipe) = (self.directory.clone(), self.recipe.clone());
+        let (mut all, recipe) = (self.directory.clone(), self.args.recipe());
         match words.first().map(String::as_str) {
             Some("check" | "tasks" | "docs") => all.extend(words.into_iter().chain(recipe)),
-            Some("releases" | "status" | "unlock") => all.extend(self.selection.iter().cloned().chain(words)),
-            _ => all.extend(self.selection.iter().cloned().chain(recipe).chain(words)),
+            Some("help" | "completions") => all = words,
+            Some("releases" | "status" | "unlock") => all.extend(self.selection().into_iter().chain(words)),
+            _ => all.extend(self.selection().into_iter().chain(recipe).chain(words)),
         }
         all
     }
@@ -75,7 +75,7 @@ mod tests {
     fn case(typed: &[&str], words: &[&str], want: &str) {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         let hint = Hint::Runner { before: "type ".to_owned(), words, after: "!".to_owned() };
-        let report = CommandLine::of(&Args::of(typed)).complete(Report::new("no").hint(hint));
+        let report = CommandLine::of(&Arc::new(Args::of(typed))).complete(Report::new("no").hint(hint));
         assert_eq!(report.hint.unwrap().to_string(), format!("type `{want}`!"));
     }
 

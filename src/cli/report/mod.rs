@@ -30,7 +30,7 @@ pub fn choose_colour(when: When) {
 }
 
 /// The sink that shows all events to the user.
-pub fn sink(args: &Args, run: &str) -> Arc<dyn Sink> {
+pub fn sink(args: &Arc<Args>, run: &str) -> Arc<dyn Sink> {
     let line = CommandLine::of(args);
     match args.json {
         true => Arc::new(HintCompleter { line, inner: json::Json::new(run) }),

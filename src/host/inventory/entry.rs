@@ -10,7 +10,8 @@ use crate::event::{Excerpt, Report};
 use crate::host::document::{Field, Table};
 use crate::host::{Host, Places, Settings, TransportKind};
 
-const KEYS: [&str; 8] = ["address", "name", "roles", "user", "port", "path", "transport", "settings"];
+const KEYS: [&str; 9] =
+    ["address", "name", "roles", "user", "port", "path", "transport", "host_key", "settings"];
 
 /// A host, completed with the keys of its stage. Until all hosts are known, a host without a name is named after its
 /// address.
@@ -28,6 +29,7 @@ struct EntryKeys<'a> {
     address: Option<HostAddress>,
     address_place: Option<Excerpt>,
     roles: Option<Vec<(String, Excerpt)>>,
+    host_keys: Vec<String>,
     shared: SharedKeys<'a>,
     settings: Settings,
 }
@@ -73,9 +75,34 @@ fn read_table<'a>(table: &Table<'a>) -> Result<EntryKeys<'a>> {
         address: address.transpose()?,
         address_place: table.get("address").map(|field| field.place()),
         roles: roles.transpose()?,
+        host_keys: table.get("host_key").map(|field| host_keys(&field)).transpose()?.unwrap_or_default(),
         settings: Settings::below(table)?,
         shared,
     })
+}
+
+/// One fingerprint, or a list of them.
+fn host_keys(field: &Field) -> Result<Vec<String>> {
+    if field.is_text() {
+        return Ok(vec![fingerprint(field)?]);
+    }
+    let Ok(fields) = field.list() else {
+        return Err(field.must_be("a fingerprint or a list of fingerprints").into());
+    };
+    fields.iter().map(fingerprint).collect()
+}
+
+/// A SHA-256 fingerprint, as `ssh-keygen -l` shows it: 43 characters of base64 without padding.
+fn fingerprint(field: &Field) -> Result<String> {
+    let text = field.text()?;
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    match text.strip_prefix("SHA256:") {
+        Some(hash) if hash.len() == 43 && hash.bytes().all(is_base64) => Ok(text.to_owned()),
+        _ => Err(field
+            .report(format!("`{text}` is not the fingerprint of a host key: `SHA256:` and 43 characters"))
+            .hint("on the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it")
+            .into()),
+    }
 }
 
 fn address(field: &Field) -> Result<HostAddress> {
@@ -103,7 +130,7 @@ fn resolve(
     stage: &SharedKeys,
     dir: &Path,
 ) -> Result<HostEntry> {
-    let EntryKeys { name, address, address_place, roles, shared, settings } = keys;
+    let EntryKeys { name, address, address_place, roles, host_keys, shared, settings } = keys;
     let transport = shared.transport.or(stage.transport).unwrap_or_default();
     let is_named = name.is_some();
     let label = name.clone().or_else(|| address.as_ref().map(|a| a.name.clone()));
@@ -146,7 +173,7 @@ fn resolve(
             return Err(Report::new(format!("host `{label}` has no `address`")).at(place).hint(hint).into());
         }
     };
-    let host = Host { name: label, address, port, user, path, roles, transport, settings, places };
+    let host = Host { name: label, address, port, user, host_keys, path, roles, transport, settings, places };
     Ok(HostEntry { host, is_named, place })
 }
 
@@ -170,6 +197,24 @@ mod tests {
               c:1: local c:1 /x
         "#]]
         .assert_eq(&say(&parse(text).unwrap()));
+    }
+
+    #[test]
+    fn a_host_key_is_a_fingerprint_or_some() {
+        let keys = |text: &str| parse(&with_hosts(text)).unwrap().stages[0].hosts[0].host_keys.len();
+        let key = format!("SHA256:{}", "a/+9".repeat(11).split_at(43).0);
+        assert_eq!(keys(&format!("{{ address = \"a\", host_key = \"{key}\" }}")), 1);
+        assert_eq!(keys(&format!("{{ address = \"a\", host_key = [\"{key}\", \"{key}\"] }}")), 2);
+        refused(
+            &with_hosts("{ address = \"a\", host_key = \"SHA256:abc\" }"),
+            expect![[r#"
+                `SHA256:abc` is not the fingerprint of a host key: `SHA256:` and 43 characters
+                 --> runner.toml:3:38
+                  |
+                3 | hosts = [{ address = "a", host_key = "SHA256:abc" }]
+                  |                                      ^^^^^^^^^^^^
+                hint: on the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it"#]],
+        );
     }
 
     #[test]
@@ -200,7 +245,7 @@ mod tests {
                   |
                 3 | hosts = [{ adress = "a" }]
                   |            ^^^^^^
-                  = known: `address`, `name`, `roles`, `user`, `port`, `path`, `transport`, `settings`"#]],
+                  = known: `address`, `name`, `roles`, `user`, `port`, `path`, `transport`, `host_key`, `settings`"#]],
         );
         refused(
             &with_hosts("{ address = \"a\", keep_releases = 3 }"),
@@ -210,7 +255,7 @@ mod tests {
                   |
                 3 | hosts = [{ address = "a", keep_releases = 3 }]
                   |                           ^^^^^^^^^^^^^
-                  = known: `address`, `name`, `roles`, `user`, `port`, `path`, `transport`, `settings`
+                  = known: `address`, `name`, `roles`, `user`, `port`, `path`, `transport`, `host_key`, `settings`
                 hint: put settings of a host into `settings = { ... }`"#]],
         );
         refused(

@@ -133,8 +133,6 @@ mod tests {
         expect![[r#"
             no `runner.toml` in `src`
             hint: a minimal `runner.toml`:
-                recipe = "deploy.rhai"
-
                 [stage.prod]
                 path = "/var/www/shop"
                 user = "deploy"
@@ -144,8 +142,6 @@ mod tests {
         expect![[r#"
             no `runner.toml` in `/nowhere/at/all` or above it
             hint: a minimal `runner.toml`:
-                recipe = "deploy.rhai"
-
                 [stage.prod]
                 path = "/var/www/shop"
                 user = "deploy"

@@ -5,8 +5,6 @@ use crate::event::Report;
 /// A minimal `runner.toml`.
 pub(super) fn example() -> &'static str {
     r#"a minimal `runner.toml`:
-    recipe = "deploy.rhai"
-
     [stage.prod]
     path = "/var/www/shop"
     user = "deploy"

@@ -7,21 +7,30 @@ use ssh2::{MethodType, Session};
 
 use crate::event::report::Report;
 use crate::shell::Word;
-use crate::transport::ssh::config::Config;
+use crate::transport::ssh::SshTarget;
 use crate::transport::ssh::config::allowed::not_chosen;
-use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts, KnownName, LinePlace, append};
+use crate::transport::ssh::config::{Config, UnknownKeys};
+use crate::transport::ssh::failure::LoginFailure;
+use crate::transport::ssh::known_hosts::{KeyVerdict, KnownHosts, KnownName, LinePlace, algorithms, append};
 use crate::transport::ssh::public_key::PublicKey;
 
 /// The known keys of a host, before it is contacted.
 pub struct HostKeys<'a> {
     config: &'a Config,
+    target: &'a SshTarget,
+    /// Keys that it presented before, and that it must not have.
+    presented: &'a [PublicKey],
     name: KnownName,
     known: KnownHosts,
     revoked: Vec<(LinePlace, PublicKey)>,
 }
 
 impl<'a> HostKeys<'a> {
-    pub fn read(config: &'a Config) -> Result<Self, Report> {
+    pub fn read(
+        config: &'a Config,
+        target: &'a SshTarget,
+        presented: &'a [PublicKey],
+    ) -> Result<Self, Report> {
         let name = match &config.host_key_alias {
             Some(alias) => KnownName::alias(alias),
             None => KnownName::of(&config.host, config.port),
@@ -33,18 +42,54 @@ impl<'a> HostKeys<'a> {
             ))
         })?;
         let revoked = config.revoked_host_keys.as_ref().map(revoked).transpose()?.unwrap_or_default();
-        Ok(Self { config, name, known, revoked })
+        Ok(Self { config, target, presented, name, known, revoked })
     }
 
     /// Makes the host present a known key, if it has one.
     pub fn prefer(&self, session: &Session) -> Result<String, Report> {
-        let preferences = self.known.preferences(&self.config.allowed.offered(session, MethodType::HostKey)?);
+        let mut offered = self.config.allowed.offered(session, MethodType::HostKey)?;
+        offered.retain(|name| !self.presented.iter().any(|key| algorithms(key.kind()).contains(name)));
+        if offered.is_empty() {
+            return Err(self.refuse_unpinned());
+        }
+        let preferences = self.known.preferences(&offered);
         session.method_pref(MethodType::HostKey, &preferences).map_err(not_chosen)?;
         Ok(preferences)
     }
 
     /// Accepts the key, or refuses the host.
-    pub fn check(&self, key: &PublicKey) -> Result<(), Report> {
+    pub fn check(&self, key: &PublicKey) -> Result<(), LoginFailure> {
+        if self.target.host_keys.contains(&key.fingerprint()) {
+            return self.check_in_general(key).map_err(LoginFailure::Final);
+        }
+        if !self.target.host_keys.is_empty() {
+            // A type that it was not asked for.
+            if self.presented.iter().any(|other| other.kind() == key.kind()) {
+                return Err(LoginFailure::Final(self.refuse_unpinned()));
+            }
+            return Err(LoginFailure::OtherKey(key.clone()));
+        }
+        self.check_in_general(key).map_err(LoginFailure::Final)?;
+        let verdict = match (self.known.verdict(key), self.config.unknown_keys) {
+            (KeyVerdict::Unknown { authority: None }, UnknownKeys::Accept) => {
+                self.remember(key).map_err(LoginFailure::Final)?
+            }
+            (KeyVerdict::Unknown { authority: None }, UnknownKeys::Ask) if self.is_accepted(key) => {
+                return match self.remember(key).map_err(LoginFailure::Final)? {
+                    KeyVerdict::Known => Err(LoginFailure::Accepted),
+                    verdict => self.judge(key, verdict).map_err(LoginFailure::Final),
+                };
+            }
+            (verdict, _) => verdict,
+        };
+        self.judge(key, verdict).map_err(LoginFailure::Final)
+    }
+
+    /// Refuses keys that are never accepted.
+    fn check_in_general(&self, key: &PublicKey) -> Result<(), Report> {
+        if let KeyVerdict::Revoked(place) = self.known.verdict(key) {
+            return Err(self.refuse_revoked(key, &place));
+        }
         if let Some((place, _)) = self.revoked.iter().find(|(_, revoked)| revoked == key) {
             return Err(self.refuse_revoked(key, place));
         }
@@ -53,15 +98,38 @@ impl<'a> HostKeys<'a> {
                 "on the server, run `sudo ssh-keygen -A` to create an Ed25519 host key, then restart sshd",
             ));
         }
-        let verdict = match self.known.verdict(key) {
-            KeyVerdict::Unknown { authority: None } if self.config.accept_new => self.remember(key)?,
-            verdict => verdict,
-        };
+        Ok(())
+    }
+
+    fn judge(&self, key: &PublicKey, verdict: KeyVerdict) -> Result<(), Report> {
         match verdict {
             KeyVerdict::Known => Ok(()),
             KeyVerdict::Revoked(place) => Err(self.refuse_revoked(key, &place)),
             KeyVerdict::Changed { place, known } => Err(self.refuse_changed(key, &place, &known)),
             KeyVerdict::Unknown { authority } => Err(self.refuse_unknown(key, authority)),
+        }
+    }
+
+    /// Whether a person at the terminal accepts the key. Asked once in a run.
+    fn is_accepted(&self, key: &PublicKey) -> bool {
+        let Some(file) = self.config.user_known_hosts.first() else { return false };
+        let question = format!(
+            "the host key of {} is not known: {key}\ntrust it, and add it to `{}`? (yes, no, or the fingerprint that it must have)",
+            self.host(),
+            file.display()
+        );
+        let answer = self.target.logins.ask_once(&question).unwrap_or_default();
+        let answer = answer.trim();
+        matches!(answer, "yes" | "y") || answer == key.fingerprint()
+    }
+
+    /// Explains a failed handshake: when all keys that the host has were presented before, it has none left to agree on.
+    pub fn explain(&self, failure: LoginFailure) -> LoginFailure {
+        match failure {
+            LoginFailure::Final(_) if !self.presented.is_empty() => {
+                LoginFailure::Final(self.refuse_unpinned())
+            }
+            failure => failure,
         }
     }
 
@@ -109,6 +177,24 @@ impl<'a> HostKeys<'a> {
             None => "~/.ssh/known_hosts".to_owned(),
         };
         format!("echo {} >> {file}", Word::shown(&format!("{} {}", self.name.name, key.line())))
+    }
+
+    fn refuse_unpinned(&self) -> Report {
+        let pins: Vec<String> = self.target.host_keys.iter().map(|pin| format!("`{pin}`")).collect();
+        let report = Report::new(format!("{} has another host key than runner.toml says", self.host()))
+            .note(format!("its `host_key` is {}", pins.join(", ")));
+        let report =
+            self.presented.iter().fold(report, |report, key| report.note(format!("the host presents {key}")));
+        let report = report.note(
+            "either the server was reinstalled, or another machine answers in its place: ask its administrator",
+        );
+        match self.presented.first() {
+            Some(key) => report.hint(format!(
+                "on the server, `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` prints its real key",
+                file_kind(key)
+            )),
+            None => report,
+        }
     }
 
     fn refuse_changed(&self, key: &PublicKey, place: &LinePlace, known: &PublicKey) -> Report {

@@ -64,6 +64,13 @@ impl Logins {
         }
     }
 
+    /// Asks a question whose answer holds for the whole run, unless it has an answer.
+    pub fn ask_once(&self, question: &str) -> Option<String> {
+        let prompt = self.prompt()?;
+        let mut answers = lock(&self.answers);
+        answers.entry(question.to_owned()).or_insert_with(|| prompt.line(question)).clone()
+    }
+
     /// Waits for a login slot of `server`; `None` if interrupted. Dropping the slot frees it.
     pub fn take_slot(self: &Arc<Self>, server: &str, cancel_token: &CancelToken) -> Option<LoginSlot> {
         let mut n_taken = lock(&self.n_taken);

@@ -41,6 +41,9 @@ pub struct SshTarget {
     pub user: Option<String>,
     /// Adds an unknown host to `known_hosts` instead of refusing it.
     pub accept_new: bool,
+    /// The fingerprints of keys that the host may have, as `ssh-keygen -l` shows them. If there are any, `known_hosts` has no
+    /// say.
+    pub host_keys: Vec<String>,
     /// Replaces `~/.ssh/config` and the system's file, like `ssh -F`.
     pub config: Option<PathBuf>,
     /// The state that all logins of the run share.
@@ -57,6 +60,7 @@ impl SshTarget {
             port: None,
             user: None,
             accept_new: false,
+            host_keys: Vec::new(),
             config: None,
             logins: Arc::default(),
             silence: Duration::from_secs(45),

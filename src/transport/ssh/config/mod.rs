@@ -71,7 +71,7 @@ pub struct Config {
     pub user_known_hosts: Vec<PathBuf>,
     pub global_known_hosts: Vec<PathBuf>,
     pub revoked_host_keys: Option<PathBuf>,
-    pub accept_new: bool,
+    pub unknown_keys: UnknownKeys,
     pub hash_known_hosts: bool,
     pub allowed: Allowed,
     /// Key files. Some may not exist.
@@ -86,6 +86,15 @@ pub struct Config {
     /// How often to ask for a secret.
     pub n_prompts: u32,
     pub tokens: Tokens,
+}
+
+/// What to do with the key of a host of which no key is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownKeys {
+    Refuse,
+    /// Asks if there is a terminal, and refuses otherwise.
+    Ask,
+    Accept,
 }
 
 /// The IP versions to use.
@@ -146,7 +155,7 @@ impl Config {
             user_known_hosts: paths("userknownhostsfile"),
             global_known_hosts: paths("globalknownhostsfile"),
             revoked_host_keys: answers.get("revokedhostkeys").map(path),
-            accept_new: target.accept_new || accepts_new(&answers),
+            unknown_keys: unknown_keys(&answers, target.accept_new),
             hash_known_hosts: answers.is("hashknownhosts", false),
             identities: answers.all("identityfile").map(path).collect(),
             certificates: answers.all("certificatefile").map(path).collect(),
@@ -234,8 +243,13 @@ fn bind_address(answers: &ConfigAnswers) -> Result<Option<IpAddr>, Report> {
 }
 
 /// Respects `StrictHostKeyChecking no` as far as that is safe: a changed key is refused nevertheless.
-fn accepts_new(answers: &ConfigAnswers) -> bool {
-    matches!(answers.get("stricthostkeychecking"), Some("accept-new" | "no" | "false" | "off"))
+fn unknown_keys(answers: &ConfigAnswers, accept_new: bool) -> UnknownKeys {
+    match answers.get("stricthostkeychecking") {
+        _ if accept_new => UnknownKeys::Accept,
+        Some("accept-new" | "no" | "false" | "off") => UnknownKeys::Accept,
+        Some("yes" | "true") => UnknownKeys::Refuse,
+        _ => UnknownKeys::Ask,
+    }
 }
 
 /// The limit for silence: ssh hangs up after this many keepalive requests without an answer, one per interval.
@@ -303,7 +317,7 @@ mod tests {
                 revoked_host_keys: Some(
                     "/root/home/revoked",
                 ),
-                accept_new: true,
+                unknown_keys: Accept,
                 hash_known_hosts: true,
                 allowed: Allowed {
                     lists: [],
@@ -348,7 +362,7 @@ mod tests {
         assert_eq!(config.identities[2], PathBuf::from("/home/ann/.ssh/id_ed25519"));
         assert_eq!(config.user_known_hosts[0], PathBuf::from("/home/ann/.ssh/known_hosts"));
         assert_eq!(config.methods, AuthMethod::ALL);
-        assert!(!config.accept_new);
+        assert_eq!(config.unknown_keys, UnknownKeys::Ask);
     }
 
     #[test]

@@ -55,7 +55,9 @@ impl Dial {
     /// Connects to the target, checks its host key and logs in.
     pub fn connect(&mut self) -> Result<Connection, TransportError> {
         self.try_to_connect().map_err(|failure| match failure {
-            LoginFailure::Interrupted => TransportError::Refused { report: Report::interrupted().into() },
+            LoginFailure::Interrupted | LoginFailure::Accepted | LoginFailure::OtherKey(_) => {
+                TransportError::Refused { report: Report::interrupted().into() }
+            }
             LoginFailure::NotListening(report)
             | LoginFailure::Dropped(report)
             | LoginFailure::Final(report) => TransportError::Refused { report: report.into() },
@@ -70,25 +72,26 @@ impl Dial {
         };
         let endpoint = Endpoint { target, config, cancel_token };
         let mut n_made = 0;
+        // Keys that the host presented and that it must not have.
+        let mut presented: Vec<PublicKey> = Vec::new();
         loop {
             let slot = target
                 .logins
                 .take_slot(&first_server(config), cancel_token)
                 .ok_or(LoginFailure::Interrupted)?;
-            let failure = match attempt(&endpoint) {
+            let failure = match attempt(&endpoint, &presented) {
                 Ok(connection) => return Ok(connection),
+                Err(LoginFailure::Accepted) => continue,
+                // The host is asked for a key of another type. There are few, and each is asked for once.
+                Err(LoginFailure::OtherKey(key)) => {
+                    presented.push(key);
+                    continue;
+                }
                 Err(failure) => failure,
             };
             drop(slot);
             n_made += 1;
-            let (report, n_attempts) = match failure {
-                LoginFailure::NotListening(report) => (report, N_NOT_LISTENING),
-                LoginFailure::Dropped(report) if config.route != Route::Direct => {
-                    (report, N_DROPPED_BEHIND_PROXY)
-                }
-                LoginFailure::Dropped(report) => (report, N_DROPPED),
-                failure => return Err(failure),
-            };
+            let (report, n_attempts) = passing(failure, config)?;
             if n_made >= n_attempts {
                 let message = format!("{} (tried {n_made} times)", report.message);
                 let report = Report { message, ..report };
@@ -100,6 +103,18 @@ impl Dial {
             }
             pause(n_made, cancel_token)?;
         }
+    }
+}
+
+/// How often to try if the host fails like this. Another failure stays one.
+fn passing(failure: LoginFailure, config: &Config) -> Result<(Report, u32), LoginFailure> {
+    match failure {
+        LoginFailure::NotListening(report) => Ok((report, N_NOT_LISTENING)),
+        LoginFailure::Dropped(report) if config.route != Route::Direct => {
+            Ok((report, N_DROPPED_BEHIND_PROXY))
+        }
+        LoginFailure::Dropped(report) => Ok((report, N_DROPPED)),
+        failure => Err(failure),
     }
 }
 
@@ -131,9 +146,9 @@ fn pause(n_made: u32, cancel_token: &CancelToken) -> Result<(), LoginFailure> {
     Ok(())
 }
 
-fn attempt(endpoint: &Endpoint) -> Result<Connection, LoginFailure> {
+fn attempt(endpoint: &Endpoint, presented: &[PublicKey]) -> Result<Connection, LoginFailure> {
     let Endpoint { target, config, cancel_token } = *endpoint;
-    let host_keys = HostKeys::read(config).map_err(LoginFailure::Final)?;
+    let host_keys = HostKeys::read(config, target, presented).map_err(LoginFailure::Final)?;
     let (socket, stderr) = endpoint.open()?;
     let mut session = Session::new().map_err(|error| LoginFailure::message(error.message()))?;
     let preferences = host_keys.prefer(&session).map_err(LoginFailure::Final)?;
@@ -143,11 +158,11 @@ fn attempt(endpoint: &Endpoint) -> Result<Connection, LoginFailure> {
         .map_err(|error| LoginFailure::message(format!("failed to share the socket: {error}")))?;
     session.set_blocking(false);
     let waiter = Waiter { session: &session, socket: &socket, cancel_token };
-    handshake(&waiter, endpoint, &preferences, stderr)?;
+    handshake(&waiter, endpoint, &preferences, stderr).map_err(|failure| host_keys.explain(failure))?;
     let key = session.host_key().and_then(|(blob, _)| PublicKey::from_blob(blob));
     let key =
         key.ok_or_else(|| LoginFailure::message("the host did not send a host key in a known format"))?;
-    host_keys.check(&key).map_err(LoginFailure::Final)?;
+    host_keys.check(&key)?;
     auth::log_in(&waiter, target, config)?;
     Ok(Connection { session, socket, silence: config.silence })
 }

@@ -116,7 +116,7 @@ impl KnownHosts {
 }
 
 /// The signature algorithms of a key type. `ssh-rsa` itself means SHA-1, which current servers do not offer.
-fn algorithms(kind: &str) -> &'static [&'static str] {
+pub fn algorithms(kind: &str) -> &'static [&'static str] {
     match kind {
         "ssh-rsa" => &["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
         "ssh-ed25519" => &["ssh-ed25519"],

@@ -6,5 +6,5 @@ mod line;
 mod name;
 
 pub use append::append;
-pub use file::{KeyVerdict, KnownHosts, LinePlace};
+pub use file::{KeyVerdict, KnownHosts, LinePlace, algorithms};
 pub use name::KnownName;
