@@ -57,22 +57,23 @@ pub fn check(
     let secrets = recipe.missing_secrets(None).warnings;
     let remarks = recipe.remarks().into_iter().chain(secrets).chain(behind_verbs).map(Report::warning);
     remarks.for_each(|report| events.event(Event::Failed { report }));
-    let n_stages = inventory.map_or(0, |inventory| inventory.stages.len());
-    if args.json {
-        out::data(serde_json::json!({
-            "recipe": name.trim_matches('`'), "tasks": recipe.tasks().len(), "flows": recipe.flows().len(),
-            "settings": recipe.settings().len(), "stages": n_stages,
-        }));
-        return Ok(0);
-    }
-    out::data(format!(
-        "{name} has no mistakes: {} tasks, {} flows, {} settings; {} checked",
-        recipe.tasks().len(),
-        recipe.flows().len(),
-        recipe.settings().len(),
-        size::count(n_stages, "stage"),
-    ));
+    say_well(args, &recipe, &name, inventory.map_or(0, |inventory| inventory.stages.len()));
     Ok(0)
+}
+
+fn say_well(args: &Args, recipe: &Recipe, name: &str, n_stages: usize) {
+    let (n_tasks, n_flows, n_settings) =
+        (recipe.tasks().len(), recipe.flows().len(), recipe.settings().len());
+    match args.json {
+        true => out::data(serde_json::json!({
+            "recipe": name.trim_matches('`'), "tasks": n_tasks, "flows": n_flows, "settings": n_settings,
+            "stages": n_stages,
+        })),
+        false => out::data(format!(
+            "{name} has no mistakes: {n_tasks} tasks, {n_flows} flows, {n_settings} settings; {} checked",
+            size::count(n_stages, "stage"),
+        )),
+    }
 }
 
 /// The mistakes in `runner.toml`, given the settings of this recipe.

@@ -95,11 +95,8 @@ impl Dial {
             if n_made >= n_attempts {
                 let message = format!("{} (tried {n_made} times)", report.message);
                 let report = Report { message, ..report };
-                return Err(LoginFailure::Final(if n_made == N_DROPPED {
-                    endpoint.explain(report)
-                } else {
-                    report
-                }));
+                let is_dropped = n_made == N_DROPPED;
+                return Err(LoginFailure::Final(if is_dropped { endpoint.explain(report) } else { report }));
             }
             pause(n_made, cancel_token)?;
         }
