@@ -140,3 +140,26 @@ fn a_shell_that_completes_is_told_verbs_stages_flows_tasks_and_hosts() {
     assert_eq!(complete(&["--host", "l"]), ["localhost"]);
     assert!(complete(&["comp"]).contains(&"completions".to_owned()));
 }
+
+/// Every command in a document is one that the command line accepts.
+#[test]
+fn commands_in_documents_can_be_typed() {
+    let test = Test::new();
+    let mut n = 0;
+    for entry in std::fs::read_dir("docs").unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2).filter(|text| text.starts_with("runner "));
+        let lines = text.lines().filter(|line| line.trim_start().starts_with("runner "));
+        for command in quoted.chain(lines.map(str::trim)).filter(|command| !command.contains("...")) {
+            let words: Vec<&str> =
+                command.split_whitespace().skip(1).take_while(|word| !matches!(*word, ">" | "#")).collect();
+            let words: Vec<&str> = [&["-C", "nowhere"], words.as_slice()].concat();
+            let ran = test.run(&words);
+            for wrong in ["there is no option", "too many arguments", "unexpected"] {
+                assert!(!ran.err.contains(wrong), "{}: `{command}`\n{ran}", entry.path().display());
+            }
+            n += 1;
+        }
+    }
+    assert!(n > 50, "{n} commands");
+}

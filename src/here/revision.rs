@@ -39,11 +39,23 @@ fn output_of(command: &mut Command) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// `user@machine` of the person who deploys, for records.
+/// What CI services call the person who started a job, and that they are the ones.
+const CI_SERVICES: [(&str, &[&str], &str); 2] = [
+    ("GITHUB_ACTIONS", &["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"], "github"),
+    ("GITLAB_CI", &["GITLAB_USER_LOGIN"], "gitlab"),
+];
+
+/// `user@machine` of the person who deploys, for records. In a job of a CI service, the person who started it: `ann@github`.
 pub fn deployer() -> String {
-    let user = ["LOGNAME", "USER"]
-        .iter()
-        .find_map(|key| std::env::var(key).ok().filter(|name| !name.is_empty()))
+    let first = |names: &[&str]| {
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    for (service, people, name) in CI_SERVICES {
+        if let Some(person) = first(&[service]).and_then(|_| first(people)) {
+            return format!("{person}@{name}");
+        }
+    }
+    let user = first(&["LOGNAME", "USER"])
         .or_else(|| output_of(Command::new("id").arg("-un")))
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let machine = rustix::system::uname();
