@@ -114,8 +114,10 @@ impl<'a> HostKeys<'a> {
     fn is_accepted(&self, key: &PublicKey) -> bool {
         let Some(file) = self.config.user_known_hosts.first() else { return false };
         let question = format!(
-            "the host key of {} is not known: {key}\ntrust it, and add it to `{}`? (yes, no, or the fingerprint that it must have)",
+            "the host key of {} is not known:\n  {key}\non the server, `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` prints it\n\
+             trust it, and add it to `{}`? [yes, no, fingerprint]",
             self.host(),
+            file_kind(key),
             file.display()
         );
         let answer = self.target.logins.ask_once(&question).unwrap_or_default();
