@@ -1,12 +1,16 @@
-//! The README is true: its commands are run in a copy of the examples, and say what it shows.
+//! The README and the first pages are true: their commands are run, and say what they show.
 
+#[path = "support/project.rs"]
+mod project;
 mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use project::Site;
 use support::Test;
+use support::sshd::Sshd;
 
 /// What stands before a block that is not to be run.
 const NOT_RUN: &str = "<!-- not run";
@@ -100,15 +104,21 @@ fn the_commands_of_the_readme_say_what_it_shows() {
     // As in a clone: what git ignores is not sent unless a recipe says so.
     let test = test
         .shell("rm -rf examples/hello/site examples/hello/public/index.html && git init -q && git add -A");
-    let stories = stories(&readme);
+    let program = format!("'{}'", env!("CARGO_BIN_EXE_runner"));
+    are_true("README.md", &readme, &test, |commands| commands.replace("cargo run --", &program));
+}
+
+/// Runs each block of commands of a document, and looks for the lines that it says are printed. `typed` makes what a shell
+/// here runs of what a reader types.
+fn are_true(document: &str, text: &str, test: &Test, typed: impl Fn(&str) -> String) {
+    let stories = stories(text);
     assert!(stories.len() >= 5, "only {} blocks of commands were found", stories.len());
     for Story { line, commands, output } in stories {
-        let commands = commands.replace("cargo run --", &format!("'{}'", env!("CARGO_BIN_EXE_runner")));
         let mut shell = Command::new("sh");
-        shell.arg("-ec").arg(&commands).current_dir(test.root());
+        shell.arg("-ec").arg(typed(&commands)).current_dir(test.root());
         shell.env("RUNNER_CACHE", test.path("cache")).env("LOGNAME", "ann");
         let ran = support::Ran::of(shell.output().unwrap());
-        assert_eq!(ran.code, Some(0), "README.md:{line}\n{ran}");
+        assert_eq!(ran.code, Some(0), "{document}:{line}\n{ran}");
         // Talk and data go to two streams, of which each keeps its order.
         let mut said = [ran.err.lines(), ran.out.lines()];
         for want in output.lines() {
@@ -120,9 +130,41 @@ fn the_commands_of_the_readme_say_what_it_shows() {
                 }
                 found
             });
-            assert!(is_said, "README.md:{line}: `{want}` is not said, or not in that order, in\n{ran}");
+            assert!(is_said, "{document}:{line}: `{want}` is not said, or not in that order, in\n{ran}");
         }
     }
+}
+
+#[test]
+fn the_commands_of_the_first_deploy_say_what_it_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/first-deploy.md")).unwrap();
+    let server = Sshd::openssh();
+    let site = Site(server.home().join(format!("first-{}", server.port)));
+    let path = site.0.display().to_string();
+    let test = Test::new();
+    let host_key = fs::read_to_string(server.dir().join("host.pub")).unwrap();
+    let config = format!(
+        "Host web1.example.com\n HostName 127.0.0.1\n HostKeyAlias web1\n Port {}\n IdentityFile {}\n IdentitiesOnly yes\n \
+         UserKnownHostsFile {}\n GlobalKnownHostsFile none\n",
+        server.port,
+        server.key().display(),
+        test.path("known_hosts").display()
+    );
+    let test = test.write("ssh_config", &config).write("known_hosts", &format!("* {host_key}"));
+    let program = format!(
+        "RUNNER_SSH_CONFIG={} '{}' ",
+        test.path("ssh_config").display(),
+        env!("CARGO_BIN_EXE_runner")
+    );
+    are_true("docs/first-deploy.md", &text, &test, |commands| {
+        let lines = commands.lines().map(|line| match line.strip_prefix("runner ") {
+            Some(rest) => format!("{program}{rest}\n"),
+            None => format!("{line}\n"),
+        });
+        let commands: String = lines.collect();
+        commands.replace("--user deploy", &format!("--user {}", server.user)).replace("/var/www/shop", &path)
+    });
 }
 
 #[test]

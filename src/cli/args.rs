@@ -63,6 +63,18 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
 
+    /// With `init`: the deploy path on every host
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+
+    /// With `init`: the user to log in as
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// Takes what is proposed, and asks nothing
+    #[arg(long)]
+    pub yes: bool,
+
     /// Waits for as long as another run holds the lock
     #[arg(long)]
     pub wait: bool,
@@ -115,6 +127,7 @@ pub enum Invocation {
     Check(Option<String>),
     Tasks(Option<String>),
     Docs(Option<String>),
+    Init,
     Releases,
     Status,
     Unlock,
@@ -224,6 +237,13 @@ impl Args {
             }
             [first, ..] => return Err(self.too_many(first)),
         };
+        let of_init = [("--path", self.path.is_some()), ("--user", self.user.is_some())];
+        if let Some((option, _)) =
+            of_init.iter().find(|(_, is_given)| *is_given && invocation != Invocation::Init)
+        {
+            return Err(Report::new(format!("`{option}` is an option of `init`"))
+                .hint("a `path` or `user` belongs into `runner.toml`"));
+        }
         match self.verify && invocation != Invocation::Status {
             true => Err(Report::new("`--verify` is an option of `status`").hint(Hint::runner(
                 ["status", "--verify"],
@@ -244,6 +264,7 @@ impl Args {
             "check" => Ok(Invocation::Check(text)),
             "tasks" => Ok(Invocation::Tasks(text)),
             "docs" => Ok(Invocation::Docs(text)),
+            "init" => on_stage(Invocation::Init),
             "completions" => Ok(Invocation::Completions(text)),
             "releases" => on_stage(Invocation::Releases),
             "status" => on_stage(Invocation::Status),

@@ -40,17 +40,8 @@ pub fn check(
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
     let (recipe, name) = recipe(args, typed, cancel_token, events)?;
-    let mut problems = recipe.check(None);
-    let cli = args.settings()?;
-    problems.extend(recipe.check_settings(&[&cli]));
     let inventory = project::inventory_if_any(args)?;
-    let (hidden, behind_verbs) = words::hidden(&recipe, inventory.as_ref(), &sources::recipe_names());
-    problems.extend(hidden);
-    for problem in inventory.iter().flat_map(|inventory| project_problems(&recipe, inventory, &cli)) {
-        if !problems.contains(&problem) {
-            problems.push(problem);
-        }
-    }
+    let (problems, behind_verbs) = problems(&recipe, inventory.as_ref(), &args.settings()?);
     if !problems.is_empty() {
         return Err(problems.into());
     }
@@ -74,6 +65,24 @@ fn say_well(args: &Args, recipe: &Recipe, name: &str, n_stages: usize) {
             size::count(n_stages, "stage"),
         )),
     }
+}
+
+/// The mistakes in a recipe, in `runner.toml`, and in the settings of the command line; and remarks.
+pub fn problems(
+    recipe: &Recipe,
+    inventory: Option<&Inventory>,
+    cli: &Settings,
+) -> (Vec<Report>, Vec<Report>) {
+    let mut problems = recipe.check(None);
+    problems.extend(recipe.check_settings(&[cli]));
+    let (hidden, behind_verbs) = words::hidden(recipe, inventory, &sources::recipe_names());
+    problems.extend(hidden);
+    for problem in inventory.iter().flat_map(|inventory| project_problems(recipe, inventory, cli)) {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    (problems, behind_verbs)
 }
 
 /// The mistakes in `runner.toml`, given the settings of this recipe.

@@ -6,6 +6,7 @@ mod completions;
 mod docs;
 mod foreign;
 mod help;
+mod init;
 mod out;
 mod project;
 mod prompt;
@@ -54,6 +55,7 @@ fn perform(args: &Args, id: &str, events: &Arc<dyn Sink>) -> VerbResult {
         Invocation::Check(recipe) => check::check(args, recipe, &cancel_token, events),
         Invocation::Tasks(recipe) => tasks::tasks(args, recipe, &cancel_token, events),
         Invocation::Docs(recipe) => docs::docs(args, recipe, &cancel_token, events),
+        Invocation::Init => init::init(args, &cancel_token, events),
         Invocation::Releases => releases::releases(args, &cancel_token, events),
         Invocation::Status => status::status(args, &cancel_token, events),
         Invocation::Unlock => unlock::unlock(args, &cancel_token, events),

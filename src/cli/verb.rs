@@ -62,6 +62,17 @@ const CHOICE: &[&str] = &["directory", "stage", "hosts", "roles", "json", "color
 /// In the order in which `runner help` lists them.
 pub const VERBS: &[VerbHelp] = &[
     VerbHelp {
+        name: "init",
+        takes: "[STAGE]",
+        about: "Recognises the project, asks where to deploy it, and writes `runner.toml`",
+        more: &[
+            "It also writes a recipe, `deploy.rhai`, if the project needs one. It overwrites nothing.",
+            "Without a terminal: `runner init --stage prod --host ADDRESS --user NAME --path PATH --yes`.",
+            "`--host localhost` deploys to a directory on this machine.",
+        ],
+        options: &["directory", "stage", "hosts", "user", "path", "yes", "plan", "json", "color"],
+    },
+    VerbHelp {
         name: "check",
         takes: "[RECIPE]",
         about: "Finds mistakes in the recipe and in `runner.toml`; contacts no host",

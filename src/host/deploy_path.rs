@@ -66,6 +66,12 @@ impl DeployPath {
     }
 }
 
+/// Whether a path is another one, or lies below it, as text.
+pub fn is_at_or_below(path: &str, other: &str) -> bool {
+    let mut below = parts(path);
+    parts(other).all(|part| below.next() == Some(part))
+}
+
 fn check_text(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());

@@ -1,6 +1,6 @@
 //! The project's file `runner.toml`: finds it, and reads it.
 
-mod address;
+pub mod address;
 mod entry;
 mod find;
 mod missing;
