@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{Parser, ValueEnum};
 
 use crate::cli::foreign;
+use crate::cli::init::options::InitOptions;
 use crate::cli::verb::is_verb;
 use crate::event::{Hint, Report};
 use crate::host::{HostSelection, Settings};
@@ -63,13 +64,8 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
 
-    /// With `init`: the deploy path on every host
-    #[arg(long, value_name = "PATH")]
-    pub path: Option<String>,
-
-    /// With `init`: the user to log in as
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
+    #[command(flatten)]
+    pub init: InitOptions,
 
     /// Takes what is proposed, and asks nothing
     #[arg(long)]
@@ -237,12 +233,8 @@ impl Args {
             }
             [first, ..] => return Err(self.too_many(first)),
         };
-        let of_init = [("--path", self.path.is_some()), ("--user", self.user.is_some())];
-        if let Some((option, _)) =
-            of_init.iter().find(|(_, is_given)| *is_given && invocation != Invocation::Init)
-        {
-            return Err(Report::new(format!("`{option}` is an option of `init`"))
-                .hint("a `path` or `user` belongs into `runner.toml`"));
+        if invocation != Invocation::Init {
+            self.init.refuse()?;
         }
         match self.verify && invocation != Invocation::Status {
             true => Err(Report::new("`--verify` is an option of `status`").hint(Hint::runner(

@@ -4,6 +4,7 @@
 mod answers;
 mod hosts;
 mod needed;
+pub mod options;
 mod summary;
 
 use std::path::{Path, PathBuf};

@@ -51,15 +51,15 @@ fn former(args: &Args, proposal: &Proposal, path: Option<&str>) -> Vec<ProposedS
     }
     let stages = proposal.former.iter().flat_map(|former| &former.stages);
     let mut stages: Vec<ProposedStage> = stages
-        .filter_map(|stage| taken_over(&stage.name, &stage.hosts, args.path.as_deref().or(path)))
+        .filter_map(|stage| taken_over(&stage.name, &stage.hosts, args.init.path.as_deref().or(path)))
         .collect();
     if let (Some(name), [stage]) = (args.selection().stage, stages.as_mut_slice()) {
         stage.name = name;
     }
     for stage in &mut stages {
         let ProposedPlace::Servers { path, user, .. } = &mut stage.place else { continue };
-        *path = args.path.clone().unwrap_or_else(|| path.clone());
-        *user = args.user.clone().or_else(|| user.clone());
+        *path = args.init.path.clone().unwrap_or_else(|| path.clone());
+        *user = args.init.user.clone().or_else(|| user.clone());
     }
     stages
 }
@@ -80,8 +80,8 @@ fn from_options(
     let missing = [
         ("--stage", former.is_empty() && selection.stage.is_none()),
         ("--host", former.is_empty() && selection.hosts.is_empty()),
-        ("--user", former.is_empty() && args.user.is_none() && needs_user),
-        ("--path", former.is_empty() && args.path.is_none()),
+        ("--user", former.is_empty() && args.init.user.is_none() && needs_user),
+        ("--path", former.is_empty() && args.init.path.is_none()),
         ("--yes", !args.yes),
     ];
     let missing: Vec<String> =
@@ -91,10 +91,10 @@ fn from_options(
         return Err(Report::new(message).hint(full_command(args, &former, proposal)).into());
     }
     let hosts = hosts.map_err(Report::new)?;
-    let path = args.path.clone().unwrap_or_default();
+    let path = args.init.path.clone().unwrap_or_default();
     check_path(&path, &hosts, directory).map_err(Report::new)?;
     let name = selection.stage.unwrap_or_default();
-    Ok(vec![ProposedStage::new(&name, hosts.place(path, args.user.clone()))])
+    Ok(vec![ProposedStage::new(&name, hosts.place(path, args.init.user.clone()))])
 }
 
 /// A command that would do, with what is known.
@@ -113,9 +113,9 @@ fn full_command(args: &Args, former: &[ProposedStage], proposal: &Proposal) -> S
         words.extend(hosts.into_iter().flat_map(|host| ["--host".to_owned(), host]));
         let path = if is_here { "site".to_owned() } else { usual_path(proposal) };
         if !is_here {
-            words.extend(["--user".to_owned(), args.user.clone().unwrap_or_else(|| USER.to_owned())]);
+            words.extend(["--user".to_owned(), args.init.user.clone().unwrap_or_else(|| USER.to_owned())]);
         }
-        words.extend(["--path".to_owned(), args.path.clone().unwrap_or(path)]);
+        words.extend(["--path".to_owned(), args.init.path.clone().unwrap_or(path)]);
     }
     words.push("--yes".to_owned());
     let words: Vec<String> = words.iter().map(|word| Word::shown(word)).collect();
@@ -184,7 +184,7 @@ impl Questions<'_> {
             Hosts::Servers { user: Some(user), .. } => return Ok(Some(user.clone())),
             Hosts::Servers { user: None, .. } => {}
         }
-        if let Some(user) = &self.args.user {
+        if let Some(user) = &self.args.init.user {
             check_user(user).map_err(Report::new)?;
             return Ok(Some(user.clone()));
         }
@@ -203,7 +203,7 @@ impl Questions<'_> {
         proposal: &Proposal,
     ) -> Result<String, VerbError> {
         let read = |word: &str| check_path(word, hosts, self.directory).map(|()| word.to_owned());
-        if let Some(path) = &self.args.path {
+        if let Some(path) = &self.args.init.path {
             return read(path).map_err(|problem| Report::new(problem).into());
         }
         let default = match (hosts, known) {

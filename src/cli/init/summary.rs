@@ -126,20 +126,18 @@ fn indented(text: &str) -> String {
 
 /// Commands, each with what it does.
 fn next(args: &Args, proposal: &Proposal) -> Vec<(String, &'static str)> {
-    let directory =
-        args.directory.iter().map(|dir| format!("-C {} ", Word::shown(&dir.display().to_string())));
-    let directory: String = directory.collect();
-    let stage = match proposal.stages.as_slice() {
-        [_] | [] => String::new(),
-        [stage, ..] => format!(" {}", Word::shown(&stage.name)),
+    let directory = args.directory.iter().map(|dir| dir.display().to_string());
+    let directory: Vec<String> = directory.flat_map(|dir| ["-C".to_owned(), dir]).collect();
+    let stage = proposal.stages.first().filter(|_| proposal.stages.len() > 1).map(|stage| stage.name.clone());
+    let command = |word: Option<&str>| {
+        let words = directory.iter().cloned().chain(word.map(str::to_owned)).chain(stage.clone());
+        words.fold("runner".to_owned(), |command, word| format!("{command} {}", Word::shown(&word)))
     };
-    let command =
-        |rest: &str| format!("runner {directory}{rest}{stage}").replace("  ", " ").trim_end().to_owned();
     let mut commands = Vec::new();
     if !proposal.stages.iter().all(ProposedStage::is_here) {
-        commands.push((command("doctor"), "looks at the server, and changes nothing"));
+        commands.push((command(Some("doctor")), "looks at the server, and changes nothing"));
     }
-    commands.push((command("--plan"), "shows what a deploy would do"));
-    commands.push((command(""), "deploys"));
+    commands.push((command(Some("--plan")), "shows what a deploy would do"));
+    commands.push((command(None), "deploys"));
     commands
 }
