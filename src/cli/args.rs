@@ -23,7 +23,7 @@ use crate::shell::Word;
 #[derive(Debug, Parser)]
 #[command(
     name = "runner",
-    version,
+    version = env!("RUNNER_VERSION"),
     disable_help_flag = true,
     override_usage = "runner [OPTIONS] [RECIPE] [FLOW or TASK] [STAGE]\n       runner [OPTIONS] VERB [...]"
 )]

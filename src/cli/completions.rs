@@ -9,7 +9,7 @@ use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate};
 
 use crate::cli::args::Args;
 use crate::cli::verb::{VERBS, VerbResult};
-use crate::cli::{check, out, project};
+use crate::cli::{check, man, out, project};
 use crate::event::{Event, Report, Sink, Suggestion};
 use crate::recipe::sources;
 use crate::transport::CancelToken;
@@ -19,6 +19,10 @@ const VARIABLE: &str = "RUNNER_COMPLETE";
 
 /// Prints the script.
 pub fn completions(shell: Option<&str>) -> VerbResult {
+    // For packages: a page in troff is of no use to people.
+    if shell == Some("man") {
+        return man::print();
+    }
     let shells = Shells::builtins();
     let names: Vec<&str> = shells.names().collect();
     let known = format!("shells: {}", names.join(", "));

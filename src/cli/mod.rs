@@ -7,6 +7,7 @@ mod docs;
 mod foreign;
 mod help;
 mod init;
+mod man;
 mod out;
 mod project;
 mod prompt;
