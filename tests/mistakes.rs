@@ -1402,7 +1402,7 @@ fn no_runner_toml() {
         &[],
         expect![[r#"
             error: no `runner.toml` in `[project]` or above it
-            hint: a minimal `runner.toml`:
+            hint: `runner init` writes one; a minimal one is:
                 [stage.prod]
                 path = "/var/www/shop"
                 user = "deploy"

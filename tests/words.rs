@@ -163,3 +163,13 @@ fn commands_in_documents_can_be_typed() {
     }
     assert!(n > 50, "{n} commands");
 }
+
+#[test]
+fn the_file_of_the_hint_works_as_it_is_copied() {
+    let test = Test::new().source("a", "1");
+    std::fs::remove_file(test.path("runner.toml")).unwrap();
+    let ran = test.ends(2, &[]);
+    let hint = ran.err.split_once("a minimal one is:\n").unwrap().1;
+    std::fs::write(test.path("runner.toml"), hint).unwrap();
+    test.ends(0, &["check"]).says("1 stage checked");
+}

@@ -289,7 +289,7 @@ hosts = ["all1", { address = "worker1", roles = ["worker"] }]
             "",
             expect![[r#"
             `runner.toml` has no stage
-            hint: a minimal `runner.toml`:
+            hint: a minimal one is:
                 [stage.prod]
                 path = "/var/www/shop"
                 user = "deploy"

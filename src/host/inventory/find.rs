@@ -132,7 +132,7 @@ mod tests {
         };
         expect![[r#"
             no `runner.toml` in `src`
-            hint: a minimal `runner.toml`:
+            hint: `runner init` writes one; a minimal one is:
                 [stage.prod]
                 path = "/var/www/shop"
                 user = "deploy"
@@ -141,7 +141,7 @@ mod tests {
         expect!["no directory `nowhere`"].assert_eq(&refused("nowhere"));
         expect![[r#"
             no `runner.toml` in `/nowhere/at/all` or above it
-            hint: a minimal `runner.toml`:
+            hint: `runner init` writes one; a minimal one is:
                 [stage.prod]
                 path = "/var/www/shop"
                 user = "deploy"
