@@ -12,7 +12,7 @@ pub mod host {
 pub mod release {
     pub use crate::release::{
         Record, ReleaseName, SharedPath, command, contents, current, file, fill, guard, heal, history,
-        intent, lifecycle, lock, origins, plan, probe, share, survey, swap, take,
+        intent, lifecycle, lock, origins, plan, probe, share, surroundings, survey, swap, take,
     };
 }
 

@@ -1,12 +1,19 @@
 //! `runner init`: what it recognises, asks and writes, that it overwrites nothing, and that a first deploy follows.
 
+#[path = "support/project.rs"]
+mod sites;
 mod support;
 #[path = "support/terminal.rs"]
 mod terminal;
 
 use std::fs;
+use std::process::Command;
 
-use support::{Ran, Test};
+use runner::parts::release::surroundings::{Surroundings, surroundings};
+use runner::parts::shell::{Answer, Exit};
+use sites::Site;
+use support::sshd::Sshd;
+use support::{Ran, Test, tree};
 use terminal::Terminal;
 
 /// An empty project.
@@ -379,6 +386,7 @@ fn hosts_and_paths_are_taken_from_the_configuration_of_deployer() {
         "user = \"deployer\"",
         "hosts = [\"web1.invalid\", \"web2.invalid\"]",
         "shared.add = [\"public/media/\"]",
+        "exclude.add = [\"/deploy.php\"]",
     ];
     for line in lines {
         assert!(toml.contains(line), "`{line}` is not in\n{toml}");
@@ -391,7 +399,7 @@ fn hosts_and_paths_are_taken_from_the_configuration_of_deployer() {
 fn at_a_terminal_the_stages_of_capistrano_are_one_question() {
     let test = project().write("index.html", "one").write(
         "config/deploy.rb",
-        "set :application, 'shop'\nset :deploy_to, '/srv/shop'\nappend :linked_dirs, 'log'\n",
+        "set :application, 'shop'\nset :deploy_to, '/srv/shop'\nappend :linked_dirs, 'log'\nappend :linked_files, 'config/key'\n",
     );
     let test =
         test.write("config/deploy/production.rb", "server 'web1.invalid', user: 'cap', roles: %w{app}\n");
@@ -404,9 +412,12 @@ fn at_a_terminal_the_stages_of_capistrano_are_one_question() {
     let shown = terminal.ends(0);
     assert!(shown.contains("runner doctor production"), "{shown}");
     let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
-    for line in
-        ["[stage.production]", "[stage.staging]", "hosts = [\"qa.invalid\"]", "shared.add = [\"log/\"]"]
-    {
+    for line in [
+        "[stage.production]",
+        "[stage.staging]",
+        "hosts = [\"qa.invalid\"]",
+        "shared.add = [\"log/\", \"config/key\"]",
+    ] {
         assert!(toml.contains(line), "`{line}` is not in\n{toml}");
     }
     // With one stage, its answers are the defaults.
@@ -423,4 +434,97 @@ fn at_a_terminal_the_stages_of_capistrano_are_one_question() {
     terminal.ends(0);
     let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
     assert!(toml.contains("path = \"/srv/other\"") && toml.contains("user = \"cap\""), "{toml}");
+}
+
+/// A project that reaches `web1.example.com` through an sshd.
+fn with_server(server: &Sshd) -> Test {
+    let test = project().write("index.html", "one");
+    let host_key = fs::read_to_string(server.dir().join("host.pub")).unwrap();
+    let config = format!(
+        "Host web1.example.com\n HostName 127.0.0.1\n Port {}\n IdentityFile {}\n IdentitiesOnly yes\n \
+         UserKnownHostsFile {}\n GlobalKnownHostsFile none\n",
+        server.port,
+        server.key().display(),
+        test.path("known_hosts").display()
+    );
+    let test = test.write("ssh_config", &config).write("known_hosts", &format!("* {host_key}"));
+    let config = test.path("ssh_config").display().to_string();
+    test.env("RUNNER_SSH_CONFIG", &config)
+}
+
+fn init_on(test: &Test, server: &Sshd, path: &str) -> Ran {
+    let host = ["--host", "web1.example.com", "--user", &server.user];
+    let ran = test.ends(0, &[&["init", "--stage", "prod", "--path", path, "--yes"][..], &host].concat());
+    test.ends(0, &["check"]);
+    fs::remove_file(test.path("runner.toml")).unwrap();
+    ran
+}
+
+#[test]
+fn a_first_look_says_what_lies_at_the_path_and_changes_nothing() {
+    let server = Sshd::openssh();
+    let test = with_server(&server);
+    let site = Site(server.home().join(format!("look {}", server.port)));
+    let path = site.path().display().to_string();
+    let made = |script: &str| {
+        let script =
+            format!("rm -rf \"$0\"; mkdir -p \"$0\"; cd \"$0\"; {script}; chown -R {} \"$0\"", server.user);
+        assert!(Command::new("sh").args(["-ec", &script]).arg(site.path()).status().unwrap().success());
+    };
+    init_on(&test, &server, &path).says(&format!("`{path}` does not exist; the first deploy makes it"));
+    assert!(!site.path().exists());
+    made(":");
+    init_on(&test, &server, &path).says(&format!("`{path}` exists, and nothing is served from it"));
+    made("echo >index.php; echo >robots.txt");
+    let before = tree(site.path());
+    let ran = init_on(&test, &server, &path);
+    ran.says(&format!("`{path}` is a web root: it has `index.php`")).says("runner adopt");
+    assert_eq!(tree(site.path()), before);
+    made("mkdir current; echo >current/index.php");
+    init_on(&test, &server, &path).says(&format!("`{path}/current` is a directory")).says("runner adopt");
+    made("mkdir -p .dep releases/1 shared; ln -s releases/1 current");
+    let ran = init_on(&test, &server, &path);
+    ran.says(&format!("`{path}` is a site of Deployer: the first deploy takes it over"))
+        .says_not("runner adopt");
+    let ran = init_on(&test, &server, "/nowhere/shop");
+    ran.says("`/` is not writable by").says(&format!("sudo install -d -o {} /nowhere/shop", server.user));
+}
+
+#[test]
+fn a_host_that_cannot_be_asked_keeps_nothing_from_being_written() {
+    let server = Sshd::openssh();
+    let test = with_server(&server).write("known_hosts", "");
+    let ran = init_on(&test, &server, "/srv/shop");
+    ran.says("warning: could not look at the server").says("wrote `runner.toml`").says("runner doctor");
+    let ran = test.ends(0, &SERVER);
+    ran.says("could not look at the server").says("web1.invalid").says("wrote `runner.toml`");
+}
+
+/// What a server says whose configurations are these.
+fn looked(files: &[(&str, &str)]) -> Surroundings {
+    let test = files.iter().fold(project(), |test, (name, text)| test.write(name, text));
+    let step = surroundings("/srv/shop", &test.root().display().to_string());
+    let script = test.path("script");
+    fs::write(&script, step.act.script.text()).unwrap();
+    let output = Command::new("sh").arg(script).output().unwrap();
+    let exit = Exit::Code(output.status.code().unwrap());
+    (step.read)(&Answer { exit, stdout: output.stdout, stderr: output.stderr }).unwrap()
+}
+
+#[test]
+fn a_first_look_reads_the_configurations_of_web_servers() {
+    let nginx = "server { listen 443 ssl; server_name shop.example.com;\n root /srv/shop/current/public;\n\
+                 location ~ \\.php$ { fastcgi_pass unix:/run/php/fpm.sock; } }";
+    let apache = "<VirtualHost *:80>\nServerName old.example.com\nDocumentRoot /srv/old\n</VirtualHost>";
+    let seen =
+        looked(&[("etc/nginx/sites-enabled/shop", nginx), ("etc/apache2/sites-enabled/old.conf", apache)]);
+    let shown: Vec<_> =
+        seen.roots.iter().map(|served| (served.server, served.root.as_str(), served.url())).collect();
+    let url = |url: &str| Some(url.to_owned());
+    let want = [
+        ("nginx", "/srv/shop/current/public", url("https://shop.example.com")),
+        ("Apache", "/srv/old", url("http://old.example.com")),
+    ];
+    assert_eq!(shown, want);
+    assert_eq!(looked(&[]).roots, []);
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod hosts;
+mod look;
 mod needed;
 pub mod options;
 mod summary;
@@ -31,6 +32,8 @@ pub fn init(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> 
     let mut proposal = Proposal::of(&directory);
     summary::recognised(&proposal, events);
     proposal.stages = answers::stages(args, &proposal, &directory, cancel_token, events)?;
+    let inventory = inventory(&proposal, &directory)?;
+    let first = look::look(&mut proposal, &inventory, cancel_token, events)?;
     check_proposal(&proposal, &directory, cancel_token, events)?;
     if cancel_token.is_cancelled() {
         return Err(VerbError::interrupted());
@@ -40,7 +43,7 @@ pub fn init(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> 
         true => print(&files),
         false => write(&directory, &files)?,
     }
-    summary::print(args, &proposal, &directory);
+    summary::print(args, &proposal, &first, &directory);
     Ok(0)
 }
 

@@ -8,7 +8,7 @@ use crate::here::former;
 use crate::here::former::model::{Former, FormerHost};
 use crate::here::project_file::{host_list, key, line, setting, wrapped};
 use crate::here::proposed::{ProposedHost, ProposedPlace, ProposedStage};
-use crate::here::recognise::kind::{ProjectKind, ProposedSetting, RecipeBase, ServedBy};
+use crate::here::recognise::kind::{Need, ProjectKind, ProposedSetting, RecipeBase, ServedBy};
 use crate::here::recognise::{application, kind};
 use crate::host::deploy_path::is_at_or_below;
 
@@ -25,7 +25,12 @@ impl Proposal {
         let former = former::read(directory);
         let named = former.as_ref().and_then(|former| former.application.clone());
         let application = named.unwrap_or_else(|| application(directory));
-        Self { kind: kind(directory, &application), application, former, stages: Vec::new() }
+        let mut kind = kind(directory, &application);
+        let files = former.iter().flat_map(|former| &former.shared).filter(|path| !path.ends_with('/'));
+        for file in more(&files.cloned().collect::<Vec<_>>(), &kind.shared) {
+            kind = kind.needs(&file, Need::Written);
+        }
+        Self { kind, application, former, stages: Vec::new() }
     }
 
     /// The text of `deploy.rhai`, if the project needs one.
@@ -81,6 +86,9 @@ impl Proposal {
             kind = append(kind, "shared", &shared, &comment);
             let known: Vec<String> =
                 listed(&kind, "writable").into_iter().chain(self.kind.shared.clone()).collect();
+            // Visitors have no business with the configuration of a tool.
+            let files: Vec<String> = former.files.iter().map(|file| format!("/{file}")).collect();
+            kind = append(kind, "exclude", &files, "");
             kind = append(kind, "writable", &more(&former.writable, &known), &comment);
             if let Some(branch) = &former.branch {
                 kind = kind.shown("ref", branch.as_str(), "deploys this branch instead of the work tree");

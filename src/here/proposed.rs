@@ -10,6 +10,8 @@ pub struct ProposedStage {
     pub url: Option<(String, bool)>,
     /// The socket of PHP-FPM.
     pub fpm: Option<String>,
+    /// The path as the server knows it, if it was asked.
+    pub absolute: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +39,7 @@ pub struct ProposedHost {
 
 impl ProposedStage {
     pub fn new(name: &str, place: ProposedPlace) -> Self {
-        Self { name: name.to_owned(), place, url: None, fpm: None }
+        Self { name: name.to_owned(), place, url: None, fpm: None, absolute: None }
     }
 
     pub fn path(&self) -> &str {

@@ -29,6 +29,7 @@ mod scripts;
 pub mod seen;
 pub mod share;
 pub mod shared_path;
+pub mod surroundings;
 pub mod survey;
 pub mod swap;
 pub mod take;

@@ -19,6 +19,7 @@ mod serve;
 mod session;
 mod shared;
 mod state;
+pub mod surroundings;
 mod swapping;
 pub mod verify;
 mod view;

@@ -5,6 +5,7 @@ mod expected;
 pub mod fastcgi;
 pub mod http;
 mod message;
+pub mod served;
 mod tls;
 pub mod visit;
 

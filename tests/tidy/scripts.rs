@@ -20,7 +20,9 @@ use runner::parts::release::plan::{Base, Last, PathRules, Plan};
 use runner::parts::release::survey::{By, Directory};
 use runner::parts::release::swap::{self, Phase, Swap, Watching};
 use runner::parts::release::take::{self, LockRequest, SiteSetup};
-use runner::parts::release::{Record, ReleaseName, SharedPath, contents, guard, probe, share, survey};
+use runner::parts::release::{
+    Record, ReleaseName, SharedPath, contents, guard, probe, share, surroundings, survey,
+};
 use runner::parts::shell::{Act, Script, Word};
 use runner::parts::tree::{Entry, Hash, Kind, Manifest, Pack, Tree, TreePath};
 
@@ -213,6 +215,7 @@ impl Samples {
         let sample = Sample { live, other: None, path: String::new(), body: b"", is_file: true };
         vec![
             probe::probe("/srv", &self.shared).act,
+            surroundings::surroundings("/srv", "").act,
             find_origins("/srv", &sample).act,
             take::take("/srv", &self.shared, &request, Some(&setup)).act,
             take::unlock("/srv").act,

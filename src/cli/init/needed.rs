@@ -42,7 +42,8 @@ fn of_stage(stage: &ProposedStage, file: &str, copies: bool) -> Vec<String> {
 }
 
 fn install(from: &str, to: &str) -> String {
-    format!("install -D -m 640 {} {}", Word::shown(from), Word::shown(to))
+    let to = Word::shown(to);
+    format!("[ -e {to} ] || install -D -m 640 {} {to}", Word::shown(from))
 }
 
 /// The arguments of `ssh`.

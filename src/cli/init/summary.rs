@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::args::Args;
+use crate::cli::init::look::FirstLook;
 use crate::cli::init::needed::needed;
 use crate::cli::out;
 use crate::event::{Event, Sink};
@@ -31,9 +32,9 @@ pub fn recognised(proposal: &Proposal, events: &Arc<dyn Sink>) {
 }
 
 /// Says what to do now.
-pub fn print(args: &Args, proposal: &Proposal, directory: &Path) {
+pub fn print(args: &Args, proposal: &Proposal, first: &FirstLook, directory: &Path) {
     if args.json {
-        out::data(json(args, proposal, directory));
+        out::data(json(args, proposal, first, directory));
         return;
     }
     if !args.is_plan() {
@@ -47,13 +48,13 @@ pub fn print(args: &Args, proposal: &Proposal, directory: &Path) {
     if !needed.is_empty() {
         out::data(format!("\nbefore the first deploy:\n{}", indented(&needed.join("\n"))));
     }
-    let next = next(args, proposal);
+    let next = next(args, proposal, first);
     let width = next.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
     out::data("\nnext:");
     next.iter().for_each(|(command, what)| out::data(format!("    {command:width$}  # {what}")));
 }
 
-fn json(args: &Args, proposal: &Proposal, directory: &Path) -> serde_json::Value {
+fn json(args: &Args, proposal: &Proposal, first: &FirstLook, directory: &Path) -> serde_json::Value {
     let recipe = proposal.recipe().map(|_| "deploy.rhai");
     let files: Vec<&str> = recipe.into_iter().chain(["runner.toml"]).collect();
     let stage = |stage: &ProposedStage| serde_json::json!({ "name": stage.name, "path": stage.path(), "web_root": root(proposal, stage, directory) });
@@ -62,7 +63,7 @@ fn json(args: &Args, proposal: &Proposal, directory: &Path) -> serde_json::Value
         "project": proposal.kind.name,
         "files": if args.is_plan() { Vec::new() } else { files },
         "stages": proposal.stages.iter().map(stage).collect::<Vec<_>>(),
-        "next": next(args, proposal).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
+        "next": next(args, proposal, first).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
     })
 }
 
@@ -70,7 +71,12 @@ fn json(args: &Args, proposal: &Proposal, directory: &Path) -> serde_json::Value
 fn path(stage: &ProposedStage, directory: &Path) -> String {
     match &stage.place {
         ProposedPlace::Here { path } => directory.join(path).display().to_string(),
-        ProposedPlace::Servers { path, .. } => path.clone(),
+        ProposedPlace::Servers { path, user, .. } => {
+            // A web server knows no `~`.
+            let user = user.as_deref().unwrap_or("deploy");
+            let usual = path.strip_prefix("~/").map(|below| format!("/home/{user}/{below}"));
+            stage.absolute.clone().or(usual).unwrap_or_else(|| path.clone())
+        }
     }
 }
 
@@ -125,7 +131,7 @@ fn indented(text: &str) -> String {
 }
 
 /// Commands, each with what it does.
-fn next(args: &Args, proposal: &Proposal) -> Vec<(String, &'static str)> {
+fn next(args: &Args, proposal: &Proposal, first: &FirstLook) -> Vec<(String, &'static str)> {
     let directory = args.directory.iter().map(|dir| dir.display().to_string());
     let directory: Vec<String> = directory.flat_map(|dir| ["-C".to_owned(), dir]).collect();
     let stage = proposal.stages.first().filter(|_| proposal.stages.len() > 1).map(|stage| stage.name.clone());
@@ -134,6 +140,9 @@ fn next(args: &Args, proposal: &Proposal) -> Vec<(String, &'static str)> {
         words.fold("runner".to_owned(), |command, word| format!("{command} {}", Word::shown(&word)))
     };
     let mut commands = Vec::new();
+    if first.adopts {
+        commands.push((command(Some("adopt")), "shows how it would take over what lies there"));
+    }
     if !proposal.stages.iter().all(ProposedStage::is_here) {
         commands.push((command(Some("doctor")), "looks at the server, and changes nothing"));
     }
