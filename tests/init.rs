@@ -495,9 +495,11 @@ fn a_host_that_cannot_be_asked_keeps_nothing_from_being_written() {
     let server = Sshd::openssh();
     let test = with_server(&server).write("known_hosts", "");
     let ran = init_on(&test, &server, "/srv/shop");
-    ran.says("warning: could not look at the server").says("wrote `runner.toml`").says("runner doctor");
+    ran.says("warning: could not look around on `web1.example.com`")
+        .says("wrote `runner.toml`")
+        .says("runner doctor");
     let ran = test.ends(0, &SERVER);
-    ran.says("could not look at the server").says("web1.invalid").says("wrote `runner.toml`");
+    ran.says("could not look around").says("web1.invalid").says("wrote `runner.toml`");
 }
 
 /// What a server says whose configurations are these.

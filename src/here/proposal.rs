@@ -98,12 +98,9 @@ impl Proposal {
             let comment = "what visitors type: each deploy then asks for that page";
             kind = kind.shown("url", "https://www.example.com", comment);
         }
-        let is_restart = |setting: &ProposedSetting| setting.key == "restart";
-        if let Some(restart) =
-            kind.settings.iter_mut().find(|setting| is_restart(setting)).filter(|_| is_here)
-        {
-            restart.value = ":".into();
-            restart.comment = "put here what restarts the application on this machine".to_owned();
+        if is_here && matches!(kind.serving, ServedBy::Process { .. }) {
+            kind.settings.retain(|setting| setting.key != "restart");
+            kind = kind.set("restart", ":", "put here what restarts the application on this machine");
         }
         kind.settings
     }

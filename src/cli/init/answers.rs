@@ -161,7 +161,7 @@ impl Questions<'_> {
         let known_hosts = place.map(addresses);
         let hosts = match selection.hosts.is_empty() {
             true => {
-                let question = "host (an address, or `localhost` for this machine)";
+                let question = "host (`localhost`: this machine)";
                 self.ask(question, known_hosts.as_deref(), hosts)?
             }
             false => hosts(&selection.hosts.join(" ")).map_err(Report::new)?,

@@ -65,7 +65,7 @@ pub fn look(
 /// The warning about a host that could not be asked. Its hint, if it has one, is the way to it.
 fn unseen(host: &str, report: Report) -> Report {
     let report = Report { hosts: vec![host.to_owned()], excerpt: None, ..report };
-    report.context("could not look at the server").warning()
+    report.context("could not look around").warning()
 }
 
 fn learn(
