@@ -94,11 +94,13 @@ impl<'l> CallReader<'l> {
             match &lexed.lexeme {
                 Lexeme::Sign('{') => depth += 1,
                 Lexeme::Sign('}') => depth -= 1,
-                Lexeme::Word(name) if depth <= 0 && names.contains(&name.as_str()) => {
-                    if self.peek() == Some(&Lexeme::Sign('(')) {
-                        self.next();
-                        return Some(self.arguments(name, lexed.line, Some(')')));
-                    }
+                Lexeme::Word(name)
+                    if depth <= 0
+                        && names.contains(&name.as_str())
+                        && self.peek() == Some(&Lexeme::Sign('(')) =>
+                {
+                    self.next();
+                    return Some(self.arguments(name, lexed.line, Some(')')));
                 }
                 _ => {}
             }
