@@ -11,8 +11,8 @@ pub mod host {
 /// The rules of scripts make every step.
 pub mod release {
     pub use crate::release::{
-        Record, ReleaseName, SharedPath, command, contents, current, file, fill, guard, heal, history,
-        intent, lifecycle, lock, origins, plan, probe, share, surroundings, survey, swap, take,
+        Record, ReleaseName, SharedPath, adoption, command, contents, current, file, fill, guard, heal,
+        history, intent, lifecycle, lock, origins, plan, probe, share, surroundings, survey, swap, take,
     };
 }
 

@@ -168,6 +168,24 @@ fn the_commands_of_the_first_deploy_say_what_it_shows() {
 }
 
 #[test]
+fn the_commands_for_an_existing_site_say_what_it_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/existing-site.md")).unwrap();
+    let test = Test::new();
+    let www = test.path("www").display().to_string();
+    let toml = format!(
+        "[settings]\nsource = \"public\"\n\n[stage.prod]\nhosts = [\"web1.example.com\"]\npath = \"{www}/html\"\ntransport = \"local\"\n"
+    );
+    let test = test.write("shop/runner.toml", &toml).write("shop/public/index.html", "<h1>New</h1>\n");
+    let test = test.write("www/html/index.html", "<h1>Old</h1>\n");
+    let text = text.replace("/var/www", &www);
+    let program = format!("'{}' ", env!("CARGO_BIN_EXE_runner"));
+    are_true("docs/existing-site.md", &text, &test, |commands| {
+        commands.replace("runner -C", &format!("{program}-C"))
+    });
+}
+
+#[test]
 fn what_differs_from_run_to_run_is_no_difference() {
     assert_eq!(essence("  upload  ok  0.1 s  1 of 2, 193 B"), essence("upload ok 12.0 s 1 of 2, 14 B"));
     assert_eq!(essence("a, revision 17faa022e6"), essence("a"));

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Parser, ValueEnum};
 
+use crate::cli::adopt_options::AdoptOptions;
 use crate::cli::foreign;
 use crate::cli::init::options::InitOptions;
 use crate::cli::verb::is_verb;
@@ -59,6 +60,9 @@ pub struct Args {
     /// Takes over a site that belongs to another application
     #[arg(long)]
     pub adopt_application: bool,
+
+    #[command(flatten)]
+    pub adopt: AdoptOptions,
 
     /// Changes a setting, or appends to a list with KEY.add=VALUE; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -124,6 +128,7 @@ pub enum Invocation {
     Tasks(Option<String>),
     Docs(Option<String>),
     Init,
+    Adopt,
     Releases,
     Status,
     Unlock,
@@ -141,7 +146,7 @@ impl Args {
             match error.get(ContextKind::InvalidArg) {
                 Some(option) if error.kind() == ErrorKind::UnknownArgument => {
                     let near = error.get(ContextKind::SuggestedArg);
-                    unknown_option(&option.to_string(), near.map(ToString::to_string).as_deref());
+                    foreign::unknown_option(&option.to_string(), near.map(ToString::to_string).as_deref());
                 }
                 // Fails only if nobody reads it any more.
                 _ => drop(error.print()),
@@ -231,17 +236,25 @@ impl Args {
             [first, rest @ ..] if rest.len() < 2 && !is_verb(first) => {
                 Invocation::Run { recipe: None, words: self.words.clone() }
             }
-            [first, ..] => return Err(self.too_many(first)),
+            [first, ..] => return Err(foreign::too_many(&self.words, first)),
         };
-        if invocation != Invocation::Init {
+        self.check_options(&invocation).map(|()| invocation)
+    }
+
+    /// Refuses options of another verb.
+    fn check_options(&self, invocation: &Invocation) -> Result<(), Report> {
+        if *invocation != Invocation::Init {
             self.init.refuse()?;
         }
-        match self.verify && invocation != Invocation::Status {
+        if *invocation != Invocation::Adopt {
+            self.adopt.refuse()?;
+        }
+        match self.verify && *invocation != Invocation::Status {
             true => Err(Report::new("`--verify` is an option of `status`").hint(Hint::runner(
                 ["status", "--verify"],
                 " compares the live releases with what was deployed",
             ))),
-            false => Ok(invocation),
+            false => Ok(()),
         }
     }
 
@@ -258,36 +271,13 @@ impl Args {
             "docs" => Ok(Invocation::Docs(text)),
             "init" => on_stage(Invocation::Init),
             "completions" => Ok(Invocation::Completions(text)),
+            "adopt" => on_stage(Invocation::Adopt),
             "releases" => on_stage(Invocation::Releases),
             "status" => on_stage(Invocation::Status),
             "unlock" => on_stage(Invocation::Unlock),
             _ => Ok(Invocation::Help(text)),
         }
     }
-
-    fn too_many(&self, first: &str) -> Report {
-        let report = Report::new(format!("too many arguments: `{}`", self.words.join(" ")));
-        if let Some(hint) = foreign::hint(first) {
-            return report.hint(hint);
-        }
-        match is_verb(first) {
-            true => report.hint(Hint::runner(["help", first], " shows what it takes")),
-            false => report
-                .note(format!(
-                    "`{first}` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name"
-                ))
-                .hint(Hint::runner(["help"], " shows what it takes")),
-        }
-    }
-}
-
-/// Prints that there is no such option. No renderer exists before the command line is understood.
-fn unknown_option(option: &str, near: Option<&str>) {
-    let meant = foreign::option(option);
-    let near =
-        near.filter(|_| meant.is_none()).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
-    eprintln!("error: there is no option `{option}`{near}");
-    eprintln!("hint: {}", meant.unwrap_or("`runner help` lists the options"));
 }
 
 /// The default stage that the environment sets.

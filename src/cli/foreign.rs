@@ -1,6 +1,7 @@
 //! Words and options of other deployment tools, and what they are called here.
 
-use crate::event::Hint;
+use crate::cli::verb::is_verb;
+use crate::event::{Hint, Report};
 
 /// The words of `runner` for the same, and what they do; or a text.
 enum Meant {
@@ -69,6 +70,31 @@ pub fn option(option: &str) -> Option<&'static str> {
         "--no-interaction" | "--non-interactive" => "leave it out: without a terminal, `runner` asks nothing",
         _ => return None,
     })
+}
+
+/// The error for more words than a command line can have.
+pub fn too_many(words: &[String], first: &str) -> Report {
+    let report = Report::new(format!("too many arguments: `{}`", words.join(" ")));
+    if let Some(hint) = hint(first) {
+        return report.hint(hint);
+    }
+    match is_verb(first) {
+        true => report.hint(Hint::runner(["help", first], " shows what it takes")),
+        false => report
+            .note(format!(
+                "`{first}` is not a recipe: a recipe ends in `.rhai`, contains a `/`, or is a shipped name"
+            ))
+            .hint(Hint::runner(["help"], " shows what it takes")),
+    }
+}
+
+/// Prints that there is no such option. No renderer exists before the command line is understood.
+pub fn unknown_option(name: &str, near: Option<&str>) {
+    let meant = option(name);
+    let near =
+        near.filter(|_| meant.is_none()).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+    eprintln!("error: there is no option `{name}`{near}");
+    eprintln!("hint: {}", meant.unwrap_or("`runner help` lists the options"));
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! The command line interface: parses the arguments, calls the layers below, and prints the result.
 
+mod adopt;
+mod adopt_options;
+mod adopt_plan;
 mod args;
 mod check;
 mod completions;
@@ -59,6 +62,7 @@ fn perform(args: &Args, id: &str, events: &Arc<dyn Sink>) -> VerbResult {
         Invocation::Init => init::init(args, &cancel_token, events),
         Invocation::Releases => releases::releases(args, &cancel_token, events),
         Invocation::Status => status::status(args, &cancel_token, events),
+        Invocation::Adopt => adopt::adopt(args, id, &cancel_token, events),
         Invocation::Unlock => unlock::unlock(args, &cancel_token, events),
         Invocation::Run { recipe, words } => run::run(args, recipe, &words, id, &cancel_token, events),
     }

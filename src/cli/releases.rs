@@ -57,7 +57,7 @@ pub fn on_hosts<A: Send>(
 }
 
 /// The options that matter without a run, according to the recipe and the settings.
-fn options(
+pub fn options(
     args: &Args,
     inventory: &Inventory,
     selected: &SelectedHosts,

@@ -7,6 +7,7 @@ pub mod deploy_path;
 pub mod facts;
 pub mod inventory;
 pub mod kind;
+pub mod rewrite;
 pub mod selection;
 pub mod settings;
 

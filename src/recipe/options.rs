@@ -191,6 +191,7 @@ pub fn of_host(resolved: &Resolved) -> (site::Options, Vec<Report>) {
         env,
         identity: None,
         takes_over: false,
+        adopts: false,
         accepts_new_keys: reader.text("host_keys", accepts_new_keys).unwrap_or(false),
         confirm_within: reader.positive("confirm_within", " second"),
         revert_command: reader.text("revert_command", |text| Ok(text.to_owned())).unwrap_or_default(),

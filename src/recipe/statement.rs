@@ -10,8 +10,8 @@ use crate::recipe::failure::{ScriptResult, mistake};
 use crate::recipe::sources;
 
 /// The verbs of the command line. A flow with such a name could not be started; a task is mostly started by a flow.
-pub const VERBS: [&str; 9] =
-    ["init", "check", "releases", "status", "unlock", "tasks", "docs", "completions", "help"];
+pub const VERBS: [&str; 10] =
+    ["init", "check", "adopt", "releases", "status", "unlock", "tasks", "docs", "completions", "help"];
 
 pub struct Statement {
     pub draft: Draft,

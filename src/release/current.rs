@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::event::{Hint, Report};
 use crate::release::ReleaseName;
 
 /// What `current` points to.
@@ -13,15 +14,24 @@ pub enum Current {
     Release { link: String, name: ReleaseName },
     /// A link to nothing.
     Dangling { link: String },
+    /// No link, but a directory. Only `runner adopt` makes something of it.
+    Directory,
 }
 
 impl Current {
     /// The text of the link.
     pub fn link(&self) -> Option<String> {
         match self {
-            Current::Absent => None,
+            Current::Absent | Current::Directory => None,
             Current::Release { link, .. } | Current::Dangling { link } => Some(link.clone()),
         }
+    }
+
+    /// Why nothing can be swapped here.
+    pub fn refusal(&self, root: &str) -> Option<Report> {
+        let report = Report::new(format!("`{root}/current` is a directory, not a link to a release"));
+        let hint = Hint::runner(["adopt"], " makes it the first release; visitors notice nothing");
+        (*self == Self::Directory).then(|| report.hint(hint))
     }
 }
 
@@ -39,7 +49,7 @@ pub enum Target {
 impl Target {
     pub fn of(current: &Current) -> Self {
         match current {
-            Current::Absent => Target::Nothing,
+            Current::Absent | Current::Directory => Target::Nothing,
             Current::Release { link, .. } => Target::Link(link.clone()),
             Current::Dangling { link } => Target::Dangling(link.clone()),
         }

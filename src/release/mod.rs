@@ -1,5 +1,6 @@
 //! What can be done to a site, as values: typed input becomes a `Step`; nothing is sent from here.
 
+pub mod adoption;
 pub mod answer;
 pub mod command;
 pub mod contents;
@@ -19,6 +20,7 @@ pub mod lock;
 #[cfg(test)]
 mod manifest_lib;
 pub mod name;
+pub mod old_log;
 pub mod origins;
 pub mod path_kinds;
 pub mod plan;
@@ -33,6 +35,7 @@ pub mod surroundings;
 pub mod survey;
 pub mod swap;
 pub mod take;
+pub mod takeover;
 pub mod unfit;
 
 pub use identity::Identity;

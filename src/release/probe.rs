@@ -122,17 +122,14 @@ fn unreadable(root: &str, name: &str, error: &anyhow::Error) -> anyhow::Error {
 
 fn current(fields: &Fields, root: &str) -> Result<Current> {
     if let Some(what) = fields.get("blocked") {
-        let hint = match what.as_str() {
-            "directory" => format!(
-                "make it the first release: run `cd {} && mkdir -p releases && mv current releases/1 && ln -s releases/1 current` on the server (the site is down for a moment), then run again to adopt it",
-                Word::shown(root)
-            ),
-            _ => format!(
-                "run `mv {} {}` on the server, then run again",
-                Word::shown(&format!("{root}/current")),
-                Word::shown(&format!("{root}/current.old"))
-            ),
-        };
+        if what == "directory" {
+            return Ok(Current::Directory);
+        }
+        let hint = format!(
+            "run `mv {} {}` on the server, then run again",
+            Word::shown(&format!("{root}/current")),
+            Word::shown(&format!("{root}/current.old"))
+        );
         let message = format!("`{root}/current` is a {what}, not a link to a release");
         return Err(Report::new(message).hint(hint).into());
     }

@@ -20,6 +20,7 @@ pub(super) const REACH: &str = concat!(include_str!("sh/ours_lib.sh"), include_s
 pub(super) const FILE: &str = include_str!("sh/file_lib.sh");
 /// Behind `LIB` and `REACH`.
 pub(super) const UNSEED: &str = include_str!("sh/unseed_lib.sh");
+pub(super) const EXCHANGE: &str = include_str!("sh/exchange_lib.sh");
 /// Behind `SAY`.
 pub(super) const KINDS: &str = include_str!("sh/kinds_lib.sh");
 pub(super) const CREATE: &str = include_str!("sh/create_lib.sh");

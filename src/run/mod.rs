@@ -1,5 +1,6 @@
 //! One run: its hosts and this machine, its release, its undo log, and what it does on all hosts.
 
+pub mod adoption;
 pub mod deploy;
 pub mod dropping;
 pub mod examine;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
-use crate::event::{Report, few};
+use crate::event::{Hint, Report, few};
 use crate::release::current::Current;
 use crate::release::seen::{Seen, SitePart};
 use crate::shell::Word;
@@ -47,10 +47,13 @@ fn docroot(site: &Site, seen: &Seen) -> Option<Report> {
     let path = path_beside(site, root);
     let is_below = webroot.iter().any(|name| name == "artisan" || name == "public");
     let below = if is_below { "current/public" } else { "current" };
-    Some(report.hint(format!(
-        "set `path = {}` in `runner.toml`, and after the first deploy make `{path}/{below}` the root of the web server",
+    let report = report.note(format!(
+        "to leave it alone, set `path = {}` in `runner.toml`, and after the first deploy make `{path}/{below}` the root of the web server",
         toml::Value::String(path.clone())
-    )))
+    ));
+    Some(
+        report.hint(Hint::runner(["adopt"], " makes these files the first release; visitors notice nothing")),
+    )
 }
 
 /// A deploy path to propose instead of `root`.

@@ -31,7 +31,13 @@ impl Site {
     }
 
     /// Creates the directories of the site, and the record of a live release that another tool made.
-    fn make(&mut self, owner: &Owner, adopted: Option<&Record>, now: Timestamp, by: &str) -> Result<()> {
+    pub(super) fn make(
+        &mut self,
+        owner: &Owner,
+        adopted: Option<&Record>,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<()> {
         let entry = adopted.map(|record| HistoryEntry::new(now, HistoryEvent::Adopt, &record.name, by));
         let setup = SiteSetup { adopts: adopted.zip(entry.as_ref()) };
         note_first_contact(self)?;
@@ -42,7 +48,8 @@ impl Site {
         }
         if let Some(record) = adopted {
             let others = self.seen()?.unknown_directories();
-            let left = match others.is_empty() {
+            // `runner adopt` records more of them, and names the rest then.
+            let left = match others.is_empty() || self.options().adopts {
                 true => String::new(),
                 false => format!("; other directories are left alone: {}", others.join(", ")),
             };

@@ -3,6 +3,7 @@
 //! **Invariant:** `current` is only re-pointed to a release whose record a probe has found complete.
 
 mod access;
+mod adoption;
 mod base;
 mod build;
 pub mod command;
@@ -29,6 +30,7 @@ pub mod web;
 mod work;
 
 pub use access::check_access;
+pub use adoption::{check_undo, docroot_of};
 pub use base::{BaseState, base_state, carried, manifest_of};
 pub use build::Fill;
 pub use command::CommandRequest;

@@ -2,9 +2,11 @@
 
 use anyhow::{Result, bail};
 
-use crate::event::Excerpt;
+use crate::event::{Excerpt, Report};
+use crate::host::Places;
 use crate::release::fill::Duplicate;
 use crate::release::plan::PathRules;
+use crate::release::seen::Seen;
 use crate::release::{Identity, SharedPath};
 use crate::tree::TreePath;
 use crate::web::Visit;
@@ -35,6 +37,8 @@ pub struct Options {
     pub identity: Option<Identity>,
     /// Whether a site that belongs to another application becomes one of this application.
     pub takes_over: bool,
+    /// Whether the site may be something that `runner adopt` has yet to make a site of.
+    pub adopts: bool,
 }
 
 impl Options {
@@ -42,6 +46,17 @@ impl Options {
     pub fn paths(&self) -> Vec<TreePath> {
         let rules = &self.rules;
         rules.shared.iter().chain(&rules.generated).chain(&rules.writable).cloned().collect()
+    }
+
+    /// Why no run can do anything with what a probe has found.
+    pub(super) fn refusal(&self, seen: &Seen, places: &Places) -> Option<Report> {
+        if !seen.facts.has("tar") {
+            let report = Report::new("the server has no `tar`").at(places.host.clone());
+            let report = report.note(format!("`PATH` is {}", seen.facts.path));
+            return Some(report.hint("install it, or add its directory to `PATH` in the setting `env`"));
+        }
+        let refusal = seen.current.refusal(&seen.root).filter(|_| !self.adopts);
+        refusal.map(|report| report.at(places.path.clone()))
     }
 }
 
@@ -64,6 +79,7 @@ impl Default for Options {
             accepts_new_keys: false,
             identity: None,
             takes_over: false,
+            adopts: false,
         }
     }
 }

@@ -95,13 +95,8 @@ impl Session {
     }
 
     pub(super) fn learn(&mut self, seen: Seen) -> Result<&Seen> {
-        if !seen.facts.has("tar") {
-            bail!(
-                Report::new("the server has no `tar`")
-                    .at(self.host.places.host.clone())
-                    .note(format!("`PATH` is {}", seen.facts.path))
-                    .hint("install it, or add its directory to `PATH` in the setting `env`")
-            );
+        if let Some(report) = self.options.refusal(&seen, &self.host.places) {
+            bail!(report);
         }
         if let Some(n_parts) = self.n_parts.take().filter(|_| seen.complete().all(|record| record.adopted)) {
             self.remote.preopen(n_parts(CompressionMode::by(|program| seen.facts.has(program))));

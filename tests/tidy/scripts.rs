@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runner::parts::release::adoption::{self, Adoption, AdoptionKind};
 use runner::parts::release::command::{Command, CommandGuard, CommandPlace};
 use runner::parts::release::current::Target;
 use runner::parts::release::file::{self, WrittenFile};
@@ -223,6 +224,17 @@ impl Samples {
         ]
     }
 
+    fn of_adoption(&self) -> Vec<Act> {
+        let Self { lock, record, entry, .. } = self;
+        let mut adoption = Adoption::new(record.name.clone(), AdoptionKind::Current);
+        adoption.records = vec![record.clone()];
+        vec![
+            adoption::look("/srv", "/srv.site").act,
+            adoption::adopt(lock, &adoption).act,
+            adoption::undo(lock, &adoption, [record], entry).act,
+        ]
+    }
+
     fn healing(&self) -> Healing {
         Healing {
             interrupted: vec![(self.intent.clone(), "releases/6".to_owned())],
@@ -342,6 +354,7 @@ fn sent(sources: &BTreeMap<String, (String, String)>) -> Vec<Sent> {
     let samples = Samples::new();
     let acts = [
         samples.of_lock(),
+        samples.of_adoption(),
         samples.of_release(),
         samples.of_fill(),
         samples.of_swap(),

@@ -1,0 +1,112 @@
+//! Changes a text in `runner.toml`, and nothing else of the file.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::event::Place;
+
+/// A text in the file: where it is with its quotes, and what it says.
+fn text_at(file: &str, place: &Place) -> Option<(Range<usize>, String)> {
+    let line_start: usize = file.split_inclusive('\n').take(place.line.checked_sub(1)?).map(str::len).sum();
+    let column = place.column.checked_sub(1)?;
+    let start = line_start + file.get(line_start..)?.chars().take(column).map(char::len_utf8).sum::<usize>();
+    let rest = file.get(start..)?;
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    // Texts of several lines have three quotes.
+    if rest[1..].starts_with([quote]) {
+        return None;
+    }
+    let mut is_escaped = false;
+    let end = rest.char_indices().skip(1).find(|(_, c)| {
+        let is_end = *c == quote && !is_escaped;
+        is_escaped = *c == '\\' && quote == '"' && !is_escaped;
+        is_end
+    })?;
+    let literal = &rest[..=end.0];
+    let table: toml::Table = format!("text = {literal}").parse().ok()?;
+    Some((start..start + literal.len(), table.get("text")?.as_str()?.to_owned()))
+}
+
+/// What the file says at a place.
+pub fn written(file: &Path, place: &Place) -> Result<String> {
+    let text = read(file)?;
+    let (_, written) = text_at(&text, place).with_context(|| format!("`{place}` is no text in quotes"))?;
+    Ok(written)
+}
+
+/// Puts another text at each place that says `old` now. The file is replaced by one rename, and keeps its mode.
+pub fn rewrite(file: &Path, changes: &[(Place, String, String)]) -> Result<()> {
+    // The file that a link leads to, not the link.
+    let file = &fs::canonicalize(file).with_context(|| format!("failed to find `{}`", file.display()))?;
+    let mut text = read(file)?;
+    // From the end, so that the places before stay where they are.
+    let mut changes: Vec<_> = changes.iter().collect();
+    changes.sort_by_key(|(place, ..)| std::cmp::Reverse((place.line, place.column)));
+    for (place, old, new) in changes {
+        match text_at(&text, place) {
+            Some((span, written)) if written == *old => {
+                text.replace_range(span, &toml::Value::String(new.clone()).to_string());
+            }
+            _ => bail!("`{place}` does not say `{old}` any more"),
+        }
+    }
+    replace(file, &text).with_context(|| format!("failed to write `{}`", file.display()))
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("failed to read `{}`", file.display()))
+}
+
+fn replace(file: &Path, text: &str) -> Result<()> {
+    let next = file.with_extension("toml.new");
+    let mut written = File::create(&next)?;
+    written.write_all(text.as_bytes())?;
+    written.set_permissions(fs::metadata(file)?.permissions())?;
+    // A power cut after the rename must not leave an empty file.
+    written.sync_all()?;
+    Ok(fs::rename(&next, file)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(line: usize, column: usize) -> Place {
+        Place { file: String::new(), line, column }
+    }
+
+    #[track_caller]
+    fn case(file: &str, at: Place, want: Option<&str>) {
+        assert_eq!(text_at(file, &at).map(|(_, text)| text).as_deref(), want);
+    }
+
+    #[test]
+    fn a_text_is_found_whatever_its_quotes() {
+        case("a = 1\npath = \"/x\" # c\n", place(2, 8), Some("/x"));
+        case("path = '/x\"\\'", place(1, 8), Some("/x\"\\"));
+        case("ü = 1\nü = { path = \"/a\\\"b\\\\\" }", place(2, 14), Some("/a\"b\\"));
+        case("path = 1", place(1, 8), None);
+        case("path = \"\"\"x\"\"\"", place(1, 8), None);
+        case("path = \"", place(1, 8), None);
+        case("", place(7, 1), None);
+    }
+
+    #[test]
+    fn only_the_text_changes_and_the_mode_stays() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("runner.toml");
+        fs::write(&file, "# c\nx  =  [ '/a', \"/b\" ] # d\r\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let change = |column, old: &str, new: &str| (place(2, column), old.to_owned(), new.to_owned());
+        rewrite(&file, &[change(9, "/a", "/a.site"), change(15, "/b", "/it's")]).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "# c\nx  =  [ \"/a.site\", \"/it's\" ] # d\r\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(rewrite(&file, &[change(9, "/a", "/z")]).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

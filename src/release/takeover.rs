@@ -1,0 +1,287 @@
+//! What `runner adopt` does with a site: a pure decision over what was found there.
+
+use crate::event::{Report, few};
+use crate::release::adoption::{Adoption, AdoptionFacts, AdoptionKind, Occupant};
+use crate::release::seen::Seen;
+use crate::release::{Record, ReleaseName};
+use crate::shell::Word;
+
+/// What the user and this machine say about it.
+#[derive(Debug, Clone)]
+pub struct TakeoverRequest<'a> {
+    /// A name for the release that a directory becomes.
+    pub release: &'a ReleaseName,
+    /// `path` as runner.toml has it.
+    pub path: &'a str,
+    /// Whether the user has said where the site is to be: then the deploy path is a docroot, whatever it has.
+    pub is_docroot: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Takeover {
+    Adopt(Adoption),
+    /// The site is one of ours.
+    Ours,
+    /// There is nothing to adopt.
+    Nothing,
+}
+
+/// `seen` is what a probe has found at the deploy path, unless that is a link.
+pub fn decide(
+    found: &AdoptionFacts,
+    seen: Option<&Seen>,
+    request: &TakeoverRequest,
+) -> Result<Takeover, Report> {
+    let Some(seen) = seen else {
+        return linked(found, request).map(Takeover::Adopt);
+    };
+    if matches!(found.at_current, Occupant::Directory { .. }) {
+        let adoption = Adoption::new(named(found.adoption.as_ref(), request), AdoptionKind::Current);
+        can_exchange(found, &found.at_current, &adoption, [0, 1])?;
+        return Ok(Takeover::Adopt(adoption));
+    }
+    if let Some(live) = seen.live() {
+        return Ok(laid_out(found, seen, live));
+    }
+    let is_there = matches!(found.at_root, Occupant::Directory { .. });
+    if !is_there || (seen.webroot.is_empty() && !request.is_docroot) {
+        return Ok(Takeover::Nothing);
+    }
+    let kind = docroot(found, request.path);
+    let adoption = Adoption::new(named(found.adoption_beside.as_ref(), request), kind);
+    is_free(found, &adoption)?;
+    if !found.is_parent_writable {
+        return Err(for_administrator(found, &adoption));
+    }
+    can_exchange(found, &found.at_root, &adoption, [2, 3])?;
+    Ok(Takeover::Adopt(adoption))
+}
+
+/// The name that an interrupted run has given it, else a new one.
+fn named(begun: Option<&Adoption>, request: &TakeoverRequest) -> ReleaseName {
+    begun.map_or(request.release, |adoption| &adoption.release).clone()
+}
+
+/// `current` is a link to a release.
+fn laid_out(found: &AdoptionFacts, seen: &Seen, live: &ReleaseName) -> Takeover {
+    let is_noted = found.adoption.is_some() && seen.to_adopt().is_none();
+    if is_noted || seen.records.iter().any(|record| !record.adopted) {
+        return Takeover::Ours;
+    }
+    let layout = || Adoption::new(live.clone(), AdoptionKind::Layout);
+    let begun = found.adoption.clone().unwrap_or_else(layout);
+    Takeover::Adopt(Adoption { records: logged(found, seen), ..begun })
+}
+
+/// The records of the releases that are there and that another tool has noted, with the live one.
+fn logged(found: &AdoptionFacts, seen: &Seen) -> Vec<Record> {
+    let is_finished = |name: &str| found.unfinished.trim_end_matches('/').rsplit('/').next() != Some(name);
+    let last = |name: &str| found.logged.iter().rfind(|release| release.name.as_str() == name);
+    let is_live = |name: &str| seen.live().is_some_and(|live| live.as_str() == name);
+    let names = seen.directories.iter().filter(|name| is_live(name) || is_finished(name));
+    let records = names.filter_map(|name| {
+        let record = last(name)?.record();
+        // It is served, whatever the log tells.
+        let first_served = record.first_served.or(is_live(name).then_some(record.created));
+        Some(Record { first_served, ..record })
+    });
+    records.collect()
+}
+
+fn docroot(found: &AdoptionFacts, path: &str) -> AdoptionKind {
+    let AdoptionFacts { root, beside, .. } = found;
+    let (above, name) = beside.rsplit_once('/').unwrap_or(("", beside));
+    let link = match root.rsplit_once('/').is_some_and(|(parent, _)| parent == above) {
+        true => format!("{name}/current"),
+        false => format!("{beside}/current"),
+    };
+    AdoptionKind::Docroot { directory: root.clone(), link, path: path.to_owned() }
+}
+
+/// The deploy path is a link: it leads to the site beside it if an interrupted run or an administrator has made it.
+fn linked(found: &AdoptionFacts, request: &TakeoverRequest) -> Result<Adoption, Report> {
+    let AdoptionFacts { root, at_root, at_next, .. } = found;
+    let kind = docroot(found, request.path);
+    let (Occupant::Link(text), Occupant::Link(next)) = (at_root, at_next) else {
+        return Err(leads_elsewhere(root, at_root));
+    };
+    let release = next.strip_prefix("releases/").map(ReleaseName::new);
+    match (&kind, release) {
+        (AdoptionKind::Docroot { link, .. }, Some(Ok(release))) if text == link => {
+            Ok(found.adoption_beside.clone().unwrap_or(Adoption::new(release, kind)))
+        }
+        _ => Err(leads_elsewhere(root, at_root)),
+    }
+}
+
+fn leads_elsewhere(root: &str, at_root: &Occupant) -> Report {
+    let target = match at_root {
+        Occupant::Link(target) => target,
+        _ => "nothing",
+    };
+    Report::new(format!("`{root}` is a link to `{target}`"))
+        .hint("set `path` in `runner.toml` to the directory that the link leads to")
+}
+
+/// Refuses a site beside that somebody uses.
+fn is_free(found: &AdoptionFacts, adoption: &Adoption) -> Result<(), Report> {
+    let AdoptionFacts { root, beside, .. } = found;
+    let begun = format!("releases/{}", adoption.release);
+    let is_free = match &found.at_next {
+        Occupant::Nothing => matches!(found.at_beside, Occupant::Nothing | Occupant::Directory { .. }),
+        Occupant::Link(text) => found.adoption_beside.is_some() && *text == begun,
+        _ => false,
+    };
+    match is_free {
+        true => Ok(()),
+        false => Err(Report::new(format!("`{beside}`, where the site of `{root}` is to be, exists already"))
+            .hint("name another directory with `--to`")),
+    }
+}
+
+fn can_exchange(
+    found: &AdoptionFacts,
+    place: &Occupant,
+    adoption: &Adoption,
+    [from, to]: [usize; 2],
+) -> Result<(), Report> {
+    let user = &found.user;
+    let path = path_of(found, adoption);
+    if let Occupant::Directory { owner } = place
+        && owner != user
+        && user != "root"
+    {
+        let chown = format!("on the server: `sudo chown {} {}`", Word::shown(user), Word::shown(&path));
+        return Err(Report::new(format!("`{path}` belongs to `{owner}`, not to `{user}`"))
+            .note("the owner of a directory can replace its contents")
+            .hint(chown));
+    }
+    let [from, to] = [&found.devices[from], &found.devices[to]];
+    if !from.is_empty() && !to.is_empty() && from != to {
+        let where_to = match adoption.kind {
+            AdoptionKind::Docroot { .. } => &found.beside,
+            _ => "releases",
+        };
+        return Err(Report::new(format!("`{path}` is on another file system than `{where_to}`"))
+            .hint("only what is on one file system can be exchanged in one step: move one of them"));
+    }
+    match found.exchanger {
+        Some(_) => Ok(()),
+        None => Err(with_gap(found, adoption, &path)),
+    }
+}
+
+fn path_of(found: &AdoptionFacts, adoption: &Adoption) -> String {
+    match &adoption.kind {
+        AdoptionKind::Docroot { directory, .. } => directory.clone(),
+        _ => format!("{}/current", found.root),
+    }
+}
+
+/// The lines that do it by hand, where nothing on the server can do it in one step.
+fn with_gap(found: &AdoptionFacts, adoption: &Adoption, path: &str) -> Report {
+    let mut lines = match adoption.kind {
+        AdoptionKind::Docroot { .. } => prepared(found, adoption, ""),
+        _ => vec![format!("mkdir -p {}", Word::shown(&format!("{}/releases", found.root)))],
+    };
+    lines.extend(moved(found, adoption, ""));
+    Report::new(format!("no program on the server can exchange `{path}` for a link in one step"))
+        .note("perl, python3 or `mv --exchange` (coreutils 9.5) can")
+        .note(format!("by hand, visitors get errors between the last two lines:\n{}", lines.join("\n")))
+        .hint("install perl or python3 on the server, then run this again")
+}
+
+/// The release's directory and the link to it in the site.
+fn places(found: &AdoptionFacts, adoption: &Adoption) -> (String, String, String) {
+    let (place, link) = adoption.exchange();
+    let (place, site) = match adoption.kind {
+        AdoptionKind::Docroot { .. } => (place.to_owned(), &found.beside),
+        _ => (format!("{}/{place}", found.root), &found.root),
+    };
+    (Word::shown(&place), Word::shown(&link), Word::shown(&format!("{site}/releases/{}", adoption.release)))
+}
+
+/// Moves the directory and makes the link: two steps.
+fn moved(found: &AdoptionFacts, adoption: &Adoption, sudo: &str) -> Vec<String> {
+    let (place, link, release) = places(found, adoption);
+    vec![format!("{sudo}mv {place} {release}"), format!("{sudo}ln -s {link} {place}")]
+}
+
+/// Makes the site beside, as far as it can be made before the exchange.
+fn prepared(found: &AdoptionFacts, adoption: &Adoption, sudo: &str) -> Vec<String> {
+    let below = |name: &str| Word::shown(&format!("{}{name}", found.beside));
+    let (user, site, releases, current) =
+        (Word::shown(&found.user), below(""), below("/releases"), below("/current"));
+    vec![
+        format!("{sudo}install -d -o {user} {site} {releases}"),
+        format!("{sudo}ln -s {} {current}", Word::shown(&format!("releases/{}", adoption.release))),
+    ]
+}
+
+/// The lines for whoever may write above the deploy path. The next `runner adopt` finds what they have made.
+fn for_administrator(found: &AdoptionFacts, adoption: &Adoption) -> Report {
+    let (place, link, release) = places(found, adoption);
+    let parent = found.root.rsplit_once('/').map_or("/", |(parent, _)| parent);
+    let mut lines = vec![format!("sudo chown {} {place}", Word::shown(&found.user))];
+    lines.extend(prepared(found, adoption, "sudo "));
+    let begin = format!("sudo ln -s {link} {release}");
+    let call = &found.call;
+    let at_once = match found.exchanger.as_deref() {
+        Some("mv") => Some(format!("sudo mv --exchange -T {place} {release}")),
+        Some("perl") => Some(format!(
+            "sudo perl -e 'syscall({call}, -100, $ARGV[0], -100, $ARGV[1], 2) == 0 or die \"$!\\n\"' {place} {release}"
+        )),
+        Some("python3") => Some(format!(
+            "sudo python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall({call}, -100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2))' {place} {release}"
+        )),
+        _ => None,
+    };
+    match at_once {
+        Some(exchange) => lines.extend([begin, exchange]),
+        None => lines.extend(moved(found, adoption, "sudo ")),
+    }
+    Report::new(format!(
+        "`{parent}` is not writable by `{}`, so `{}` cannot become a link",
+        found.user, found.root
+    ))
+    .note(format!("nothing was changed; an administrator can do it on the server:\n{}", lines.join("\n")))
+    .hint("after that, run this again: it finds what was done, and goes on")
+}
+
+/// What would be done, a line each.
+pub fn lines(found: &AdoptionFacts, adoption: &Adoption) -> Vec<String> {
+    let release = &adoption.release;
+    let path = path_of(found, adoption);
+    match &adoption.kind {
+        AdoptionKind::Current => vec![format!(
+            "the directory `{path}` becomes `releases/{release}`, and a link takes its place in the same instant"
+        )],
+        AdoptionKind::Docroot { link, .. } if matches!(found.at_root, Occupant::Link(_)) => {
+            vec![format!("`{path}` is a link to `{link}` already")]
+        }
+        AdoptionKind::Docroot { link, .. } => {
+            let beside = &found.beside;
+            vec![
+                format!("make the site `{beside}`"),
+                format!(
+                    "the directory `{path}` becomes `{beside}/releases/{release}`, and a link to `{link}` takes its place in the same instant"
+                ),
+            ]
+        }
+        AdoptionKind::Layout => Vec::new(),
+    }
+    .into_iter()
+    .chain([format!("record `{release}`, which is live, as complete: one can roll back to it")])
+    .chain(older(adoption))
+    .collect()
+}
+
+fn older(adoption: &Adoption) -> Option<String> {
+    let names: Vec<&ReleaseName> = adoption
+        .records
+        .iter()
+        .map(|record| &record.name)
+        .filter(|name| **name != adoption.release)
+        .collect();
+    (!names.is_empty()).then(|| format!("record the older releases {}", few(&names)))
+}

@@ -1,0 +1,71 @@
+//! Adopts the sites of all hosts, or takes that back. A failure on one host takes back what was done on the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::event::{Event, Report};
+use crate::release::adoption::Adoption;
+use crate::run::Run;
+use crate::run::lock::{lock_all, release_locks};
+use crate::site::check_undo;
+
+/// What each host adopts.
+pub type Adoptions = BTreeMap<usize, Adoption>;
+
+/// Adopts under the locks of all hosts. `settle` does what remains to be done here, before the locks are released.
+pub fn adopt(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Result<()>) -> Result<()> {
+    let hosts: Vec<usize> = adoptions.keys().copied().collect();
+    let adopted = lock_all(run, &hosts).and_then(|()| {
+        let failures =
+            run.on_each(&hosts, |host| run.fleet.site(host).adopt(&adoptions[&host], run.now(), &run.by));
+        let is_undone = !failures.is_empty();
+        let failed = run.fleet.none_failed(failures);
+        if is_undone {
+            take_back(run, adoptions);
+        }
+        failed
+    });
+    let settled = adopted.and_then(|()| settle());
+    release_locks(run);
+    settled
+}
+
+/// After a failure or Ctrl-C. What cannot be reached stays as it is: it serves what it served before either way.
+fn take_back(run: &Run, adoptions: &Adoptions) {
+    let is_cancelled = run.cancel_token.is_cancelled();
+    run.cancel_token.clear();
+    let hosts: Vec<usize> = adoptions.keys().copied().collect();
+    let failures = run.on_each(&hosts, |host| {
+        let mut site = run.fleet.site(host);
+        site.session.begin_undo();
+        site.undo_adoption(&adoptions[&host], run.now(), &run.by)
+    });
+    match run.fleet.none_failed(failures) {
+        Ok(()) => run.warn("nothing was adopted: what was done on the hosts was taken back"),
+        Err(error) => {
+            let error = error.context("could not take back what was done; visitors see what they saw before");
+            run.events.event(Event::Failed { report: Report::of(&error).warning() });
+        }
+    }
+    if is_cancelled {
+        run.cancel_token.cancel();
+    }
+}
+
+/// Takes adoptions back under the locks of all hosts.
+pub fn undo(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Result<()>) -> Result<()> {
+    let hosts: Vec<usize> = adoptions.keys().copied().collect();
+    let undone = lock_all(run, &hosts).and_then(|()| {
+        let refused = run.on_each(&hosts, |host| check_undo(&run.fleet.site(host)));
+        run.fleet.none_failed(refused)?;
+        let failures = run.on_each(&hosts, |host| {
+            run.fleet.site(host).undo_adoption(&adoptions[&host], run.now(), &run.by)
+        });
+        run.fleet.none_failed(failures)
+    });
+    let settled = undone.and_then(|()| settle());
+    release_locks(run);
+    settled
+}

@@ -1,0 +1,66 @@
+//! Adopts a site that is served already, or takes that back.
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+
+use crate::event::{Report, few};
+use crate::release::adoption::{self, Adoption, AdoptionFacts, AdoptionKind};
+use crate::release::history::{HistoryEntry, HistoryEvent};
+use crate::release::{Record, ReleaseName};
+use crate::site::state::Site;
+
+impl Site {
+    /// What is at the deploy path, and at `beside`.
+    pub fn adoption_facts(&mut self, beside: &str) -> Result<AdoptionFacts> {
+        let step = adoption::look(self.host().path.as_str(), beside);
+        self.session.query(step)
+    }
+
+    /// Makes what visitors see the first release, and records it. The site is locked.
+    pub fn adopt(&mut self, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
+        let lock = self.session.locked()?;
+        self.session.act(adoption::adopt(&lock, adoption))?;
+        let seen = self.look()?;
+        if seen.live() != Some(&adoption.release) {
+            bail!("`{}/current` does not lead to release `{}`", seen.root, adoption.release);
+        }
+        let others: Vec<String> = seen.unknown_directories().into_iter().map(str::to_owned).collect();
+        if let Some(live) = seen.to_adopt().cloned()
+            && let Some(owner) = self.session.owner.clone()
+        {
+            self.make(&owner, Some(&Record::adopted(live, now, by)), now, by)?;
+        }
+        if !others.is_empty() {
+            self.session
+                .note(format!("left alone, because no log says that they are complete: {}", few(&others)));
+        }
+        Ok(())
+    }
+
+    /// Takes an adoption back, whether it was finished or not.
+    pub fn undo_adoption(&mut self, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
+        let lock = self.session.locked()?;
+        let records = self.seen()?.records.clone();
+        let entry = HistoryEntry::new(now, HistoryEvent::Discard, &adoption.release, by);
+        let own = Record::adopted(adoption.release.clone(), now, by);
+        let adopted = records.iter().chain([&own]).filter(|record| record.adopted);
+        self.session.act(adoption::undo(&lock, adoption, adopted, &entry)).map(drop)
+    }
+}
+
+/// Refuses to take an adoption back after something was deployed.
+pub fn check_undo(site: &Site) -> Result<()> {
+    let newest = site.seen()?.records.iter().rfind(|record| !record.adopted).map(|record| &record.name);
+    newest.map_or(Ok(()), |name: &ReleaseName| {
+        let report = Report::new(format!("`{name}` was deployed after the site was adopted"));
+        bail!(report.hint("to serve what was adopted, go back to it with `rollback`"))
+    })
+}
+
+/// The docroot that was exchanged, and `path` as runner.toml had it.
+pub fn docroot_of(adoption: &Adoption) -> Option<(&str, &str)> {
+    match &adoption.kind {
+        AdoptionKind::Docroot { directory, path, .. } => Some((directory, path)),
+        _ => None,
+    }
+}
