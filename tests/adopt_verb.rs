@@ -112,7 +112,7 @@ fn an_adoption_is_taken_back() {
         assert!(fs::symlink_metadata(test.path("site/current")).unwrap().is_dir());
         assert_eq!(inode(&test.path("site/current")), directory);
         same(&stamps(&test.path("site/current")), &before);
-        assert!(!test.has(&format!("site/.runner/records/{name}")) && !test.has("site/releases"));
+        assert!(!test.has(format!("site/.runner/records/{name}")) && !test.has("site/releases"));
         test.ends(0, &["adopt", "--undo", "--yes"]).says("was not adopted with `runner adopt`");
     }
 }
@@ -205,7 +205,7 @@ fn all_hosts_are_adopted_or_none() {
         .shell("rm -r sites/h3/current; mkdir -p sites/h3; echo x >sites/h3/current");
     test.ends(1, &["adopt", "--yes"]).says("is a file");
     for n in 1..=2 {
-        assert!(!test.has(&format!("sites/h{n}/releases")));
+        assert!(!test.has(format!("sites/h{n}/releases")));
     }
     let test = served(test.remove("sites/h3/current"), "sites/h3/current");
     // What cannot be foreseen: the exchange fails on one of them.
@@ -221,7 +221,7 @@ fn all_hosts_are_adopted_or_none() {
     for n in 1..=3 {
         let current = test.path(format!("sites/h{n}/current"));
         assert!(fs::symlink_metadata(&current).unwrap().is_dir(), "{}", current.display());
-        assert!(!test.has(&format!("sites/h{n}/.runner/adoption")));
+        assert!(!test.has(format!("sites/h{n}/.runner/adoption")));
         assert_eq!(fs::read_dir(test.path(format!("sites/h{n}/.runner/records"))).unwrap().count(), 0);
     }
     let test = test.remove("bin/perl");
@@ -535,7 +535,7 @@ fn a_power_cut_around_the_exchange_leaves_the_whole_site() {
             assert_eq!(inode(&test.path(seen)), directory);
             test.ends(0, &["adopt", "--undo", "--yes"]);
             assert!(!fs::symlink_metadata(test.path(seen)).unwrap().is_symlink());
-            assert!(!test.has(&format!("{site}/releases")) && !test.has(&format!("{site}/.runner/adoption")));
+            assert!(!test.has(format!("{site}/releases")) && !test.has(format!("{site}/.runner/adoption")));
         }
     }
 }
