@@ -186,9 +186,9 @@ fn what_is_wrong_with_a_host_or_a_path_points_at_its_line_and_not_into_shipped_s
 #[test]
 fn a_hint_is_a_command_that_works_as_it_is_typed() {
     let test = Test::new().source("a", "1");
-    test.ends(2, &["rolback"]).says("hint: `runner tasks` lists them");
-    test.ends(2, &["-C", ".", "rolback"]).says("hint: `runner -C . tasks` lists them");
-    test.ends(2, &["laravel", "rolback"]).says("hint: `runner tasks laravel` lists them");
+    test.ends(2, &["rolback"]).says("hint: `runner tasks` lists the tasks");
+    test.ends(2, &["-C", ".", "rolback"]).says("hint: `runner -C . tasks` lists the tasks");
+    test.ends(2, &["laravel", "rolback"]).says("hint: `runner tasks laravel` lists the tasks");
     let dir = test.path("with blank");
     std::fs::create_dir(&dir).unwrap();
     std::fs::copy(test.path("runner.toml"), dir.join("runner.toml")).unwrap();

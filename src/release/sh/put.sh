@@ -10,8 +10,7 @@ record() { put ".runner/records/$1" "$2"; }
 # What is known of a site is nobody else's business. Not the trash: its files may be those of releases.
 close_records() {
   chmod 700 .runner 2>/dev/null
-  chmod go= .runner/format .runner/site .runner/adoption .runner/lock .runner/history .runner/cache \
-    .runner/records/* .runner/manifests/* .runner/manifests/.cache 2>/dev/null
+  (cd .runner && chmod go= format site adoption lock history cache records/* manifests/* manifests/.cache) 2>/dev/null
   return 0
 }
 
