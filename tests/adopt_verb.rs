@@ -35,10 +35,14 @@ fn served(test: Test, directory: &str) -> Test {
     let test = FILES.into_iter().fold(test, |test, file| test.write(&format!("{directory}/{file}"), "old"));
     let test =
         test.write(&format!("{directory}/index.html"), "old").link("index", &format!("{directory}/link"));
-    test.write(&format!("{directory}/uploads/it's a photo.jpg"), "photo")
+    let test = test
+        .write(&format!("{directory}/uploads/it's a photo.jpg"), "photo")
         .mode(&format!("{directory}/uploads"), 0o775)
         .version("new")
         .source("index.html", "new")
+        .source("uploads/it's a photo.jpg", "photo");
+    // Several hosts have the same source.
+    if test.has("source/link") { test } else { test.link("index", "source/link") }
 }
 
 /// `current` is a directory.
@@ -463,7 +467,9 @@ fn killed_at(n: usize, victim: Victim, test: Test, seen: &str, site: &str) -> bo
     let again = test.run(&["adopt", "--yes"]);
     assert_eq!(again.code, Some(0), "{victim:?} {n} {sprung:?}\n{again}");
     let reads = readers.stop();
-    assert!(reads.faults.is_empty() && reads.n_reads > 0, "{victim:?} {n} {sprung:?}: {reads:?}");
+    // A client that lives takes back what it has done: who has read the link and not yet what it leads to then finds nothing.
+    let n_allowed = usize::from(!matches!(victim, Victim::Client));
+    assert!(reads.faults.len() <= n_allowed && reads.n_reads > 0, "{victim:?} {n} {sprung:?}: {reads:?}");
     assert_eq!(test.serves(site, "index"), "old", "{victim:?} {n} {sprung:?}");
     only_release(&test, site);
     test.deploy();

@@ -275,6 +275,52 @@ fn applications_of_node_python_and_ruby_are_recognised() {
     );
 }
 
+/// A project may come from anybody, and `init` loads what it proposes.
+#[test]
+fn texts_of_a_project_never_become_code() {
+    let evil = "x\"); task(\"evil\", || local(\"touch evil\")); //";
+    let node = format!(
+        "<?php\nnamespace Deployer;\nset('application', '{}; touch evil #');\nhost('web1');\n",
+        evil.replace('\'', "")
+    );
+    for files in [
+        vec![
+            ("Gemfile", "gem 'rails'".to_owned()),
+            ("config/application.rb", String::new()),
+            ("config/deploy.rb", format!("set :application, '{evil}'\nset :deploy_to, '/srv/x'\n")),
+            ("config/deploy/production.rb", "server 'web1', user: 'x', roles: %w{app}\n".to_owned()),
+        ],
+        vec![("package.json", "{\"scripts\":{\"start\":\"x\"}}".to_owned()), ("deploy.php", node)],
+        vec![
+            (
+                "package.json",
+                "{\"scripts\":{\"build\":\"vite build\"},\"devDependencies\":{\"vite\":\"1\"}}".to_owned(),
+            ),
+            ("vite.config.js", format!("export default {{ build: {{ outDir: `dist\n{evil}\n` }} }}")),
+        ],
+        vec![
+            (
+                "package.json",
+                "{\"scripts\":{\"build\":\"vite build\"},\"devDependencies\":{\"vite\":\"1\"}}".to_owned(),
+            ),
+            ("vite.config.js", "export default { build: { outDir: '../../.ssh' } }".to_owned()),
+        ],
+    ] {
+        let test = files.iter().fold(project(), |test, (name, text)| test.write(name, text));
+        let ran = test.run(&SERVER);
+        let recipe = fs::read_to_string(test.path("deploy.rhai")).unwrap_or_default();
+        let toml = fs::read_to_string(test.path("runner.toml")).unwrap_or_default();
+        for text in [&recipe, &toml, &ran.out] {
+            assert!(
+                !text.contains("task(\"evil\"") && !text.contains("; touch") && !text.contains("../.ssh"),
+                "{text}"
+            );
+        }
+        assert_eq!(ran.code, Some(0), "{ran}");
+        test.ends(0, &["check"]);
+    }
+}
+
 #[test]
 fn static_sites_are_recognised_by_their_generators() {
     let case = |package: &str, script: &str, output: &str| {

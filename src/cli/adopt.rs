@@ -105,6 +105,10 @@ impl AdoptVerb<'_> {
     }
 
     fn act(&self, plan: AdoptPlan) -> VerbResult {
+        if plan.adoptions.is_empty() {
+            rewrite::rewrite(&self.file(), &plan.changes)?;
+            return Ok(0);
+        }
         let run = self.run(&plan)?;
         let numbered: BTreeMap<usize, Adoption> = plan.adoptions.values().cloned().enumerate().collect();
         let settle = || match plan.changes.is_empty() {

@@ -12,7 +12,7 @@ use crate::event::{Event, Place, Report};
 use crate::fleet::Fleet;
 use crate::fleet::access::Access;
 use crate::fleet::dropping::OnHostFailure;
-use crate::host::{Inventory, SelectedHosts, rewrite};
+use crate::host::{DeployPath, Inventory, SelectedHosts, rewrite};
 use crate::release::ReleaseName;
 use crate::release::adoption::{Adoption, AdoptionFacts, Occupant};
 use crate::release::seen::Seen;
@@ -47,12 +47,18 @@ impl AdoptVerb<'_> {
         self.inventory.dir.join("runner.toml")
     }
 
+    /// Where the site is to be, if the command line says so; it has no trailing slash.
+    fn to(&self) -> Option<String> {
+        let to = self.args.adopt.to.as_deref()?;
+        Some(DeployPath::remote(to).map_or_else(|_| to.to_owned(), |path| path.as_str().to_owned()))
+    }
+
     fn look(&self) -> Result<Vec<Finding>, VerbError> {
         let fleet =
             Fleet::open(&self.selected, self.options.clone(), OnHostFailure::default(), &self.access)?;
         let all: HostAnswers<Finding> = fleet.on_all(|site| {
             let path = site.host().path.as_str();
-            let beside = self.args.adopt.to.clone().unwrap_or_else(|| format!("{path}.site"));
+            let beside = self.to().unwrap_or_else(|| format!("{path}.site"));
             let found = site.adoption_facts(&beside)?;
             let seen = match found.at_root {
                 Occupant::Link(_) => None,
@@ -84,7 +90,7 @@ impl AdoptVerb<'_> {
         }
         fail_if_any_failed(&refused)?;
         self.check_places(&plan)?;
-        Ok((!plan.adoptions.is_empty()).then_some(plan))
+        Ok((!plan.adoptions.is_empty() || !plan.changes.is_empty()).then_some(plan))
     }
 
     fn plan_host(
@@ -99,6 +105,14 @@ impl AdoptVerb<'_> {
         let request = TakeoverRequest { release, path: &path, is_docroot: self.args.adopt.to.is_some() };
         let adoption = match takeover::decide(found, seen.as_ref(), &request)? {
             Takeover::Adopt(adoption) => adoption,
+            Takeover::Moved => {
+                let new = self.to().unwrap_or_else(|| beside(&path));
+                plan.change(place, &path, new);
+                return self.nothing(
+                    host,
+                    format!("`{}` is adopted already: its site is `{}`", found.root, found.beside),
+                );
+            }
             Takeover::Ours => return self.nothing(host, format!("`{}` is adopted already", found.root)),
             Takeover::Nothing => {
                 return self.nothing(host, format!("`{}` has nothing to adopt", found.root));
@@ -106,7 +120,7 @@ impl AdoptVerb<'_> {
         };
         let is_beside = docroot_of(&adoption).is_some();
         if is_beside {
-            let new = self.args.adopt.to.clone().unwrap_or_else(|| format!("{path}.site"));
+            let new = self.to().unwrap_or_else(|| beside(&path));
             plan.change(place, &path, new);
         }
         plan.paths.insert(host, if is_beside { &found.beside } else { &found.root }.clone());
@@ -155,7 +169,7 @@ impl AdoptVerb<'_> {
         for (place, old, _) in &plan.changes {
             let users = self.inventory.stages.iter().flat_map(|stage| &stage.hosts);
             let mut others = users.filter(|host| host.places.path.place == *place);
-            let other = others.find(|host| !adopted.contains(&host.name.as_str()));
+            let other = others.find(|host| !adopted.is_empty() && !adopted.contains(&host.name.as_str()));
             if let Some(other) = other {
                 let report = Report::new(format!("`path = \"{old}\"` is also that of `{}`", other.name));
                 return Err(report
@@ -165,6 +179,11 @@ impl AdoptVerb<'_> {
         }
         Ok(())
     }
+}
+
+/// The site beside a docroot, as runner.toml writes that.
+fn beside(path: &str) -> String {
+    format!("{}.site", path.trim_end_matches('/'))
 }
 
 impl AdoptPlan {

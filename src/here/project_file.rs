@@ -18,6 +18,8 @@ pub fn setting(setting: &ProposedSetting) -> String {
 
 /// `key = value`, with its comment behind it where there is room, else above it. A long list has an item a line.
 pub fn line(key: &str, value: &Value, comment: &str) -> String {
+    let comment = one_line(comment);
+    let comment = comment.as_str();
     let mut text = format!("{key} = {value}");
     if let (true, Value::Array(items)) = (text.len() > WIDTH, value) {
         let items: Vec<String> = items.iter().map(|item| format!("    {item},\n")).collect();
@@ -32,10 +34,15 @@ pub fn line(key: &str, value: &Value, comment: &str) -> String {
     }
 }
 
+/// A comment must not end where a text of the project has a newline.
+fn one_line(comment: &str) -> String {
+    comment.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A comment of as many lines as it takes.
 pub fn wrapped(text: &str) -> String {
     let mut lines = vec!["#".to_owned()];
-    for word in text.split(' ') {
+    for word in one_line(text).split(' ') {
         match lines.last_mut().filter(|line| line.len() + word.len() < WIDTH) {
             Some(line) => line.extend([" ", word]),
             None => lines.push(format!("# {word}")),

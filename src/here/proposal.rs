@@ -9,7 +9,7 @@ use crate::here::former::model::{Former, FormerHost};
 use crate::here::project_file::{host_list, key, line, setting, wrapped};
 use crate::here::proposed::{ProposedHost, ProposedPlace, ProposedStage};
 use crate::here::recognise::kind::{Need, ProjectKind, ProposedSetting, RecipeBase, ServedBy};
-use crate::here::recognise::{application, kind};
+use crate::here::recognise::{application, kind, plain};
 use crate::host::deploy_path::is_at_or_below;
 
 pub struct Proposal {
@@ -23,12 +23,16 @@ impl Proposal {
     /// What is known without asking anybody. It has no stages yet.
     pub fn of(directory: &Path) -> Self {
         let former = former::read(directory);
-        let named = former.as_ref().and_then(|former| former.application.clone());
+        // It becomes part of commands and names of files.
+        let named = former.as_ref().and_then(|former| former.application.as_deref()).map(plain);
         let application = named.unwrap_or_else(|| application(directory));
         let mut kind = kind(directory, &application);
         let files = former.iter().flat_map(|former| &former.shared).filter(|path| !path.ends_with('/'));
         for file in more(&files.cloned().collect::<Vec<_>>(), &kind.shared) {
             kind = kind.needs(&file, Need::Written);
+        }
+        if former.is_some() {
+            kind = kind.whole();
         }
         Self { kind, application, former, stages: Vec::new() }
     }

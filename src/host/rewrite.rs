@@ -1,8 +1,9 @@
 //! Changes a text in `runner.toml`, and nothing else of the file.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::ops::Range;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -62,13 +63,18 @@ fn read(file: &Path) -> Result<String> {
 }
 
 fn replace(file: &Path, text: &str) -> Result<()> {
-    let next = file.with_extension("toml.new");
-    let mut written = File::create(&next)?;
+    let before = fs::metadata(file)?;
+    // Of a name that nobody can have put a link at, and for nobody else until it has its mode.
+    let mut written = tempfile::NamedTempFile::new_in(file.parent().context("it is no file")?)?;
     written.write_all(text.as_bytes())?;
-    written.set_permissions(fs::metadata(file)?.permissions())?;
+    if rustix::process::geteuid().is_root() {
+        fchown(written.as_file(), Some(before.uid()), Some(before.gid()))?;
+    }
+    written.as_file().set_permissions(before.permissions())?;
     // A power cut after the rename must not leave an empty file.
-    written.sync_all()?;
-    Ok(fs::rename(&next, file)?)
+    written.as_file().sync_all()?;
+    written.persist(file)?;
+    Ok(())
 }
 
 #[cfg(test)]

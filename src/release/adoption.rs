@@ -9,7 +9,7 @@ use crate::release::answer::Fields;
 use crate::release::history::HistoryEntry;
 use crate::release::lock::Lock;
 use crate::release::old_log::LoggedRelease;
-use crate::release::scripts::{EXCHANGE, LIB};
+use crate::release::scripts::{EXCHANGE, LIB, OURS};
 use crate::release::{Record, ReleaseName};
 use crate::shell::{Effect, Script, Step, Word};
 
@@ -104,6 +104,12 @@ pub struct AdoptionFacts {
     /// How the site, and the site beside it, were adopted.
     pub adoption: Option<Adoption>,
     pub adoption_beside: Option<Adoption>,
+    /// Whether something was deployed to the site beside.
+    pub is_deployed: bool,
+    /// Whether others can pass all directories above the deploy path, but not those above the site beside.
+    pub is_beside_closed: bool,
+    /// Relative links that lead out of the directory, which would lead elsewhere once it has moved.
+    pub outside: Vec<String>,
     /// The file systems of `current`, `releases`, the deploy path, and the directory above the site beside, where known.
     pub devices: [String; 4],
     /// What other tools have noted of their releases, the oldest first.
@@ -118,7 +124,7 @@ pub struct AdoptionFacts {
 
 pub fn look(root: &str, beside: &str) -> Step<AdoptionFacts> {
     let script = Script::new(include_str!("sh/adopt_look.sh")).var("root", root).var("beside", beside);
-    Step::new("adopt-look", Effect::Reads, script.with(LIB).with(EXCHANGE), |answer| {
+    Step::new("adopt-look", Effect::Reads, script.with(LIB).with(OURS).with(EXCHANGE), |answer| {
         let fields = Fields::read(answer, "looked")?;
         let text = |key| fields.get(key).unwrap_or_default();
         let occupant = |key| Occupant::parse(&text(key));
@@ -135,6 +141,9 @@ pub fn look(root: &str, beside: &str) -> Step<AdoptionFacts> {
             is_parent_writable: fields.get("writable").is_some(),
             adoption: adoptions.next().flatten(),
             adoption_beside: adoptions.next().flatten(),
+            is_deployed: fields.get("deployed").is_some(),
+            is_beside_closed: fields.get("closed").is_some(),
+            outside: fields.list("outside"),
             devices: std::array::from_fn(|_| devices.next().unwrap_or_default()),
             logged: fields.list("logged").iter().filter_map(|line| LoggedRelease::parse(line)).collect(),
             unfinished: text("unfinished"),
@@ -151,13 +160,15 @@ fn script(lock: &Lock, adoption: &Adoption, body: &'static str) -> Script {
 }
 
 /// Exchanges the directory for a link to the release that it becomes, and notes how the site is adopted. Its record is
-/// made when the lock is taken again, as that of any release of another tool.
-pub fn adopt(lock: &Lock, adoption: &Adoption) -> Step<()> {
+/// made when the lock is taken again, as that of any release of another tool. The answer is whether this step exchanged it.
+pub fn adopt(lock: &Lock, adoption: &Adoption) -> Step<bool> {
     let script = script(lock, adoption, include_str!("sh/adopt.sh"))
         .var("adoption", adoption)
         .rows("records", adoption.records.iter().map(Record::row));
-    Step::new("adopt", Effect::Writes, script, |answer| Fields::read(answer, "adopted").map(drop))
-        .data("release", &adoption.release)
+    Step::new("adopt", Effect::Writes, script, |answer| {
+        Ok(Fields::read(answer, "adopted")?.get("exchanged").is_some())
+    })
+    .data("release", &adoption.release)
 }
 
 /// Takes the adoption back, and forgets the releases that it recorded.

@@ -25,7 +25,8 @@ pub fn earlier_releases(seen: &Seen) -> Result<Vec<ReleaseName>> {
 
 /// All but the `keep` complete releases that were served last; one that was never served counts from its creation, but does
 /// not displace the one that a rollback would go to. The live release stays, whatever its state. Failed and bad releases are
-/// removed and not counted. A release that is being built belongs to a run and stays.
+/// removed and not counted. A release that is being built belongs to a run and stays. So does the directory that `runner
+/// adopt` made a release: uploads of many years may be there and nowhere else.
 pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
     let mut complete: Vec<&Record> = seen.complete().collect();
     complete.sort_by_key(|record| Reverse((record.served().unwrap_or(record.created), record.created)));
@@ -38,7 +39,7 @@ pub fn to_prune(seen: &Seen, keep: NonZeroUsize) -> Vec<ReleaseName> {
     }
     seen.records
         .iter()
-        .filter(|record| record.state != State::Building)
+        .filter(|record| record.state != State::Building && !record.moved)
         .map(|record| &record.name)
         .filter(|name| !kept.contains(name) && seen.live() != Some(name))
         .cloned()
@@ -72,6 +73,7 @@ mod tests {
             let rolled_back_at = jiff::Timestamp::from_second(100 + n as i64).unwrap();
             record.first_served = word.contains('s').then_some(created);
             record.last_served = word.contains('r').then_some(rolled_back_at);
+            record.moved = word.contains('m');
             seen.records.push(record);
         }
         let pruned = to_prune(&seen, NonZeroUsize::new(keep).unwrap());
@@ -88,6 +90,12 @@ mod tests {
         case("1 2 3u 4*", 1, "1 2");
         case("1 2 3b*", 1, "1");
         case("1r 2 3 4b 5*", 3, "2 4");
+    }
+
+    #[test]
+    fn a_directory_that_was_served_before_is_never_pruned() {
+        case("1m 2 3 4 5*", 2, "2 3");
+        case("1mb 2 3*", 1, "2");
     }
 
     /// Runs that die between `seal` and `swap` leave such releases.

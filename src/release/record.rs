@@ -59,6 +59,9 @@ pub struct Record {
     /// Taken over from another tool: copied from, never linked from.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopted: bool,
+    /// The directory that was served before `runner adopt`. It may have files that are nowhere else, so no prune removes it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub moved: bool,
     /// Managed files that the recipe's own commands replaced: if they differ next time, that is no drift.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub touched: Vec<String>,
@@ -91,6 +94,7 @@ impl Record {
             first_served: None,
             last_served: None,
             adopted: false,
+            moved: false,
             touched: Vec::new(),
             shared: Vec::new(),
             shared_directories: Vec::new(),

@@ -22,6 +22,8 @@ pub enum Takeover {
     Adopt(Adoption),
     /// The site is one of ours.
     Ours,
+    /// It was adopted, and something was deployed since: runner.toml alone does not know yet where the site is.
+    Moved,
     /// There is nothing to adopt.
     Nothing,
 }
@@ -33,7 +35,8 @@ pub fn decide(
     request: &TakeoverRequest,
 ) -> Result<Takeover, Report> {
     let Some(seen) = seen else {
-        return linked(found, request).map(Takeover::Adopt);
+        let adoption = linked(found, request)?;
+        return Ok(if found.is_deployed { Takeover::Moved } else { Takeover::Adopt(adoption) });
     };
     if matches!(found.at_current, Occupant::Directory { .. }) {
         let adoption = Adoption::new(named(found.adoption.as_ref(), request), AdoptionKind::Current);
@@ -49,6 +52,7 @@ pub fn decide(
     }
     let kind = docroot(found, request.path);
     let adoption = Adoption::new(named(found.adoption_beside.as_ref(), request), kind);
+    is_apart(found)?;
     is_free(found, &adoption)?;
     if !found.is_parent_writable {
         return Err(for_administrator(found, &adoption));
@@ -69,7 +73,9 @@ fn laid_out(found: &AdoptionFacts, seen: &Seen, live: &ReleaseName) -> Takeover 
         return Takeover::Ours;
     }
     let layout = || Adoption::new(live.clone(), AdoptionKind::Layout);
-    let begun = found.adoption.clone().unwrap_or_else(layout);
+    let begun =
+        found.adoption.clone().filter(|adoption| !matches!(adoption.kind, AdoptionKind::Docroot { .. }));
+    let begun = begun.unwrap_or_else(layout);
     Takeover::Adopt(Adoption { records: logged(found, seen), ..begun })
 }
 
@@ -107,8 +113,15 @@ fn linked(found: &AdoptionFacts, request: &TakeoverRequest) -> Result<Adoption, 
     };
     let release = next.strip_prefix("releases/").map(ReleaseName::new);
     match (&kind, release) {
-        (AdoptionKind::Docroot { link, .. }, Some(Ok(release))) if text == link => {
-            Ok(found.adoption_beside.clone().unwrap_or(Adoption::new(release, kind)))
+        (AdoptionKind::Docroot { directory, link, .. }, Some(Ok(release))) if text == link => {
+            let is_this = |adoption: &&Adoption| match &adoption.kind {
+                AdoptionKind::Docroot { directory: other, link: text, .. } => {
+                    other == directory && text == link
+                }
+                _ => false,
+            };
+            let begun = found.adoption_beside.as_ref().filter(is_this).cloned();
+            Ok(begun.unwrap_or(Adoption::new(release, kind)))
         }
         _ => Err(leads_elsewhere(root, at_root)),
     }
@@ -121,6 +134,23 @@ fn leads_elsewhere(root: &str, at_root: &Occupant) -> Report {
     };
     Report::new(format!("`{root}` is a link to `{target}`"))
         .hint("set `path` in `runner.toml` to the directory that the link leads to")
+}
+
+/// Refuses a site that is not beside the docroot, or that its visitors cannot reach.
+fn is_apart(found: &AdoptionFacts) -> Result<(), Report> {
+    let AdoptionFacts { root, beside, .. } = found;
+    let is_below = |path: &str, other: &str| path == other || path.starts_with(&format!("{other}/"));
+    if is_below(root, beside) || is_below(beside, root) {
+        return Err(Report::new(format!("the site `{beside}` and the docroot `{root}` lie in each other"))
+            .hint("name another directory with `--to`"));
+    }
+    if found.is_beside_closed {
+        return Err(Report::new(format!(
+            "the web server could not reach `{beside}`: a directory above it is closed to others"
+        ))
+        .hint("name another directory with `--to`"));
+    }
+    Ok(())
 }
 
 /// Refuses a site beside that somebody uses.
@@ -155,6 +185,13 @@ fn can_exchange(
         return Err(Report::new(format!("`{path}` belongs to `{owner}`, not to `{user}`"))
             .note("the owner of a directory can replace its contents")
             .hint(chown));
+    }
+    if !found.outside.is_empty() {
+        return Err(Report::new(format!(
+            "`{path}` has relative links that would lead elsewhere from its new place: {}",
+            few(&found.outside)
+        ))
+        .hint("make them absolute, such as `ln -sfn /srv/data uploads`, then run this again"));
     }
     let [from, to] = [&found.devices[from], &found.devices[to]];
     if !from.is_empty() && !to.is_empty() && from != to {

@@ -1,7 +1,7 @@
 //! Adopts the sites of all hosts, or takes that back. A failure on one host takes back what was done on the others.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
@@ -18,12 +18,18 @@ pub type Adoptions = BTreeMap<usize, Adoption>;
 pub fn adopt(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Result<()>) -> Result<()> {
     let hosts: Vec<usize> = adoptions.keys().copied().collect();
     let adopted = lock_all(run, &hosts).and_then(|()| {
-        let failures =
-            run.on_each(&hosts, |host| run.fleet.site(host).adopt(&adoptions[&host], run.now(), &run.by));
-        let is_undone = !failures.is_empty();
+        let exchanged = Mutex::new(Vec::new());
+        let failures = run.on_each(&hosts, |host| {
+            let mut site = run.fleet.site(host);
+            if site.exchange(&adoptions[&host])? {
+                exchanged.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+            }
+            site.record_adopted(&adoptions[&host], run.now(), &run.by)
+        });
+        let has_failed = !failures.is_empty();
         let failed = run.fleet.none_failed(failures);
-        if is_undone {
-            take_back(run, adoptions);
+        if has_failed {
+            take_back(run, adoptions, &exchanged.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
         failed
     });
@@ -32,14 +38,18 @@ pub fn adopt(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Res
     settled
 }
 
-/// After a failure or Ctrl-C. What cannot be reached stays as it is: it serves what it served before either way.
-fn take_back(run: &Run, adoptions: &Adoptions) {
+/// After a failure or Ctrl-C, on the hosts that this run has changed. What cannot be reached stays as it is: it serves what
+/// it served before either way.
+fn take_back(run: &Run, adoptions: &Adoptions, hosts: &[usize]) {
+    if hosts.is_empty() {
+        return;
+    }
     let is_cancelled = run.cancel_token.is_cancelled();
     run.cancel_token.clear();
-    let hosts: Vec<usize> = adoptions.keys().copied().collect();
-    let failures = run.on_each(&hosts, |host| {
+    let failures = run.on_each(hosts, |host| {
         let mut site = run.fleet.site(host);
         site.session.begin_undo();
+        check_undo(&site)?;
         site.undo_adoption(&adoptions[&host], run.now(), &run.by)
     });
     match run.fleet.none_failed(failures) {

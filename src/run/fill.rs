@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::event::Event;
+use crate::event::{Event, Report, few};
 use crate::here::mode::Mode;
 use crate::here::source::SourceFiles;
 use crate::release::ReleaseName;
@@ -48,6 +48,7 @@ fn fill_from(run: &Run, site: &mut Site, strategy: Strategy, ahead: bool) -> Res
     let BaseState { last, cache, unchecked } = state;
     let start = FillStart { release, last, cache, rules, starting };
     let change = run.changes.get_or_make(&start, || compare(run, &files, &start))?;
+    check_left_behind(site, &start, &change.plan.left_behind)?;
     if let Mode::Plan { with_diff } = run.mode {
         plan_fill(run, site, &change, with_diff)?;
     }
@@ -75,6 +76,25 @@ fn compare(run: &Run, files: &SourceFiles, start: &FillStart) -> Result<SourceCh
     }
     run.events.event(change.event());
     Ok(change)
+}
+
+/// Refuses to leave behind what only the directory has that was served before `runner adopt`: nobody has decided about it,
+/// and visitors would lose it.
+fn check_left_behind(site: &Site, start: &FillStart, paths: &[TreePath]) -> Result<()> {
+    let Some(name) = &start.last.name else { return Ok(()) };
+    let is_moved = site.seen()?.record(name).is_some_and(|record| record.moved);
+    if !is_moved || paths.is_empty() || site.options().allows_unlinked {
+        return Ok(());
+    }
+    let items: Vec<String> =
+        paths.iter().take(NAMED).map(|path| toml::Value::String(path.to_string()).to_string()).collect();
+    let report = Report::new(format!("visitors would lose what only the adopted release `{name}` has: {}", few(paths)))
+        .note("the source does not have it, and no setting names it")
+        .hint(format!(
+            "to keep it, write in `runner.toml`: shared.add = [{}] (a directory ends in `/`); if it is not needed, add `--set allow_unlinked=true`",
+            items.join(", ")
+        ));
+    site.session.refuse(report)
 }
 
 /// Names what stays in a release that another tool made.

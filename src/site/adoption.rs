@@ -16,10 +16,16 @@ impl Site {
         self.session.query(step)
     }
 
-    /// Makes what visitors see the first release, and records it. The site is locked.
-    pub fn adopt(&mut self, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
+    /// Makes what visitors see the first release. The site is locked. Whether this run has changed anything that can be
+    /// taken back: another one may have exchanged the directory before.
+    pub fn exchange(&mut self, adoption: &Adoption) -> Result<bool> {
         let lock = self.session.locked()?;
-        self.session.act(adoption::adopt(&lock, adoption))?;
+        let has_exchanged = self.session.act(adoption::adopt(&lock, adoption))?.unwrap_or(false);
+        Ok(has_exchanged || adoption.kind == AdoptionKind::Layout)
+    }
+
+    /// Records it.
+    pub fn record_adopted(&mut self, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
         let seen = self.look()?;
         if seen.live() != Some(&adoption.release) {
             bail!("`{}/current` does not lead to release `{}`", seen.root, adoption.release);
@@ -28,7 +34,9 @@ impl Site {
         if let Some(live) = seen.to_adopt().cloned()
             && let Some(owner) = self.session.owner.clone()
         {
-            self.make(&owner, Some(&Record::adopted(live, now, by)), now, by)?;
+            let moved = adoption.kind != AdoptionKind::Layout;
+            let record = Record { moved, ..Record::adopted(live, now, by) };
+            self.make(&owner, Some(&record), now, by)?;
         }
         if !others.is_empty() {
             self.session

@@ -227,7 +227,7 @@ impl Session {
     }
 
     /// Fails with `report`. A plan only warns.
-    pub(super) fn refuse(&self, report: Report) -> Result<()> {
+    pub fn refuse(&self, report: Report) -> Result<()> {
         if !self.is_planning {
             return Err(report.into());
         }

@@ -12,6 +12,7 @@ use crate::here::proposal::Proposal;
 use crate::here::proposed::{ProposedPlace, ProposedStage};
 use crate::here::recognise::kind::ServedBy;
 use crate::here::serving::{self, ServedSite};
+use crate::host::inventory::address::HostAddress;
 use crate::shell::Word;
 
 /// Says what kind of project this is, and what another tool's configuration says.
@@ -43,7 +44,10 @@ pub fn print(args: &Args, proposal: &Proposal, first: &FirstLook, directory: &Pa
         out::data(format!("wrote {files}; `runner check` finds no mistakes"));
     }
     let stage = &proposal.stages[0];
-    out::data(web_server(proposal, stage, directory));
+    match first.adopts {
+        true => out::data("\nthe web server stays as it is: `runner adopt` takes over what it serves"),
+        false => out::data(web_server(proposal, stage, directory)),
+    }
     let needed = needed(proposal, directory);
     if !needed.is_empty() {
         out::data(format!("\nbefore the first deploy:\n{}", indented(&needed.join("\n"))));
@@ -95,6 +99,9 @@ fn web_server(proposal: &Proposal, stage: &ProposedStage, directory: &Path) -> S
         ProposedPlace::Here { .. } => (None, "localhost"),
         ProposedPlace::Servers { user, hosts, .. } => (user.clone(), hosts[0].address.as_str()),
     };
+    // Without its port, which is that of ssh.
+    let address = HostAddress::parse(name).ok();
+    let name = address.as_ref().map_or(name, |address| address.name.as_str());
     let of_url = stage.url.as_ref().and_then(|(url, _)| url.split("://").nth(1)?.split('/').next());
     let site = ServedSite {
         serving: &proposal.kind.serving,

@@ -160,10 +160,16 @@ fn others(marks: &Marks) -> Option<ProjectKind> {
 
 /// A site that commands build into `output`. Only that directory is sent, so it is what `current` is.
 pub fn built(name: &str, mark: &str, commands: &[&str], output: &str, is_single_page: bool) -> ProjectKind {
+    let (output, unread) = match is_below_the_project(output) {
+        true => (output, ""),
+        false => {
+            ("dist", "// Where the build puts its output could not be read: change this if it is wrong.\n")
+        }
+    };
     let lines: Vec<String> = commands.iter().map(|command| format!("    local({command:?});\n")).collect();
     let recipe = format!(
         "//! Builds this site with {name} on this machine, and deploys the directory `{output}`.\n\n\
-         set(\"source\", {output:?});\n\
+         {unread}set(\"source\", {output:?});\n\
          // Git ignores what is built; send it all the same.\n\
          set(\"include\", [\"/*\"]);\n\n\
          /// Builds the site.\n\
@@ -177,6 +183,16 @@ pub fn built(name: &str, mark: &str, commands: &[&str], output: &str, is_single_
         RecipeBase::Own(recipe),
         ServedBy::Files { is_single_page },
     )
+}
+
+/// Whether the text names a directory below the project, in letters that mean nothing to a recipe. It is from a file of the
+/// project, which anybody may have written.
+fn is_below_the_project(output: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    !output.is_empty()
+        && output.chars().all(is_plain)
+        && !output.starts_with(['/', '-'])
+        && output.split('/').all(|part| part != "..")
 }
 
 #[cfg(test)]

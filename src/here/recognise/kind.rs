@@ -78,6 +78,17 @@ impl ProjectKind {
         }
     }
 
+    /// Deploys all of the project, as other tools do, where the web server's root lies below `current`.
+    pub fn whole(mut self) -> Self {
+        let is_plain = matches!(self.base, RecipeBase::Nothing);
+        let place = self.settings.iter().position(|setting| setting.key == "source").filter(|_| is_plain);
+        if let Some(place) = place {
+            let setting = self.settings.remove(place);
+            self.web_root = setting.value.as_str().unwrap_or_default().to_owned();
+        }
+        self
+    }
+
     pub fn web_root(self, below: &str) -> Self {
         Self { web_root: below.to_owned(), ..self }
     }

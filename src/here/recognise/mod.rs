@@ -31,7 +31,7 @@ pub fn application(directory: &Path) -> String {
 }
 
 /// A name that needs no quotes in a path, in `runner.toml` or as that of a service.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let letters = name.chars().map(|c| match c {
         c if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') => c.to_ascii_lowercase(),
         _ => '-',

@@ -22,13 +22,16 @@ take_away() {
   rm -f .runner/adoption
 }
 
+# Before anything is written: another run may have adopted the site since this one looked.
+if [ "$place" ] && ! is_adopted; then
+  [ -d "$place" ] && [ ! -L "$place" ] || refuse "\`$place\` is no directory any more"
+  [ -L "releases/$name" ] || [ ! -e "releases/$name" ] || refuse "\`releases/$name\` already exists"
+fi
 # Before `adoption`: a run that finds that file has nothing to record.
 records record || refuse 'cannot write to `.runner`'
 # Before the exchange: after a power cut, all that follows is explained by it, and the next run goes on with the same name.
 put .runner/adoption "$adoption" || refuse 'cannot write to `.runner`'
 if [ "$place" ] && ! is_adopted; then
-  [ -d "$place" ] && [ ! -L "$place" ] || refuse "\`$place\` is no directory any more"
-  [ -L "releases/$name" ] || [ ! -e "releases/$name" ] || refuse "\`releases/$name\` already exists"
   # Where it is made, the text of the link leads nowhere. It is right where the link is after the exchange.
   rm -f "releases/$name" && ln -s -- "$link" "releases/$name" || refuse 'cannot write to `releases`'
   # Of a docroot, no visitor comes by `current` before the exchange, and all of them do after it. So it comes before.
@@ -44,5 +47,6 @@ if [ "$place" ] && ! is_adopted; then
     take_away
     refuse "failed to exchange \`$place\` for a link${why:+: $why}"
   }
+  say exchanged yes
 fi
 say adopted yes

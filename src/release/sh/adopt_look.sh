@@ -7,7 +7,8 @@ export LC_ALL
 case $root in '~/'*) root=$HOME/${root#'~/'} ;; esac
 case $beside in '~/'*) beside=$HOME/${beside#'~/'} ;; esac
 me=$(id -u)
-user=$(id -un 2>/dev/null || echo "$me")
+# Where the user has no name, `id -un` prints the number, and fails.
+user=$(id -un 2>/dev/null) || user=$me
 
 # Says under key $1 what $2 is: the text of a link, or the owner of a directory.
 look() {
@@ -35,13 +36,54 @@ look at_next "$beside/current"
 [ -w "${root%/*}/" ] && say writable yes
 for site in "$root" "$beside"; do
   adoption=
-  # A release has none.
-  [ ! -L "$site" ] && { IFS= read -r adoption <"$site/.runner/adoption"; } 2>/dev/null
+  # A release has none. What somebody else may have written says nothing: it names directories to move.
+  if [ ! -L "$site" ] && [ ! -L "$site/.runner" ] && [ -f "$site/.runner/adoption" ] && [ ! -L "$site/.runner/adoption" ] &&
+    is_ours "$site/" && is_ours "$site/.runner/" && is_ours "$site/.runner/adoption"; then
+    { IFS= read -r adoption <"$site/.runner/adoption"; } 2>/dev/null
+  fi
   say adoption "$adoption"
 done
+# Whether something was deployed to the site beside.
+for record in "$beside"/.runner/records/*; do
+  [ -f "$record" ] && ! grep -q '"adopted":true' "$record" && say deployed yes && break
+done
+# Whether all can pass the directories above $1.
+is_open_way() {
+  way=${1%/*}
+  while [ "$way" ]; do
+    # shellcheck disable=SC2012 # the mode comes first
+    case $(ls -ld -- "$way/" 2>/dev/null) in
+      ?????????[xt]*) ;;
+      *) return 1 ;;
+    esac
+    way=${way%/*}
+  done
+}
+is_open_way "$root" && ! is_open_way "$beside" && say closed yes
+# Links that would lead elsewhere from where the directory will be: each `..` takes one directory of the way.
+place=$root/current
+[ -d "$place" ] && [ ! -L "$place" ] || place=$root
+[ -L "$place" ] || (
+  cd -- "$place" 2>/dev/null || exit
+  n=0
+  find . -type l 2>/dev/null | while IFS= read -r link; do
+    text=$(readlink "$link") above=${link%/*}
+    target=$text
+    while case $target in .. | ../*) ;; *) false ;; esac do
+      if [ "$above" = . ]; then
+        say outside "${link#./} -> $text"
+        n=$((n + 1))
+        break
+      fi
+      above=${above%/*} target=${target#..} target=${target#/}
+    done
+    [ "$n" -lt 20 ] || break
+  done
+)
 # What other tools have noted of their last releases, and the release that Deployer has not finished.
 for log in revisions.log .dep/releases_log; do
-  { tail -n 200 "$root/$log" | say_each logged; } 2>/dev/null
+  # Not a pipe that never ends.
+  [ ! -f "$root/$log" ] || { tail -n 200 "$root/$log" | say_each logged; } 2>/dev/null
 done
 say unfinished "$(readlink "$root/release" 2>/dev/null)"
 # The file systems of what is exchanged, where `stat` can tell.

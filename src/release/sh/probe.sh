@@ -8,7 +8,8 @@ case $root in
 esac
 say root "$root"
 me=$(id -u)
-user=$(id -un 2>/dev/null || echo "$me")
+# Where the user has no name, `id -un` prints the number, and fails.
+user=$(id -un 2>/dev/null) || user=$me
 say user "$user"
 say uid "$me"
 say os "$(uname -s)"

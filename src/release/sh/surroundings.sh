@@ -6,7 +6,8 @@ case $root in
   '~/'*) root=$HOME/${root#'~/'} ;;
 esac
 say root "$root"
-say user "$(id -un 2>/dev/null || id -u)"
+user=$(id -un 2>/dev/null) || user=$(id -u)
+say user "$user"
 there=$root
 while [ ! -e "$there" ] && [ ! -L "$there" ]; do
   there=${there%/*}
