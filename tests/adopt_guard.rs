@@ -126,7 +126,7 @@ fn a_deploy_does_not_leave_uploads_behind_and_no_prune_removes_them() {
         fs::write(test.path("source/index.html"), n.to_string()).unwrap();
         test.ends(0, &["--set", "allow_unlinked=true", "--set", "keep_releases=2"]);
     }
-    let photo = test.path(&format!("site.site/releases/{adopted}/uploads/p.jpg"));
+    let photo = test.path(format!("site.site/releases/{adopted}/uploads/p.jpg"));
     assert_eq!(fs::read_to_string(photo).unwrap(), "photo");
 }
 

@@ -112,7 +112,7 @@ fn an_adoption_is_taken_back() {
         test.ends(0, &["adopt", "--yes"]);
         let name = only_release(&test, "site");
         test.ends(2, &["adopt", "--undo"]).says("becomes the directory `current` again");
-        test.ends(0, &["adopt", "--undo", "--yes"]).says("serves nothing");
+        test.ends(0, &["adopt", "--undo", "--yes"]).says("again that it was");
         assert!(fs::symlink_metadata(test.path("site/current")).unwrap().is_dir());
         assert_eq!(inode(&test.path("site/current")), directory);
         same(&stamps(&test.path("site/current")), &before);

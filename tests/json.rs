@@ -160,7 +160,7 @@ fn a_mistake_before_a_run_is_a_report_too() {
     let test = Test::new().source("a", "1");
     let all = events(&test.ends(2, &["--json", "rolback"]));
     let report = &find(&all, "failed")["report"];
-    assert_eq!(report["hint"], "`runner tasks` lists them");
+    assert_eq!(report["hint"], "`runner tasks` lists the tasks, `runner help` the verbs");
     let all = events(&test.ends(2, &["--json", "--set", "keep_releases=x"]));
     assert_eq!(find(&all, "failed")["report"]["place"]["file"], "--set");
 }

@@ -132,9 +132,14 @@ impl AdoptVerb<'_> {
 
     fn tell(&self, plan: &AdoptPlan) {
         for (host, adoption) in &plan.adoptions {
+            if self.args.adopt.undo {
+                let host = Some(self.selected.hosts[*host].name.clone());
+                self.access.events.event(Event::Note { host, text: taken_back(adoption) });
+                continue;
+            }
             self.access.events.event(Event::Serving {
                 host: self.selected.hosts[*host].name.clone(),
-                release: (!self.args.adopt.undo).then(|| adoption.release.to_string()),
+                release: Some(adoption.release.to_string()),
                 is_dropped: false,
                 problem: None,
                 visitors: None,
@@ -186,5 +191,13 @@ impl AdoptVerb<'_> {
             skip: project::local_sites(&self.inventory),
             sends: false,
         }
+    }
+}
+
+/// What is served after an adoption was taken back.
+fn taken_back(adoption: &Adoption) -> String {
+    match adoption.exchange().0 {
+        "" => "the records of the other tool's releases are forgotten".to_owned(),
+        directory => format!("`{directory}` is the directory again that it was"),
     }
 }

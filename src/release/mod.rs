@@ -2,6 +2,7 @@
 
 pub mod adoption;
 pub mod answer;
+mod by_hand;
 pub mod command;
 pub mod contents;
 pub mod contradiction;

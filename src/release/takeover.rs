@@ -2,6 +2,7 @@
 
 use crate::event::{Report, few};
 use crate::release::adoption::{Adoption, AdoptionFacts, AdoptionKind, Occupant};
+use crate::release::by_hand::{for_administrator, path_of, with_gap};
 use crate::release::seen::Seen;
 use crate::release::{Record, ReleaseName};
 use crate::shell::Word;
@@ -206,83 +207,6 @@ fn can_exchange(
         Some(_) => Ok(()),
         None => Err(with_gap(found, adoption, &path)),
     }
-}
-
-fn path_of(found: &AdoptionFacts, adoption: &Adoption) -> String {
-    match &adoption.kind {
-        AdoptionKind::Docroot { directory, .. } => directory.clone(),
-        _ => format!("{}/current", found.root),
-    }
-}
-
-/// The lines that do it by hand, where nothing on the server can do it in one step.
-fn with_gap(found: &AdoptionFacts, adoption: &Adoption, path: &str) -> Report {
-    let mut lines = match adoption.kind {
-        AdoptionKind::Docroot { .. } => prepared(found, adoption, ""),
-        _ => vec![format!("mkdir -p {}", Word::shown(&format!("{}/releases", found.root)))],
-    };
-    lines.extend(moved(found, adoption, ""));
-    Report::new(format!("no program on the server can exchange `{path}` for a link in one step"))
-        .note("perl, python3 or `mv --exchange` (coreutils 9.5) can")
-        .note(format!("by hand, visitors get errors between the last two lines:\n{}", lines.join("\n")))
-        .hint("install perl or python3 on the server, then run this again")
-}
-
-/// The release's directory and the link to it in the site.
-fn places(found: &AdoptionFacts, adoption: &Adoption) -> (String, String, String) {
-    let (place, link) = adoption.exchange();
-    let (place, site) = match adoption.kind {
-        AdoptionKind::Docroot { .. } => (place.to_owned(), &found.beside),
-        _ => (format!("{}/{place}", found.root), &found.root),
-    };
-    (Word::shown(&place), Word::shown(&link), Word::shown(&format!("{site}/releases/{}", adoption.release)))
-}
-
-/// Moves the directory and makes the link: two steps.
-fn moved(found: &AdoptionFacts, adoption: &Adoption, sudo: &str) -> Vec<String> {
-    let (place, link, release) = places(found, adoption);
-    vec![format!("{sudo}mv {place} {release}"), format!("{sudo}ln -s {link} {place}")]
-}
-
-/// Makes the site beside, as far as it can be made before the exchange.
-fn prepared(found: &AdoptionFacts, adoption: &Adoption, sudo: &str) -> Vec<String> {
-    let below = |name: &str| Word::shown(&format!("{}{name}", found.beside));
-    let (user, site, releases, current) =
-        (Word::shown(&found.user), below(""), below("/releases"), below("/current"));
-    vec![
-        format!("{sudo}install -d -o {user} {site} {releases}"),
-        format!("{sudo}ln -s {} {current}", Word::shown(&format!("releases/{}", adoption.release))),
-    ]
-}
-
-/// The lines for whoever may write above the deploy path. The next `runner adopt` finds what they have made.
-fn for_administrator(found: &AdoptionFacts, adoption: &Adoption) -> Report {
-    let (place, link, release) = places(found, adoption);
-    let parent = found.root.rsplit_once('/').map_or("/", |(parent, _)| parent);
-    let mut lines = vec![format!("sudo chown {} {place}", Word::shown(&found.user))];
-    lines.extend(prepared(found, adoption, "sudo "));
-    let begin = format!("sudo ln -s {link} {release}");
-    let call = &found.call;
-    let at_once = match found.exchanger.as_deref() {
-        Some("mv") => Some(format!("sudo mv --exchange -T {place} {release}")),
-        Some("perl") => Some(format!(
-            "sudo perl -e 'syscall({call}, -100, $ARGV[0], -100, $ARGV[1], 2) == 0 or die \"$!\\n\"' {place} {release}"
-        )),
-        Some("python3") => Some(format!(
-            "sudo python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall({call}, -100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2))' {place} {release}"
-        )),
-        _ => None,
-    };
-    match at_once {
-        Some(exchange) => lines.extend([begin, exchange]),
-        None => lines.extend(moved(found, adoption, "sudo ")),
-    }
-    Report::new(format!(
-        "`{parent}` is not writable by `{}`, so `{}` cannot become a link",
-        found.user, found.root
-    ))
-    .note(format!("nothing was changed; an administrator can do it on the server:\n{}", lines.join("\n")))
-    .hint("after that, run this again: it finds what was done, and goes on")
 }
 
 /// What would be done, a line each.

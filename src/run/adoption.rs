@@ -9,7 +9,7 @@ use crate::event::{Event, Report};
 use crate::release::adoption::Adoption;
 use crate::run::Run;
 use crate::run::lock::{lock_all, release_locks};
-use crate::site::check_undo;
+use crate::site::{check_undo, record_adopted};
 
 /// What each host adopts.
 pub type Adoptions = BTreeMap<usize, Adoption>;
@@ -24,7 +24,7 @@ pub fn adopt(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Res
             if site.exchange(&adoptions[&host])? {
                 exchanged.lock().unwrap_or_else(PoisonError::into_inner).push(host);
             }
-            site.record_adopted(&adoptions[&host], run.now(), &run.by)
+            record_adopted(&mut site, &adoptions[&host], run.now(), &run.by)
         });
         let has_failed = !failures.is_empty();
         let failed = run.fleet.none_failed(failures);

@@ -24,27 +24,6 @@ impl Site {
         Ok(has_exchanged || adoption.kind == AdoptionKind::Layout)
     }
 
-    /// Records it.
-    pub fn record_adopted(&mut self, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
-        let seen = self.look()?;
-        if seen.live() != Some(&adoption.release) {
-            bail!("`{}/current` does not lead to release `{}`", seen.root, adoption.release);
-        }
-        let others: Vec<String> = seen.unknown_directories().into_iter().map(str::to_owned).collect();
-        if let Some(live) = seen.to_adopt().cloned()
-            && let Some(owner) = self.session.owner.clone()
-        {
-            let moved = adoption.kind != AdoptionKind::Layout;
-            let record = Record { moved, ..Record::adopted(live, now, by) };
-            self.make(&owner, Some(&record), now, by)?;
-        }
-        if !others.is_empty() {
-            self.session
-                .note(format!("left alone, because no log says that they are complete: {}", few(&others)));
-        }
-        Ok(())
-    }
-
     /// Takes an adoption back, whether it was finished or not.
     pub fn undo_adoption(&mut self, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
         let lock = self.session.locked()?;
@@ -54,6 +33,27 @@ impl Site {
         let adopted = records.iter().chain([&own]).filter(|record| record.adopted);
         self.session.act(adoption::undo(&lock, adoption, adopted, &entry)).map(drop)
     }
+}
+
+/// Records what was adopted.
+pub fn record_adopted(site: &mut Site, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
+    let seen = site.look()?;
+    if seen.live() != Some(&adoption.release) {
+        bail!("`{}/current` does not lead to release `{}`", seen.root, adoption.release);
+    }
+    let others: Vec<String> = seen.unknown_directories().into_iter().map(str::to_owned).collect();
+    if let Some(live) = seen.to_adopt().cloned()
+        && let Some(owner) = site.session.owner.clone()
+    {
+        let moved = adoption.kind != AdoptionKind::Layout;
+        let record = Record { moved, ..Record::adopted(live, now, by) };
+        site.make(&owner, Some(&record), now, by)?;
+    }
+    if !others.is_empty() {
+        site.session
+            .note(format!("left alone, because no log says that they are complete: {}", few(&others)));
+    }
+    Ok(())
 }
 
 /// Refuses to take an adoption back after something was deployed.

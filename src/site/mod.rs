@@ -30,7 +30,7 @@ pub mod web;
 mod work;
 
 pub use access::check_access;
-pub use adoption::{check_undo, docroot_of};
+pub use adoption::{check_undo, docroot_of, record_adopted};
 pub use base::{BaseState, base_state, carried, manifest_of};
 pub use build::Fill;
 pub use command::CommandRequest;
