@@ -338,7 +338,7 @@ fn the_doctor_finds_a_command_that_sudo_refuses() {
         .says("`sudo -n systemctl reload none` would fail")
         .says("/systemctl reload none")
         .says("`sudo systemctl reload app` would fail")
-        .says("root ALL=(root) NOPASSWD: /")
+        .says(" ALL=(root) NOPASSWD: /")
         .says("`sudo -n may do`")
         .says_not("x y")
         .says_not("here");

@@ -25,7 +25,7 @@ fn refused(test: &Test, words: &str) {
 /// `check` finds it, too.
 #[track_caller]
 fn refused_by_check(test: &Test, words: &str) {
-    test.ends(2, &["check"]).says(words).says("runner.toml:3").says("hint:");
+    test.ends(2, &["check"]).says(words).says("--> runner.toml:").says("hint:");
     refused(test, words);
 }
 
