@@ -70,9 +70,10 @@ impl Job {
         let key = fs::read(self.server.key()).unwrap();
         let encoded = Command::new("base64").args(["-w0"]).arg(self.server.key()).output().unwrap().stdout;
         let path = format!("{}:{}", self.test.path("bin").display(), std::env::var("PATH").unwrap());
-        // As GitHub's runner calls it. An agent that the script starts must end with the job: `ssh-agent` is asked to live
-        // for a minute.
-        let script = self.script.replace("ssh-agent -s", "ssh-agent -s -t 60 -a agent");
+        // As GitHub's runner calls it. The agent that the script starts ends with the job: its number is noted for that.
+        let note = "echo \"$SSH_AGENT_PID\" >agent.pid";
+        let script = self.script.replacen(">/dev/null\n", &format!(">/dev/null\n{note}\n"), 1);
+        assert!(script.contains(note), "{script}");
         let mut command = Command::new("bash");
         command
             .args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", &script])
@@ -95,20 +96,16 @@ impl Job {
         ran
     }
 
-    /// Ends the agent of the script, as the end of a job does: it is the one whose socket lies in this job's directory.
+    /// Ends the agent of the script, as the end of a job does.
     fn end_agent(&self) {
-        let socket = self.test.path("agent");
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(command) = fs::read(entry.path().join("cmdline")) else { continue };
-            let is_agent = command.starts_with(b"ssh-agent\0");
-            let is_ours = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == self.test.root());
-            if is_agent && is_ours {
-                let pid = entry.file_name().into_string().unwrap();
-                let _ = Command::new("kill").arg(pid).status();
-            }
-        }
-        // Fails if the agent has removed it.
-        let _ = fs::remove_file(socket);
+        let noted = self.test.path("agent.pid");
+        let Ok(pid) = fs::read_to_string(&noted) else { return };
+        let pid = pid.trim();
+        let is_agent =
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"ssh-agent"));
+        assert!(is_agent, "the agent {pid} is not there");
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        fs::remove_file(noted).unwrap();
     }
 
     fn serves(&self) -> Option<String> {
