@@ -221,7 +221,7 @@ fn all_hosts_are_adopted_or_none() {
     let path = format!("{}:{}", test.path("bin").display(), std::env::var("PATH").unwrap());
     let test = test.write("bin/perl", &text).mode("bin/perl", 0o755).env("PATH", &path);
     let ran = test.ends(1, &["adopt", "--yes"]);
-    ran.says("`h2`").says("No such luck").says("nothing was adopted");
+    ran.says("`h2`").says("No such luck").says("what this run had adopted on `h1`, `h3` was taken back");
     for n in 1..=3 {
         let current = test.path(format!("sites/h{n}/current"));
         assert!(fs::symlink_metadata(&current).unwrap().is_dir(), "{}", current.display());

@@ -14,7 +14,6 @@ use crate::cli::{project, prompt};
 use crate::event::mask::Mask;
 use crate::event::{Event, Hint, Report, Sink, TaskResult};
 use crate::fleet::Fleet;
-use crate::fleet::access::Access;
 use crate::fleet::dropping::OnHostFailure;
 use crate::here::mode::Mode;
 use crate::here::options::{HereOptions, SourceOptions};
@@ -38,12 +37,7 @@ pub fn adopt(args: &Args, id: &str, cancel_token: &CancelToken, events: &Arc<dyn
         options.identity = inventory.identity().map(|name| Identity { application: name.to_owned() });
     }
     cancel_on_signals(cancel_token)?;
-    let access = Access {
-        logins: prompt::logins(cancel_token, events),
-        cancel_token: cancel_token.clone(),
-        events: events.clone(),
-        is_plan: false,
-    };
+    let access = prompt::access(cancel_token, events);
     let verb = AdoptVerb { args, id, inventory, selected, options, access };
     let Some(plan) = verb.plan()? else { return Ok(0) };
     verb.show(&plan);

@@ -1,9 +1,10 @@
-//! Asks for passwords and passphrases at the terminal, if there is one.
+//! How hosts are reached, and who is asked for passwords and passphrases: the terminal, if there is one.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
 
 use crate::event::Sink;
+use crate::fleet::access::Access;
 use crate::here::question;
 use crate::transport::CancelToken;
 use crate::transport::ssh::{Logins, Prompt};
@@ -20,6 +21,16 @@ impl Prompt for TerminalPrompt {
 
     fn line(&self, question: &str) -> Option<String> {
         question::line(&format!("{question}: "), &self.cancel_token, &*self.events).ok()
+    }
+}
+
+/// How a verb without a run reaches the hosts.
+pub fn access(cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> Access {
+    Access {
+        logins: logins(cancel_token, events),
+        cancel_token: cancel_token.clone(),
+        events: events.clone(),
+        is_plan: false,
     }
 }
 

@@ -11,7 +11,6 @@ use crate::cli::{project, prompt};
 use crate::event::grouping::group;
 use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
-use crate::fleet::access::Access;
 use crate::fleet::dropping::OnHostFailure;
 use crate::host::{Host, Inventory, SelectedHosts};
 use crate::release::Record;
@@ -42,12 +41,7 @@ pub fn on_hosts<A: Send>(
     let selected = project::select(args, &inventory)?;
     let options = options(args, &inventory, &selected, cancel_token, events)?;
     cancel_on_signals(cancel_token)?;
-    let access = Access {
-        logins: prompt::logins(cancel_token, events),
-        cancel_token: cancel_token.clone(),
-        events: events.clone(),
-        is_plan: false,
-    };
+    let access = prompt::access(cancel_token, events);
     let fleet = Fleet::open(&selected, options, OnHostFailure::default(), &access)?;
     let answers = fleet.on_all(act);
     match cancel_token.is_cancelled() {

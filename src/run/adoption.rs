@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
-use crate::event::{Event, Report};
+use crate::event::{Event, Report, few};
 use crate::release::adoption::Adoption;
 use crate::run::Run;
 use crate::run::lock::{lock_all, release_locks};
@@ -29,7 +29,9 @@ pub fn adopt(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Res
         let has_failed = !failures.is_empty();
         let failed = run.fleet.none_failed(failures);
         if has_failed {
-            take_back(run, adoptions, &exchanged.into_inner().unwrap_or_else(PoisonError::into_inner));
+            let mut exchanged = exchanged.into_inner().unwrap_or_else(PoisonError::into_inner);
+            exchanged.sort_unstable();
+            take_back(run, adoptions, &exchanged);
         }
         failed
     });
@@ -46,6 +48,7 @@ fn take_back(run: &Run, adoptions: &Adoptions, hosts: &[usize]) {
     }
     let is_cancelled = run.cancel_token.is_cancelled();
     run.cancel_token.clear();
+    let names: Vec<String> = hosts.iter().map(|&host| run.fleet.name(host).to_string()).collect();
     let failures = run.on_each(hosts, |host| {
         let mut site = run.fleet.site(host);
         site.session.begin_undo();
@@ -53,7 +56,7 @@ fn take_back(run: &Run, adoptions: &Adoptions, hosts: &[usize]) {
         site.undo_adoption(&adoptions[&host], run.now(), &run.by)
     });
     match run.fleet.none_failed(failures) {
-        Ok(()) => run.warn("nothing was adopted: what was done on the hosts was taken back"),
+        Ok(()) => run.warn(format!("what this run had adopted on {} was taken back", few(&names))),
         Err(error) => {
             let error = error.context("could not take back what was done; visitors see what they saw before");
             run.events.event(Event::Failed { report: Report::of(&error).warning() });

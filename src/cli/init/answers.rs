@@ -64,7 +64,7 @@ fn former(args: &Args, proposal: &Proposal, path: Option<&str>) -> Vec<ProposedS
     stages
 }
 
-/// Without a terminal, nothing is guessed.
+/// With `--yes` or without a terminal, nothing is guessed.
 fn from_options(
     args: &Args,
     former: Vec<ProposedStage>,
@@ -87,7 +87,8 @@ fn from_options(
     let missing: Vec<String> =
         missing.iter().filter(|(_, is)| *is).map(|(option, _)| format!("`{option}`")).collect();
     if !missing.is_empty() {
-        let message = format!("without a terminal, `init` needs {}; nothing was written", missing.join(", "));
+        let when = if std::io::stdin().is_terminal() { "with `--yes`" } else { "without a terminal" };
+        let message = format!("{when}, `init` needs {}; nothing was written", missing.join(", "));
         return Err(Report::new(message).hint(full_command(args, &former, proposal)).into());
     }
     let hosts = hosts.map_err(Report::new)?;

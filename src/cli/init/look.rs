@@ -7,7 +7,6 @@ use crate::cli::prompt;
 use crate::cli::verb::VerbError;
 use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
-use crate::fleet::access::Access;
 use crate::fleet::dropping::OnHostFailure;
 use crate::here::proposal::Proposal;
 use crate::here::proposed::ProposedStage;
@@ -35,17 +34,11 @@ pub fn look(
     events: &Arc<dyn Sink>,
 ) -> Result<FirstLook, VerbError> {
     let mut first = FirstLook::default();
-    let logins = prompt::logins(cancel_token, events);
+    let access = prompt::access(cancel_token, events);
     let kind = proposal.kind.clone();
     for stage in proposal.stages.iter_mut().filter(|stage| !stage.is_here()) {
         let selection = HostSelection { stage: Some(stage.name.clone()), ..HostSelection::default() };
         let selected = inventory.select(&selection)?;
-        let access = Access {
-            logins: logins.clone(),
-            cancel_token: cancel_token.clone(),
-            events: events.clone(),
-            is_plan: false,
-        };
         let options = vec![Options::default(); selected.hosts.len()];
         let fleet = Fleet::open(&selected, options, OnHostFailure::default(), &access)?;
         let answers = fleet.on_all(surroundings::surroundings);

@@ -28,7 +28,7 @@ leads_to() { [ "$(readlink current)" = "$1" ]; }
 check() {
   leads_to "$from" || refuse '`current` has changed since this run read it'
   [ -d "$to" ] || refuse "\`$to\` no longer exists"
-  [ -w . ] && [ -w .runner ] || refuse "\`$(id -un 2>/dev/null || :)\` can no longer write to \`$root\`"
+  [ -w . ] && [ -w .runner ] || refuse "user \`$(id -u)\` can no longer write to \`$root\`"
   case $(cat ".runner/records/$name") in
     *'"state":"complete"'*) ;;
     # A release that is marked as bad can only be named on purpose.
