@@ -10,13 +10,11 @@ use crate::cli::args::Args;
 use crate::cli::releases::options;
 use crate::cli::signals::cancel_on_signals;
 use crate::cli::verb::{VerbError, VerbResult};
-use crate::cli::{project, prompt};
+use crate::cli::prompt;
 use crate::event::mask::Mask;
 use crate::event::{Event, Hint, Report, Sink, TaskResult};
 use crate::fleet::Fleet;
 use crate::fleet::dropping::OnHostFailure;
-use crate::here::mode::Mode;
-use crate::here::options::{HereOptions, SourceOptions};
 use crate::here::revision::deployer;
 use crate::here::{Here, question};
 use crate::host::{DeployPath, Inventory, SelectedHosts, rewrite};
@@ -69,6 +67,10 @@ impl AdoptVerb<'_> {
             let text = format!("`path = \"{old}\"` becomes `path = \"{new}\"`");
             events.event(Event::Planned { host: place.to_string(), text });
         }
+        if !plan.shared.is_empty() {
+            let text = format!("`settings` get `{}`", rewrite::shared_line(&plan.shared));
+            events.event(Event::Planned { host: self.inventory.file.clone(), text });
+        }
         events.event(Event::TaskFinished {
             task: task.to_owned(),
             n_hosts: plan.adoptions.len(),
@@ -100,14 +102,14 @@ impl AdoptVerb<'_> {
 
     fn act(&self, plan: AdoptPlan) -> VerbResult {
         if plan.adoptions.is_empty() {
-            rewrite::rewrite(&self.file(), &plan.changes)?;
+            rewrite::rewrite(&self.file(), &plan.changes, &plan.shared)?;
             return Ok(0);
         }
         let run = self.run(&plan)?;
         let numbered: BTreeMap<usize, Adoption> = plan.adoptions.values().cloned().enumerate().collect();
-        let settle = || match plan.changes.is_empty() {
+        let settle = || match plan.changes.is_empty() && plan.shared.is_empty() {
             true => Ok(()),
-            false => rewrite::rewrite(&self.file(), &plan.changes),
+            false => rewrite::rewrite(&self.file(), &plan.changes, &plan.shared),
         };
         let done = match self.args.adopt.undo {
             true => adoption::undo(&run, &numbered, settle),
@@ -152,7 +154,7 @@ impl AdoptVerb<'_> {
             options.push(self.options[*host].clone());
         }
         let mask = Arc::new(Mask::new(self.access.events.clone()));
-        let here = Here::open(self.here(), mask, &self.access.cancel_token)?;
+        let here = Here::open(self.here(None), mask, &self.access.cancel_token)?;
         let fleet = Fleet::open(&selected, options, OnHostFailure::default(), &self.access)?;
         Ok(Run::new(
             here,
@@ -167,24 +169,6 @@ impl AdoptVerb<'_> {
                 waits: self.args.wait,
             },
         ))
-    }
-
-    fn here(&self) -> HereOptions {
-        HereOptions {
-            mode: Mode::Act,
-            directory: self.inventory.dir.clone(),
-            stage: self.selected.stage.name.clone(),
-            source: SourceOptions {
-                directory: ".".to_owned(),
-                reference: None,
-                is_emptied: false,
-                exclude: Vec::new(),
-                include: Vec::new(),
-            },
-            env: Vec::new(),
-            skip: project::local_sites(&self.inventory),
-            sends: false,
-        }
     }
 }
 

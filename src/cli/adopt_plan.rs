@@ -40,6 +40,8 @@ pub struct AdoptPlan {
     pub paths: BTreeMap<usize, String>,
     /// Texts of runner.toml: where, what they say, what they will say.
     pub changes: Vec<(Place, String, String)>,
+    /// What its setting `shared` does not name yet.
+    pub shared: Vec<String>,
 }
 
 impl AdoptVerb<'_> {
@@ -53,9 +55,7 @@ impl AdoptVerb<'_> {
         Some(DeployPath::remote(to).map_or_else(|_| to.to_owned(), |path| path.as_str().to_owned()))
     }
 
-    fn look(&self) -> Result<Vec<Finding>, VerbError> {
-        let fleet =
-            Fleet::open(&self.selected, self.options.clone(), OnHostFailure::default(), &self.access)?;
+    fn look(&self, fleet: &Fleet) -> Result<Vec<Finding>, VerbError> {
         let all: HostAnswers<Finding> = fleet.on_all(|site| {
             let path = site.host().path.as_str();
             let beside = self.to().unwrap_or_else(|| format!("{path}.site"));
@@ -75,7 +75,9 @@ impl AdoptVerb<'_> {
 
     /// `None` if there is nothing to do; then it has been said.
     pub fn plan(&self) -> Result<Option<AdoptPlan>, VerbError> {
-        let findings = self.look()?;
+        let fleet =
+            Fleet::open(&self.selected, self.options.clone(), OnHostFailure::default(), &self.access)?;
+        let findings = self.look(&fleet)?;
         let names = findings.iter().filter_map(|(_, seen)| seen.as_ref()).flat_map(|seen| &seen.directories);
         let release = ReleaseName::next(Timestamp::now(), names.map(String::as_str));
         let mut plan = AdoptPlan::default();
@@ -90,6 +92,10 @@ impl AdoptVerb<'_> {
         }
         fail_if_any_failed(&refused)?;
         self.check_places(&plan)?;
+        if !self.args.adopt.undo {
+            let facts: Vec<&AdoptionFacts> = findings.iter().map(|(facts, _)| facts).collect();
+            self.plan_shares(&fleet, &facts, &mut plan)?;
+        }
         Ok((!plan.adoptions.is_empty() || !plan.changes.is_empty()).then_some(plan))
     }
 

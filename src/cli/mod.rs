@@ -3,6 +3,7 @@
 mod adopt;
 mod adopt_options;
 mod adopt_plan;
+mod adopt_shares;
 mod args;
 mod check;
 mod completions;

@@ -1,4 +1,4 @@
-//! Changes a text in `runner.toml`, and nothing else of the file.
+//! Changes texts in `runner.toml`, and what its `[settings]` share; nothing else of the file.
 
 use std::fs;
 use std::io::Write;
@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use toml_edit::{Array, DocumentMut, Item, TableLike};
 
 use crate::event::Place;
 
@@ -39,8 +40,9 @@ pub fn written(file: &Path, place: &Place) -> Result<String> {
     Ok(written)
 }
 
-/// Puts another text at each place that says `old` now. The file is replaced by one rename, and keeps its mode.
-pub fn rewrite(file: &Path, changes: &[(Place, String, String)]) -> Result<()> {
+/// Puts another text at each place that says `old` now, and adds `shared` to the setting of that name, of all stages. The
+/// file is replaced by one rename, and keeps its mode.
+pub fn rewrite(file: &Path, changes: &[(Place, String, String)], shared: &[String]) -> Result<()> {
     // The file that a link leads to, not the link.
     let file = &fs::canonicalize(file).with_context(|| format!("failed to find `{}`", file.display()))?;
     let mut text = read(file)?;
@@ -55,7 +57,51 @@ pub fn rewrite(file: &Path, changes: &[(Place, String, String)]) -> Result<()> {
             _ => bail!("`{place}` does not say `{old}` any more"),
         }
     }
+    if !shared.is_empty() {
+        text = with_shared(&text, shared).with_context(|| by_hand(file, shared))?;
+    }
     replace(file, &text).with_context(|| format!("failed to write `{}`", file.display()))
+}
+
+fn by_hand(file: &Path, shared: &[String]) -> String {
+    format!("write in `{}`, in its table `settings`: {}", file.display(), shared_line(shared))
+}
+
+/// The line of `runner.toml` that shares these paths, too.
+pub fn shared_line(shared: &[String]) -> String {
+    format!("shared.add = {}", shared.iter().collect::<Array>())
+}
+
+fn with_shared(text: &str, shared: &[String]) -> Result<String> {
+    let mut document: DocumentMut = text.parse()?;
+    let settings = document.entry("settings").or_insert_with(toml_edit::table);
+    let settings = settings.as_table_like_mut().context("`settings` is no table")?;
+    extend(settings, shared)?;
+    Ok(document.to_string())
+}
+
+/// `shared = [...]`, `shared.add = [...]`, or neither is there.
+fn extend(settings: &mut dyn TableLike, shared: &[String]) -> Result<()> {
+    let is_inline = settings.get("shared").is_none() && settings.is_dotted();
+    let setting = settings.entry("shared").or_insert_with(|| {
+        let mut edit = toml_edit::Table::new();
+        edit.set_dotted(!is_inline);
+        Item::Table(edit)
+    });
+    let list = match setting.as_table_like_mut() {
+        Some(edit) => edit.entry("add").or_insert_with(|| toml_edit::value(Array::new())),
+        None => setting,
+    };
+    let list = list.as_array_mut().context("`shared` is no list")?;
+    for path in shared {
+        let mut item = toml_edit::Value::from(path);
+        // In the line of its own that the others have.
+        if let Some(last) = list.iter().last() {
+            *item.decor_mut() = last.decor().clone();
+        }
+        list.push_formatted(item);
+    }
+    Ok(())
 }
 
 fn read(file: &Path) -> Result<String> {
@@ -109,10 +155,36 @@ mod tests {
         fs::write(&file, "# c\nx  =  [ '/a', \"/b\" ] # d\r\n").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         let change = |column, old: &str, new: &str| (place(2, column), old.to_owned(), new.to_owned());
-        rewrite(&file, &[change(9, "/a", "/a.site"), change(15, "/b", "/it's")]).unwrap();
+        rewrite(&file, &[change(9, "/a", "/a.site"), change(15, "/b", "/it's")], &[]).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "# c\nx  =  [ \"/a.site\", \"/it's\" ] # d\r\n");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
-        assert!(rewrite(&file, &[change(9, "/a", "/z")]).is_err());
+        assert!(rewrite(&file, &[change(9, "/a", "/z")], &[]).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[track_caller]
+    fn shares(text: &str, want: &str) {
+        let after = with_shared(text, &["up/".to_owned(), "it's".to_owned()]).unwrap();
+        assert_eq!(after, want);
+        let table: toml::Table = after.parse().unwrap();
+        assert!(table["settings"]["shared"].to_string().contains(r#""up/", "it's"]"#), "{table}");
+    }
+
+    #[test]
+    fn shared_paths_are_added_and_the_rest_stays() {
+        shares("[stage.a] # x\npath = \"/x\"\n", "[stage.a] # x\npath = \"/x\"\n\n[settings]\nshared.add = [\"up/\", \"it's\"]\n");
+        shares(
+            "[settings]\nsource = \"x\" # y\n\n# the servers\n[stage.a]\n",
+            "[settings]\nsource = \"x\" # y\nshared.add = [\"up/\", \"it's\"]\n\n# the servers\n[stage.a]\n",
+        );
+        shares("[settings]\nshared = [ '.env' ]\n", "[settings]\nshared = [ '.env' , \"up/\", \"it's\"]\n");
+        shares(
+            "[settings]\nshared.add = [\n  \"a\", # b\n  \"c\",\n]\n",
+            "[settings]\nshared.add = [\n  \"a\", # b\n  \"c\",\n  \"up/\",\n  \"it's\",\n]\n",
+        );
+        shares("[settings]\nshared.remove = [\"a\"]\n", "[settings]\nshared.remove = [\"a\"]\nshared.add = [\"up/\", \"it's\"]\n");
+        shares("[settings.shared]\nadd = []\n", "[settings.shared]\nadd = [\"up/\", \"it's\"]\n");
+        shares("settings = { source = \"x\" }\n", "settings = { source = \"x\" , shared.add = [\"up/\", \"it's\"] }\n");
+        assert!(with_shared("settings = 1", &["x".to_owned()]).is_err());
     }
 }

@@ -3,14 +3,15 @@
 //! **Invariant:** a directory that visitors see changes places with a link in one system call. All that is made before
 //! leads nowhere, and all that is removed after leads nowhere.
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::release::answer::Fields;
 use crate::release::history::HistoryEntry;
 use crate::release::lock::Lock;
 use crate::release::old_log::LoggedRelease;
-use crate::release::scripts::{EXCHANGE, LIB, OURS};
-use crate::release::{Record, ReleaseName};
+use crate::release::scripts::{EXCHANGE, LIB, MOVING, OURS, REACH};
+use crate::release::{Record, ReleaseName, SharedPath};
 use crate::shell::{Effect, Script, Step, Word};
 
 /// What is exchanged for a link.
@@ -37,6 +38,9 @@ pub struct Adoption {
     pub release: ReleaseName,
     #[serde(flatten)]
     pub kind: AdoptionKind,
+    /// What of the directory moves to `shared/`, as the setting writes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shares: Vec<String>,
     /// Releases of another tool, to be recorded with it.
     #[serde(skip)]
     pub records: Vec<Record>,
@@ -44,7 +48,17 @@ pub struct Adoption {
 
 impl Adoption {
     pub fn new(release: ReleaseName, kind: AdoptionKind) -> Self {
-        Self { release, kind, records: Vec::new() }
+        Self { release, kind, shares: Vec::new(), records: Vec::new() }
+    }
+
+    pub fn share(&mut self, paths: &[SharedPath]) {
+        self.shares = paths.iter().map(ToString::to_string).collect();
+    }
+
+    /// What of the directory moves to `shared/`.
+    pub fn shared(&self) -> Vec<SharedPath> {
+        // Who could have written anything else there could do more than that.
+        SharedPath::parse_all(self.shares.iter().map(String::as_str)).unwrap_or_default()
     }
 
     /// What is exchanged, and the text of the link that takes its place.
@@ -104,6 +118,8 @@ pub struct AdoptionFacts {
     /// How the site, and the site beside it, were adopted.
     pub adoption: Option<Adoption>,
     pub adoption_beside: Option<Adoption>,
+    /// Whether something of the adopted release was not moved to `shared/` that was to be moved.
+    pub is_unfinished: bool,
     /// Whether something was deployed to the site beside.
     pub is_deployed: bool,
     /// Whether others can pass all directories above the deploy path, but not those above the site beside.
@@ -124,7 +140,8 @@ pub struct AdoptionFacts {
 
 pub fn look(root: &str, beside: &str) -> Step<AdoptionFacts> {
     let script = Script::new(include_str!("sh/adopt_look.sh")).var("root", root).var("beside", beside);
-    Step::new("adopt-look", Effect::Reads, script.with(LIB).with(OURS).with(EXCHANGE), |answer| {
+    let script = script.with(LIB).with(OURS).with(EXCHANGE).with(MOVING);
+    Step::new("adopt-look", Effect::Reads, script, |answer| {
         let fields = Fields::read(answer, "looked")?;
         let text = |key| fields.get(key).unwrap_or_default();
         let occupant = |key| Occupant::parse(&text(key));
@@ -141,6 +158,7 @@ pub fn look(root: &str, beside: &str) -> Step<AdoptionFacts> {
             is_parent_writable: fields.get("writable").is_some(),
             adoption: adoptions.next().flatten(),
             adoption_beside: adoptions.next().flatten(),
+            is_unfinished: false,
             is_deployed: fields.get("deployed").is_some(),
             is_beside_closed: fields.get("closed").is_some(),
             outside: fields.list("outside"),
@@ -155,18 +173,29 @@ pub fn look(root: &str, beside: &str) -> Step<AdoptionFacts> {
 
 fn script(lock: &Lock, adoption: &Adoption, body: &'static str) -> Script {
     let (place, link) = adoption.exchange();
-    let script = lock.script(body).with(EXCHANGE).var("name", &adoption.release);
+    let script = lock.script(body).with(REACH).with(EXCHANGE).var("name", &adoption.release);
+    let script = script.rows("shares", adoption.shared().iter().map(SharedPath::row));
     script.var("place", place).var("link", link)
 }
 
-/// Exchanges the directory for a link to the release that it becomes, and notes how the site is adopted. Its record is
-/// made when the lock is taken again, as that of any release of another tool. The answer is whether this step exchanged it.
-pub fn adopt(lock: &Lock, adoption: &Adoption) -> Step<bool> {
+/// What `adopt` has done.
+#[derive(Debug)]
+pub struct Adopted {
+    /// Whether this step exchanged the directory; another run may have done it before.
+    pub has_exchanged: bool,
+    /// What it could not finish.
+    pub ended: Result<()>,
+}
+
+/// Exchanges the directory for a link to the release that it becomes, moves what is shared, and notes how the site is
+/// adopted. Its record is made when the lock is taken again, as that of any release of another tool.
+pub fn adopt(lock: &Lock, adoption: &Adoption) -> Step<Adopted> {
     let script = script(lock, adoption, include_str!("sh/adopt.sh"))
         .var("adoption", adoption)
         .rows("records", adoption.records.iter().map(Record::row));
     Step::new("adopt", Effect::Writes, script, |answer| {
-        Ok(Fields::read(answer, "adopted")?.get("exchanged").is_some())
+        let has_exchanged = Fields::parse(&answer.stdout).get("exchanged").is_some();
+        Ok(Adopted { has_exchanged, ended: Fields::read(answer, "adopted").map(drop) })
     })
     .data("release", &adoption.release)
 }

@@ -1,4 +1,5 @@
-//! Lists what is in a release that another tool made, and decides what of it the next release does not get.
+//! Lists what is in a release that another tool made, or in a directory that is to be one, and decides what of it the
+//! next release does not get.
 
 use std::collections::HashSet;
 
@@ -18,11 +19,17 @@ pub struct ReleaseContents {
     shared_links: Vec<TreePath>,
     /// Those that do lead into `shared/` of this site.
     pub linked: Vec<SharedPath>,
+    pub(super) directories: HashSet<TreePath>,
 }
 
 /// Reads what a release has. It has no manifest.
 pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
-    let script = script(root, include_str!("sh/contents.sh")).with(MANIFEST).var("name", name);
+    of_directory(root, &format!("releases/{name}"))
+}
+
+/// Reads what a directory has, such as `current` of a site; `.` is the deploy path itself.
+pub fn of_directory(root: &str, place: &str) -> Step<ReleaseContents> {
+    let script = script(root, include_str!("sh/contents.sh")).with(MANIFEST).var("place", place);
     let root = root.to_owned();
     Step::new("contents", Effect::Reads, script, move |answer| {
         let fields = Fields::read(answer, "listed")?;
@@ -39,6 +46,7 @@ pub fn contents(root: &str, name: &ReleaseName) -> Step<ReleaseContents> {
         });
         Ok(ReleaseContents {
             linked: linked.collect(),
+            directories: fields.paths("made").collect(),
             paths: fields.paths("path").collect(),
             shared_links: shared.filter_map(|(link, _)| TreePath::new(link).ok()).collect(),
         })
@@ -70,6 +78,20 @@ pub fn carried(found: ReleaseContents, plan: &Plan) -> Vec<TreePath> {
 }
 
 #[cfg(test)]
+impl ReleaseContents {
+    pub(super) fn of(directories: &[&str], files: &[&str]) -> Self {
+        use crate::release::plan::tests::path;
+        let directories: Vec<TreePath> = directories.iter().map(|text| path(text)).collect();
+        let files = files.iter().map(|text| path(text));
+        Self {
+            paths: directories.iter().cloned().chain(files).collect(),
+            directories: directories.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::release::plan::left_behind;
@@ -93,7 +115,7 @@ mod tests {
         let contents = ReleaseContents {
             paths: paths.map(path).into(),
             shared_links: vec![path("logs"), path("public/st")],
-            linked: Vec::new(),
+            ..ReleaseContents::default()
         };
         let strangers = contents.strangers(&rules());
         let left = left_behind(&strangers, &tree(&["index=x", "public/", "public/a=x"]));

@@ -32,12 +32,14 @@ mod scripts;
 pub mod seen;
 pub mod share;
 pub mod shared_path;
+pub mod sharing;
 pub mod surroundings;
 pub mod survey;
 pub mod swap;
 pub mod take;
 pub mod takeover;
 pub mod unfit;
+pub mod unsourced;
 
 pub use identity::Identity;
 pub use lock::Lock;

@@ -22,6 +22,8 @@ pub(super) const FILE: &str = include_str!("sh/file_lib.sh");
 pub(super) const UNSEED: &str = include_str!("sh/unseed_lib.sh");
 pub(super) const EXCHANGE: &str = include_str!("sh/exchange_lib.sh");
 /// Behind `SAY`.
+pub(super) const MOVING: &str = include_str!("sh/moving_lib.sh");
+/// Behind `SAY`.
 pub(super) const KINDS: &str = include_str!("sh/kinds_lib.sh");
 pub(super) const CREATE: &str = include_str!("sh/create_lib.sh");
 pub(super) const SURVEY: &str = include_str!("sh/survey_lib.sh");

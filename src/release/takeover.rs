@@ -69,15 +69,16 @@ fn named(begun: Option<&Adoption>, request: &TakeoverRequest) -> ReleaseName {
 
 /// `current` is a link to a release.
 fn laid_out(found: &AdoptionFacts, seen: &Seen, live: &ReleaseName) -> Takeover {
-    let is_noted = found.adoption.is_some() && seen.to_adopt().is_none();
+    let is_noted = found.adoption.is_some() && seen.to_adopt().is_none() && !found.is_unfinished;
     if is_noted || seen.records.iter().any(|record| !record.adopted) {
         return Takeover::Ours;
     }
     let layout = || Adoption::new(live.clone(), AdoptionKind::Layout);
     let begun =
         found.adoption.clone().filter(|adoption| !matches!(adoption.kind, AdoptionKind::Docroot { .. }));
-    let begun = begun.unwrap_or_else(layout);
-    Takeover::Adopt(Adoption { records: logged(found, seen), ..begun })
+    let mut adoption = begun.unwrap_or_else(layout);
+    adoption.records = logged(found, seen);
+    Takeover::Adopt(adoption)
 }
 
 /// The records of the releases that are there and that another tool has noted, with the live one.

@@ -21,9 +21,8 @@ pub fn adopt(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Res
         let exchanged = Mutex::new(Vec::new());
         let failures = run.on_each(&hosts, |host| {
             let mut site = run.fleet.site(host);
-            if site.exchange(&adoptions[&host])? {
-                exchanged.lock().unwrap_or_else(PoisonError::into_inner).push(host);
-            }
+            let changed = || exchanged.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+            site.exchange(&adoptions[&host], changed)?;
             record_adopted(&mut site, &adoptions[&host], run.now(), &run.by)
         });
         let has_failed = !failures.is_empty();

@@ -6,22 +6,48 @@ use jiff::Timestamp;
 use crate::event::{Report, few};
 use crate::release::adoption::{self, Adoption, AdoptionFacts, AdoptionKind};
 use crate::release::history::{HistoryEntry, HistoryEvent};
-use crate::release::{Record, ReleaseName};
+use crate::release::contents::{self, ReleaseContents};
+use crate::release::sharing::{self, AdoptedPlace, AtPath, ShareFound};
+use crate::release::{Record, ReleaseName, SharedPath};
 use crate::site::state::Site;
 
 impl Site {
     /// What is at the deploy path, and at `beside`.
     pub fn adoption_facts(&mut self, beside: &str) -> Result<AdoptionFacts> {
         let step = adoption::look(self.host().path.as_str(), beside);
-        self.session.query(step)
+        let mut facts = self.session.query(step)?;
+        if let Some(adoption) = facts.adoption.clone().filter(|adoption| !adoption.shared().is_empty()) {
+            let at = AdoptedPlace::of(&facts, &adoption);
+            let found = self.share_facts(&at, &facts.user, &adoption.shared())?;
+            facts.is_unfinished = found.iter().any(|found| matches!(found.at, AtPath::Here(_)));
+        }
+        Ok(facts)
     }
 
-    /// Makes what visitors see the first release. The site is locked. Whether this run has changed anything that can be
-    /// taken back: another one may have exchanged the directory before.
-    pub fn exchange(&mut self, adoption: &Adoption) -> Result<bool> {
+    /// What a directory has that is to be adopted.
+    pub fn adopted_contents(&mut self, at: &AdoptedPlace) -> Result<ReleaseContents> {
+        self.session.query(contents::of_directory(&at.root, &at.place))
+    }
+
+    /// What it has at paths that are to be shared.
+    pub fn share_facts(
+        &mut self,
+        at: &AdoptedPlace,
+        user: &str,
+        paths: &[SharedPath],
+    ) -> Result<Vec<ShareFound>> {
+        self.session.query(sharing::look(at, user, paths))
+    }
+
+    /// Makes what visitors see the first release. The site is locked. `changed` is called once this run has changed
+    /// anything that can be taken back: another one may have exchanged the directory before.
+    pub fn exchange(&mut self, adoption: &Adoption, changed: impl FnOnce()) -> Result<()> {
         let lock = self.session.locked()?;
-        let has_exchanged = self.session.act(adoption::adopt(&lock, adoption))?.unwrap_or(false);
-        Ok(has_exchanged || adoption.kind == AdoptionKind::Layout)
+        let Some(adopted) = self.session.act(adoption::adopt(&lock, adoption))? else { return Ok(()) };
+        if adopted.has_exchanged || adoption.kind == AdoptionKind::Layout {
+            changed();
+        }
+        adopted.ended
     }
 
     /// Takes an adoption back, whether it was finished or not.

@@ -7,6 +7,7 @@
 #   link          the text of the link
 #   adoption      how the site is adopted, for the next run and for the undo
 #   records(name record)  older releases of another tool
+#   shares(kind path link)  what of the directory moves to `shared/`: directory or file, path, text of the link
 enter
 
 # The place leads to the release.
@@ -49,4 +50,28 @@ if [ "$place" ] && ! is_adopted; then
   }
   say exchanged yes
 fi
+
+# Moves path $2 of the release to `shared/`; link $3 takes its place in the same act.
+share_one() (
+  makes=yes
+  reach_parent "shared/$2" || exit
+  to=$(where)/$item
+  reach_parent "releases/$name/$2" || exit
+  is_shared() { [ -L "./$item" ] && [ "$(readlink "./$item")" = "$3" ]; }
+  is_shared "$@" && exit
+  [ -e "./$item" ] || [ -L "./$item" ] || refuse "\`$2\` is not there any more"
+  if [ -L "$to" ] && [ "$(readlink "$to")" = "$3" ]; then rm -f -- "$to"; fi
+  [ ! -e "$to" ] && [ ! -L "$to" ] || refuse "\`shared/$2\` exists already"
+  # The text is right where the link is after the exchange.
+  ln -s -- "$3" "$to" || refuse "cannot write to \`shared/$2\`"
+  why=$(exchange "./$item" "$to" 2>&1)
+  is_shared "$@" || {
+    [ ! -L "$to" ] || rm -f -- "$to"
+    refuse "failed to exchange \`$2\` for a link${why:+: $why}"
+  }
+)
+
+find_exchanger
 say adopted yes
+# Last: if one fails, the caller takes all of it back.
+shares share_one

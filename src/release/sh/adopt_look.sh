@@ -15,9 +15,8 @@ look() {
   if [ -L "$2" ]; then
     say "$1" "link $(readlink "$2")"
   elif [ -d "$2" ]; then
-    # shellcheck disable=SC2012 # the owner comes before the name
-    owner=$(ls -ldn -- "$2" | { read -r mode links owner rest; echo "$owner"; })
-    if [ "$owner" = "$me" ]; then owner=$user; else owner=$(id -un "$owner" 2>/dev/null || echo "$owner"); fi
+    owner=$(owner_of "$2")
+    if [ "$owner" = "$me" ]; then owner=$user; else owner=$(user_name "$owner"); fi
     say "$1" "directory $owner"
   elif [ -e "$2" ]; then
     say "$1" other
@@ -60,26 +59,10 @@ is_open_way() {
   done
 }
 is_open_way "$root" && ! is_open_way "$beside" && say closed yes
-# Links that would lead elsewhere from where the directory will be: each `..` takes one directory of the way.
+# The directory that will be moved.
 place=$root/current
 [ -d "$place" ] && [ ! -L "$place" ] || place=$root
-[ -L "$place" ] || (
-  cd -- "$place" 2>/dev/null || exit
-  n=0
-  find . -type l 2>/dev/null | while IFS= read -r link; do
-    text=$(readlink "$link") above=${link%/*}
-    target=$text
-    while case $target in .. | ../*) ;; *) false ;; esac do
-      if [ "$above" = . ]; then
-        say outside "${link#./} -> $text"
-        n=$((n + 1))
-        break
-      fi
-      above=${above%/*} target=${target#..} target=${target#/}
-    done
-    [ "$n" -lt 20 ] || break
-  done
-)
+[ -L "$place" ] || say_links_out outside "$place"
 # What other tools have noted of their last releases, and the release that Deployer has not finished.
 for log in revisions.log .dep/releases_log; do
   # Not a pipe that never ends.

@@ -1,12 +1,14 @@
-# Lists everything in a release, where its links point, and which of them lead to a directory.
+# Lists everything in a directory, which of it are directories, where its links point, and which of them lead to a
+# directory.
 # Given:
-#   root  the site
-#   name  the release
+#   root   the site
+#   place  the directory
 enter
-list "releases/$name" | say_each path
-say_links "releases/$name"
+list "$place" | say_each path
+list "$place" -type d | say_each made
+say_links "$place"
 (
-  cd -- "releases/$name" && find . -type l -exec sh -c '
+  cd -- "$place" && find . -type l -exec sh -c '
     for path; do
       [ ! -d "$path" ] || printf "directory=%s\0" "${path#./}"
     done' sh {} +
