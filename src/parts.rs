@@ -12,7 +12,8 @@ pub mod host {
 pub mod release {
     pub use crate::release::{
         Record, ReleaseName, SharedPath, adoption, command, contents, current, file, fill, guard, heal,
-        history, intent, lifecycle, lock, origins, plan, probe, share, surroundings, survey, swap, take,
+        history, intent, lifecycle, lock, origins, plan, probe, share, sharing, surroundings, survey, swap,
+        take,
     };
 }
 

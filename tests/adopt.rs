@@ -380,7 +380,7 @@ fn only_what_a_setting_names_is_copied_from_a_release_of_another_tool() {
                 "cd site/releases/20210101000000; mkdir -p admin var; echo x >admin/install.php; echo x >runner.toml
                  echo x >public/old.php; echo kept >var/cache; echo x >\"odd name\"",
             );
-        let says = "not copied from `20210101000000`, which another tool made: `REVISION`, `admin`, `odd name`, `public/old.php`, `runner.toml`;";
+        let says = "not copied from `20210101000000`, which `runner` did not make: `REVISION`, `admin/`, `odd name`, `public/old.php`, `runner.toml`;";
         test.ends(0, &["--plan"]).says(says);
         test.deploy().says(says);
         for gone in ["admin", "REVISION", "runner.toml", "public/old.php", "odd name"] {
@@ -397,6 +397,7 @@ fn only_what_a_setting_names_is_copied_from_a_release_of_another_tool() {
 #[test]
 fn a_release_of_another_tool_is_not_the_source_of_what_a_cache_lacks() {
     let test = deployer(Test::new()).write("site/releases/2/admin/install.php", "x");
-    test.ends(0, &["--set", "strategy=cache"]).says("not copied from `2`, which another tool made: `admin`;");
+    test.ends(0, &["--set", "strategy=cache"])
+        .says("not copied from `2`, which `runner` did not make: `admin/`;");
     assert!(!test.has("site/current/admin"));
 }

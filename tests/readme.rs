@@ -177,7 +177,7 @@ fn the_commands_for_an_existing_site_say_what_it_shows() {
         "[settings]\nsource = \"public\"\n\n[stage.prod]\nhosts = [\"web1.example.com\"]\npath = \"{www}/html\"\ntransport = \"local\"\n"
     );
     let test = test.write("shop/runner.toml", &toml).write("shop/public/index.html", "<h1>New</h1>\n");
-    let test = test.write("www/html/index.html", "<h1>Old</h1>\n");
+    let test = test.write("www/html/index.html", "<h1>Old</h1>\n").write("www/html/uploads/cat.jpg", "cat\n");
     let text = text.replace("/var/www", &www);
     let program = format!("'{}' ", env!("CARGO_BIN_EXE_runner"));
     are_true("docs/existing-site.md", &text, &test, |commands| {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::cli::adopt_plan::{AdoptPlan, AdoptVerb};
 use crate::cli::args::Args;
+use crate::cli::prompt;
 use crate::cli::releases::options;
 use crate::cli::signals::cancel_on_signals;
 use crate::cli::verb::{VerbError, VerbResult};
-use crate::cli::prompt;
 use crate::event::mask::Mask;
 use crate::event::{Event, Hint, Report, Sink, TaskResult};
 use crate::fleet::Fleet;
@@ -19,7 +19,7 @@ use crate::here::revision::deployer;
 use crate::here::{Here, question};
 use crate::host::{DeployPath, Inventory, SelectedHosts, rewrite};
 use crate::release::Identity;
-use crate::release::adoption::Adoption;
+use crate::release::adoption::{Adoption, AdoptionKind};
 use crate::run::{Run, Setup, adoption};
 use crate::transport::CancelToken;
 
@@ -174,8 +174,13 @@ impl AdoptVerb<'_> {
 
 /// What is served after an adoption was taken back.
 fn taken_back(adoption: &Adoption) -> String {
-    match adoption.exchange().0 {
-        "" => "the records of the other tool's releases are forgotten".to_owned(),
-        directory => format!("`{directory}` is the directory again that it was"),
+    match &adoption.kind {
+        AdoptionKind::Layout => "the records of the other tool's releases are forgotten".to_owned(),
+        AdoptionKind::Current => "`current` is the directory again that it was".to_owned(),
+        AdoptionKind::Docroot { directory, .. } => {
+            format!(
+                "`{directory}` is the directory again that it was; the site beside it has only its history, and can be removed"
+            )
+        }
     }
 }

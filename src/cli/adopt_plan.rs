@@ -136,24 +136,24 @@ impl AdoptVerb<'_> {
         Ok(())
     }
 
-    fn plan_undo(&self, host: usize, (found, _): &Finding, plan: &mut AdoptPlan) -> Result<(), Report> {
+    fn plan_undo(&self, host: usize, (found, seen): &Finding, plan: &mut AdoptPlan) -> Result<(), Report> {
         let place = &self.selected.hosts[host].places.path.place;
         let path = rewrite::written(&self.file(), place).map_err(|error| Report::of(&error))?;
         let (adoption, site) = match (&found.adoption, &found.adoption_beside) {
             (Some(adoption), _) => (adoption, &found.root),
+            (None, Some(_)) if found.is_deployed => {
+                return Err(Report::new(format!(
+                    "something was deployed to `{}` after it was adopted",
+                    found.beside
+                )));
+            }
             (None, Some(adoption)) => (adoption, &found.beside),
             (None, None) => {
                 return self.nothing(host, format!("`{}` was not adopted with `runner adopt`", found.root));
             }
         };
-        let release = &adoption.release;
-        let line = match adoption.exchange() {
-            ("", _) => format!("forget the record of `{release}`"),
-            ("current", _) => format!("`releases/{release}` becomes the directory `current` again"),
-            (directory, _) => {
-                format!("`{site}/releases/{release}` becomes the directory `{directory}` again")
-            }
-        };
+        seen.as_ref().map_or(Ok(()), takeover::can_take_back)?;
+        let line = takeover::undo_line(found, seen.as_ref(), adoption, site)?;
         plan.lines.push((self.selected.hosts[host].name.clone(), line));
         if let Some((_, before)) = docroot_of(adoption).filter(|(_, before)| *before != path) {
             plan.change(place, &path, before.to_owned());

@@ -17,15 +17,15 @@ use crate::here::options::{HereOptions, SourceOptions};
 use crate::host::{SettingChange, rewrite};
 use crate::recipe::Settled;
 use crate::release::SharedPath;
-use crate::release::plan::PathRules;
 use crate::release::adoption::{Adoption, AdoptionFacts, AdoptionKind};
-use crate::release::sharing::{self, AdoptedPlace, AtPath, Sharing, WantedBy};
+use crate::release::plan::PathRules;
+use crate::release::sharing::{self, AdoptedPlace, AtPath, SharePlan, WantedBy};
 use crate::release::unsourced::unsourced;
-use crate::site::Options;
-use crate::tree::{Tree, TreePath};
+use crate::site::{Options, adopted_contents, share_facts};
+use crate::tree::Tree;
 
 /// What one host shares, and what else only its directory has.
-type HostSharing = (Sharing, Vec<TreePath>);
+type HostSharing = (SharePlan, Vec<SharedPath>);
 
 impl AdoptVerb<'_> {
     /// Adds what the hosts share to the plan.
@@ -36,6 +36,9 @@ impl AdoptVerb<'_> {
         plan: &mut AdoptPlan,
     ) -> Result<(), VerbError> {
         let asked = SharedPath::parse_all(self.args.adopt.share.iter().map(String::as_str))?;
+        if plan.adoptions.is_empty() {
+            return nothing_to_share(&asked);
+        }
         let settled = self.settled();
         let tree = settled.as_ref().and_then(|settled| self.tree(&settled.source));
         let hosts: Vec<usize> = plan.adoptions.keys().copied().collect();
@@ -67,10 +70,10 @@ impl AdoptVerb<'_> {
             let name = fleet.name(host);
             let rest = (!rest.is_empty()).then(|| sharing::left(&rest));
             plan.lines.extend(sharing.lines().into_iter().chain(rest).map(|line| (name.to_owned(), line)));
-            if let Some(adoption) = plan.adoptions.get_mut(&host)
-                && !sharing.moves.is_empty()
-            {
-                adoption.share(&sharing.moves);
+            if let Some(adoption) = plan.adoptions.get_mut(&host) {
+                // What an interrupted run has moved goes back with the rest.
+                let begun = adoption.shared();
+                adoption.share(&different(begun.iter().chain(&sharing.moves)));
             }
         }
         plan.shared = adds.iter().map(ToString::to_string).collect();
@@ -86,37 +89,36 @@ impl AdoptVerb<'_> {
     ) -> anyhow::Result<HostSharing> {
         let at = AdoptedPlace::of(context.facts, adoption);
         let mut site = fleet.site(host);
-        let contents = site.adopted_contents(&at)?;
+        let contents = adopted_contents(&mut site, &at)?;
         let mut wanted = Wishes::default();
+        if adoption.kind != AdoptionKind::Layout {
+            wanted.want(context.options.iter().flat_map(|options| &options.shared), WantedBy::Setting);
+        }
         wanted.want(context.asked, WantedBy::CommandLine);
         // What an interrupted run began.
         wanted.want(&adoption.shared(), WantedBy::Proposal);
         let mut rest = Vec::new();
         if adoption.kind == AdoptionKind::Layout {
-            let links = site.share_facts(&at, &context.facts.user, &contents.linked)?;
+            let links = share_facts(&mut site, &at, &context.facts.user, &contents.linked)?;
             // A link that leads to another path in `shared/` means something else.
             let links = contents.linked.iter().zip(links).filter(|(_, found)| found.at == AtPath::Shared);
             wanted.want(links.map(|(link, _)| link), WantedBy::Proposal);
             wanted.0.retain(|(path, _)| !context.rules().shared.contains(&path.path));
-        } else {
-            wanted.want(context.options.iter().flat_map(|options| &options.shared), WantedBy::Setting);
-            if let Some(tree) = context.tree {
-                let found = unsourced(&contents, &context.rules(), tree);
-                wanted.want(&found.directories, WantedBy::Proposal);
-                rest = found.rest;
-            }
+        } else if let Some(tree) = context.tree {
+            let found = unsourced(&contents, &context.rules(), tree);
+            wanted.want(&found.directories, WantedBy::Proposal);
+            rest = found.rest;
         }
         let paths: Vec<SharedPath> = wanted.0.iter().map(|(path, _)| path.clone()).collect();
-        let found = site.share_facts(&at, &context.facts.user, &paths)?;
+        let found = share_facts(&mut site, &at, &context.facts.user, &paths)?;
         Ok((sharing::decide(&wanted.0, &found)?, rest))
     }
 
     /// The settings of the hosts. `None` if they have mistakes, which has been said.
     fn settled(&self) -> Option<Settled> {
         let inventory = &self.inventory;
-        let load = |source| {
-            project::load(source, &inventory.dir, &self.access.cancel_token, &self.access.events)
-        };
+        let load =
+            |source| project::load(source, &inventory.dir, &self.access.cancel_token, &self.access.events);
         let recipe = project::source(Some(inventory), None).map_err(|report| vec![report]).and_then(load);
         let settled = recipe.and_then(|recipe| {
             let cli = self.args.settings().map_err(|error| vec![Report::of(&error)])?;
@@ -162,8 +164,8 @@ impl AdoptVerb<'_> {
 
     /// Refuses to write a setting that a stage or a host replaces.
     fn check_layers(&self, adds: &[SharedPath]) -> Result<(), Report> {
-        let layers =
-            std::iter::once(&self.selected.stage.settings).chain(self.selected.hosts.iter().map(|host| &host.settings));
+        let layers = std::iter::once(&self.selected.stage.settings)
+            .chain(self.selected.hosts.iter().map(|host| &host.settings));
         let set = layers.filter_map(|layer| layer.get("shared"));
         let hiding = set.into_iter().find(|setting| matches!(setting.change, SettingChange::Set(_)));
         match hiding.filter(|_| !adds.is_empty()) {
@@ -218,9 +220,19 @@ fn different<'a>(paths: impl Iterator<Item = &'a SharedPath>) -> Vec<SharedPath>
     all
 }
 
+fn nothing_to_share(asked: &[SharedPath]) -> Result<(), VerbError> {
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+    let hint = format!("write in `runner.toml`, in its table `settings`: {}", rewrite::shared_line(&names));
+    Err(Report::new("`--share` moves what is adopted, and nothing is").hint(hint).into())
+}
+
 /// Fails if no host has a path that the command line names.
 fn is_somewhere(asked: &[SharedPath], all: &[(usize, HostSharing)]) -> Result<(), Report> {
-    let is_absent = |path: &&SharedPath| all.iter().all(|(_, (sharing, _))| sharing.absent.contains(&path.path));
+    let is_absent =
+        |path: &&SharedPath| all.iter().all(|(_, (sharing, _))| sharing.absent.contains(&path.path));
     match asked.iter().find(is_absent) {
         Some(path) => Err(Report::new(format!("no host has `{}`, which `--share` names", path.path))
             .hint("`--share` takes a path in the directory that is served, such as `uploads`")),

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use toml_edit::{Array, DocumentMut, Item, TableLike};
+use toml_edit::{Array, Decor, DocumentMut, Item, RawString, TableLike};
 
 use crate::event::Place;
 
@@ -93,13 +93,23 @@ fn extend(settings: &mut dyn TableLike, shared: &[String]) -> Result<()> {
         None => setting,
     };
     let list = list.as_array_mut().context("`shared` is no list")?;
-    for path in shared {
+    let text = |raw: Option<&RawString>| raw.and_then(RawString::as_str).unwrap_or_default().to_owned();
+    let last = list.iter().last().map(toml_edit::Value::decor);
+    // Each in a line of its own, if the others are; the space before the bracket stays there.
+    let prefix = text(last.and_then(Decor::prefix));
+    let suffix = text(last.and_then(Decor::suffix));
+    let prefix = prefix.rfind('\n').map_or(" ", |at| &prefix[at..]);
+    let is_empty = list.is_empty();
+    if let Some(last) = list.iter_mut().last() {
+        last.decor_mut().set_suffix("");
+    }
+    for (n, path) in shared.iter().enumerate() {
         let mut item = toml_edit::Value::from(path);
-        // In the line of its own that the others have.
-        if let Some(last) = list.iter().last() {
-            *item.decor_mut() = last.decor().clone();
-        }
+        *item.decor_mut() = Decor::new(if is_empty && n == 0 { "" } else { prefix }, "");
         list.push_formatted(item);
+    }
+    if let Some(last) = list.iter_mut().last() {
+        last.decor_mut().set_suffix(suffix);
     }
     Ok(())
 }
@@ -172,19 +182,28 @@ mod tests {
 
     #[test]
     fn shared_paths_are_added_and_the_rest_stays() {
-        shares("[stage.a] # x\npath = \"/x\"\n", "[stage.a] # x\npath = \"/x\"\n\n[settings]\nshared.add = [\"up/\", \"it's\"]\n");
+        shares(
+            "[stage.a] # x\npath = \"/x\"\n",
+            "[stage.a] # x\npath = \"/x\"\n\n[settings]\nshared.add = [\"up/\", \"it's\"]\n",
+        );
         shares(
             "[settings]\nsource = \"x\" # y\n\n# the servers\n[stage.a]\n",
             "[settings]\nsource = \"x\" # y\nshared.add = [\"up/\", \"it's\"]\n\n# the servers\n[stage.a]\n",
         );
-        shares("[settings]\nshared = [ '.env' ]\n", "[settings]\nshared = [ '.env' , \"up/\", \"it's\"]\n");
+        shares("[settings]\nshared = [ '.env' ]\n", "[settings]\nshared = [ '.env', \"up/\", \"it's\" ]\n");
         shares(
             "[settings]\nshared.add = [\n  \"a\", # b\n  \"c\",\n]\n",
             "[settings]\nshared.add = [\n  \"a\", # b\n  \"c\",\n  \"up/\",\n  \"it's\",\n]\n",
         );
-        shares("[settings]\nshared.remove = [\"a\"]\n", "[settings]\nshared.remove = [\"a\"]\nshared.add = [\"up/\", \"it's\"]\n");
+        shares(
+            "[settings]\nshared.remove = [\"a\"]\n",
+            "[settings]\nshared.remove = [\"a\"]\nshared.add = [\"up/\", \"it's\"]\n",
+        );
         shares("[settings.shared]\nadd = []\n", "[settings.shared]\nadd = [\"up/\", \"it's\"]\n");
-        shares("settings = { source = \"x\" }\n", "settings = { source = \"x\" , shared.add = [\"up/\", \"it's\"] }\n");
+        shares(
+            "settings = { source = \"x\" }\n",
+            "settings = { source = \"x\" , shared.add = [\"up/\", \"it's\"] }\n",
+        );
         assert!(with_shared("settings = 1", &["x".to_owned()]).is_err());
     }
 }

@@ -124,6 +124,8 @@ pub struct AdoptionFacts {
     pub is_deployed: bool,
     /// Whether others can pass all directories above the deploy path, but not those above the site beside.
     pub is_beside_closed: bool,
+    /// A directory above the site beside that looks like a web root.
+    pub webroot_above: Option<String>,
     /// Relative links that lead out of the directory, which would lead elsewhere once it has moved.
     pub outside: Vec<String>,
     /// The file systems of `current`, `releases`, the deploy path, and the directory above the site beside, where known.
@@ -161,6 +163,7 @@ pub fn look(root: &str, beside: &str) -> Step<AdoptionFacts> {
             is_unfinished: false,
             is_deployed: fields.get("deployed").is_some(),
             is_beside_closed: fields.get("closed").is_some(),
+            webroot_above: fields.get("webroot"),
             outside: fields.list("outside"),
             devices: std::array::from_fn(|_| devices.next().unwrap_or_default()),
             logged: fields.list("logged").iter().filter_map(|line| LoggedRelease::parse(line)).collect(),
@@ -200,18 +203,18 @@ pub fn adopt(lock: &Lock, adoption: &Adoption) -> Step<Adopted> {
     .data("release", &adoption.release)
 }
 
-/// Takes the adoption back, and forgets the releases that it recorded.
-pub fn undo<'a>(
-    lock: &Lock,
-    adoption: &Adoption,
-    adopted: impl IntoIterator<Item = &'a Record>,
-    entry: &HistoryEntry,
-) -> Step<()> {
+/// Takes the adoption back, and forgets the releases that it recorded. The note about it stays.
+pub fn undo<'a>(lock: &Lock, adoption: &Adoption, adopted: impl IntoIterator<Item = &'a Record>) -> Step<()> {
     let script = script(lock, adoption, include_str!("sh/adopt_undo.sh"))
-        .rows("records", adopted.into_iter().map(|record| [&record.name]))
-        .var("entry", entry);
+        .rows("records", adopted.into_iter().map(|record| [&record.name]));
     Step::new("adopt-undo", Effect::Writes, script, |answer| Fields::read(answer, "undone").map(drop))
         .data("release", &adoption.release)
+}
+
+/// Forgets an adoption that was taken back.
+pub fn forget(lock: &Lock, entry: &HistoryEntry) -> Step<()> {
+    let script = lock.script(include_str!("sh/adopt_forget.sh")).var("entry", entry);
+    Step::new("adopt-forget", Effect::Writes, script, |answer| Fields::read(answer, "forgotten").map(drop))
 }
 
 #[cfg(test)]

@@ -59,8 +59,23 @@ pub fn for_administrator(found: &AdoptionFacts, adoption: &Adoption) -> Report {
     let mut lines = vec![format!("sudo chown {} {place}", Word::shown(&found.user))];
     lines.extend(prepared(found, adoption, "sudo "));
     let begin = format!("sudo ln -s {link} {release}");
+    let at_once = exchange_line(found, &place, &release);
+    match at_once {
+        Some(exchange) => lines.extend([begin, exchange]),
+        None => lines.extend(moved(found, adoption, "sudo ")),
+    }
+    Report::new(format!(
+        "`{parent}` is not writable by `{}`, so `{}` cannot become a link",
+        found.user, found.root
+    ))
+    .note(format!("nothing was changed; an administrator can do it on the server:\n{}", lines.join("\n")))
+    .hint("after that, run this again: it finds what was done, and goes on")
+}
+
+/// The line that exchanges two names, if a program on the server can.
+fn exchange_line(found: &AdoptionFacts, place: &str, release: &str) -> Option<String> {
     let call = &found.call;
-    let at_once = match found.exchanger.as_deref() {
+    match found.exchanger.as_deref() {
         Some("mv") => Some(format!("sudo mv --exchange -T {place} {release}")),
         Some("perl") => Some(format!(
             "sudo perl -e 'syscall({call}, -100, $ARGV[0], -100, $ARGV[1], 2) == 0 or die \"$!\\n\"' {place} {release}"
@@ -69,14 +84,31 @@ pub fn for_administrator(found: &AdoptionFacts, adoption: &Adoption) -> Report {
             "sudo python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall({call}, -100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2))' {place} {release}"
         )),
         _ => None,
-    };
-    match at_once {
-        Some(exchange) => lines.extend([begin, exchange]),
-        None => lines.extend(moved(found, adoption, "sudo ")),
     }
+}
+
+/// The lines that take an adoption back, for whoever may write above the docroot. What was moved to `shared/` comes first:
+/// its links lead nowhere from the docroot.
+pub fn undo_for_administrator(found: &AdoptionFacts, adoption: &Adoption, site: &str) -> Report {
+    let (place, _) = adoption.exchange();
+    let name = &adoption.release;
+    let moved = |from: String, to: String, link: String| {
+        let (from, to) = (Word::shown(&from), Word::shown(&to));
+        // Without such a program, the link makes way: a gap.
+        let by_hand = || format!("sudo rm {from}\nsudo mv {to} {from}");
+        exchange_line(found, &from, &to).map_or_else(by_hand, |line| format!("{line}\nsudo rm {link}"))
+    };
+    let shared = adoption.shared().into_iter().map(|path| {
+        let to = format!("{site}/shared/{}", path.path);
+        moved(format!("{site}/releases/{name}/{}", path.path), to.clone(), Word::shown(&to))
+    });
+    let release = format!("{site}/releases/{name}");
+    let whole = moved(place.to_owned(), release.clone(), Word::shown(&release));
+    let lines: Vec<String> = shared.chain([whole]).collect();
+    let parent = place.rsplit_once('/').map_or("/", |(parent, _)| parent);
     Report::new(format!(
-        "`{parent}` is not writable by `{}`, so `{}` cannot become a link",
-        found.user, found.root
+        "`{parent}` is not writable by `{}`, so `{place}` cannot become a directory",
+        found.user
     ))
     .note(format!("nothing was changed; an administrator can do it on the server:\n{}", lines.join("\n")))
     .hint("after that, run this again: it finds what was done, and goes on")

@@ -56,12 +56,17 @@ pub fn of_directory(root: &str, place: &str) -> Step<ReleaseContents> {
 impl ReleaseContents {
     /// The paths that no rule names, and that are no links into `shared/`. A directory with something else in it is not
     /// among them.
-    pub fn strangers(&self, rules: &PathRules) -> Vec<TreePath> {
+    pub fn strangers(&self, rules: &PathRules) -> Vec<SharedPath> {
         let named =
             rules.shared.iter().chain(&rules.generated).chain(&rules.writable).chain(&self.shared_links);
         let named: Vec<TreePath> = named.cloned().collect();
         let stays = |path: &TreePath| named.iter().any(|top| path.starts_with(top) || top.starts_with(path));
-        self.paths.iter().filter(|path| !stays(path)).cloned().collect()
+        let kind = |path: &TreePath| match self.directories.contains(path) {
+            true => SharedKind::Directory,
+            false => SharedKind::File,
+        };
+        let strangers = self.paths.iter().filter(|path| !stays(path));
+        strangers.map(|path| SharedPath { path: path.clone(), kind: kind(path) }).collect()
     }
 }
 
@@ -114,11 +119,12 @@ mod tests {
         ];
         let contents = ReleaseContents {
             paths: paths.map(path).into(),
+            directories: HashSet::from([path("admin")]),
             shared_links: vec![path("logs"), path("public/st")],
             ..ReleaseContents::default()
         };
         let strangers = contents.strangers(&rules());
         let left = left_behind(&strangers, &tree(&["index=x", "public/", "public/a=x"]));
-        assert_eq!(left, ["admin", "public/old"].map(path));
+        assert_eq!(left.iter().map(ToString::to_string).collect::<Vec<_>>(), ["admin/", "public/old"]);
     }
 }

@@ -1,12 +1,12 @@
 //! Decides how to fill a release: what to keep, send and remove. The decision needs only manifests.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Result, bail};
 
 use crate::release::linked::{LinksBefore, is_kept};
 use crate::release::path_kinds::SourceKinds;
-use crate::release::{ReleaseName, SharedPath};
+use crate::release::{ReleaseName, SharedKind, SharedPath};
 use crate::tree::{Change, EDIT_AWK, Entry, Kind, Manifest, Tree, TreePath, tops};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub struct Last {
     /// Other links into `shared/` that it has, made by another tool.
     pub foreign_links: Vec<SharedPath>,
     /// If another tool made it: what the next release must not get from it.
-    pub strangers: Vec<TreePath>,
+    pub strangers: Vec<SharedPath>,
 }
 
 /// Paths in a release that have special rules.
@@ -99,9 +99,13 @@ impl Last {
 }
 
 /// The strangers that the source does not have, without those inside of another one.
-pub(super) fn left_behind(strangers: &[TreePath], tree: &Tree) -> Vec<TreePath> {
+pub(super) fn left_behind(strangers: &[SharedPath], tree: &Tree) -> Vec<SharedPath> {
     let source: HashSet<&TreePath> = tree.entries.iter().map(|entry| &entry.path).collect();
-    tops(strangers.iter().filter(|path| !source.contains(path)).cloned().collect())
+    let lacking = strangers.iter().filter(|stranger| !source.contains(&stranger.path));
+    let kinds: HashMap<TreePath, SharedKind> =
+        lacking.map(|stranger| (stranger.path.clone(), stranger.kind)).collect();
+    let tops = tops(kinds.keys().cloned().collect()).into_iter();
+    tops.map(|path| SharedPath { kind: kinds[&path], path }).collect()
 }
 
 /// Decides which links into `shared/` that another tool made the next release gets as well.
@@ -124,7 +128,7 @@ pub struct Plan {
     pub(super) left_out: Vec<TreePath>,
     pub(super) generated: Vec<TreePath>,
     /// What is not copied from a release that another tool made.
-    pub left_behind: Vec<TreePath>,
+    pub left_behind: Vec<SharedPath>,
     pub links: LinksBefore,
     pub(super) starting: Vec<TreePath>,
 }
@@ -157,8 +161,8 @@ impl Plan {
             }
         };
         let left_behind = left_behind(&last.strangers, tree);
-        let left_out =
-            rules.generated.iter().chain(&rules.shared).chain(links.left_out()).chain(&left_behind);
+        let tops = left_behind.iter().map(|left| &left.path);
+        let left_out = rules.generated.iter().chain(&rules.shared).chain(links.left_out()).chain(tops);
         Self {
             strategy,
             base,

@@ -72,6 +72,7 @@ pub(super) fn read(fields: &Fields) -> Result<Seen> {
         directories: fields.list("release").into_iter().collect(),
         shared: shared(fields),
         intents: intents(fields)?,
+        was_moved: fields.get("moved").is_some(),
         has_litter: fields.get("litter").is_some(),
         webroot: fields.list("webroot"),
         parts: fields.list("part").iter().filter_map(|line| SitePart::parse(line)).collect(),

@@ -29,6 +29,8 @@ pub struct Seen {
     pub cache: Cache,
     /// Swaps that were not confirmed.
     pub intents: Vec<Intent>,
+    /// Whether `runner adopt` has made a directory that was served a release.
+    pub was_moved: bool,
     /// Whether an interrupted run left temporary files.
     pub has_litter: bool,
     /// What a web server would serve from the deploy path itself, if that has no `current`.

@@ -3,9 +3,9 @@
 use crate::event::{Report, few};
 use crate::release::adoption::{Adoption, AdoptionFacts, AdoptionKind, Occupant};
 use crate::release::answer::Fields;
-use crate::release::scripts::{LIB, MOVING, OURS};
+use crate::release::scripts::{MOVING, script};
 use crate::release::{SharedKind, SharedPath};
-use crate::shell::{Effect, Script, Step, Word};
+use crate::shell::{Effect, Step, Word};
 use crate::tree::TreePath;
 
 /// Where a directory is that is adopted, and where its site's `shared/` is or will be.
@@ -61,17 +61,12 @@ pub struct Obstacle {
 /// Looks at paths, for each of them.
 pub fn look(at: &AdoptedPlace, user: &str, paths: &[SharedPath]) -> Step<Vec<ShareFound>> {
     let AdoptedPlace { root, place, shared } = at;
-    let script = Script::new(include_str!("sh/adopt_shares.sh")).with(LIB).with(OURS).with(MOVING);
+    let script = script(root, include_str!("sh/adopt_shares.sh")).with(MOVING);
     let rows = paths.iter().map(|path| {
         let [_, path, link] = path.row();
         [path, link]
     });
-    let script = script
-        .var("root", root)
-        .var("holder", "")
-        .var("place", place)
-        .var("shared", shared)
-        .rows("asked", rows);
+    let script = script.var("place", place).var("shared", shared).rows("asked", rows);
     let (paths, at, user) = (paths.to_vec(), at.clone(), user.to_owned());
     Step::new("adopt-shares", Effect::Reads, script, move |answer| {
         let fields = Fields::read(answer, "looked")?;
@@ -91,7 +86,10 @@ fn read(word: &str, obstacle: &str, at: &AdoptedPlace, user: &str, path: &Shared
     let full = Word::shown(&full);
     let (me, shared) = (Word::shown(user), &at.shared);
     let (why, cure) = match kind {
-        "parent" => (format!("`{user}` cannot write in `{detail}`"), format!("on the server: `sudo chown {me} {detail}`")),
+        "parent" => (
+            format!("`{user}` cannot write in `{detail}`"),
+            format!("on the server: `sudo chown {me} {detail}`"),
+        ),
         "denied" => (
             format!("it belongs to `{detail}`, and `{user}` cannot write in it"),
             format!("on the server: `sudo chgrp $(id -g {me}) {full}; sudo chmod g+rwx {full}`"),
@@ -135,7 +133,7 @@ pub enum WantedBy {
 
 /// What happens with the paths of one host.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Sharing {
+pub struct SharePlan {
     /// They move.
     pub moves: Vec<SharedPath>,
     /// `runner.toml` does not name them yet.
@@ -149,8 +147,8 @@ pub struct Sharing {
 }
 
 /// Decides about each of `wanted`, of which the server says what is `found`.
-pub fn decide(wanted: &[(SharedPath, WantedBy)], found: &[ShareFound]) -> Result<Sharing, Report> {
-    let mut sharing = Sharing::default();
+pub fn decide(wanted: &[(SharedPath, WantedBy)], found: &[ShareFound]) -> Result<SharePlan, Report> {
+    let mut sharing = SharePlan::default();
     for ((path, by), ShareFound { at, obstacle }) in wanted.iter().zip(found) {
         let kind = match at {
             AtPath::Nothing => {
@@ -172,14 +170,16 @@ pub fn decide(wanted: &[(SharedPath, WantedBy)], found: &[ShareFound]) -> Result
                 sharing.copied.push((path, obstacle.clone()));
             }
             (Some(Obstacle { why, cure, .. }), _) => {
-                return Err(Report::new(format!("`{path}` cannot move to `shared/`: {why}")).hint(cure.clone()));
+                return Err(
+                    Report::new(format!("`{path}` cannot move to `shared/`: {why}")).hint(cure.clone())
+                );
             }
         }
     }
     Ok(sharing)
 }
 
-impl Sharing {
+impl SharePlan {
     /// What would be done on the host, a line each.
     pub fn lines(&self) -> Vec<String> {
         let moved = self.moves.iter().map(|path| {
@@ -190,14 +190,16 @@ impl Sharing {
             format!("`{path}` stays, because {why}: the first deployment copies it; to have it moved, {cure}")
         });
         let stay = self.stay.iter().map(|(path, Obstacle { why, cure, .. })| {
-            format!("`{path}`, which the source does not have, stays, because {why}; to have it shared, {cure}")
+            format!(
+                "`{path}`, which the source does not have, stays, because {why}; to have it shared, {cure}"
+            )
         });
         moved.chain(copied).chain(stay).collect()
     }
 }
 
 /// Names what stays in the adopted release alone.
-pub fn left(rest: &[TreePath]) -> String {
+pub fn left(rest: &[SharedPath]) -> String {
     format!(
         "the source, as it is now, does not have {}: only the adopted release keeps this; `--share PATH` shares a path with all releases",
         few(rest)
@@ -209,7 +211,11 @@ mod tests {
     use super::*;
 
     fn at() -> AdoptedPlace {
-        AdoptedPlace { root: "/srv/my shop".into(), place: "current".into(), shared: "/srv/my shop/shared".into() }
+        AdoptedPlace {
+            root: "/srv/my shop".into(),
+            place: "current".into(),
+            shared: "/srv/my shop/shared".into(),
+        }
     }
 
     #[track_caller]
@@ -233,14 +239,34 @@ mod tests {
         let moved = "`up/` becomes `shared/up`, and a link takes its place in the same instant";
         case(Setting, "directory", "", moved);
         case(Proposal, "directory", "", &format!("{moved}\nadds up/"));
-        case(CommandLine, "file", "", "`up` becomes `shared/up`, and a link takes its place in the same instant\nadds up");
+        case(
+            CommandLine,
+            "file",
+            "",
+            "`up` becomes `shared/up`, and a link takes its place in the same instant\nadds up",
+        );
         case(Setting, "nothing", "", "");
         case(CommandLine, "nothing", "", "no up");
         case(Setting, "shared", "", "");
         case(CommandLine, "shared", "", "adds up");
         case(Setting, "directory", "denied www-data", "`up/` stays, because it belongs to `www-data`");
-        case(Proposal, "directory", "mount", "`up/`, which the source does not have, stays, because it is on another");
-        case(CommandLine, "file", "relative x/y", "`up` cannot move to `shared/`: it is a relative link, to `x/y`");
-        case(Setting, "file", "taken /x", "`up` cannot move to `shared/`: `/srv/my shop/shared/up` exists already");
+        case(
+            Proposal,
+            "directory",
+            "mount",
+            "`up/`, which the source does not have, stays, because it is on another",
+        );
+        case(
+            CommandLine,
+            "file",
+            "relative x/y",
+            "`up` cannot move to `shared/`: it is a relative link, to `x/y`",
+        );
+        case(
+            Setting,
+            "file",
+            "taken /x",
+            "`up` cannot move to `shared/`: `/srv/my shop/shared/up` exists already",
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::event::{Report, few};
 use crate::release::adoption::{Adoption, AdoptionFacts, AdoptionKind, Occupant};
-use crate::release::by_hand::{for_administrator, path_of, with_gap};
+use crate::release::by_hand::{for_administrator, path_of, undo_for_administrator, with_gap};
 use crate::release::seen::Seen;
 use crate::release::{Record, ReleaseName};
 use crate::shell::Word;
@@ -39,7 +39,7 @@ pub fn decide(
         let adoption = linked(found, request)?;
         return Ok(if found.is_deployed { Takeover::Moved } else { Takeover::Adopt(adoption) });
     };
-    if matches!(found.at_current, Occupant::Directory { .. }) {
+    if matches!(found.at_current, Occupant::Directory { .. }) && !request.is_docroot {
         let adoption = Adoption::new(named(found.adoption.as_ref(), request), AdoptionKind::Current);
         can_exchange(found, &found.at_current, &adoption, [0, 1])?;
         return Ok(Takeover::Adopt(adoption));
@@ -152,6 +152,12 @@ fn is_apart(found: &AdoptionFacts) -> Result<(), Report> {
         ))
         .hint("name another directory with `--to`"));
     }
+    if let Some(above) = &found.webroot_above {
+        return Err(Report::new(format!(
+            "`{above}` looks like a web root, and `{beside}` would lie below it: visitors could read `shared/` and all releases"
+        ))
+        .hint("name a directory outside of it with `--to`"));
+    }
     Ok(())
 }
 
@@ -208,6 +214,48 @@ fn can_exchange(
         Some(_) => Ok(()),
         None => Err(with_gap(found, adoption, &path)),
     }
+}
+
+/// Refuses to take an adoption back after something was deployed.
+pub fn can_take_back(seen: &Seen) -> Result<(), Report> {
+    let Some(newest) = seen.records.iter().rfind(|record| !record.adopted) else { return Ok(()) };
+    let report = Report::new(format!("`{}` was deployed after the site was adopted", newest.name));
+    let is_served = |live: &ReleaseName| seen.record(live).is_some_and(|record| record.adopted);
+    match seen.live().is_some_and(is_served) {
+        true => Err(report.note("visitors see what was adopted")),
+        false => Err(report.hint("to serve what was adopted, go back to it with `rollback`")),
+    }
+}
+
+/// What would be taken back. Nobody but an administrator can do it where the directory above cannot be written.
+pub fn undo_line(
+    found: &AdoptionFacts,
+    seen: Option<&Seen>,
+    adoption: &Adoption,
+    site: &str,
+) -> Result<String, Report> {
+    let release = &adoption.release;
+    let line = match &adoption.kind {
+        AdoptionKind::Layout => "forget the records of the other tool's releases".to_owned(),
+        AdoptionKind::Current => format!("`releases/{release}` becomes the directory `current` again"),
+        AdoptionKind::Docroot { directory, .. } => {
+            let above = |path: &str| path.rsplit_once('/').map(|(above, _)| above.to_owned());
+            // An administrator may have done it.
+            let is_adopted = match found.root == *directory {
+                true => matches!(found.at_root, Occupant::Link(_)),
+                false => seen.is_some_and(|seen| seen.live().is_some()),
+            };
+            if is_adopted && above(directory) == above(&found.root) && !found.is_parent_writable {
+                return Err(undo_for_administrator(found, adoption, site));
+            }
+            format!("`{site}/releases/{release}` becomes the directory `{directory}` again")
+        }
+    };
+    let shared = adoption.shared();
+    Ok(match shared.is_empty() {
+        true => line,
+        false => format!("{} move back from `shared/`; {line}", few(&shared)),
+    })
 }
 
 /// What would be done, a line each.

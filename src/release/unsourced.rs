@@ -9,9 +9,9 @@ use crate::tree::{Tree, TreePath};
 /// Endings of names that a web server or an interpreter may run, or that pages are made of. Whoever has such a file beside
 /// uploads decides about it alone.
 const CODE: [&str; 42] = [
-    "php", "php3", "php4", "php5", "php7", "php8", "phtml", "phar", "phps", "inc", "module", "pl", "pm", "py", "pyc",
-    "rb", "cgi", "fcgi", "sh", "js", "mjs", "cjs", "ts", "jsx", "tsx", "vue", "map", "html", "htm", "xhtml", "css",
-    "scss", "twig", "tpl", "jsp", "asp", "aspx", "lua", "so", "jar", "exe", "wasm",
+    "php", "php3", "php4", "php5", "php7", "php8", "phtml", "phar", "phps", "inc", "module", "pl", "pm",
+    "py", "pyc", "rb", "cgi", "fcgi", "sh", "js", "mjs", "cjs", "ts", "jsx", "tsx", "vue", "map", "html",
+    "htm", "xhtml", "css", "scss", "twig", "tpl", "jsp", "asp", "aspx", "lua", "so", "jar", "exe", "wasm",
 ];
 
 /// Paths without those inside of another one of them.
@@ -20,23 +20,20 @@ pub struct Unsourced {
     /// Directories without code.
     pub directories: Vec<SharedPath>,
     /// All the other paths.
-    pub rest: Vec<TreePath>,
+    pub rest: Vec<SharedPath>,
 }
 
 /// What no rule names, and `tree`, the source, does not have.
 pub fn unsourced(contents: &ReleaseContents, rules: &PathRules, tree: &Tree) -> Unsourced {
-    let mut found = Unsourced::default();
     let strangers = contents.strangers(rules);
-    let with_code: Vec<&TreePath> = strangers.iter().filter(|path| is_code(path)).collect();
-    for path in left_behind(&strangers, tree) {
-        let is_directory = contents.directories.contains(&path);
-        let has_code = with_code.iter().any(|code| code.starts_with(&path));
-        match is_directory && !has_code && is_text(&path) {
-            true => found.directories.push(SharedPath { path, kind: SharedKind::Directory }),
-            false => found.rest.push(path),
-        }
-    }
-    found
+    let with_code: Vec<&TreePath> =
+        strangers.iter().map(|stranger| &stranger.path).filter(|path| is_code(path)).collect();
+    let is_proposed = |left: &SharedPath| {
+        let has_code = with_code.iter().any(|code| code.starts_with(&left.path));
+        left.kind == SharedKind::Directory && !has_code && is_text(&left.path)
+    };
+    let (directories, rest) = left_behind(&strangers, tree).into_iter().partition(is_proposed);
+    Unsourced { directories, rest }
 }
 
 /// Whether `runner.toml` can name it.
@@ -78,8 +75,8 @@ mod tests {
         let contents = ReleaseContents::of(&directories, &files);
         let rules = PathRules { shared: vec![path("logs"), path(".env")], ..PathRules::default() };
         let found = unsourced(&contents, &rules, &tree(&["site/", "site/index.html=x"]));
-        let texts: Vec<String> = found.directories.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, ["empty/", "photos/"]);
-        assert_eq!(found.rest, ["admin", "lib", "notes.txt", "old.php"].map(path));
+        let texts = |paths: &[SharedPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(&found.directories), ["empty/", "photos/"]);
+        assert_eq!(texts(&found.rest), ["admin/", "lib/", "notes.txt", "old.php"]);
     }
 }

@@ -9,7 +9,7 @@ use crate::event::{Event, Report, few};
 use crate::release::adoption::Adoption;
 use crate::run::Run;
 use crate::run::lock::{lock_all, release_locks};
-use crate::site::{check_undo, record_adopted};
+use crate::site::{check_undo, forget_adoption, record_adopted};
 
 /// What each host adopts.
 pub type Adoptions = BTreeMap<usize, Adoption>;
@@ -52,7 +52,8 @@ fn take_back(run: &Run, adoptions: &Adoptions, hosts: &[usize]) {
         let mut site = run.fleet.site(host);
         site.session.begin_undo();
         check_undo(&site)?;
-        site.undo_adoption(&adoptions[&host], run.now(), &run.by)
+        site.undo_adoption(&adoptions[&host], run.now(), &run.by)?;
+        forget_adoption(&mut site, &adoptions[&host], run.now(), &run.by)
     });
     match run.fleet.none_failed(failures) {
         Ok(()) => run.warn(format!("what this run had adopted on {} was taken back", few(&names))),
@@ -77,7 +78,13 @@ pub fn undo(run: &Arc<Run>, adoptions: &Adoptions, settle: impl FnOnce() -> Resu
         });
         run.fleet.none_failed(failures)
     });
-    let settled = undone.and_then(|()| settle());
+    // What was taken back is forgotten last: until then, the next run goes on with it.
+    let settled = undone.and_then(|()| settle()).and_then(|()| {
+        let failures = run.on_each(&hosts, |host| {
+            forget_adoption(&mut run.fleet.site(host), &adoptions[&host], run.now(), &run.by)
+        });
+        run.fleet.none_failed(failures)
+    });
     release_locks(run);
     settled
 }

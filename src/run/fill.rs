@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail};
 use crate::event::{Event, Report, few};
 use crate::here::mode::Mode;
 use crate::here::source::SourceFiles;
-use crate::release::ReleaseName;
 use crate::release::plan::Strategy;
+use crate::release::{ReleaseName, SharedPath};
 use crate::run::plan::plan_fill;
 use crate::run::source_change::{FillStart, SourceChange};
 use crate::run::{Run, sent};
-use crate::site::{BaseState, Fill, Site, base_state, check_kinds};
+use crate::site::{BaseState, Fill, Site, base_state, check_kinds, shared_line};
 use crate::tree::{CompressionMode, Pack, TreePath};
 
 /// How many paths a message about an adopted release names.
@@ -80,32 +80,33 @@ fn compare(run: &Run, files: &SourceFiles, start: &FillStart) -> Result<SourceCh
 
 /// Refuses to leave behind what only the directory has that was served before `runner adopt`: nobody has decided about it,
 /// and visitors would lose it.
-fn check_left_behind(site: &Site, start: &FillStart, paths: &[TreePath]) -> Result<()> {
+fn check_left_behind(site: &Site, start: &FillStart, paths: &[SharedPath]) -> Result<()> {
     let Some(name) = &start.last.name else { return Ok(()) };
     let is_moved = site.seen()?.record(name).is_some_and(|record| record.moved);
     if !is_moved || paths.is_empty() || site.options().allows_unlinked {
         return Ok(());
     }
-    let items: Vec<String> =
-        paths.iter().take(NAMED).map(|path| toml::Value::String(path.to_string()).to_string()).collect();
-    let report = Report::new(format!("visitors would lose what only the adopted release `{name}` has: {}", few(paths)))
-        .note("the source does not have it, and no setting names it")
-        .hint(format!(
-            "to keep it, write in `runner.toml`: shared.add = [{}] (a directory ends in `/`); if it is not needed, add `--set allow_unlinked=true`",
-            items.join(", ")
-        ));
+    let line = shared_line(site.options(), &paths[..paths.len().min(NAMED)]);
+    let report = Report::new(format!(
+        "visitors would lose what only the adopted release `{name}` has: {}",
+        few(paths)
+    ))
+    .note("the source does not have it, and no setting names it")
+    .hint(format!(
+        "to keep it, write in `runner.toml`: {line}; if it is not needed, add `--set allow_unlinked=true`"
+    ));
     site.session.refuse(report)
 }
 
-/// Names what stays in a release that another tool made.
-fn not_copied(name: &ReleaseName, paths: &[TreePath]) -> String {
+/// Names what stays in a release that another tool made, or a person.
+fn not_copied(name: &ReleaseName, paths: &[SharedPath]) -> String {
     let shown: Vec<String> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
     let more = match paths.len() - shown.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     format!(
-        "not copied from `{name}`, which another tool made: {}{more}; to keep a path, add it to the setting `shared` or `writable`",
+        "not copied from `{name}`, which `runner` did not make: {}{more}; to keep a path, add it to the setting `shared` or `writable`",
         shown.join(", ")
     )
 }

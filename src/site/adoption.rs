@@ -3,12 +3,13 @@
 use anyhow::{Result, bail};
 use jiff::Timestamp;
 
-use crate::event::{Report, few};
+use crate::event::few;
 use crate::release::adoption::{self, Adoption, AdoptionFacts, AdoptionKind};
-use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::contents::{self, ReleaseContents};
+use crate::release::history::{HistoryEntry, HistoryEvent};
 use crate::release::sharing::{self, AdoptedPlace, AtPath, ShareFound};
-use crate::release::{Record, ReleaseName, SharedPath};
+use crate::release::takeover::can_take_back;
+use crate::release::{Record, SharedPath};
 use crate::site::state::Site;
 
 impl Site {
@@ -18,25 +19,10 @@ impl Site {
         let mut facts = self.session.query(step)?;
         if let Some(adoption) = facts.adoption.clone().filter(|adoption| !adoption.shared().is_empty()) {
             let at = AdoptedPlace::of(&facts, &adoption);
-            let found = self.share_facts(&at, &facts.user, &adoption.shared())?;
+            let found = share_facts(self, &at, &facts.user, &adoption.shared())?;
             facts.is_unfinished = found.iter().any(|found| matches!(found.at, AtPath::Here(_)));
         }
         Ok(facts)
-    }
-
-    /// What a directory has that is to be adopted.
-    pub fn adopted_contents(&mut self, at: &AdoptedPlace) -> Result<ReleaseContents> {
-        self.session.query(contents::of_directory(&at.root, &at.place))
-    }
-
-    /// What it has at paths that are to be shared.
-    pub fn share_facts(
-        &mut self,
-        at: &AdoptedPlace,
-        user: &str,
-        paths: &[SharedPath],
-    ) -> Result<Vec<ShareFound>> {
-        self.session.query(sharing::look(at, user, paths))
     }
 
     /// Makes what visitors see the first release. The site is locked. `changed` is called once this run has changed
@@ -50,15 +36,36 @@ impl Site {
         adopted.ended
     }
 
-    /// Takes an adoption back, whether it was finished or not.
+    /// Takes an adoption back, whether it was finished or not. The note about it stays.
     pub fn undo_adoption(&mut self, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
         let lock = self.session.locked()?;
         let records = self.seen()?.records.clone();
-        let entry = HistoryEntry::new(now, HistoryEvent::Discard, &adoption.release, by);
         let own = Record::adopted(adoption.release.clone(), now, by);
         let adopted = records.iter().chain([&own]).filter(|record| record.adopted);
-        self.session.act(adoption::undo(&lock, adoption, adopted, &entry)).map(drop)
+        self.session.act(adoption::undo(&lock, adoption, adopted)).map(drop)
     }
+}
+
+/// What a directory has that is to be adopted.
+pub fn adopted_contents(site: &mut Site, at: &AdoptedPlace) -> Result<ReleaseContents> {
+    site.session.query(contents::of_directory(&at.root, &at.place))
+}
+
+/// What it has at paths that are to be shared.
+pub fn share_facts(
+    site: &mut Site,
+    at: &AdoptedPlace,
+    user: &str,
+    paths: &[SharedPath],
+) -> Result<Vec<ShareFound>> {
+    site.session.query(sharing::look(at, user, paths))
+}
+
+/// Forgets an adoption that was taken back.
+pub fn forget_adoption(site: &mut Site, adoption: &Adoption, now: Timestamp, by: &str) -> Result<()> {
+    let lock = site.session.locked()?;
+    let entry = HistoryEntry::new(now, HistoryEvent::Discard, &adoption.release, by);
+    site.session.act(adoption::forget(&lock, &entry)).map(drop)
 }
 
 /// Records what was adopted.
@@ -84,11 +91,7 @@ pub fn record_adopted(site: &mut Site, adoption: &Adoption, now: Timestamp, by: 
 
 /// Refuses to take an adoption back after something was deployed.
 pub fn check_undo(site: &Site) -> Result<()> {
-    let newest = site.seen()?.records.iter().rfind(|record| !record.adopted).map(|record| &record.name);
-    newest.map_or(Ok(()), |name: &ReleaseName| {
-        let report = Report::new(format!("`{name}` was deployed after the site was adopted"));
-        bail!(report.hint("to serve what was adopted, go back to it with `rollback`"))
-    })
+    Ok(can_take_back(site.seen()?)?)
 }
 
 /// The docroot that was exchanged, and `path` as runner.toml had it.

@@ -24,10 +24,10 @@ pub(super) fn check_links(site: &Site) -> Result<()> {
     match foreign.gone.as_slice() {
         [] => {}
         gone if options.allows_unlinked => warn(format!("{}, as `allow_unlinked` allows", lacks(gone))),
-        gone => site.session.refuse(refusal(lacks(gone), &line(options, gone)))?,
+        gone => site.session.refuse(refusal(lacks(gone), &shared_line(options, gone)))?,
     }
     if !named.gone.is_empty() {
-        let line = line(options, &named.gone);
+        let line = shared_line(options, &named.gone);
         warn(format!("{}; to keep them, write in `runner.toml`: {line}", lacks(&named.gone)));
     }
     let in_parts = [named.in_parts, foreign.in_parts].concat();
@@ -45,7 +45,7 @@ fn refusal(lacks: String, line: &str) -> Report {
 }
 
 /// The line of `runner.toml` that shares these paths, too. If the file has a list already, the line replaces it.
-fn line(options: &Options, lost: &[SharedPath]) -> String {
+pub fn shared_line(options: &Options, lost: &[SharedPath]) -> String {
     let is_listed =
         options.places.iter().any(|(key, place)| *key == "shared" && place.place.file.ends_with(".toml"));
     let before = if is_listed { options.shared.as_slice() } else { &[] };

@@ -22,7 +22,9 @@ impl Site {
         let is_taken = self.session.take(owner, None)?;
         check_access(self)?;
         let seen = self.seen()?;
-        let adopted = seen.to_adopt().map(|name| Record::adopted(name.clone(), now, by));
+        // Also where the client that adopted it died before it made the record.
+        let moved = seen.was_moved;
+        let adopted = seen.to_adopt().map(|name| Record { moved, ..Record::adopted(name.clone(), now, by) });
         if is_taken == Some(false) || !seen.is_open || adopted.is_some() || takes_over(self)? {
             self.make(owner, adopted.as_ref(), now, by)?;
         }

@@ -30,11 +30,12 @@ pub mod web;
 mod work;
 
 pub use access::check_access;
-pub use adoption::{check_undo, docroot_of, record_adopted};
+pub use adoption::{adopted_contents, check_undo, docroot_of, forget_adoption, record_adopted, share_facts};
 pub use base::{BaseState, base_state, carried, manifest_of};
 pub use build::Fill;
 pub use command::CommandRequest;
 pub use lease::unlock;
+pub use linked::shared_line;
 pub use options::{Drift, Options};
 pub use serve::SwapRequest;
 pub use shared::{check_kinds, kind_problems};

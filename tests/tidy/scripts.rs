@@ -18,6 +18,7 @@ use runner::parts::release::lifecycle::{self, Finish};
 use runner::parts::release::lock::{Lock, Owner};
 use runner::parts::release::origins::{Sample, find_origins};
 use runner::parts::release::plan::{Base, Last, PathRules, Plan};
+use runner::parts::release::sharing::{self, AdoptedPlace};
 use runner::parts::release::survey::{By, Directory};
 use runner::parts::release::swap::{self, Phase, Swap, Watching};
 use runner::parts::release::take::{self, LockRequest, SiteSetup};
@@ -228,10 +229,15 @@ impl Samples {
         let Self { lock, record, entry, .. } = self;
         let mut adoption = Adoption::new(record.name.clone(), AdoptionKind::Current);
         adoption.records = vec![record.clone()];
+        adoption.share(&self.shared);
+        let place =
+            AdoptedPlace { root: "/srv".into(), place: "current".into(), shared: "/srv/shared".into() };
         vec![
             adoption::look("/srv", "/srv.site").act,
             adoption::adopt(lock, &adoption).act,
-            adoption::undo(lock, &adoption, [record], entry).act,
+            sharing::look(&place, "deploy", &self.shared).act,
+            adoption::undo(lock, &adoption, [record]).act,
+            adoption::forget(lock, entry).act,
         ]
     }
 

@@ -15,6 +15,12 @@ is_adopted() {
   [ -L "$place" ] && [ "$(readlink "$place")" = "$link" ] && [ -d "releases/$name" ] && [ ! -L "releases/$name" ]
 }
 
+# shellcheck disable=SC2046 # the mode, the links and the owner come before the name
+is_owned() (
+  set -- $(ls -ldn -- "$1")
+  [ "$3" = 0 ] || [ "$3" = "$(id -u)" ]
+)
+
 # Only names that lead nowhere, and that nobody was led to.
 take_away() {
   [ -d "$place" ] && [ ! -L "$place" ] || return
@@ -26,6 +32,8 @@ take_away() {
 # Before anything is written: another run may have adopted the site since this one looked.
 if [ "$place" ] && ! is_adopted; then
   [ -d "$place" ] && [ ! -L "$place" ] || refuse "\`$place\` is no directory any more"
+  # Who owns a directory can replace what is in it.
+  is_owned "$place" || refuse "\`$place\` belongs to somebody else"
   [ -L "releases/$name" ] || [ ! -e "releases/$name" ] || refuse "\`releases/$name\` already exists"
 fi
 # Before `adoption`: a run that finds that file has nothing to record.

@@ -59,6 +59,14 @@ is_open_way() {
   done
 }
 is_open_way "$root" && ! is_open_way "$beside" && say closed yes
+# A web root above the site would show `shared/` and all releases.
+way=${beside%/*}
+while [ "$way" ]; do
+  for index in index.html index.php .htaccess; do
+    [ ! -e "$way/$index" ] || [ "$way" = "$root" ] || { say webroot "$way" && break 2; }
+  done
+  way=${way%/*}
+done
 # The directory that will be moved.
 place=$root/current
 [ -d "$place" ] && [ ! -L "$place" ] || place=$root

@@ -1,4 +1,5 @@
 # Takes an adoption back: the directory and the link change places again. Finishes what an interrupted undo began.
+# The note about the adoption stays: the next run goes on with it if `runner.toml` could not be changed.
 # Given:
 #   root, holder    the site, and the run that holds its lock
 #   name            the release that the directory became
@@ -6,28 +7,33 @@
 #   link            the text of the link
 #   records(name)   the adopted releases
 #   shares(kind path link)  what of the directory was moved to `shared/`
-#   entry           the line for the history
 enter
 
 # Moves path $2 back from `shared/`, if link $3 is in its place.
 unshare_one() (
   reach_parent "shared/$2" || exit "$(($? != 2))"
   from=$(where)/$item
-  reach_parent "releases/$name/$2" || exit
-  is_shared() { [ -L "./$item" ] && [ "$(readlink "./$item")" = "$3" ]; }
-  if is_shared "$@"; then
-    { [ -e "$from" ] || [ -L "$from" ]; } || refuse "\`shared/$2\` is not there any more"
-    why=$(exchange "./$item" "$from" 2>&1)
-    ! is_shared "$@" || refuse "failed to exchange \`shared/$2\` for the link${why:+: $why}"
+  is_link() { [ -L "$1" ] && [ "$(readlink "$1")" = "$2" ]; }
+  if is_link "$from" "$3"; then
+    # An interrupted run has made it, or an administrator has moved the rest back.
+    rm -f -- "$from"
+  elif [ -e "$from" ] || [ -L "$from" ]; then
+    reach_parent "releases/$name/$2" || exit
+    if is_link "./$item" "$3"; then
+      why=$(exchange "./$item" "$from" 2>&1)
+      ! is_link "./$item" "$3" || refuse "failed to exchange \`shared/$2\` for the link${why:+: $why}"
+      rm -f -- "$from"
+    fi
   fi
-  # What an interrupted run has made leads nowhere, too.
-  [ ! -L "$from" ] || [ "$(readlink "$from")" != "$3" ] || rm -f -- "$from"
   # Directories that were made for it.
   cd -- "$root/shared" || exit
   case $2 in */*) rmdir -p -- "${2%/*}" 2>/dev/null ;; esac
   exit 0
 )
 
+case $place in
+  /*) [ ! -L "$place" ] || [ -w "${place%/*}/" ] || refuse "cannot write to \`${place%/*}\`" ;;
+esac
 find_exchanger
 # Before the exchange of the whole: after it, the release is a link.
 if [ ! -L "releases/$name" ] && [ -d "releases/$name" ]; then shares unshare_one || exit; fi
@@ -44,8 +50,5 @@ if [ "$place" ]; then
 fi
 forget_one() { rm -f ".runner/records/$1" ".runner/manifests/$1"; }
 records forget_one
-# Without it there is nothing to undo, so it goes last.
-rm -f .runner/adoption
-note "$entry"
 [ -z "$place" ] || rmdir releases shared 2>/dev/null
 say undone yes

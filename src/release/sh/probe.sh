@@ -77,6 +77,7 @@ done
 [ ! -f .runner/lock ] || say owner "$(head -n 1 .runner/lock)"
 [ -f .runner/cache ] && say_line cache .runner/cache
 [ -s .runner/site ] && say_line site .runner/site
+[ -f .runner/adoption ] && grep -qs '"kind":"[cd]' .runner/adoption && say moved yes
 [ -w .runner ] || [ ! -e .runner ] || say sealed_off .runner
 for path in .runner/records/*; do
   [ -f "$path" ] && case $path in

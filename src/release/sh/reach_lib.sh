@@ -54,10 +54,10 @@ reach() {
         # Who could make a link there decides.
         "$shared"/*) fence= ;;
       esac
-      link=$(readlink "./$item" && echo .)
-      link=${link%??}
-      case $link in /*) cd / || return ;; esac
-      target=$link${target:+/$target}
+      text=$(readlink "./$item" && echo .)
+      text=${text%??}
+      case $text in /*) cd / || return ;; esac
+      target=$text${target:+/$target}
     elif [ -z "$target$way" ]; then
       stay_inside "$1"
       return

@@ -1,0 +1,273 @@
+//! `runner adopt` and `shared/`: what is proposed, what moves without a gap, what stays and why, and the way back.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+#[path = "support/readers.rs"]
+mod readers;
+mod support;
+#[path = "support/trap.rs"]
+mod trap;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use readers::Readers;
+use support::files::{same, stamps};
+use support::{Ran, Test, tree};
+use trap::{At, Then, Trap, Victim};
+
+const FILES: [&str; 5] = ["index", "a", "b", "deep/er/c", "deep/d"];
+
+/// What visitors see in `directory`: uploads at two places, a script and settings that the source does not have.
+fn served(directory: &str) -> Test {
+    let test =
+        FILES.into_iter().fold(Test::new(), |test, file| test.write(&format!("{directory}/{file}"), "old"));
+    test.write(&format!("{directory}/index.html"), "old")
+        .source("index.html", "new")
+        .write(&format!("{directory}/uploads/it's a photo.jpg"), "photo")
+        .write(&format!("{directory}/deep/up/b.pdf"), "paper")
+        .write(&format!("{directory}/admin/x.php"), "<?php")
+        .write(&format!("{directory}/.env"), "SECRET=1")
+        .mode(&format!("{directory}/uploads"), 0o775)
+        .version("new")
+}
+
+fn inode(test: &Test, path: &str) -> u64 {
+    fs::metadata(test.path(path)).unwrap().ino()
+}
+
+fn link(test: &Test, path: &str) -> String {
+    fs::read_link(test.path(path)).unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_only_visitors_have_is_proposed_moved_and_written_and_taken_back() {
+    for (seen, site, is_root) in [("site/current", "site", true), ("site", "site.site", false)] {
+        let test = if is_root { served(seen) } else { served(seen).unprivileged() };
+        let before = stamps(&test.path(seen));
+        let moved = ["uploads", "deep/up", ".env"];
+        let inodes = moved.map(|path| inode(&test, &format!("{seen}/{path}")));
+        let words = ["adopt", "--share", ".env"];
+        let ran = test.ends(2, &words);
+        ran.says("`uploads/` becomes `shared/uploads`, and a link takes its place in the same instant")
+            .says("`deep/up/` becomes `shared/deep/up`")
+            .says("`.env` becomes `shared/.env`")
+            .says("the source, as it is now, does not have `admin/`: only the adopted release keeps this")
+            .says("`settings` get `shared.add = [\".env\", \"deep/up/\", \"uploads/\"]`");
+        same(&stamps(&test.path(seen)), &before);
+        for _ in 0..2 {
+            test.ends(0, &[&words[..], &["--yes"]].concat());
+            for (path, inode_before) in moved.iter().zip(inodes) {
+                assert_eq!(inode(&test, &format!("{seen}/{path}")), inode_before);
+                assert_eq!(inode(&test, &format!("{site}/shared/{path}")), inode_before);
+            }
+            assert_eq!(link(&test, &format!("{seen}/deep/up")), "../../../shared/deep/up");
+            let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+            assert_eq!(
+                toml.matches("shared.add = [\".env\", \"deep/up/\", \"uploads/\"]").count(),
+                1,
+                "{toml}"
+            );
+            test.ends(0, &["check"]);
+            test.ends(0, &["adopt", "--undo", "--yes"]);
+            same(&stamps(&test.path(seen)), &before);
+            assert!(!test.has(format!("{site}/shared")) && !test.has(format!("{site}/releases")));
+        }
+        // Now the settings name them.
+        test.ends(0, &["adopt", "--yes"]).says_not("does not have `uploads");
+        // A visitor of the adopted release.
+        fs::write(test.path(format!("{seen}/uploads/late.jpg")), "late").unwrap();
+        test.ends(1, &[])
+            .says("only the adopted release")
+            .says("shared = [\".env\", \"deep/up/\", \"uploads/\", \"admin/\"]");
+        test.ends(0, &["--set", "allow_unlinked=true"]);
+        for path in ["uploads/late.jpg", "uploads/it's a photo.jpg", "deep/up/b.pdf", ".env"] {
+            assert!(test.has(format!("{site}/current/{path}")), "{path}");
+        }
+        assert_eq!(test.serves(site, "index"), "new");
+        test.ends(1, &["adopt", "--undo"]).says("was deployed after the site was adopted");
+        test.ends(0, &["rollback"]);
+        assert_eq!(test.serves(site, "index"), "old");
+        assert!(test.has(format!("{site}/current/uploads/late.jpg")));
+        test.ends(1, &["adopt", "--undo"]).says("visitors see what was adopted").says_not("go back to it");
+    }
+}
+
+#[test]
+fn what_cannot_move_stays_and_says_why() {
+    let test = served("site/current").unprivileged();
+    let test = test.write("site/current/linked/a.txt", "").link("../index", "site/current/linked/up");
+    fs::set_permissions(test.path("site/current/uploads"), fs::Permissions::from_mode(0o555)).unwrap();
+    // Whoever runs the program is given the project when it starts.
+    let before = stamps(&test.path("site"));
+    test.ends(1, &["adopt", "--yes", "--share", "uploads"])
+        .says("`uploads/` cannot move to `shared/`: it belongs to `")
+        .says("sudo chgrp");
+    test.ends(2, &["adopt", "--yes", "--share", "nowhere"])
+        .says("no host has `nowhere`, which `--share` names");
+    test.ends(2, &["adopt", "--yes", "--share", "../x"]).says("not a valid shared path");
+    same(&stamps(&test.path("site")), &before);
+    let ran = test.ends(0, &["adopt", "--yes"]);
+    ran.says("`uploads/`, which the source does not have, stays, because it belongs to `")
+        .says("`linked/`, which the source does not have, stays, because it has a relative link that would lead elsewhere: up -> ../index");
+    assert!(!test.has("site/shared/uploads") && !test.has("site/shared/linked"));
+    assert!(test.has("site/shared/deep/up"));
+    test.ends(1, &[]).says("visitors would lose");
+}
+
+#[test]
+fn what_the_settings_share_moves_too_unless_both_have_it() {
+    let toml = |shared: &str| {
+        format!(
+            "[settings]\nsource = \"source\"\nshared = [{shared}]\n[stage.local]\npath = \"site\"\ntransport = \"local\"\n"
+        )
+    };
+    let test = served("site/current").toml(&toml("\"uploads/\", \".env\""));
+    let test = test.write("site/shared/.env", "SECRET=2");
+    let before = stamps(&test.path("site"));
+    test.ends(1, &["adopt", "--yes"]).says("`.env` cannot move to `shared/`").says("exists already");
+    same(&stamps(&test.path("site")), &before);
+    let test = test.remove("site/shared/.env");
+    test.ends(0, &["adopt", "--yes"]);
+    assert_eq!(fs::read_to_string(test.path("site/shared/.env")).unwrap(), "SECRET=1");
+    let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
+    assert!(toml.contains("shared = [\"uploads/\", \".env\", \"deep/up/\"]"), "{toml}");
+}
+
+#[test]
+fn a_list_that_hides_the_settings_is_not_added_to_in_vain() {
+    let test = served("site/current");
+    let toml = "[settings]\nsource = \"source\"\n[stage.local]\npath = \"site\"\ntransport = \"local\"\nsettings = { shared = [\".env\"] }\n";
+    let test = test.toml(toml);
+    let before = tree(test.root());
+    test.ends(2, &["adopt", "--yes"])
+        .says("this list replaces what `[settings]` share, and lacks [\"deep/up/\", \"uploads/\"]");
+    assert_eq!(tree(test.root()), before);
+}
+
+#[test]
+fn without_a_source_nothing_is_proposed() {
+    let test = served("site/current");
+    fs::rename(test.path("source"), test.path("away")).unwrap();
+    test.ends(0, &["adopt", "--yes"]).says("nothing is proposed for `shared`").says("refuses to lose");
+    assert!(fs::symlink_metadata(test.path("site/current/uploads")).unwrap().is_dir());
+}
+
+#[test]
+fn links_into_shared_are_written_into_runner_toml() {
+    let test = Test::new().version("new").shell(
+        r#"mkdir -p site/shared/log site/shared/other site/releases/1; cd site/releases/1; echo old >index
+           ln -s ../../shared/log log; ln -s ../../shared/other elsewhere; ln -s "$OLDPWD/site/releases/1" ../../current"#,
+    );
+    test.ends(0, &["adopt", "--yes"]).says("`settings` get `shared.add = [\"log/\"]`");
+    test.deploy();
+    assert_eq!(link(&test, "site/current/log"), "../../shared/log");
+}
+
+/// Whoever can write in a directory of the site can put a link in its place.
+#[test]
+fn no_directory_is_moved_through_a_link() {
+    let test = served("site/current").write("private/keys/key", "key");
+    fs::remove_dir_all(test.path("site/current/deep")).unwrap();
+    symlink(test.path("private"), test.path("site/current/deep")).unwrap();
+    let before = stamps(&test.path("private"));
+    let ran = test.ends(1, &["adopt", "--yes", "--share", "deep/keys"]);
+    ran.says("refused to follow").says("was taken back");
+    same(&stamps(&test.path("private")), &before);
+    assert!(fs::symlink_metadata(test.path("site/current")).unwrap().is_dir());
+    assert!(fs::symlink_metadata(test.path("site/current/uploads")).unwrap().is_dir());
+}
+
+/// Ends an adoption, or taking it back, at the n-th tool. Whether there was an n-th tool.
+#[track_caller]
+fn killed_at(n: usize, victim: Victim, (seen, site): (&str, &str), undo: bool) -> bool {
+    let test = served(seen);
+    let uploads = inode(&test, &format!("{seen}/uploads"));
+    let begin: &[&str] = if undo { &["adopt", "--undo", "--yes"] } else { &["adopt", "--yes"] };
+    if undo {
+        test.ends(0, &["adopt", "--yes"]);
+    }
+    fs::create_dir(test.path("trap.d")).unwrap();
+    fs::create_dir(test.path("seen")).unwrap();
+    symlink(test.path(seen), test.path("seen/current")).unwrap();
+    let trap = Trap::new(&test.path("trap.d"));
+    let path = trap.path().into_string().unwrap();
+    let test = test.env("PATH", &path);
+    trap.arm(victim, At::Start(n));
+    let readers = Readers::start(&test.path("seen"));
+    let mut child = test.command(begin).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    trap.wait(&mut child, Then::Goes, Duration::from_secs(100)).unwrap();
+    let sprung = trap.sprung();
+    trap.disarm();
+    let at = format!("{victim:?} {n} {sprung:?} {undo}");
+    assert_eq!(inode(&test, &format!("{seen}/uploads")), uploads, "{at}");
+    for words in [&["adopt", "--undo", "--yes"][..], &["adopt", "--yes"]] {
+        if undo || words.len() == 2 {
+            let again = test.run(words);
+            assert_eq!(again.code, Some(0), "{at}\n{again}");
+            assert_eq!(inode(&test, &format!("{seen}/uploads")), uploads, "{at}");
+        }
+    }
+    let reads = readers.stop();
+    // Who has read the link while it is taken away does not yet know what it leads to (docs/existing-site.md).
+    let n_allowed = if undo { 2 } else { usize::from(!matches!(victim, Victim::Client)) };
+    assert!(reads.faults.len() <= n_allowed && reads.n_reads > 0, "{at}: {reads:?}");
+    assert!(test.has(format!("{site}/shared/uploads")), "{at}");
+    assert_eq!(inode(&test, &format!("{site}/shared/uploads")), uploads, "{at}");
+    test.ends(0, &["--set", "allow_unlinked=true"]);
+    assert_eq!(test.serves(site, "index"), "new");
+    assert_eq!(inode(&test, &format!("{site}/current/uploads")), uploads, "{at}");
+    sprung.is_some()
+}
+
+#[test]
+fn whatever_is_killed_uploads_stay_and_the_next_run_shares_them() {
+    let apart = support::repeats(24, 1);
+    let places = [("site/current", "site"), ("site", "site.site")];
+    let mut from = 0;
+    for victim in [Victim::Client, Victim::Step, Victim::Shell] {
+        for (place, undo) in [(places[0], false), (places[1], false), (places[1], true)] {
+            from += 1;
+            let mut n = 1 + from % apart;
+            while killed_at(n, victim, place, undo) {
+                n += apart;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_docroot_that_only_an_administrator_can_give_back_gets_lines_and_they_work() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let test = served("www/html").unprivileged();
+    let test = test
+        .toml("[settings]\nsource = \"source\"\n[stage.local]\npath = \"www/html\"\ntransport = \"local\"\n")
+        .write("bin/sudo", "#!/bin/sh\nexec \"$@\"\n")
+        .mode("bin/sudo", 0o755);
+    let before = stamps(&test.path("www/html"));
+    test.ends(0, &["adopt", "--yes"]);
+    let as_root = || {
+        let mut command = test.command(&["adopt", "--undo", "--yes"]);
+        std::os::unix::fs::chown(test.path("www"), Some(0), Some(0)).unwrap();
+        command.uid(65534).gid(65534);
+        Ran::of(command.output().unwrap())
+    };
+    let ran = as_root();
+    assert_eq!(ran.code, Some(1), "{ran}");
+    ran.says("www` is not writable by `").says("nothing was changed");
+    let lines: Vec<&str> = ran.err.lines().map(str::trim).filter(|line| line.starts_with("sudo ")).collect();
+    assert!(lines.len() >= 6, "{ran}");
+    let path = format!("{}:{}", test.path("bin").display(), std::env::var("PATH").unwrap());
+    let status = Command::new("sh").args(["-ec", &lines.join("\n")]).env("PATH", path).status().unwrap();
+    assert!(status.success());
+    same(&stamps(&test.path("www/html")), &before);
+    let ran = as_root();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    same(&stamps(&test.path("www/html")), &before);
+    assert!(!test.has("www/html.site/.runner/adoption"));
+}
