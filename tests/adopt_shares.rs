@@ -167,6 +167,59 @@ fn links_into_shared_are_written_into_runner_toml() {
     assert_eq!(link(&test, "site/current/log"), "../../shared/log");
 }
 
+#[test]
+fn what_one_host_shares_all_share() {
+    let test = Test::with_sites(3);
+    let test = (1..=3).fold(test, |test, n| test.write(&format!("sites/h{n}/current/index"), "old"));
+    let test = test
+        .write("sites/h1/current/uploads/1.jpg", "1")
+        .write("sites/h2/current/uploads/2.jpg", "2")
+        .link("../index", "sites/h2/current/uploads/out")
+        .version("new");
+    let ran = test.ends(0, &["adopt", "--yes"]);
+    ran.says("`uploads/` becomes `shared/uploads`").says(
+        "`uploads/` stays, because it has a relative link that would lead elsewhere: out -> ../index: the first deployment copies it",
+    );
+    assert!(test.has("sites/h1/shared/uploads/1.jpg") && !test.has("sites/h2/shared/uploads"));
+    test.deploy();
+    for (n, file) in [(1, "uploads/1.jpg"), (2, "uploads/2.jpg"), (3, "uploads")] {
+        assert!(test.has(format!("sites/h{n}/current/{file}")), "{n}");
+        assert_eq!(link(&test, &format!("sites/h{n}/current/uploads")), "../../shared/uploads");
+    }
+    test.ends(0, &["rollback"]);
+    assert!(test.has("sites/h1/current/uploads/1.jpg") && test.has("sites/h2/current/uploads/2.jpg"));
+}
+
+/// Three servers of Capistrano 3, as it leaves them: absolute links, `revisions.log`, a release that is shared in parts.
+#[test]
+fn three_servers_of_capistrano_are_taken_over() {
+    let hosts = (1..=3).fold(Test::with_sites(3), |test, n| {
+        test.shell(&format!(
+            r#"mkdir -p sites/h{n}/shared/log sites/h{n}/shared/config sites/h{n}/shared/public/system; cd sites/h{n}; here=$PWD
+               echo secret >shared/config/database.yml
+               for r in 20240101000001 20240101000002; do
+                 mkdir -p releases/$r/public releases/$r/config; echo $r >releases/$r/index; echo $r >releases/$r/REVISION
+                 ln -s "$here/shared/log" releases/$r/log; ln -s "$here/shared/public/system" releases/$r/public/system
+                 ln -s "$here/shared/config/database.yml" releases/$r/config/database.yml
+                 echo "Branch main (at beef) deployed as release $r by ann" >>revisions.log
+               done; ln -s "$here/releases/20240101000002" current"#
+        ))
+    });
+    let test = hosts.version("new").source("public/a", "1").source("config/app.yml", "1");
+    test.ends(0, &["adopt", "--yes"])
+        .says("record the older releases `20240101000001`")
+        .says("`settings` get `shared.add = [\"config/database.yml\", \"log/\", \"public/system/\"]`");
+    test.deploy().says_not("warning");
+    for n in 1..=3 {
+        assert_eq!(test.serves(&format!("sites/h{n}"), "index"), "new");
+        assert_eq!(test.serves(&format!("sites/h{n}"), "config/database.yml"), "secret\n");
+        assert!(test.has(format!("sites/h{n}/current/public/system")));
+    }
+    test.ends(0, &["rollback"]).says("serves 20240101000002");
+    test.ends(0, &["rollback", "--release", "20240101000001"]);
+    assert_eq!(test.serves("sites/h3", "index"), "20240101000001\n");
+}
+
 /// Whoever can write in a directory of the site can put a link in its place.
 #[test]
 fn no_directory_is_moved_through_a_link() {

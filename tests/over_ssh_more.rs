@@ -8,6 +8,8 @@
 
 #[path = "adopt.rs"]
 mod adopt;
+#[path = "adopt_shares.rs"]
+mod adopt_shares;
 #[path = "bad_host.rs"]
 mod bad_host;
 #[path = "bad_input.rs"]

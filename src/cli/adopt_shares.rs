@@ -60,7 +60,8 @@ impl AdoptVerb<'_> {
         }
         fail_if_any_failed(&failed)?;
         is_somewhere(&asked, &all)?;
-        let adds = different(all.iter().flat_map(|(_, (sharing, _))| &sharing.adds));
+        let mut adds = different(all.iter().flat_map(|(_, (sharing, _))| &sharing.adds));
+        adds.sort_by_cached_key(ToString::to_string);
         self.check_layers(&adds)?;
         for (host, (mut sharing, rest)) in all {
             // What is shared because of another host is copied here.
