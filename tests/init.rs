@@ -73,6 +73,12 @@ fn answers_that_cannot_be_are_refused_and_nothing_is_written() {
     case("web1:http", "/srv/x", "prod", "the port must be a whole number");
     case("ssh://web1", "/srv/x", "prod", "`ssh://web1` is not an address");
     case("web1", "srv/x", "prod", "the path must be absolute or start with `~/`, not `srv/x`");
+    case(
+        "web1",
+        "/srv/x/current/",
+        "prod",
+        "the path is the directory above `current`: `/srv/x`, not `/srv/x/current/`",
+    );
     case("web1", "/", "prod", "the path must not be `/` itself");
     case("localhost web1", "/srv/x", "prod", "`localhost` means this machine");
     case("web1", "/srv/x", "", "a stage needs a name");
@@ -82,16 +88,29 @@ fn answers_that_cannot_be_are_refused_and_nothing_is_written() {
 
 #[test]
 fn nothing_is_ever_overwritten() {
-    for name in ["runner.toml", "deploy.rhai"] {
-        let test = project().write("index.html", "one").write(name, "mine");
+    // A plain PHP project needs a recipe of its own.
+    for (page, name) in [("index.html", "runner.toml"), ("index.php", "deploy.rhai")] {
+        let test = project().write(page, "one").write(name, "mine");
         test.ends(2, &HERE).says(&format!("`{name}` is already there, and `init` overwrites nothing"));
         assert_eq!(fs::read_to_string(test.path(name)).unwrap(), "mine");
         assert_eq!(names(&test).len(), 2);
         // A link to nothing is something.
-        let test = project().write("index.html", "one").link("elsewhere", name);
+        let test = project().write(page, "one").link("elsewhere", name);
         test.ends(2, &HERE).says("is already there");
         assert!(!test.path("elsewhere").exists());
     }
+}
+
+#[test]
+fn a_recipe_that_is_there_is_used_or_named() {
+    let own = "task(\"greet\", || ()).alone();";
+    let test = project().write("index.html", "one").write("deploy.rhai", own);
+    test.ends(0, &HERE).says("`deploy.rhai` is there: it is the recipe");
+    assert_eq!(fs::read_to_string(test.path("deploy.rhai")).unwrap(), own);
+    test.ends(0, &["tasks"]).says("greet");
+    test.deploy();
+    let test = project().write("artisan", "").write("composer.json", "{}").write("deploy.rhai", own);
+    test.ends(0, &HERE).says("not used: `runner.toml` names the recipe `laravel`");
 }
 
 #[test]
@@ -390,6 +409,28 @@ fn for_this_machine_no_user_is_asked_for() {
     assert_eq!(test.serves("site", "index.html"), "one");
 }
 
+/// Nobody can guess a host; all else is proposed.
+#[test]
+fn with_yes_at_a_terminal_only_a_host_is_needed() {
+    let test = project().write("shop/index.html", "one");
+    let shown = Terminal::new(&test, "-C shop init --yes").ends(2);
+    assert!(shown.contains("with `--yes`, `init` needs `--host`; nothing was written"), "{shown}");
+    Terminal::new(&test, "-C shop init --yes --host web1.invalid").ends(0);
+    let toml = fs::read_to_string(test.path("shop/runner.toml")).unwrap();
+    for line in ["[stage.prod]", "path = \"/var/www/shop\"", "user = \"deploy\"", "\"web1.invalid\""] {
+        assert!(toml.contains(line), "{toml}");
+    }
+}
+
+#[test]
+fn a_path_in_a_site_is_answered_with_the_one_above() {
+    let test = project().write("index.html", "one");
+    let mut terminal = Terminal::new(&test, "init --stage prod --host web1.invalid --user deploy");
+    terminal.shows("path to deploy to").types("/srv/shop/current/public\n");
+    terminal.shows("the path is the directory above `current`: `/srv/shop`").types("/srv/shop\n");
+    terminal.ends(0);
+}
+
 #[test]
 fn ctrl_c_at_any_question_writes_nothing() {
     let questions =
@@ -401,7 +442,8 @@ fn ctrl_c_at_any_question_writes_nothing() {
             terminal.shows(question).types(answer);
         }
         terminal.shows(questions[n].0).types("half\x03");
-        terminal.ends(130);
+        let shown = terminal.ends(130);
+        assert_eq!(shown.matches("interrupted").count(), 1, "{shown}");
         assert_eq!(names(&test), ["index.html"]);
     }
 }

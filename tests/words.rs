@@ -176,3 +176,16 @@ fn the_file_of_the_hint_works_as_it_is_copied() {
     std::fs::write(test.path("runner.toml"), hint).unwrap();
     test.ends(0, &["check"]).says("1 stage checked");
 }
+
+#[test]
+fn where_nothing_is_there_is_nothing_to_check() {
+    let test = Test::new().remove("runner.toml");
+    test.ends(2, &["check"]).says("runner.toml").says("runner init").says_not("no mistakes");
+    test.ends(0, &["check", "laravel"]).says("has no mistakes");
+}
+
+#[test]
+fn help_lists_what_one_can_run() {
+    let ran = Test::new().ends(0, &["help"]);
+    ran.says("  deploy ").says("  rollback ").says("  doctor ").says("  adopt ");
+}

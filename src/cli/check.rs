@@ -39,8 +39,12 @@ pub fn check(
     cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> VerbResult {
+    let inventory = match typed {
+        Some(_) => project::inventory_if_any(args)?,
+        // There is nothing to check.
+        None => Some(Inventory::find(args.directory.as_deref())?),
+    };
     let (recipe, name) = recipe(args, typed, cancel_token, events)?;
-    let inventory = project::inventory_if_any(args)?;
     let (problems, behind_verbs) = problems(&recipe, inventory.as_ref(), &args.settings()?);
     if !problems.is_empty() {
         return Err(problems.into());

@@ -45,6 +45,11 @@ pub fn help(
     Ok(0)
 }
 
+const FLOWS: &str = "  deploy       Puts the new version live; this is what `runner` alone does
+  rollback     Goes back to the release that was live before
+  doctor       Looks at the servers, and says what would keep a deployment from working
+";
+
 const EXAMPLES: &str = "Examples:
   runner prod                    deploys to the stage `prod`
   runner --plan prod             shows what that would do
@@ -57,7 +62,7 @@ pub fn of_program() -> Command {
     let lines = VERBS.iter().map(|verb| format!("  {:width$}  {}\n", verb.name, verb.about));
     let verbs: String = lines.collect();
     Args::command().after_help(format!(
-        "Verbs:\n{verbs}\n`runner help VERB` describes one of them, with its options.\n\n{EXAMPLES}"
+        "Flows of every recipe:\n{FLOWS}\nVerbs:\n{verbs}\n`runner help WORD` describes one of them, with its options.\n\n{EXAMPLES}"
     ))
 }
 

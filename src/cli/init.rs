@@ -18,6 +18,7 @@ use crate::cli::{check, out, project};
 use crate::event::{Event, Report, Sink};
 use crate::here::new_files;
 use crate::here::proposal::Proposal;
+use crate::here::recognise::kind::RecipeBase;
 use crate::host::{Inventory, Settings};
 use crate::recipe::sources::{Origin, RecipeSource};
 use crate::transport::CancelToken;
@@ -27,10 +28,15 @@ const RECIPE: &str = "deploy.rhai";
 
 pub fn init(args: &Args, cancel_token: &CancelToken, events: &Arc<dyn Sink>) -> VerbResult {
     let directory = directory(args)?;
-    refuse_existing(&directory)?;
+    refuse_existing(&directory, PROJECT_FILE)?;
     cancel_on_signals(cancel_token)?;
     let mut proposal = Proposal::of(&directory);
     summary::recognised(&proposal, events);
+    if proposal.recipe().is_some() {
+        refuse_existing(&directory, RECIPE)?;
+    } else if new_files::taken(&directory, &[RECIPE]).is_some() {
+        events.event(Event::Note { host: None, text: own_recipe(&proposal) });
+    }
     proposal.stages = answers::stages(args, &proposal, &directory, cancel_token, events)?;
     let inventory = inventory(&proposal, &directory)?;
     let first = look::look(&mut proposal, &inventory, cancel_token, events)?;
@@ -59,13 +65,25 @@ fn directory(args: &Args) -> Result<PathBuf, VerbError> {
     }
 }
 
-fn refuse_existing(directory: &Path) -> Result<(), Report> {
-    let Some(name) = new_files::taken(directory, &[PROJECT_FILE, RECIPE]) else { return Ok(()) };
+fn refuse_existing(directory: &Path, name: &str) -> Result<(), Report> {
+    if new_files::taken(directory, &[name]).is_none() {
+        return Ok(());
+    }
     let report = Report::new(format!("`{name}` is already there, and `init` overwrites nothing"));
     Err(match name {
         PROJECT_FILE => report.hint(crate::event::Hint::runner(["check"], " finds mistakes in it")),
         _ => report.hint(format!("move `{name}` away, then run `init` again")),
     })
+}
+
+/// What becomes of a recipe that is there already.
+fn own_recipe(proposal: &Proposal) -> String {
+    match &proposal.kind.base {
+        RecipeBase::Shipped(name) => format!(
+            "`{RECIPE}` is there, and not used: `runner.toml` names the recipe `{name}`; to use both, name `{RECIPE}` there, and let it begin with `import \"{name}\" as {name};`"
+        ),
+        RecipeBase::Nothing | RecipeBase::Own(_) => format!("`{RECIPE}` is there: it is the recipe"),
+    }
 }
 
 /// The files to write. The recipe comes first: `runner.toml` names it.

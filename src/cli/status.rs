@@ -72,8 +72,7 @@ fn changed(has: &HostStatus) -> Option<Report> {
 fn table(all: &HostAnswers<HostStatus>, verifies: bool) -> TextTable {
     let mut table = TextTable::default();
     let has_visitors = all.iter().any(|(_, answer)| answer.as_ref().is_ok_and(|has| has.visitors.is_some()));
-    let mut heads =
-        ["host", "serves", "since (UTC)", "by", "revision", "complete releases"].map(str::to_owned).to_vec();
+    let mut heads = ["host", "serves", "since (UTC)", "by", "revision", "kept"].map(str::to_owned).to_vec();
     heads.extend(verifies.then(|| "files".to_owned()));
     heads.extend(has_visitors.then(|| "visitors get".to_owned()));
     table.row(heads);

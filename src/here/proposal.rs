@@ -112,10 +112,12 @@ impl Proposal {
     fn stage(&self, stage: &ProposedStage) -> String {
         let mut text = format!("\n[stage.{}]\n", key(&stage.name));
         let root = match self.kind.serving {
-            ServedBy::Process { .. } => format!("the application runs in {}/current", stage.path()),
-            ServedBy::Files { .. } | ServedBy::Php => {
-                format!("the web server's root is {}", stage.web_root(&self.kind))
-            }
+            // No whole path: `runner adopt` may change it.
+            ServedBy::Process { .. } => "the application runs in `current` in it".to_owned(),
+            ServedBy::Files { .. } | ServedBy::Php => match self.kind.web_root.as_str() {
+                "" => "the web server's root is `current` in it".to_owned(),
+                below => format!("the web server's root is `current/{below}` in it"),
+            },
         };
         text += &line("path", &stage.path().into(), &root);
         match &stage.place {

@@ -1,7 +1,5 @@
 //! The stages that `runner init` proposes.
 
-use crate::here::recognise::kind::ProjectKind;
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProposedStage {
     pub name: String,
@@ -50,13 +48,5 @@ impl ProposedStage {
 
     pub fn is_here(&self) -> bool {
         matches!(self.place, ProposedPlace::Here { .. })
-    }
-
-    /// The root of the web server.
-    pub fn web_root(&self, kind: &ProjectKind) -> String {
-        match kind.web_root.as_str() {
-            "" => format!("{}/current", self.path()),
-            below => format!("{}/current/{below}", self.path()),
-        }
     }
 }

@@ -27,8 +27,10 @@ pub fn stages(
     cancel_token: &CancelToken,
     events: &Arc<dyn Sink>,
 ) -> Result<Vec<ProposedStage>, VerbError> {
-    if args.yes || !std::io::stdin().is_terminal() {
-        return from_options(args, former(args, proposal, None), proposal, directory);
+    let is_terminal = std::io::stdin().is_terminal();
+    if args.yes || !is_terminal {
+        let usual = is_terminal.then(|| usual_path(proposal));
+        return from_options(args, former(args, proposal, usual.as_deref()), proposal, directory);
     }
     let former = former(args, proposal, Some(&usual_path(proposal)));
     let questions = Questions { args, directory, cancel_token, events };
@@ -64,7 +66,8 @@ fn former(args: &Args, proposal: &Proposal, path: Option<&str>) -> Vec<ProposedS
     stages
 }
 
-/// With `--yes` or without a terminal, nothing is guessed.
+/// With `--yes` at a terminal, what would be proposed is taken, but nobody can guess a host. Without a terminal, nothing is
+/// guessed.
 fn from_options(
     args: &Args,
     former: Vec<ProposedStage>,
@@ -72,16 +75,20 @@ fn from_options(
     directory: &Path,
 ) -> Result<Vec<ProposedStage>, VerbError> {
     if args.yes && !former.is_empty() {
+        for stage in &former {
+            check_path(stage.path(), &Hosts::of(&stage.place), directory).map_err(Report::new)?;
+        }
         return Ok(former);
     }
+    let guesses = std::io::stdin().is_terminal();
     let selection = args.selection();
     let hosts = hosts(&selection.hosts.join(" "));
     let needs_user = !matches!(hosts, Ok(Hosts::Here | Hosts::Servers { user: Some(_), .. }));
     let missing = [
-        ("--stage", former.is_empty() && selection.stage.is_none()),
+        ("--stage", former.is_empty() && selection.stage.is_none() && !guesses),
         ("--host", former.is_empty() && selection.hosts.is_empty()),
-        ("--user", former.is_empty() && args.init.user.is_none() && needs_user),
-        ("--path", former.is_empty() && args.init.path.is_none()),
+        ("--user", former.is_empty() && args.init.user.is_none() && needs_user && !guesses),
+        ("--path", former.is_empty() && args.init.path.is_none() && !guesses),
         ("--yes", !args.yes),
     ];
     let missing: Vec<String> =
@@ -92,10 +99,14 @@ fn from_options(
         return Err(Report::new(message).hint(full_command(args, &former, proposal)).into());
     }
     let hosts = hosts.map_err(Report::new)?;
-    let path = args.init.path.clone().unwrap_or_default();
+    let path = args.init.path.clone().unwrap_or_else(|| match hosts {
+        Hosts::Here => here_path(directory).to_owned(),
+        Hosts::Servers { .. } => usual_path(proposal),
+    });
     check_path(&path, &hosts, directory).map_err(Report::new)?;
-    let name = selection.stage.unwrap_or_default();
-    Ok(vec![ProposedStage::new(&name, hosts.place(path, args.init.user.clone()))])
+    let name = selection.stage.unwrap_or_else(|| STAGE.to_owned());
+    let user = args.init.user.clone().or_else(|| needs_user.then(|| USER.to_owned()));
+    Ok(vec![ProposedStage::new(&name, hosts.place(path, user))])
 }
 
 /// A command that would do, with what is known.
@@ -128,7 +139,25 @@ fn check_path(path: &str, hosts: &Hosts, directory: &Path) -> Result<(), String>
         Hosts::Here => DeployPath::local(path, directory),
         Hosts::Servers { .. } => DeployPath::remote(path),
     };
-    parsed.map(drop).map_err(|problem| format!("the path {problem}"))
+    parsed.map(drop).map_err(|problem| format!("the path {problem}"))?;
+    match above(path) {
+        Some((meant, name)) => {
+            Err(format!("the path is the directory above `{name}`: `{meant}`, not `{path}`"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The directory above `current`, `releases` or `shared`, and which it is; also where a web root below `current` is named.
+/// A directory of such a name in `/` or in a home directory may be a site.
+fn above(path: &str) -> Option<(&str, &str)> {
+    let (before, last) = path.trim_end_matches('/').rsplit_once('/')?;
+    let (before, name) = match before.rsplit_once('/') {
+        Some((before, "current")) => (before, "current"),
+        _ => (before, last),
+    };
+    let is_ours = ["current", "releases", "shared"].contains(&name);
+    (is_ours && !["", "~"].contains(&before)).then_some((before, name))
 }
 
 fn check_user(user: &str) -> Result<(), String> {
@@ -251,4 +280,24 @@ impl Questions<'_> {
 fn here_path(directory: &Path) -> &'static str {
     let free = ["site", "local-site"].into_iter().find(|name| !directory.join(name).exists());
     free.unwrap_or("runner-site")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_above_what_is_made_in_it() {
+        let case =
+            |path: &str, want: Option<&str>| assert_eq!(above(path).map(|(meant, _)| meant), want, "{path}");
+        for path in
+            ["/srv/shop/current", "/srv/shop/current/", "/srv/shop/current/public", "/srv/shop/shared"]
+        {
+            case(path, Some("/srv/shop"));
+        }
+        case("~/shop/releases", Some("~/shop"));
+        for fine in ["/srv/shop", "/current", "~/shared", "/srv/shared/shop", "/srv/currently", "site"] {
+            case(fine, None);
+        }
+    }
 }

@@ -17,6 +17,15 @@ pub enum Hosts {
 }
 
 impl Hosts {
+    pub fn of(place: &ProposedPlace) -> Self {
+        match place {
+            ProposedPlace::Here { .. } => Self::Here,
+            ProposedPlace::Servers { hosts, user, .. } => {
+                Self::Servers { hosts: hosts.clone(), user: user.clone() }
+            }
+        }
+    }
+
     pub fn place(self, path: String, user: Option<String>) -> ProposedPlace {
         match self {
             Self::Here => ProposedPlace::Here { path },

@@ -127,6 +127,9 @@ impl Terminal {
             Label::Interrupted => "interrupted:".yellow().bold(),
         };
         let text = layout::text(report, self.is_verbose, "hint:".cyan().bold());
+        if text == "interrupted" {
+            return self.progress.line(&format!("{}", text.yellow().bold()));
+        }
         self.progress.line(&format!("{label} {text}"));
     }
 }
@@ -223,17 +226,10 @@ impl Sink for Terminal {
                     self.say(format!("  {} copied `{path}` from the previous release", host.dimmed()));
                 }
             }
-            Event::Swapped { release, hosts, took, spread } => {
-                let spread = match hosts.len() {
-                    0 | 1 => String::new(),
-                    _ => format!(", at most {} ms apart", spread.as_millis() + 1),
-                };
-                self.remark(format!(
-                    "`current` is `{release}` on {} ({:.2} s{spread})",
-                    count(hosts.len(), "host"),
-                    took.as_secs_f64()
-                ));
-            }
+            Event::Swapped { release, hosts, spread, .. } => self.remark(match hosts.len() {
+                0 | 1 => format!("`current` is `{release}`"),
+                n => format!("live on {}, at most {} ms apart", count(n, "host"), spread.as_millis() + 1),
+            }),
             Event::Planned { host, text } => self.planned(&host, text),
             Event::Diff { host, text } if self.shows_diff => self.planned(&host, coloured(&text)),
             Event::Diff { .. } => {}
