@@ -101,6 +101,8 @@ fn nothing_is_ever_overwritten() {
     }
 }
 
+const LARAVEL: &str = r#"{"require": {"laravel/framework": "^11"}}"#;
+
 #[test]
 fn a_recipe_that_is_there_is_used_or_named() {
     let own = "task(\"greet\", || ()).alone();";
@@ -109,7 +111,7 @@ fn a_recipe_that_is_there_is_used_or_named() {
     assert_eq!(fs::read_to_string(test.path("deploy.rhai")).unwrap(), own);
     test.ends(0, &["tasks"]).says("greet");
     test.deploy();
-    let test = project().write("artisan", "").write("composer.json", "{}").write("deploy.rhai", own);
+    let test = project().write("artisan", "").write("composer.json", LARAVEL).write("deploy.rhai", own);
     test.ends(0, &HERE).says("not used: `runner.toml` names the recipe `laravel`");
 }
 
@@ -455,6 +457,9 @@ host('web1.invalid')->set('remote_user', 'deployer')->set('labels', ['stage' => 
     ->set('deploy_path', '/srv/{{application}}');
 host('web2.invalid')->set('remote_user', 'deployer')->set('labels', ['stage' => 'production'])
     ->set('deploy_path', '/srv/{{application}}');
+task('build', function () { run('npm run build'); });
+after('deploy:vendors', 'build');
+after('deploy:failed', 'deploy:unlock');
 host('qa.invalid')->setPort(2222)->set('labels', ['stage' => 'staging'])->set('deploy_path', getenv('QA') . '/x');
 ";
 
@@ -465,7 +470,8 @@ fn hosts_and_paths_are_taken_from_the_configuration_of_deployer() {
     ran.says("needs `--yes`;").says("`runner init --yes`");
     let ran = test.ends(0, &["init", "--yes"]);
     ran.says("read `deploy.php`, the configuration of Deployer");
-    ran.says("could not read `set('deploy_path', …)` in deploy.php:8");
+    ran.says("could not read `set('deploy_path', …)` in deploy.php:11");
+    ran.says("not carried over: `task('build')` (deploy.php:8), `after('deploy:vendors', 'build')` (deploy.php:9);");
     let toml = fs::read_to_string(test.path("runner.toml")).unwrap();
     let lines = [
         "application = \"shop\"",

@@ -39,26 +39,7 @@ impl AdoptVerb<'_> {
         if plan.adoptions.is_empty() {
             return nothing_to_share(&asked);
         }
-        let settled = self.settled();
-        let tree = settled.as_ref().and_then(|settled| self.tree(&settled.source));
-        let hosts: Vec<usize> = plan.adoptions.keys().copied().collect();
-        let answers = in_parallel(&hosts, hosts.len(), |host| {
-            let options = settled.as_ref().map(|settled| &settled.sites[host]);
-            let context = HostContext { facts: facts[host], options, asked: &asked, tree: tree.as_deref() };
-            self.host_sharing(fleet, host, &plan.adoptions[&host], &context)
-        });
-        let mut all = Vec::new();
-        let mut failed: HostAnswers<()> = Vec::new();
-        for (host, answer) in answers {
-            match answer {
-                Ok(sharing) => all.push((host, sharing)),
-                Err(error) => failed.push((fleet.name(host).to_owned(), Err(Report::of(&error)))),
-            }
-        }
-        if self.access.cancel_token.is_cancelled() {
-            return Err(VerbError::interrupted());
-        }
-        fail_if_any_failed(&failed)?;
+        let all = self.sharing(fleet, facts, plan, &asked)?;
         is_somewhere(&asked, &all)?;
         let mut adds = different(all.iter().flat_map(|(_, (sharing, _))| &sharing.adds));
         adds.sort_by_cached_key(ToString::to_string);
@@ -79,6 +60,37 @@ impl AdoptVerb<'_> {
         }
         plan.shared = adds.iter().map(ToString::to_string).collect();
         Ok(())
+    }
+
+    /// What each host shares.
+    fn sharing(
+        &self,
+        fleet: &Fleet,
+        facts: &[&AdoptionFacts],
+        plan: &AdoptPlan,
+        asked: &[SharedPath],
+    ) -> Result<Vec<(usize, HostSharing)>, VerbError> {
+        let settled = self.settled();
+        let tree = settled.as_ref().and_then(|settled| self.tree(&settled.source));
+        let hosts: Vec<usize> = plan.adoptions.keys().copied().collect();
+        let answers = in_parallel(&hosts, hosts.len(), |host| {
+            let options = settled.as_ref().map(|settled| &settled.sites[host]);
+            let context = HostContext { facts: facts[host], options, asked, tree: tree.as_deref() };
+            self.host_sharing(fleet, host, &plan.adoptions[&host], &context)
+        });
+        let mut all = Vec::new();
+        let mut failed: HostAnswers<()> = Vec::new();
+        for (host, answer) in answers {
+            match answer {
+                Ok(sharing) => all.push((host, sharing)),
+                Err(error) => failed.push((fleet.name(host).to_owned(), Err(Report::of(&error)))),
+            }
+        }
+        if self.access.cancel_token.is_cancelled() {
+            return Err(VerbError::interrupted());
+        }
+        fail_if_any_failed(&failed)?;
+        Ok(all)
     }
 
     fn host_sharing(

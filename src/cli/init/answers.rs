@@ -80,10 +80,30 @@ fn from_options(
         }
         return Ok(former);
     }
-    let guesses = std::io::stdin().is_terminal();
     let selection = args.selection();
     let hosts = hosts(&selection.hosts.join(" "));
     let needs_user = !matches!(hosts, Ok(Hosts::Here | Hosts::Servers { user: Some(_), .. }));
+    check_complete(args, &former, needs_user, proposal)?;
+    let hosts = hosts.map_err(Report::new)?;
+    let path = args.init.path.clone().unwrap_or_else(|| match hosts {
+        Hosts::Here => here_path(directory).to_owned(),
+        Hosts::Servers { .. } => usual_path(proposal),
+    });
+    check_path(&path, &hosts, directory).map_err(Report::new)?;
+    let name = selection.stage.unwrap_or_else(|| STAGE.to_owned());
+    let user = args.init.user.clone().or_else(|| needs_user.then(|| USER.to_owned()));
+    Ok(vec![ProposedStage::new(&name, hosts.place(path, user))])
+}
+
+/// Fails if the command line does not say all that nobody guesses.
+fn check_complete(
+    args: &Args,
+    former: &[ProposedStage],
+    needs_user: bool,
+    proposal: &Proposal,
+) -> Result<(), VerbError> {
+    let guesses = std::io::stdin().is_terminal();
+    let selection = args.selection();
     let missing = [
         ("--stage", former.is_empty() && selection.stage.is_none() && !guesses),
         ("--host", former.is_empty() && selection.hosts.is_empty()),
@@ -96,17 +116,9 @@ fn from_options(
     if !missing.is_empty() {
         let when = if std::io::stdin().is_terminal() { "with `--yes`" } else { "without a terminal" };
         let message = format!("{when}, `init` needs {}; nothing was written", missing.join(", "));
-        return Err(Report::new(message).hint(full_command(args, &former, proposal)).into());
+        return Err(Report::new(message).hint(full_command(args, former, proposal)).into());
     }
-    let hosts = hosts.map_err(Report::new)?;
-    let path = args.init.path.clone().unwrap_or_else(|| match hosts {
-        Hosts::Here => here_path(directory).to_owned(),
-        Hosts::Servers { .. } => usual_path(proposal),
-    });
-    check_path(&path, &hosts, directory).map_err(Report::new)?;
-    let name = selection.stage.unwrap_or_else(|| STAGE.to_owned());
-    let user = args.init.user.clone().or_else(|| needs_user.then(|| USER.to_owned()));
-    Ok(vec![ProposedStage::new(&name, hosts.place(path, user))])
+    Ok(())
 }
 
 /// A command that would do, with what is known.

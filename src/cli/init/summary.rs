@@ -30,6 +30,16 @@ pub fn recognised(proposal: &Proposal, events: &Arc<dyn Sink>) {
     for (what, place) in &former.unread {
         events.event(Event::Warning { host: None, text: format!("could not read `{what}` in {place}") });
     }
+    if !former.steps.is_empty() {
+        let steps: Vec<String> =
+            former.steps.iter().map(|(what, place)| format!("`{what}` ({place})")).collect();
+        let text = format!(
+            "tasks and hooks of {} are not carried over: {}; docs/coming-from.md has what each becomes",
+            former.tool,
+            steps.join(", ")
+        );
+        events.event(Event::Warning { host: None, text });
+    }
 }
 
 /// Says what to do now.

@@ -1,5 +1,6 @@
 //! Deployer's `deploy.yaml`: maps, lists and plain values by their indentation, which is what its examples use.
 
+use crate::event::Place;
 use crate::here::former::deployer::Declarations;
 use crate::here::former::literal::Value;
 use crate::here::former::model::Former;
@@ -9,6 +10,7 @@ pub fn read(file: &str, text: &str) -> Option<Former> {
     let lines: Vec<YamlLine> =
         text.lines().enumerate().filter_map(|(n, line)| YamlLine::of(n + 1, line)).collect();
     let mut found = Declarations::default();
+    let mut steps = Vec::new();
     for (name, children, at) in entries(&lines) {
         match name.as_str() {
             "config" => {
@@ -23,11 +25,19 @@ pub fn read(file: &str, text: &str) -> Option<Former> {
                     found.hosts.push((host, settings.collect()));
                 }
             }
-            "import" | "tasks" | "before" | "after" | "fail" => {}
+            "tasks" | "before" | "after" => {
+                let of_entry = |(key, _, at): (String, _, &YamlLine)| {
+                    (format!("{name}: {key}"), Place { file: file.to_owned(), line: at.number, column: 0 })
+                };
+                // A failed run is undone: it needs no hook.
+                let entries = entries(children).into_iter().filter(|(key, ..)| key != "deploy:failed");
+                steps.extend(entries.map(of_entry));
+            }
+            "import" | "fail" => {}
             other => found.unread.push((format!("{other}:"), at.number)),
         }
     }
-    (!found.hosts.is_empty()).then(|| found.former(file))
+    (!found.hosts.is_empty()).then(|| Former { steps, ..found.former(file) })
 }
 
 /// A line that says something.

@@ -235,7 +235,7 @@ impl<'l> CallReader<'l> {
             None | Some(Lexeme::Sign(',') | Lexeme::FatArrow) => true,
             Some(Lexeme::Sign(sign)) if close.is_some() => Some(*sign) == close,
             Some(Lexeme::NewLine | Lexeme::Sign(';')) => true,
-            Some(Lexeme::Word(word)) => matches!(word.as_str(), "if" | "unless"),
+            Some(Lexeme::Word(word)) => matches!(word.as_str(), "if" | "unless" | "do"),
             Some(_) => false,
         }
     }

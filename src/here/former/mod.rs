@@ -6,10 +6,12 @@ mod deployer_yaml;
 mod lexer;
 mod literal;
 pub mod model;
+mod steps;
 
 use std::fs;
 use std::path::Path;
 
+use crate::here::former::lexer::Dialect;
 use crate::here::former::model::Former;
 
 /// No configuration is larger.
@@ -18,7 +20,9 @@ const MAX_BYTES: u64 = 1 << 20;
 /// What a configuration in the directory says, if there is one.
 pub fn read(directory: &Path) -> Option<Former> {
     if let Some(text) = text(directory, "deploy.php") {
-        return Some(deployer::read("deploy.php", &text));
+        let mut former = deployer::read("deploy.php", &text);
+        steps::read(&mut former, "deploy.php", &text, Dialect::Php);
+        return Some(former);
     }
     for name in ["deploy.yaml", "deploy.yml"] {
         if let Some(former) = text(directory, name).and_then(|text| deployer_yaml::read(name, &text)) {
@@ -36,7 +40,12 @@ pub fn read(directory: &Path) -> Option<Former> {
         .collect();
     // People deploy to production first of all here, and read the rest later.
     stages.sort_by_key(|(name, _)| (!name.starts_with("prod"), name.clone()));
-    Some(capistrano::read(&main, &stages))
+    let mut former = capistrano::read(&main, &stages);
+    let files = stages.iter().map(|(name, text)| (format!("config/deploy/{name}.rb"), text));
+    for (file, text) in [("config/deploy.rb".to_owned(), &main)].into_iter().chain(files) {
+        steps::read(&mut former, &file, text, Dialect::Ruby);
+    }
+    Some(former)
 }
 
 fn text(directory: &Path, name: &str) -> Option<String> {

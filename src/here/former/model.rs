@@ -15,6 +15,8 @@ pub struct Former {
     pub writable: Vec<String>,
     /// The branch that was deployed.
     pub branch: Option<String>,
+    /// Tasks and hooks. They are not carried over.
+    pub steps: Vec<(String, Place)>,
     /// What could not be read.
     pub unread: Vec<(String, Place)>,
 }
