@@ -147,6 +147,12 @@ fn the_doctor_says_what_a_first_deployment_would_miss() {
     laravel(&["php"]).ends(1, &["doctor"]).says("1 problem found").says("` has no `APP_KEY`, or the user");
     let test = laravel(&["php"]).write("site/shared/.env", "APP_KEY=base64:AAAA\n");
     test.ends(0, &["doctor"]).says("nothing is deployed yet");
+    let pool = test.path("no.sock").display().to_string();
+    let fpm = format!("fpm={pool}");
+    test.ends(1, &["doctor", "--set", &fpm]).says(&pool).says("`listen.group` and `listen.mode`");
+    // A release that another tool made has no probe script.
+    let test = test.shell("mkdir -p site/releases/1/public; ln -s releases/1 site/current; touch site/releases/1/public/index.php");
+    test.ends(1, &["doctor", "--set", &fpm]).says(&pool).says("has no probe script");
 }
 
 #[test]
