@@ -262,7 +262,10 @@ fn a_docroot_becomes_a_link_to_the_site_beside_it() {
         let toml = "# Ours.\n[settings]\nsource = \"source\" # what\n\n[stage.local]\npath   =  'site' # where\ntransport = \"local\"\n";
         let test = if is_root { docroot() } else { docroot().unprivileged() }.toml(toml);
         let (before, directory) = (stamps(&test.path("site")), inode(&test.path("site")));
-        test.ends(1, &[]).says("looks like a web root").says("`runner adopt` makes these files");
+        test.ends(1, &[])
+            .says("looks like a web root")
+            .says("`runner adopt` makes these files")
+            .says("no site yet; what lies there is as it was");
         let ran = test.ends(2, &["adopt"]);
         ran.says("make the site `")
             .says("/site.site`")

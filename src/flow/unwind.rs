@@ -174,6 +174,9 @@ pub fn serving(run: &Arc<Run>, was_undo_stopped: bool) -> Vec<Serving> {
             Some(_) if site.session.view().is_in_doubt() => {
                 Some("no answer since the swap; if it was not confirmed, the host swaps back by itself")
             }
+            Some(seen) if seen.live().is_none() && !seen.webroot.is_empty() => {
+                Some("no site yet; what lies there is as it was")
+            }
             Some(_) if was_undo_stopped => Some("not asked again, because the run was interrupted"),
             Some(_) => None,
         };

@@ -127,7 +127,7 @@ impl Visit {
         match why.contains("TLS") {
             true => report.hint(format!("if it speaks plain http, set `url = \"http://{}\"`", self.url.authority)),
             false => report.hint(format!(
-                "start the web server that listens on `{at}`, or set where it listens: `ask = {{ at = \"127.0.0.1:8080\" }}`"
+                "start the web server that listens on `{at}`, correct `url`, or set where it listens: `ask = {{ at = \"127.0.0.1:8080\" }}`"
             )),
         }
     }
