@@ -168,6 +168,21 @@ fn links_into_shared_are_written_into_runner_toml() {
 }
 
 #[test]
+fn the_diff_of_the_first_deployment_compares_with_what_was_adopted() {
+    let test = Test::new()
+        .write("site/current/index", "old\n")
+        .write("site/current/same", "same\n")
+        .write("site/current/b", "b\n");
+    let test =
+        test.source("index", "new\n").source("same", "same\n").source("b", "b\n").source("more", "more\n");
+    test.ends(0, &["adopt", "--yes"]);
+    let ran = test.ends(0, &["--plan", "--diff"]);
+    ran.says("-old").says("+new").says("+more").says_not("+same").says_not("+b\n");
+    test.deploy();
+    test.ends(0, &["rollback"]).says("was adopted: nothing says whether it was changed since");
+}
+
+#[test]
 fn what_one_host_shares_all_share() {
     let test = Test::with_sites(3);
     let test = (1..=3).fold(test, |test, n| test.write(&format!("sites/h{n}/current/index"), "old"));

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::event::Event;
+use crate::release::ReleaseName;
 use crate::release::command::CommandPlace;
 use crate::run::Run;
 use crate::run::source_change::SourceChange;
@@ -43,25 +44,33 @@ pub fn plan_fill(run: &Run, site: &mut Site, change: &SourceChange, with_diff: b
     Ok(())
 }
 
+/// The live release, if another tool or a person has made it.
+fn adopted(site: &Site) -> Option<ReleaseName> {
+    let seen = site.seen().ok()?;
+    let live = seen.live()?;
+    seen.record(live).is_none_or(|record| record.adopted).then(|| live.clone())
+}
+
 /// Shows how the files that would be sent differ from those on the host.
 fn show_differences(run: &Run, site: &mut Site, change: &SourceChange) {
     let SourceChange { plan, tree: sent, send, .. } = change;
     let host = site.host().name.clone();
     let planned = |text: String| run.events.event(Event::Planned { host: host.clone(), text });
-    let (place, below) = match &plan.base.release {
-        Some(base) => (CommandPlace::Release(base.clone()), ""),
+    let adopted = adopted(site);
+    let (place, below) = match plan.base.release.clone().or(adopted.clone()) {
+        Some(base) => (CommandPlace::Release(base), ""),
         None => (CommandPlace::Site, "cache/"),
     };
     let files = send.iter().map(|&index| &sent.entries[index]);
     let files = files.filter(|entry| entry.kind == Kind::File && entry.size <= DIFF_BYTES);
     for entry in files.take(DIFF_FILES) {
+        let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
         let old = match plan.base.manifest.get(&entry.path) {
+            // No manifest says what it has.
+            None if adopted.is_some() => Ok(file::read_from(site, &place, &path).unwrap_or_default()),
             None => Ok(Vec::new()),
             Some(line) if line.entry.size > DIFF_BYTES => continue,
-            Some(_) => {
-                let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
-                file::read_from(site, &place, &format!("{below}{path}"))
-            }
+            Some(_) => file::read_from(site, &place, &format!("{below}{path}")),
         };
         // Either may have become a link or a pipe since it was listed.
         let new = hash::read_file(&entry.local_path(&sent.root), DIFF_BYTES);

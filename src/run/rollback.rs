@@ -71,7 +71,7 @@ fn is_as_deployed(run: &Run, host: usize, name: &ReleaseName, options: RollbackO
     let differs = match compare(&mut site, name, By::Stat, &run.here.store)? {
         Comparison::Same => return Ok(()),
         Comparison::Unknown => {
-            site.session.note(verify::not_compared(name));
+            site.session.note(verify::not_compared(site.seen()?, name));
             return Ok(());
         }
         Comparison::Differs(differs) => differs,

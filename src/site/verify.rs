@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::event::few;
 use crate::release::ReleaseName;
+use crate::release::seen::Seen;
 use crate::release::survey::By;
 use crate::site::base::{KnownDirectory, survey};
 use crate::site::guard::texts;
@@ -56,7 +57,10 @@ pub fn changed(name: &ReleaseName, differs: &[String]) -> String {
 }
 
 /// The message for a release that could not be compared.
-pub fn not_compared(name: &ReleaseName) -> String {
+pub fn not_compared(seen: &Seen, name: &ReleaseName) -> String {
+    if seen.record(name).is_some_and(|record| record.adopted) {
+        return format!("release `{name}` was adopted: nothing says whether it was changed since");
+    }
     format!(
         "release `{name}` could not be compared with what was deployed: it has no manifest, or the server has no `stat`"
     )
