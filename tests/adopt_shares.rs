@@ -160,10 +160,13 @@ fn without_a_source_nothing_is_proposed() {
 fn links_into_shared_are_written_into_runner_toml() {
     let test = Test::new().version("new").shell(
         r#"mkdir -p site/shared/log site/shared/other site/releases/1; cd site/releases/1; echo old >index
-           ln -s ../../shared/log log; ln -s ../../shared/other elsewhere; ln -s "$OLDPWD/site/releases/1" ../../current"#,
+           mkdir media; echo 1 >media/1.jpg; ln -s ../../shared/log log; ln -s ../../shared/other elsewhere; ln -s "$OLDPWD/site/releases/1" ../../current"#,
     );
-    test.ends(0, &["adopt", "--yes"]).says("`settings` get `shared.add = [\"log/\"]`");
+    test.ends(0, &["adopt", "--yes", "--share", "media"])
+        .says("`media/` becomes `shared/media`")
+        .says("`settings` get `shared.add = [\"log/\", \"media/\"]`");
     test.deploy();
+    assert!(test.has("site/current/media/1.jpg"));
     assert_eq!(link(&test, "site/current/log"), "../../shared/log");
 }
 

@@ -115,8 +115,9 @@ impl AdoptVerb<'_> {
             let links = share_facts(&mut site, &at, &context.facts.user, &contents.linked)?;
             // A link that leads to another path in `shared/` means something else.
             let links = contents.linked.iter().zip(links).filter(|(_, found)| found.at == AtPath::Shared);
-            wanted.want(links.map(|(link, _)| link), WantedBy::Proposal);
-            wanted.0.retain(|(path, _)| !context.rules().shared.contains(&path.path));
+            let rules = context.rules();
+            let links = links.map(|(link, _)| link).filter(|link| !rules.shared.contains(&link.path));
+            wanted.want(links, WantedBy::Proposal);
         } else if let Some(tree) = context.tree {
             let found = unsourced(&contents, &context.rules(), tree);
             wanted.want(&found.directories, WantedBy::Proposal);

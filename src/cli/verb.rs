@@ -86,6 +86,7 @@ pub const VERBS: &[VerbHelp] = &[
         more: &[
             "A `current` that is a directory becomes the first release. Where the web server serves the deploy",
             "path itself, the site is made beside it, and the path becomes a link. Visitors notice nothing.",
+            "Uploads move to `shared/`, and `runner.toml` gets a line for them.",
             "`runner adopt --undo` takes it back, as long as nothing was deployed after it.",
         ],
         options: &[
@@ -96,6 +97,7 @@ pub const VERBS: &[VerbHelp] = &[
             "yes",
             "undo",
             "to",
+            "share",
             "plan",
             "wait",
             "json",

@@ -65,16 +65,16 @@ share_one() (
   reach_parent "shared/$2" || exit
   to=$(where)/$item
   reach_parent "releases/$name/$2" || exit
-  is_shared() { [ -L "./$item" ] && [ "$(readlink "./$item")" = "$3" ]; }
-  is_shared "$@" && exit
+  is_link() { [ -L "$1" ] && [ "$(readlink "$1")" = "$2" ]; }
+  is_link "./$item" "$3" && exit
   [ -e "./$item" ] || [ -L "./$item" ] || refuse "\`$2\` is not there any more"
-  if [ -L "$to" ] && [ "$(readlink "$to")" = "$3" ]; then rm -f -- "$to"; fi
+  if is_link "$to" "$3"; then rm -f -- "$to"; fi
   [ ! -e "$to" ] && [ ! -L "$to" ] || refuse "\`shared/$2\` exists already"
   # The text is right where the link is after the exchange.
   ln -s -- "$3" "$to" || refuse "cannot write to \`shared/$2\`"
   why=$(exchange "./$item" "$to" 2>&1)
-  is_shared "$@" || {
-    [ ! -L "$to" ] || rm -f -- "$to"
+  is_link "./$item" "$3" || {
+    ! is_link "$to" "$3" || rm -f -- "$to"
     refuse "failed to exchange \`$2\` for a link${why:+: $why}"
   }
 )
