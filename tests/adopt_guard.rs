@@ -116,7 +116,7 @@ fn links_that_lead_out_of_the_directory_are_named_and_nothing_is_moved() {
 fn a_deploy_does_not_leave_uploads_behind_and_no_prune_removes_them() {
     // A page of its own is code: nobody but the user can tell what it is.
     let test = docroot().write("site/uploads/index.php", "<?php");
-    test.ends(0, &["adopt", "--yes"]).says("does not have `uploads/`");
+    test.ends(0, &["adopt", "--yes"]).says("the source lacks `uploads/`");
     test.ends(1, &[])
         .says("visitors would lose what only the adopted release")
         .says("write in `runner.toml`: shared.add = [\"uploads/\"]");

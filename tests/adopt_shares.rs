@@ -52,10 +52,10 @@ fn what_only_visitors_have_is_proposed_moved_and_written_and_taken_back() {
         let inodes = moved.map(|path| inode(&test, &format!("{seen}/{path}")));
         let words = ["adopt", "--share", ".env"];
         let ran = test.ends(2, &words);
-        ran.says("`uploads/` becomes `shared/uploads`, and a link takes its place in the same instant")
+        ran.says("`uploads/` becomes `shared/uploads`; a link takes its place in the same instant")
             .says("`deep/up/` becomes `shared/deep/up`")
             .says("`.env` becomes `shared/.env`")
-            .says("the source, as it is now, does not have `admin/`: only the adopted release keeps this")
+            .says("the source lacks `admin/`: it stays in the adopted release alone; for all releases, add `--share admin`")
             .says("`settings` get `shared.add = [\".env\", \"deep/up/\", \"uploads/\"]`");
         same(&stamps(&test.path(seen)), &before);
         for _ in 0..2 {
@@ -77,7 +77,7 @@ fn what_only_visitors_have_is_proposed_moved_and_written_and_taken_back() {
             assert!(!test.has(format!("{site}/shared")) && !test.has(format!("{site}/releases")));
         }
         // Now the settings name them.
-        test.ends(0, &["adopt", "--yes"]).says_not("does not have `uploads");
+        test.ends(0, &["adopt", "--yes"]).says_not("lacks `uploads");
         // A visitor of the adopted release.
         fs::write(test.path(format!("{seen}/uploads/late.jpg")), "late").unwrap();
         test.ends(1, &[])

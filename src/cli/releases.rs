@@ -13,8 +13,8 @@ use crate::event::{Event, Report, Sink};
 use crate::fleet::Fleet;
 use crate::fleet::dropping::OnHostFailure;
 use crate::host::{Host, Inventory, SelectedHosts};
-use crate::release::Record;
 use crate::release::seen::Seen;
+use crate::release::{Record, State};
 use crate::site::{Options, Site};
 use crate::transport::CancelToken;
 
@@ -133,10 +133,14 @@ fn print_host(host: &str, seen: &Seen, is_one_of_many: bool) {
         let live = if seen.live() == Some(&record.name) { "<- live" } else { "" };
         let dirty = if record.dirty { "+" } else { "" };
         let gone = if seen.is_gone(record) { ", gone" } else { "" };
-        let adopted = if record.adopted { ", adopted" } else { "" };
+        let state = match (record.state, record.adopted) {
+            (State::Complete, true) => "adopted".to_owned(),
+            (state, true) => format!("{state}, adopted"),
+            (state, false) => state.to_string(),
+        };
         table.row([
             record.name.to_string(),
-            format!("{}{adopted}{gone}", record.state),
+            format!("{state}{gone}"),
             record.created.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             record.by.clone(),
             format!("{}{dirty}", short(record.revision.as_deref())),

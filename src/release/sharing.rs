@@ -8,6 +8,9 @@ use crate::release::{SharedKind, SharedPath};
 use crate::shell::{Effect, Step, Word};
 use crate::tree::TreePath;
 
+/// How many paths a line of the plan names, as `few` does.
+const SHOWN: usize = 5;
+
 /// Where a directory is that is adopted, and where its site's `shared/` is or will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedPlace {
@@ -184,7 +187,7 @@ impl SharePlan {
     pub fn lines(&self) -> Vec<String> {
         let moved = self.moves.iter().map(|path| {
             let bare = &path.path;
-            format!("`{path}` becomes `shared/{bare}`, and a link takes its place in the same instant")
+            format!("`{path}` becomes `shared/{bare}`; a link takes its place in the same instant")
         });
         let copied = self.copied.iter().map(|(path, Obstacle { why, cure, .. })| {
             format!("`{path}` stays, because {why}: the first deployment copies it; to have it moved, {cure}")
@@ -198,11 +201,17 @@ impl SharePlan {
     }
 }
 
-/// Names what stays in the adopted release alone.
+/// Names what stays in the adopted release alone, with the words that share it.
 pub fn left(rest: &[SharedPath]) -> String {
+    let words: Vec<String> = rest
+        .iter()
+        .take(SHOWN)
+        .map(|path| format!("--share {}", Word::shown(&path.path.to_string())))
+        .collect();
     format!(
-        "the source, as it is now, does not have {}: only the adopted release keeps this; `--share PATH` shares a path with all releases",
-        few(rest)
+        "the source lacks {}: it stays in the adopted release alone; for all releases, add `{}`",
+        few(rest),
+        words.join(" ")
     )
 }
 
@@ -236,14 +245,14 @@ mod tests {
     #[test]
     fn what_can_move_moves_and_the_rest_is_named() {
         use WantedBy::{CommandLine, Proposal, Setting};
-        let moved = "`up/` becomes `shared/up`, and a link takes its place in the same instant";
+        let moved = "`up/` becomes `shared/up`; a link takes its place in the same instant";
         case(Setting, "directory", "", moved);
         case(Proposal, "directory", "", &format!("{moved}\nadds up/"));
         case(
             CommandLine,
             "file",
             "",
-            "`up` becomes `shared/up`, and a link takes its place in the same instant\nadds up",
+            "`up` becomes `shared/up`; a link takes its place in the same instant\nadds up",
         );
         case(Setting, "nothing", "", "");
         case(CommandLine, "nothing", "", "no up");

@@ -263,9 +263,9 @@ pub fn lines(found: &AdoptionFacts, adoption: &Adoption) -> Vec<String> {
     let release = &adoption.release;
     let path = path_of(found, adoption);
     match &adoption.kind {
-        AdoptionKind::Current => vec![format!(
-            "the directory `{path}` becomes `releases/{release}`, and a link takes its place in the same instant"
-        )],
+        AdoptionKind::Current => {
+            vec![format!("`{path}` becomes `releases/{release}`; a link takes its place in the same instant")]
+        }
         AdoptionKind::Docroot { link, .. } if matches!(found.at_root, Occupant::Link(_)) => {
             vec![format!("`{path}` is a link to `{link}` already")]
         }
@@ -273,15 +273,13 @@ pub fn lines(found: &AdoptionFacts, adoption: &Adoption) -> Vec<String> {
             let beside = &found.beside;
             vec![
                 format!("make the site `{beside}`"),
-                format!(
-                    "the directory `{path}` becomes `{beside}/releases/{release}`, and a link to `{link}` takes its place in the same instant"
-                ),
+                format!("`{path}` becomes `releases/{release}` in it; a link to `{link}` takes its place in the same instant"),
             ]
         }
         AdoptionKind::Layout => Vec::new(),
     }
     .into_iter()
-    .chain([format!("record `{release}`, which is live, as complete: one can roll back to it")])
+    .chain([format!("record `{release}`, which is live: you can roll back to it")])
     .chain(older(adoption))
     .collect()
 }

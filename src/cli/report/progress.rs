@@ -21,6 +21,8 @@ impl Progress {
     /// Draws on standard error if `is_shown`, else nowhere.
     pub fn new(is_shown: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        // Until a task begins, a line above the bar must not draw it.
+        bar.finish_and_clear();
         if is_shown {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
