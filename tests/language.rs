@@ -750,7 +750,7 @@ task("reload", |host| host.note("reloaded"));
     for n in 1..=5 {
         assert_eq!(test.serves(&format!("sites/h{n}"), "index.html"), "one");
     }
-    ran.says("on 2 hosts").says("on 1 host");
+    ran.says("on 2 hosts").says("reload       ok      1 host");
     let broken = recipe.replace("host.note(\"reloaded\")", "if host.name == \"h4\" { host.fail(\"no\"); }");
     let test = test.recipe(&broken).source("index.html", "two");
     test.ends(1, &[]);
