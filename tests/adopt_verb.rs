@@ -602,3 +602,33 @@ fn no_request_fails_while_a_site_of_deployer_is_adopted_and_taken_back() {
     let test = served(Test::new(), "site/releases/2").write("site/.dep/latest_release", "2");
     under_load(&test.link("releases/2", "site/current"), "site/current", "deployer");
 }
+
+/// What only visitors have moves to `shared/` and back, under those who ask for it.
+#[test]
+fn no_request_for_an_upload_fails_while_it_moves_to_shared_and_back() {
+    let judge = |response: &Response| match (response.status, response.body.as_slice()) {
+        (200, b"photo") => None,
+        (status, body) => Some(format!("{status} {}", String::from_utf8_lossy(body))),
+    };
+    for (seen, site) in [("site", "site.site"), ("site/current", "site")] {
+        let test = Test::new()
+            .write(&format!("{seen}/index.html"), "old")
+            .write(&format!("{seen}/uploads/a/photo.jpg"), "photo")
+            .source("index.html", "new");
+        fs::set_permissions(test.root(), fs::Permissions::from_mode(0o755)).unwrap();
+        let nginx = Nginx::start(&format!("root {};", test.path(seen).display()));
+        let load = Load::start_by(2, nginx.port, "/uploads/a/photo.jpg", judge);
+        for _ in 0..2 {
+            test.ends(0, &["adopt", "--yes"]);
+            assert!(test.has(format!("{site}/shared/uploads/a/photo.jpg")));
+            test.ends(0, &["adopt", "--undo", "--yes"]);
+        }
+        test.ends(0, &["adopt", "--yes"]);
+        test.deploy();
+        test.ends(0, &["rollback"]);
+        let heard = load.end();
+        println!("{site}: {} requests for an upload, {} failed", heard.n, heard.wrong.len());
+        assert!(heard.wrong.is_empty(), "{} of {}: {:?}", heard.wrong.len(), heard.n, &heard.wrong[..1]);
+        assert!(heard.n > 1000, "only {} requests", heard.n);
+    }
+}
