@@ -77,15 +77,19 @@ fn with_shared(text: &str, shared: &[String]) -> Result<String> {
     let settings = document.entry("settings").or_insert_with(toml_edit::table);
     let settings = settings.as_table_like_mut().context("`settings` is no table")?;
     extend(settings, shared)?;
-    Ok(document.to_string())
+    let after = document.to_string();
+    // `toml_edit` ends all lines as Unix does.
+    match text.contains("\r\n") {
+        true => Ok(after.replace("\r\n", "\n").replace('\n', "\r\n")),
+        false => Ok(after),
+    }
 }
 
 /// `shared = [...]`, `shared.add = [...]`, or neither is there.
 fn extend(settings: &mut dyn TableLike, shared: &[String]) -> Result<()> {
-    let is_inline = settings.get("shared").is_none() && settings.is_dotted();
     let setting = settings.entry("shared").or_insert_with(|| {
         let mut edit = toml_edit::Table::new();
-        edit.set_dotted(!is_inline);
+        edit.set_dotted(true);
         Item::Table(edit)
     });
     let list = match setting.as_table_like_mut() {
@@ -204,6 +208,12 @@ mod tests {
             "settings = { source = \"x\" }\n",
             "settings = { source = \"x\" , shared.add = [\"up/\", \"it's\"] }\n",
         );
+        shares(
+            "settings.source = \"x\"\n[stage.a]\n",
+            "settings.source = \"x\"\nsettings.shared.add = [\"up/\", \"it's\"]\n[stage.a]\n",
+        );
+        // Lines that end as on Windows.
+        shares("[settings]\r\na = 1\r\n", "[settings]\r\na = 1\r\nshared.add = [\"up/\", \"it's\"]\r\n");
         assert!(with_shared("settings = 1", &["x".to_owned()]).is_err());
     }
 }
