@@ -244,7 +244,14 @@ fn refused(test: &Test, words: &[&str]) {
 fn a_current_that_is_a_directory_is_refused() {
     everywhere(|test| {
         let test = test.write("site/current/index", "live");
-        refused(&test, &["is a directory", "`runner adopt` makes it the first release"]);
+        refused(
+            &test,
+            &[
+                "is a directory",
+                "`runner adopt` makes it the first release",
+                "what it serves could not be read",
+            ],
+        );
     });
 }
 

@@ -170,6 +170,7 @@ pub fn serving(run: &Arc<Run>, was_undo_stopped: bool) -> Vec<Serving> {
         let site = run.fleet.site(host);
         let seen = site.seen().ok();
         let problem = match seen {
+            None if site.session.view().has_answered.get() => Some("what it serves could not be read"),
             None => Some("not reached"),
             Some(_) if site.session.view().is_in_doubt() => {
                 Some("no answer since the swap; if it was not confirmed, the host swaps back by itself")

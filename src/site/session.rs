@@ -258,7 +258,10 @@ impl Session {
         let op = step.act.op.name;
         let name = &self.host.name;
         match reply {
-            Ok(answer) => (step.read)(&answer),
+            Ok(answer) => {
+                self.view.has_answered.set(true);
+                (step.read)(&answer)
+            }
             Err(TransportError::Refused { report }) => {
                 let report = report.or_at(&self.host.places.host);
                 Err(report).with_context(|| format!("no connection to `{name}`"))

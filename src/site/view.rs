@@ -1,5 +1,7 @@
 //! What a run knows about a site: the result of the last probe, and what `current` pointed to at first.
 
+use std::cell::Cell;
+
 use anyhow::{Context, Result};
 
 use crate::release::ReleaseName;
@@ -13,11 +15,13 @@ pub struct View {
     before: Target,
     /// A step may have re-pointed `current`, and the site was not probed since.
     is_in_doubt: bool,
+    /// The host has answered, even if the answer could not be used.
+    pub has_answered: Cell<bool>,
 }
 
 impl View {
     pub(super) fn new() -> Self {
-        Self { seen: None, before: Target::Nothing, is_in_doubt: false }
+        Self { seen: None, before: Target::Nothing, is_in_doubt: false, has_answered: Cell::new(false) }
     }
 
     pub fn seen(&self) -> Result<&Seen> {
