@@ -13,7 +13,11 @@ pub fn read(former: &mut Former, file: &str, text: &str, dialect: Dialect) {
     let lexed = lex(text, dialect);
     let mut reader = CallReader::new(&lexed, dialect);
     while let Some(call) = reader.call(&["task", "before", "after", "fail"]) {
-        let texts: Vec<&str> = (0..2).map_while(|n| call.text(n)).collect();
+        let mut texts: Vec<&str> = (0..2).map_while(|n| call.text(n)).collect();
+        if texts.is_empty() {
+            // `task restart: :environment do`
+            texts.extend(call.named.first().map(|(name, _)| name.as_str()));
+        }
         // A word of that name in a computed text, or Deployer's own.
         if texts.is_empty() || texts == NEEDLESS {
             continue;
@@ -59,5 +63,16 @@ mod tests {
              after 'deploy:publishing', 'deploy:restart'\n# before 'a', 'b'\n",
             &["4: task 'restart'", "10: after 'deploy:publishing', 'deploy:restart'"],
         );
+        case(
+            Dialect::Ruby,
+            "task restart: :environment do\nend\ntask :warm => [:a, :b] do\nend\nafter 'deploy:published',\n  'deploy:warm'\nbefore 'x', 'y' do\nend\n",
+            &[
+                "1: task 'restart'",
+                "3: task 'warm'",
+                "5: after 'deploy:published', 'deploy:warm'",
+                "7: before 'x', 'y'",
+            ],
+        );
+        case(Dialect::Php, "<?php after('a',\n  'b');\n", &["1: after('a', 'b')"]);
     }
 }
